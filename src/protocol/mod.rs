@@ -1,0 +1,1 @@
+//! Bytes only: what a command looks like on the wire and what comes back. No socket, no clock, no tokio.
