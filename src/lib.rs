@@ -6,6 +6,7 @@
 //! * [`error`], [`config`], [`url`]: statuses, the table of options, how a URL spells them.
 //! * [`protocol`]: bytes only. Commands out, replies in, key positions, slots. No socket, no clock.
 pub mod config;
+pub mod connection;
 pub mod error;
 pub mod protocol;
 pub mod url;

@@ -1,0 +1,4 @@
+//! One server: its sockets and the order of its replies. Knows addresses; knows nothing of slots of a cluster, of
+//! who else exists, or of who asked.
+
+pub mod pipeline;

@@ -1,0 +1,385 @@
+//! What goes to one server and who waits for its answers: bytes in segments, slots in a FIFO. No socket, no clock.
+//!
+//! Invariant: the n-th reply belongs to the n-th slot that was handed to the socket. A slot of which one byte was
+//! handed over stays until its last reply or the loss of the connection; before that it can be withdrawn without trace.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+#[cfg(test)]
+mod tests;
+
+/// Small commands gather in segments of this size; a command of more than a quarter of it has a segment of its own.
+pub const SEGMENT: usize = 64 * 1024;
+
+/// Commands of at least this many bytes are encoded outside of the lock, into a segment of their own.
+pub const LARGE: usize = 16 * 1024;
+
+/// At most this many segments go into one write.
+const WRITE_PARTS: usize = 64;
+
+/// The name under which the owner of a request knows it. [`Ticket::NOBODY`] marks what nobody waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+impl Ticket {
+    /// A command of the link itself (a ping): its reply is only counted.
+    pub const NOBODY: Ticket = Ticket(0);
+}
+
+/// Where one unit of bytes (a command, or MULTI .. EXEC) stands in the FIFO.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    ticket: Ticket,
+    sequence: u64,
+    /// Position in the stream of bytes behind its last byte; it starts where its predecessor ends.
+    end: u64,
+    /// The number of its first reply within the request.
+    part: u32,
+    /// How many replies it gets; 0 once withdrawn.
+    replies: u32,
+}
+
+/// Bytes that are not appended to any more.
+#[derive(Debug)]
+struct Segment {
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Segment {
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+/// Who a reply is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addressee {
+    /// The request.
+    pub ticket: Ticket,
+    /// Which reply of the request.
+    pub part: u32,
+}
+
+/// A slot that went out whole and whose connection is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The request.
+    pub ticket: Ticket,
+    /// The number of the slot's first reply within the request.
+    pub part: u32,
+    /// How many replies the slot would get.
+    pub replies: u32,
+    /// What was sent, for sending it again.
+    pub bytes: Bytes,
+}
+
+/// How much may wait for one server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Slots, sent or not.
+    pub requests: usize,
+    /// Their bytes.
+    pub bytes: usize,
+}
+
+/// The outgoing bytes and the FIFO of one connection.
+#[derive(Debug)]
+pub struct Pipeline {
+    slots: VecDeque<Slot>,
+    segments: VecDeque<Segment>,
+    /// The segment that is still appended to; it ends at `end`.
+    tail: BytesMut,
+    /// Where the first slot starts.
+    start: u64,
+    /// Everything before this was given to the socket, or is being given.
+    handed: u64,
+    /// Everything before this was taken by the socket.
+    written: u64,
+    end: u64,
+    /// Replies of the first slot that came already.
+    received: u32,
+    next_sequence: u64,
+    withdrawn_slots: usize,
+    withdrawn_bytes: u64,
+    limits: Limits,
+    was_full: bool,
+}
+
+impl Pipeline {
+    /// An empty pipeline.
+    pub fn new(limits: Limits) -> Pipeline {
+        Pipeline {
+            slots: VecDeque::new(),
+            segments: VecDeque::new(),
+            tail: BytesMut::new(),
+            start: 0,
+            handed: 0,
+            written: 0,
+            end: 0,
+            received: 0,
+            next_sequence: 1,
+            withdrawn_slots: 0,
+            withdrawn_bytes: 0,
+            limits,
+            was_full: false,
+        }
+    }
+
+    /// Whether so much more may wait; if not, [`Pipeline::has_room_again`] will say when. One request always fits
+    /// into an empty pipeline's count, never beyond the bytes.
+    pub fn has_room(&mut self, slots: usize, bytes: usize) -> bool {
+        let fits = slots <= self.limits.requests.saturating_sub(self.waiting())
+            && bytes <= self.limits.bytes.saturating_sub(self.waiting_bytes());
+        self.was_full |= !fits;
+        fits
+    }
+
+    /// True once after a refusal, when no more than half of each limit is in use.
+    pub fn has_room_again(&mut self) -> bool {
+        let again = self.was_full
+            && self.waiting() <= self.limits.requests / 2
+            && self.waiting_bytes() <= self.limits.bytes / 2;
+        self.was_full &= !again;
+        again
+    }
+
+    /// Slots that wait for a reply or for being sent.
+    pub fn waiting(&self) -> usize {
+        self.slots.len() - self.withdrawn_slots
+    }
+
+    /// The bytes of the slots that wait.
+    pub fn waiting_bytes(&self) -> usize {
+        (self.end - self.start - self.withdrawn_bytes) as usize
+    }
+
+    /// Whether a reply is owed.
+    pub fn is_in_flight(&self) -> bool {
+        self.handed > self.start
+    }
+
+    /// Whether bytes wait for being written.
+    pub fn is_unsent(&self) -> bool {
+        self.end - self.handed > self.withdrawn_bytes
+    }
+
+    /// The sequence number of the next slot.
+    pub fn next_sequence(&self) -> u64 {
+        self.next_sequence
+    }
+
+    /// Appends a slot of `length` bytes that `encode` writes; gives its sequence number.
+    pub fn append(&mut self, to: Addressee, replies: u32, length: usize, encode: impl FnOnce(&mut BytesMut)) -> u64 {
+        if self.tail.capacity() - self.tail.len() < length {
+            self.freeze_tail();
+            if !self.tail.try_reclaim(length.max(SEGMENT)) {
+                self.tail = BytesMut::with_capacity(length.max(SEGMENT));
+            }
+        }
+        let before = self.tail.len();
+        encode(&mut self.tail);
+        let length = self.tail.len() - before;
+        self.add_slot(to, replies, length)
+    }
+
+    /// Appends a slot whose bytes are encoded already, without copying them.
+    pub fn append_encoded(&mut self, to: Addressee, replies: u32, bytes: Bytes) -> u64 {
+        if bytes.len() < LARGE {
+            return self.append(to, replies, bytes.len(), |tail| tail.extend_from_slice(&bytes));
+        }
+        self.freeze_tail();
+        let length = bytes.len();
+        self.segments.push_back(Segment { start: self.end, bytes });
+        self.add_slot(to, replies, length)
+    }
+
+    fn add_slot(&mut self, to: Addressee, replies: u32, length: usize) -> u64 {
+        self.end += length as u64;
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
+        self.slots.push_back(Slot { ticket: to.ticket, sequence, end: self.end, part: to.part, replies });
+        sequence
+    }
+
+    fn freeze_tail(&mut self) {
+        if !self.tail.is_empty() {
+            let bytes = self.tail.split().freeze();
+            self.segments.push_back(Segment { start: self.end - bytes.len() as u64, bytes });
+        }
+    }
+
+    /// Puts what is to be written next into `parts` and counts it as handed over. Every call that gives parts is
+    /// followed by one of [`Pipeline::end_write`] before the next.
+    pub fn begin_write(&mut self, parts: &mut Vec<Bytes>) {
+        if self.withdrawn_slots > 0 {
+            self.compact();
+        }
+        self.freeze_tail();
+        let mut position = self.written;
+        let first = self.segments.partition_point(|segment| segment.end() <= position);
+        for segment in self.segments.range(first..).take(WRITE_PARTS) {
+            parts.push(segment.bytes.slice((position - segment.start) as usize..));
+            position = segment.end();
+        }
+        self.handed = position;
+    }
+
+    /// The socket took so many bytes of what [`Pipeline::begin_write`] gave.
+    pub fn end_write(&mut self, taken: usize) {
+        self.written += taken as u64;
+        self.handed = self.written;
+    }
+
+    /// A reply came: who it is for. `None`: nobody waits, the link is out of step.
+    pub fn answer(&mut self) -> Option<Addressee> {
+        let slot = self.slots.front().filter(|slot| slot.end <= self.handed)?;
+        let addressee = Addressee { ticket: slot.ticket, part: slot.part + self.received };
+        self.received += 1;
+        if self.received >= slot.replies {
+            let end = slot.end;
+            self.slots.pop_front();
+            self.received = 0;
+            self.advance(end);
+        }
+        Some(addressee)
+    }
+
+    /// The bytes of the slot that the next reply belongs to.
+    pub fn front_bytes(&self) -> Bytes {
+        match self.slots.front() {
+            Some(slot) => self.bytes_between(self.start, slot.end),
+            None => Bytes::new(),
+        }
+    }
+
+    /// Takes a slot out that was not handed over yet; false when it is too late for that or the slot is gone.
+    pub fn withdraw(&mut self, sequence: u64) -> bool {
+        let index = self.slots.partition_point(|slot| slot.sequence < sequence);
+        let start = self.start_of(index);
+        let Some(slot) = self.slots.get_mut(index) else { return false };
+        if slot.sequence != sequence || slot.replies == 0 || start < self.handed {
+            return false;
+        }
+        slot.ticket = Ticket::NOBODY;
+        slot.replies = 0;
+        self.withdrawn_slots += 1;
+        self.withdrawn_bytes += slot.end - start;
+        if self.withdrawn_slots > self.slots.len() / 2 || self.withdrawn_bytes > (self.end - self.handed) / 2 {
+            self.compact();
+        }
+        true
+    }
+
+    /// The connection is gone: gives the slots that went out whole. What was not sent whole stays, and starts again
+    /// with its first byte.
+    pub fn disconnect(&mut self) -> Vec<Lost> {
+        let mut lost = Vec::new();
+        let mut end = self.start;
+        while let Some(slot) = self.slots.front().filter(|slot| slot.end <= self.written) {
+            let bytes = self.bytes_between(end, slot.end);
+            lost.push(Lost { ticket: slot.ticket, part: slot.part, replies: slot.replies, bytes });
+            end = slot.end;
+            self.slots.pop_front();
+        }
+        self.received = 0;
+        self.advance(end);
+        self.written = end;
+        self.handed = end;
+        lost.retain(|slot| slot.ticket != Ticket::NOBODY);
+        lost
+    }
+
+    /// Forgets everything that was not handed over and tells who waited for it.
+    pub fn clear_unsent(&mut self) -> Vec<Addressee> {
+        let first = self.first_unsent();
+        let end = self.start_of(first);
+        let unsent = self.slots.split_off(first);
+        self.truncate_bytes(end);
+        self.withdrawn_slots = 0;
+        self.withdrawn_bytes = 0;
+        unsent
+            .into_iter()
+            .filter(|slot| slot.ticket != Ticket::NOBODY)
+            .map(|slot| Addressee { ticket: slot.ticket, part: slot.part })
+            .collect()
+    }
+
+    /// The requests that are in flight.
+    pub fn tickets_in_flight(&self) -> impl Iterator<Item = Ticket> {
+        let first = self.first_unsent();
+        self.slots.range(..first).map(|slot| slot.ticket).filter(|ticket| *ticket != Ticket::NOBODY)
+    }
+
+    fn advance(&mut self, to: u64) {
+        self.start = to;
+        while self.segments.front().is_some_and(|segment| segment.end() <= to) {
+            self.segments.pop_front();
+        }
+    }
+
+    /// The first slot of which nothing was handed over.
+    fn first_unsent(&self) -> usize {
+        let index = self.slots.partition_point(|slot| slot.end <= self.handed);
+        if self.start_of(index) < self.handed { index + 1 } else { index }
+    }
+
+    fn start_of(&self, index: usize) -> u64 {
+        match index.checked_sub(1).and_then(|before| self.slots.get(before)) {
+            Some(before) => before.end,
+            None => self.start,
+        }
+    }
+
+    fn bytes_between(&self, start: u64, end: u64) -> Bytes {
+        let index = self.segments.partition_point(|segment| segment.end() <= start);
+        match self.segments.get(index) {
+            Some(segment) => segment.bytes.slice((start - segment.start) as usize..(end - segment.start) as usize),
+            None => {
+                let tail_start = self.end - self.tail.len() as u64;
+                Bytes::copy_from_slice(&self.tail[(start - tail_start) as usize..(end - tail_start) as usize])
+            }
+        }
+    }
+
+    fn truncate_bytes(&mut self, end: u64) {
+        self.freeze_tail();
+        while self.segments.back().is_some_and(|segment| segment.start >= end) {
+            self.segments.pop_back();
+        }
+        if let Some(segment) = self.segments.back_mut().filter(|segment| segment.end() > end) {
+            segment.bytes.truncate((end - segment.start) as usize);
+        }
+        self.end = end;
+    }
+
+    /// Writes the unsent part anew without what was withdrawn, which gives its memory back.
+    fn compact(&mut self) {
+        let first = self.first_unsent();
+        let mut start = self.start_of(first);
+        self.freeze_tail();
+        let kept: Vec<(Slot, Bytes)> = self
+            .slots
+            .range(first..)
+            .filter_map(|slot| {
+                let bytes = (slot.replies > 0).then(|| self.bytes_between(start, slot.end));
+                start = slot.end;
+                bytes.map(|bytes| (*slot, bytes))
+            })
+            .collect();
+        let end = self.start_of(first);
+        self.slots.truncate(first);
+        self.truncate_bytes(end);
+        self.withdrawn_slots = 0;
+        self.withdrawn_bytes = 0;
+        let next_sequence = self.next_sequence;
+        self.tail = BytesMut::new();
+        for (slot, bytes) in kept {
+            self.next_sequence = slot.sequence;
+            self.append_encoded(Addressee { ticket: slot.ticket, part: slot.part }, slot.replies, bytes);
+        }
+        self.next_sequence = next_sequence;
+    }
+}

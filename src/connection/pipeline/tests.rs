@@ -1,0 +1,183 @@
+//! The pipeline against a model: every byte handed over once, every reply to its own slot.
+
+use super::*;
+
+const WIDE: Limits = Limits { requests: 1 << 20, bytes: 1 << 30 };
+
+fn push(pipeline: &mut Pipeline, ticket: u64, bytes: &[u8]) -> u64 {
+    let to = Addressee { ticket: Ticket(ticket), part: 0 };
+    pipeline.append_encoded(to, 1, Bytes::copy_from_slice(bytes))
+}
+
+fn write_all(pipeline: &mut Pipeline) -> Vec<u8> {
+    let mut out = Vec::new();
+    loop {
+        let mut parts = Vec::new();
+        pipeline.begin_write(&mut parts);
+        let taken: usize = parts.iter().map(Bytes::len).sum();
+        pipeline.end_write(taken);
+        if taken == 0 {
+            return out;
+        }
+        parts.iter().for_each(|part| out.extend_from_slice(part));
+    }
+}
+
+#[test]
+fn replies_go_to_slots_in_order() {
+    let mut pipeline = Pipeline::new(WIDE);
+    push(&mut pipeline, 1, b"one");
+    push(&mut pipeline, 2, b"two");
+    assert_eq!(pipeline.answer(), None, "nothing was sent yet");
+    assert_eq!(write_all(&mut pipeline), b"onetwo");
+    assert_eq!(pipeline.front_bytes().as_ref(), b"one");
+    assert_eq!(pipeline.answer(), Some(Addressee { ticket: Ticket(1), part: 0 }));
+    assert_eq!(pipeline.front_bytes().as_ref(), b"two");
+    assert_eq!(pipeline.answer(), Some(Addressee { ticket: Ticket(2), part: 0 }));
+    assert_eq!(pipeline.answer(), None);
+    assert_eq!((pipeline.waiting(), pipeline.waiting_bytes()), (0, 0));
+}
+
+#[test]
+fn a_slot_of_many_replies_counts_them() {
+    let mut pipeline = Pipeline::new(WIDE);
+    pipeline.append(Addressee { ticket: Ticket(7), part: 0 }, 3, 3, |tail| tail.extend_from_slice(b"abc"));
+    push(&mut pipeline, 8, b"d");
+    write_all(&mut pipeline);
+    for part in 0..3 {
+        assert_eq!(pipeline.answer(), Some(Addressee { ticket: Ticket(7), part }));
+    }
+    assert_eq!(pipeline.answer(), Some(Addressee { ticket: Ticket(8), part: 0 }));
+}
+
+#[test]
+fn what_is_withdrawn_is_never_written() {
+    let mut pipeline = Pipeline::new(WIDE);
+    let sequences: Vec<u64> = (0..10).map(|n| push(&mut pipeline, n + 1, format!("<{n}>").as_bytes())).collect();
+    for n in [0, 3, 4, 9] {
+        assert!(pipeline.withdraw(sequences[n]));
+        assert!(!pipeline.withdraw(sequences[n]), "only once");
+    }
+    assert_eq!(pipeline.waiting(), 6);
+    assert_eq!(write_all(&mut pipeline), b"<1><2><5><6><7><8>");
+    assert!(!pipeline.withdraw(sequences[5]), "it was handed over");
+    for n in [1, 2, 5, 6, 7, 8] {
+        assert_eq!(pipeline.answer().unwrap().ticket, Ticket(n + 1));
+    }
+}
+
+#[test]
+fn a_loss_returns_what_went_out_whole_and_keeps_the_rest() {
+    let mut pipeline = Pipeline::new(WIDE);
+    push(&mut pipeline, 1, b"aaa");
+    push(&mut pipeline, 2, b"bbb");
+    push(&mut pipeline, 3, b"ccc");
+    let mut parts = Vec::new();
+    pipeline.begin_write(&mut parts);
+    pipeline.end_write(5);
+    let lost = pipeline.disconnect();
+    assert_eq!(lost.len(), 1);
+    assert_eq!((lost[0].ticket, lost[0].bytes.as_ref()), (Ticket(1), &b"aaa"[..]));
+    assert_eq!(write_all(&mut pipeline), b"bbbccc");
+}
+
+#[test]
+fn the_limits_hold_and_tell_when_there_is_room_again() {
+    let mut pipeline = Pipeline::new(Limits { requests: 2, bytes: 100 });
+    assert!(pipeline.has_room(1, 10));
+    let first = push(&mut pipeline, 1, &[b'x'; 10]);
+    assert!(pipeline.has_room(1, 90));
+    assert!(!pipeline.has_room(1, 91));
+    push(&mut pipeline, 2, &[b'x'; 10]);
+    assert!(!pipeline.has_room(1, 1));
+    assert!(!pipeline.has_room_again());
+    assert!(pipeline.withdraw(first));
+    assert!(pipeline.has_room_again());
+    assert!(!pipeline.has_room_again(), "told once");
+}
+
+#[test]
+fn memory_of_withdrawn_slots_is_given_back_while_nothing_can_be_sent() {
+    let mut pipeline = Pipeline::new(WIDE);
+    push(&mut pipeline, 1, b"stays");
+    for n in 0..100_000u64 {
+        let sequence = push(&mut pipeline, n + 2, &[b'x'; 100]);
+        assert!(pipeline.withdraw(sequence));
+        assert!(pipeline.slots.len() < 16 && pipeline.segments.len() < 16);
+    }
+    assert_eq!(write_all(&mut pipeline), b"stays");
+}
+
+/// Random appends, writes, replies, withdrawals and losses against a plain list.
+#[test]
+fn it_behaves_like_a_plain_list() {
+    #[derive(Clone)]
+    struct Model {
+        ticket: u64,
+        sequence: u64,
+        bytes: Vec<u8>,
+        handed: usize,
+    }
+    for seed in 0..300 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut pipeline = Pipeline::new(WIDE);
+        let mut model: Vec<Model> = Vec::new();
+        let mut next = 1;
+        for _ in 0..400 {
+            match random.u32(0..100) {
+                0..45 => {
+                    let length =
+                        if random.u32(0..20) == 0 { random.usize(LARGE..3 * LARGE) } else { random.usize(1..80) };
+                    let bytes: Vec<u8> = (0..length).map(|n| (next as usize + n) as u8).collect();
+                    let sequence = push(&mut pipeline, next, &bytes);
+                    model.push(Model { ticket: next, sequence, bytes, handed: 0 });
+                    next += 1;
+                }
+                45..65 => {
+                    let mut parts = Vec::new();
+                    pipeline.begin_write(&mut parts);
+                    let all: Vec<u8> = parts.concat();
+                    let mut taken = if random.bool() { all.len() } else { random.usize(0..=all.len()) };
+                    pipeline.end_write(taken);
+                    let mut written = &all[..taken];
+                    for slot in &mut model {
+                        let part = taken.min(slot.bytes.len() - slot.handed);
+                        assert_eq!(&slot.bytes[slot.handed..slot.handed + part], &written[..part]);
+                        written = &written[part..];
+                        slot.handed += part;
+                        taken -= part;
+                    }
+                    assert_eq!(taken, 0);
+                }
+                65..80 => {
+                    let expected = model.first().filter(|slot| slot.handed == slot.bytes.len()).map(|slot| slot.ticket);
+                    assert_eq!(pipeline.answer().map(|to| to.ticket.0), expected);
+                    if expected.is_some() {
+                        model.remove(0);
+                    }
+                }
+                80..97 => {
+                    if !model.is_empty() {
+                        let index = random.usize(0..model.len());
+                        assert_eq!(pipeline.withdraw(model[index].sequence), model[index].handed == 0);
+                        if model[index].handed == 0 {
+                            model.remove(index);
+                        }
+                    }
+                }
+                _ => {
+                    let lost = pipeline.disconnect();
+                    let gone: Vec<&Model> = model.iter().take_while(|slot| slot.handed == slot.bytes.len()).collect();
+                    assert_eq!(lost.len(), gone.len());
+                    for (lost, gone) in lost.iter().zip(&gone) {
+                        assert_eq!((lost.ticket.0, lost.bytes.as_ref()), (gone.ticket, gone.bytes.as_slice()));
+                    }
+                    model.drain(..lost.len());
+                    model.iter_mut().for_each(|slot| slot.handed = 0);
+                }
+            }
+            assert_eq!(pipeline.waiting(), model.len());
+            assert_eq!(pipeline.waiting_bytes(), model.iter().map(|slot| slot.bytes.len()).sum::<usize>());
+        }
+    }
+}
