@@ -1,1 +1,155 @@
-//! The table of options (placeholder until it lands).
+//! What a client is told before it starts: one typed struct, set by name through the one table of [`OPTIONS`].
+//! A failed `set` leaves everything as it was, and no error or `Debug` print holds a secret.
+
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::error::{Error, Status};
+
+mod options;
+mod secret;
+mod value;
+
+pub use options::{OPTIONS, Opt};
+pub use secret::Secret;
+
+/// Of a text that somebody gave, an error repeats this many characters.
+const QUOTED: usize = 64;
+
+/// Which version of the protocol is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// RESP3 if the server knows HELLO, else RESP2; never back to RESP2 once RESP3 was seen.
+    #[default]
+    Auto,
+    /// RESP2 only; HELLO is not sent.
+    Resp2,
+    /// RESP3 only; a server that does not know it is an error.
+    Resp3,
+}
+
+/// After how many failed rounds of all endpoints those who wait are failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ConnectRetries {
+    /// One round until the first success, so that a wrong port is told at once; afterwards they wait to their deadline.
+    #[default]
+    Auto,
+    /// This many rounds, at least 1.
+    Rounds(u32),
+    /// Never: they wait to their deadline.
+    Unlimited,
+}
+
+/// Everything a client can be told. Each field is described by the option of the same name in [`OPTIONS`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the table of options documents each field, and only once")]
+pub struct Config {
+    /// Never empty; tried in order.
+    pub endpoints: Vec<Address>,
+    pub username: Option<Secret>,
+    pub password: Option<Secret>,
+    pub database: u32,
+    pub protocol: Protocol,
+    pub client_name: Option<String>,
+    pub library_info: bool,
+    pub connect_timeout: Duration,
+    pub connect_retries: ConnectRetries,
+    /// `None`: no deadline.
+    pub command_timeout: Option<Duration>,
+    pub dead_after: Duration,
+    pub unblock_grace: Duration,
+    pub reconnect_delay: Duration,
+    pub reconnect_delay_max: Duration,
+    pub max_attempts: u32,
+    /// `None`: no probes.
+    pub tcp_keepalive: Option<Duration>,
+    pub tcp_nodelay: bool,
+    pub receive_buffer: usize,
+    pub max_connections: usize,
+    pub max_requests: usize,
+    pub max_request_bytes: usize,
+    pub max_reply_bytes: usize,
+    pub max_reply_depth: usize,
+    pub max_unread: usize,
+    pub max_unread_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            endpoints: vec![Address::default()],
+            username: None,
+            password: None,
+            database: 0,
+            protocol: Protocol::Auto,
+            client_name: None,
+            library_info: true,
+            connect_timeout: Duration::from_secs(2),
+            connect_retries: ConnectRetries::Auto,
+            command_timeout: Some(Duration::from_secs(5)),
+            dead_after: Duration::from_secs(3),
+            unblock_grace: Duration::from_millis(500),
+            reconnect_delay: Duration::from_millis(50),
+            reconnect_delay_max: Duration::from_secs(5),
+            max_attempts: 8,
+            tcp_keepalive: Some(Duration::from_secs(60)),
+            tcp_nodelay: true,
+            receive_buffer: 64 << 10,
+            max_connections: 16,
+            max_requests: 1_000_000,
+            max_request_bytes: 256 << 20,
+            max_reply_bytes: 1 << 30,
+            max_reply_depth: 128,
+            max_unread: 1_000_000,
+            max_unread_bytes: 256 << 20,
+        }
+    }
+}
+
+impl Config {
+    /// Sets the option of this name; on an error (`Status::Config`) nothing has changed.
+    pub fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
+        let Some(option) = options::find(key) else {
+            return Err(options::unknown(key));
+        };
+        if value.contains('\0') {
+            return Err(Error::new(Status::Config, format!("option \"{}\": the value holds a NUL byte", option.name)));
+        }
+        option.set(self, value)
+    }
+
+    /// Whether the options contradict each other; asked when a client is made, because options come in any order.
+    pub fn validate(&self) -> Result<(), Error> {
+        let wrong = |sentence: &str| Err(Error::new(Status::Config, sentence));
+        if self.endpoints.is_empty() {
+            return wrong("option \"endpoints\": there is none");
+        }
+        if self.username.is_some() && self.password.is_none() {
+            return wrong("option \"username\" is set without \"password\"");
+        }
+        if self.reconnect_delay > self.reconnect_delay_max {
+            return wrong("option \"reconnect_delay\" is longer than \"reconnect_delay_max\"");
+        }
+        Ok(())
+    }
+
+    /// The table of options for the README: Markdown whose columns stand under each other in plain text, too.
+    pub fn table_markdown() -> String {
+        options::markdown()
+    }
+}
+
+/// A text within an error: in quotes, shortened, on one line. A text with `@` may be a URL that went astray with
+/// its password, and is not shown at all.
+fn quote(text: &str) -> String {
+    if text.contains('@') {
+        return "a text with \"@\"".to_owned();
+    }
+    let short: String =
+        text.chars().take(QUOTED).map(|letter| if letter.is_control() { '?' } else { letter }).collect();
+    let rest = if text.chars().nth(QUOTED).is_some() { "..." } else { "" };
+    format!("\"{short}\"{rest}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,10 @@
 //! The contract is `include/justredis.h`; this crate is what stands behind it. Layers, each of which knows
 //! only those above it in this list:
 //!
-//! * [`error`], [`config`], [`url`]: statuses, the table of options, how a URL spells them.
+//! * [`error`], [`address`], [`config`], [`url`]: statuses, where a server listens, the table of options, how a URL
+//!   spells them.
 //! * [`protocol`]: bytes only. Commands out, replies in, key positions, slots. No socket, no clock.
+pub mod address;
 pub mod config;
 pub mod connection;
 pub mod error;

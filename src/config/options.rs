@@ -1,0 +1,407 @@
+//! The one table of options. [`Config::set`], the query part of a URL and the list in the README are all read from
+//! it, so that they cannot disagree; a test holds the default texts against what `Config::default` really gives.
+
+use super::value::{self, LONGEST, Range};
+use super::{Config, ConnectRetries, Protocol, Secret, quote};
+use crate::address::Address;
+use crate::error::{Error, Status};
+use crate::url;
+
+/// One option: its name, what it takes, what it does.
+pub struct Opt {
+    /// As in `jr_config_set` and in the query part of a URL.
+    pub name: &'static str,
+    /// The form of its value.
+    pub value: &'static str,
+    /// What it is when it is not set, as one would set it; empty: not set.
+    pub default: &'static str,
+    /// What it does, in one sentence.
+    pub meaning: &'static str,
+    /// Its value must never be shown.
+    pub secret: bool,
+    set: Setter,
+}
+
+/// How an option takes its value: most read one value and say what they expected instead of it.
+enum Setter {
+    Value(fn(&mut Config, &str) -> Result<(), String>),
+    Url,
+}
+
+const fn option(
+    name: &'static str,
+    value: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+    set: fn(&mut Config, &str) -> Result<(), String>,
+) -> Opt {
+    Opt { name, value, default, meaning, secret: false, set: Setter::Value(set) }
+}
+
+const MILLISECOND_UP: Range = Range { least: 1, most: LONGEST };
+const SECOND_UP: Range = Range { least: 1000, most: LONGEST };
+const TIB: u64 = 1 << 40;
+
+/// Every option there is.
+pub static OPTIONS: &[Opt] = &[
+    Opt {
+        name: "url",
+        value: "URL",
+        default: "",
+        meaning: "Sets endpoints, user name, password, database and any option below at once: \
+            `redis://user:password@host:port/database?option=value`, or `unix:///path/to.sock`.",
+        secret: true,
+        set: Setter::Url,
+    },
+    option(
+        "endpoints",
+        "list",
+        "127.0.0.1:6379",
+        "Servers, separated by commas, tried in order: `host:port`, `[v6]:port`, `host` or `/path/to.sock`.",
+        |config, text| {
+            config.endpoints = endpoints(text)?;
+            Ok(())
+        },
+    ),
+    Opt {
+        secret: true,
+        ..option("username", "text", "", "The user to authenticate as; needs a password.", |config, text| {
+            config.username = secret(text);
+            Ok(())
+        })
+    },
+    Opt {
+        secret: true,
+        ..option("password", "text", "", "The password of the user, or of the server.", |config, text| {
+            config.password = secret(text);
+            Ok(())
+        })
+    },
+    option("database", "number", "0", "The database number that commands run in.", |config, text| {
+        config.database = number(text, 0, i32::MAX as u64)?;
+        Ok(())
+    }),
+    option(
+        "protocol",
+        "`auto`, `2`, `3`",
+        "auto",
+        "The version of RESP; `auto` takes 3 where the server has it.",
+        |config, text| {
+            config.protocol = match text {
+                "auto" => Protocol::Auto,
+                "2" => Protocol::Resp2,
+                "3" => Protocol::Resp3,
+                _ => return Err("auto, 2 or 3".to_owned()),
+            };
+            Ok(())
+        },
+    ),
+    option(
+        "client_name",
+        "text",
+        "",
+        "The name of every connection in CLIENT LIST; printable ASCII without spaces.",
+        |config, text| {
+            if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err("printable ASCII without spaces".to_owned());
+            }
+            config.client_name = if text.is_empty() { None } else { Some(text.to_owned()) };
+            Ok(())
+        },
+    ),
+    option(
+        "library_info",
+        "switch",
+        "on",
+        "Tells the server the name and version of this library (CLIENT SETINFO).",
+        |config, text| {
+            config.library_info = value::switch(text)?;
+            Ok(())
+        },
+    ),
+    option(
+        "connect_timeout",
+        "duration",
+        "2s",
+        "One budget for resolving, connecting and the handshake.",
+        |config, text| {
+            config.connect_timeout = value::duration(text, MILLISECOND_UP)?;
+            Ok(())
+        },
+    ),
+    option(
+        "connect_retries",
+        "`auto`, number",
+        "auto",
+        "Failed rounds of all endpoints before the requests that wait fail; `auto` is 1 until the first success and \
+            then without limit, `0` is without limit.",
+        |config, text| {
+            config.connect_retries = match text {
+                "auto" => ConnectRetries::Auto,
+                _ => match number(text, 0, 1_000_000).map_err(|expected| format!("auto or {expected}"))? {
+                    0 => ConnectRetries::Unlimited,
+                    rounds => ConnectRetries::Rounds(rounds),
+                },
+            };
+            Ok(())
+        },
+    ),
+    option(
+        "command_timeout",
+        "duration, `none`",
+        "5s",
+        "The deadline of a request that names none; a blocking command's own timeout is added to it.",
+        |config, text| {
+            config.command_timeout = value::optional_duration(text, MILLISECOND_UP)?;
+            Ok(())
+        },
+    ),
+    option(
+        "dead_after",
+        "duration",
+        "3s",
+        "How long a ping on a silent connection may stay unanswered before the connection counts as dead.",
+        |config, text| {
+            config.dead_after = value::duration(text, MILLISECOND_UP)?;
+            Ok(())
+        },
+    ),
+    option(
+        "unblock_grace",
+        "duration",
+        "500ms",
+        "How long the reply of a blocking command is awaited after it was cancelled or its deadline passed.",
+        |config, text| {
+            config.unblock_grace = value::duration(text, MILLISECOND_UP)?;
+            Ok(())
+        },
+    ),
+    option(
+        "reconnect_delay",
+        "duration",
+        "50ms",
+        "The most that the first wait between two rounds of dialling lasts; it doubles, and chance picks a part of it.",
+        |config, text| {
+            config.reconnect_delay = value::duration(text, MILLISECOND_UP)?;
+            Ok(())
+        },
+    ),
+    option("reconnect_delay_max", "duration", "5s", "What that wait doubles up to.", |config, text| {
+        config.reconnect_delay_max = value::duration(text, MILLISECOND_UP)?;
+        Ok(())
+    }),
+    option(
+        "max_attempts",
+        "number",
+        "8",
+        "How often one request is sent in all, when it is proven safe to send it again.",
+        |config, text| {
+            config.max_attempts = number(text, 1, 1_000_000)?;
+            Ok(())
+        },
+    ),
+    option(
+        "tcp_keepalive",
+        "duration, `off`",
+        "60s",
+        "How long a connection is idle before the kernel probes it.",
+        |config, text| {
+            config.tcp_keepalive = value::optional_duration(text, SECOND_UP)?;
+            Ok(())
+        },
+    ),
+    option("tcp_nodelay", "switch", "on", "Sends small packets at once (TCP_NODELAY).", |config, text| {
+        config.tcp_nodelay = value::switch(text)?;
+        Ok(())
+    }),
+    option("receive_buffer", "bytes", "64KiB", "The size of a connection's read buffer.", |config, text| {
+        config.receive_buffer = value::size(text, Range { least: 4 << 10, most: 1 << 30 })?;
+        Ok(())
+    }),
+    option(
+        "max_connections",
+        "number",
+        "16",
+        "Dedicated connections to one server, for blocking commands and leases; beyond, requests wait.",
+        |config, text| {
+            config.max_connections = count(text, 1, 100_000)?;
+            Ok(())
+        },
+    ),
+    option(
+        "max_requests",
+        "number",
+        "1000000",
+        "Requests that may wait for one server; beyond, submitting fails.",
+        |config, text| {
+            config.max_requests = count(text, 1, u64::from(u32::MAX))?;
+            Ok(())
+        },
+    ),
+    option(
+        "max_request_bytes",
+        "bytes",
+        "256MiB",
+        "Bytes of requests that may wait for one server; beyond, submitting fails.",
+        |config, text| {
+            config.max_request_bytes = value::size(text, Range { least: 1 << 10, most: TIB })?;
+            Ok(())
+        },
+    ),
+    option(
+        "max_reply_bytes",
+        "bytes",
+        "1GiB",
+        "The size of the largest reply; a larger one ends its connection.",
+        |config, text| {
+            config.max_reply_bytes = value::size(text, Range { least: 1 << 10, most: TIB })?;
+            Ok(())
+        },
+    ),
+    option(
+        "max_reply_depth",
+        "number",
+        "128",
+        "How deep a reply may nest; a deeper one ends its connection.",
+        |config, text| {
+            // Less than 8 would not let the replies of the handshake through.
+            config.max_reply_depth = count(text, 8, 10_000)?;
+            Ok(())
+        },
+    ),
+    option("max_unread", "number", "1000000", "Completions that may wait in one queue to be taken.", |config, text| {
+        config.max_unread = count(text, 1, u64::from(u32::MAX))?;
+        Ok(())
+    }),
+    option(
+        "max_unread_bytes",
+        "bytes",
+        "256MiB",
+        "Bytes of messages that may wait for one subscriber; beyond, messages are dropped and counted.",
+        |config, text| {
+            config.max_unread_bytes = value::size(text, Range { least: 1 << 10, most: TIB })?;
+            Ok(())
+        },
+    ),
+];
+
+/// What the ancestor called them, so that whoever comes from there is led to the new name.
+const FORMER: &[(&str, &str)] = &[
+    ("connecttimeout", "connect_timeout"),
+    ("connectretry", "connect_retries"),
+    ("sockettimeout", "command_timeout"),
+    ("recvbuffersize", "receive_buffer"),
+    ("tcpkeepalive", "tcp_keepalive"),
+    ("tcpnodelay", "tcp_nodelay"),
+    ("maxconnections", "max_connections"),
+    ("user", "username"),
+    ("db", "database"),
+    ("host", "endpoints"),
+];
+
+impl Opt {
+    pub(super) fn set(&self, config: &mut Config, text: &str) -> Result<(), Error> {
+        match self.set {
+            Setter::Url => url::apply(text, config),
+            Setter::Value(set) => set(config, text).map_err(|expected| {
+                let got = if self.secret { String::new() } else { format!(", got {}", quote(text)) };
+                Error::new(Status::Config, format!("option \"{}\": expected {expected}{got}", self.name))
+            }),
+        }
+    }
+}
+
+pub(super) fn find(name: &str) -> Option<&'static Opt> {
+    OPTIONS.iter().find(|option| option.name == name)
+}
+
+pub(super) fn unknown(name: &str) -> Error {
+    let hint = nearest(name).map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+    Error::new(Status::Config, format!("unknown option {}{hint}", quote(name)))
+}
+
+/// The option that was probably meant. `Connect-Timeout` and `connecttimeout` are no distance from the name.
+fn nearest(name: &str) -> Option<&'static str> {
+    if name.len() > 64 {
+        return None;
+    }
+    let bare = |name: &str| name.to_ascii_lowercase().replace(['_', '-', '.', ' '], "");
+    let given = bare(name);
+    if let Some((_, new)) = FORMER.iter().find(|(former, _)| *former == given) {
+        return Some(new);
+    }
+    let (distance, near) =
+        OPTIONS.iter().map(|option| (distance(&given, &bare(option.name)), option.name)).min_by_key(|pair| pair.0)?;
+    // Beyond a third of the letters it would be a guess, and "xyz" is not a typo of "url".
+    (distance <= near.len().min(given.len()) / 3).then_some(near)
+}
+
+/// How many letters must be inserted, removed or changed (Levenshtein).
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
+    for (index, letter) in left.chars().enumerate() {
+        let mut cells = row.iter_mut();
+        // `diagonal` is the cell above and to the left, `before` the one to the left.
+        let (mut diagonal, mut before) = (index, index + 1);
+        if let Some(first) = cells.next() {
+            *first = before;
+        }
+        for (cell, other) in cells.zip(right.chars()) {
+            let changed = diagonal + usize::from(other != letter);
+            diagonal = *cell;
+            *cell = changed.min(before + 1).min(diagonal + 1);
+            before = *cell;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+fn secret(text: &str) -> Option<Secret> {
+    if text.is_empty() { None } else { Some(Secret::new(text)) }
+}
+
+fn number(text: &str, least: u64, most: u64) -> Result<u32, String> {
+    let number = value::number(text, Range { least, most })?;
+    u32::try_from(number).map_err(|_| format!("a number up to {}", u32::MAX))
+}
+
+fn count(text: &str, least: u64, most: u64) -> Result<usize, String> {
+    let number = value::number(text, Range { least, most })?;
+    usize::try_from(number).map_err(|_| format!("a number up to {}", usize::MAX))
+}
+
+fn endpoints(text: &str) -> Result<Vec<Address>, String> {
+    text.split(',')
+        .map(|part| Address::parse(part.trim()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| format!("host:port, [v6]:port, host or /path, separated by commas ({})", error.message))
+}
+
+/// A table whose columns stand under each other.
+pub(super) fn markdown() -> String {
+    let code = |text: &str| if text.is_empty() { "(none)".to_owned() } else { format!("`{text}`") };
+    let mut rows = vec![["option", "value", "default", "meaning"].map(str::to_owned), ["-"; 4].map(str::to_owned)];
+    rows.extend(
+        OPTIONS.iter().map(|option| {
+            [code(option.name), option.value.to_owned(), code(option.default), option.meaning.to_owned()]
+        }),
+    );
+    let mut widths = [0; 4];
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
+    let mut table = String::new();
+    for row in &rows {
+        for (width, cell) in widths.into_iter().zip(row) {
+            let fill = if cell == "-" { '-' } else { ' ' };
+            table.push_str("| ");
+            table.push_str(cell);
+            table.extend(std::iter::repeat_n(fill, width - cell.chars().count()));
+            table.push(' ');
+        }
+        table.push_str("|\n");
+    }
+    table
+}
