@@ -166,9 +166,14 @@ impl Pipeline {
         self.end - self.handed > self.withdrawn_bytes
     }
 
-    /// The sequence number of the next slot.
-    pub fn next_sequence(&self) -> u64 {
-        self.next_sequence
+    /// How far the socket has taken the bytes.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// How far the bytes are answered; comparable to [`Pipeline::written`].
+    pub fn answered(&self) -> u64 {
+        self.start
     }
 
     /// Appends a slot of `length` bytes that `encode` writes; gives its sequence number.
@@ -185,15 +190,30 @@ impl Pipeline {
         self.add_slot(to, replies, length)
     }
 
-    /// Appends a slot whose bytes are encoded already, without copying them.
+    /// Appends a slot whose bytes are encoded already; large ones are not copied.
     pub fn append_encoded(&mut self, to: Addressee, replies: u32, bytes: Bytes) -> u64 {
-        if bytes.len() < LARGE {
-            return self.append(to, replies, bytes.len(), |tail| tail.extend_from_slice(&bytes));
-        }
-        self.freeze_tail();
         let length = bytes.len();
-        self.segments.push_back(Segment { start: self.end, bytes });
+        if length < LARGE {
+            return self.append(to, replies, length, |tail| tail.extend_from_slice(&bytes));
+        }
+        self.append_segment(bytes);
         self.add_slot(to, replies, length)
+    }
+
+    /// Appends one slot for each of `lengths`, parts 0, 1, .. of a request, whose bytes stand one behind the other in
+    /// `bytes`, without copying them; gives the first sequence number, the others follow it.
+    pub fn append_parts(&mut self, ticket: Ticket, bytes: Bytes, lengths: &[usize]) -> u64 {
+        let first = self.next_sequence;
+        self.append_segment(bytes);
+        for (part, length) in lengths.iter().enumerate() {
+            self.add_slot(Addressee { ticket, part: part as u32 }, 1, *length);
+        }
+        first
+    }
+
+    fn append_segment(&mut self, bytes: Bytes) {
+        self.freeze_tail();
+        self.segments.push_back(Segment { start: self.end, bytes });
     }
 
     fn add_slot(&mut self, to: Addressee, replies: u32, length: usize) -> u64 {

@@ -1,0 +1,219 @@
+//! What all handles of a client share: the requests under way, and how they end.
+//!
+//! Locks are taken in this order: state, then what lies below (a link's outgoing bytes, scripts). Completions are
+//! delivered after the state was unlocked; `delivering` counts those that are on their way.
+
+use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Condvar, MutexGuard};
+use std::time::{Duration, Instant};
+
+use super::completion::{Destination, Responder, Verdict};
+use super::deadline::Deadlines;
+use super::pending::{NOWHERE, Pending, Requests, Work};
+use super::script::Scripts;
+use super::timer::{self, Clock, Delayed};
+use crate::config::Config;
+use crate::connection::driver::Opening;
+use crate::connection::link::Link;
+use crate::connection::pipeline::Ticket;
+use crate::connection::stream::Dialer;
+use crate::error::{Error, Outcome, Status};
+use crate::lock::{self, Lock};
+use crate::runtime::Runtime;
+use crate::topology::standalone::Standalone;
+
+/// Whether requests are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    Closed,
+}
+
+pub(super) struct State<D: Destination> {
+    pub(super) requests: Requests<D>,
+    pub(super) deadlines: Deadlines,
+    pub(super) delayed: BinaryHeap<Delayed>,
+    pub(super) phase: Phase,
+    /// The requests that hear of events.
+    pub(super) listeners: Vec<Ticket>,
+    /// The tick at which the timer wakes up.
+    pub(super) armed: u64,
+}
+
+/// The heart of a client.
+pub struct Core<D: Destination> {
+    pub(super) config: Arc<Config>,
+    pub(super) topology: Standalone,
+    pub(super) state: Lock<State<D>>,
+    pub(super) scripts: Lock<Scripts>,
+    pub(super) clock: Arc<Clock>,
+    runtime: Lock<Option<Arc<Runtime>>>,
+    /// Disconnected when every task of this client has ended.
+    tasks: Lock<Option<Receiver<()>>>,
+    delivering: AtomicUsize,
+    settled: Condvar,
+}
+
+/// A request that was taken out and how it ends.
+pub(super) type Finished<D> = (Responder<D>, Verdict);
+
+impl<D: Destination> Core<D> {
+    /// Starts the tasks of a client.
+    pub(super) fn start(config: Config, dialer: Option<Arc<dyn Dialer>>) -> Result<Arc<Core<D>>, Error> {
+        config.validate()?;
+        let runtime = Runtime::share()?;
+        let (alive, tasks) = mpsc::channel();
+        let core = Arc::new_cyclic(|me| {
+            let config = Arc::new(config);
+            let recipient = me.clone();
+            let opening = Opening { config: Arc::clone(&config), dialer, recipient, alive: alive.clone() };
+            Core {
+                config,
+                topology: Standalone::new(opening),
+                state: Lock::new(State {
+                    requests: Requests::new(),
+                    deadlines: Deadlines::default(),
+                    delayed: BinaryHeap::new(),
+                    phase: Phase::Open,
+                    listeners: Vec::new(),
+                    armed: u64::MAX,
+                }),
+                scripts: Lock::default(),
+                clock: Arc::default(),
+                runtime: Lock::new(Some(Arc::clone(&runtime))),
+                tasks: Lock::new(Some(tasks)),
+                delivering: AtomicUsize::new(0),
+                settled: Condvar::new(),
+            }
+        });
+        runtime.spawn(timer::run(Arc::downgrade(&core), Arc::clone(&core.clock), alive));
+        Ok(core)
+    }
+
+    /// The shared link of a database.
+    pub(super) fn link(&self, database: u32) -> Result<Arc<Link>, Error> {
+        match self.runtime.lock().as_ref() {
+            Some(runtime) => self.topology.link(database, runtime),
+            None => Err(closed()),
+        }
+    }
+
+    /// Takes a request out, to be completed by [`Core::complete`] after the state was unlocked.
+    pub(super) fn take(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
+        let pending = state.requests.take(ticket)?;
+        state.deadlines.remove(Requests::<D>::index(ticket));
+        if state.requests.len() == 0 {
+            state.deadlines.shrink();
+        }
+        if matches!(pending.work, Work::Events) {
+            state.listeners.retain(|listener| *listener != ticket);
+        }
+        self.delivering.fetch_add(1, Ordering::SeqCst);
+        Some(pending)
+    }
+
+    /// Delivers what ended. The state must not be locked.
+    pub(super) fn complete(&self, finished: Vec<Finished<D>>) {
+        let count = finished.len();
+        for (responder, verdict) in finished {
+            responder.finish(verdict);
+        }
+        if count > 0 && self.delivering.fetch_sub(count, Ordering::SeqCst) == count {
+            // Whoever waits for this looks at the count with the state locked.
+            drop(self.state.lock());
+            self.settled.notify_all();
+        }
+    }
+
+    /// Ends a request that was taken out before its answer came. `sentence` gets whether the server may have run it.
+    pub(super) fn abort(&self, pending: Pending<D>, status: Status, sentence: &dyn Fn(Outcome) -> String) -> Finished<D> {
+        let Pending { responder, link, sequence, work, .. } = pending;
+        let outcome = |sequence: u64| {
+            let unsent = sequence == NOWHERE || link.withdraw(sequence);
+            if unsent { Outcome::NotRun } else { Outcome::Unknown }
+        };
+        let verdict = match work {
+            Work::Gather(mut gather) => {
+                gather.fail_missing(&Error::new(status, sentence(Outcome::Unknown)), outcome);
+                gather.finish()
+            }
+            Work::Events => Verdict::failed(&Error::new(status, sentence(Outcome::NotRun)), Outcome::NotRun),
+            Work::Single | Work::Script(_) | Work::Transaction(_) => {
+                let outcome = outcome(sequence);
+                Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
+            }
+        };
+        (responder, verdict)
+    }
+
+    /// Ends one request; false if it is over already.
+    pub(super) fn cancel(&self, ticket: Ticket) -> bool {
+        let taken = self.take(&mut self.state.lock(), ticket);
+        let Some(pending) = taken else { return false };
+        let address = pending.link.address();
+        let sentence = |outcome| match outcome {
+            Outcome::NotRun => format!("{address}: cancelled before it was sent"),
+            _ => format!("{address}: cancelled after it was sent"),
+        };
+        let finished = self.abort(pending, Status::Canceled, &sentence);
+        self.complete(vec![finished]);
+        true
+    }
+
+    /// Accepts nothing more and ends the tickets that `which` picks.
+    fn end(&self, which: impl FnOnce(&State<D>) -> Vec<Ticket>) {
+        let mut state = self.state.lock();
+        state.phase = Phase::Closed;
+        let tickets = which(&state);
+        let taken: Vec<Pending<D>> = tickets.into_iter().filter_map(|ticket| self.take(&mut state, ticket)).collect();
+        drop(state);
+        let sentence = |_| "the client was closed".to_string();
+        self.complete(taken.into_iter().map(|pending| self.abort(pending, Status::Closed, &sentence)).collect());
+    }
+
+    /// Ends everything at once, without waiting for anything.
+    pub(super) fn shut_down(&self) {
+        self.end(|state| state.requests.tickets());
+        self.topology.close();
+        self.clock.stop();
+    }
+
+    /// The barrier: lets what is under way end until the deadline, ends the rest, and waits for the tasks.
+    /// True: nothing had to be ended.
+    pub(super) fn close(&self, timeout: Option<Duration>) -> bool {
+        let until = timeout.map(|timeout| Instant::now() + timeout);
+        self.end(|state| state.listeners.clone());
+        let mut state = self.state.lock();
+        while state.requests.len() > 0 {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                break;
+            }
+            state = lock::wait_for(&self.settled, state, left);
+        }
+        let drained = state.requests.len() == 0;
+        drop(state);
+        self.shut_down();
+        if let Some(tasks) = self.tasks.lock().take() {
+            // Nobody ever sends: this returns when the last task has dropped its end.
+            while tasks.recv().is_ok() {}
+        }
+        let mut state = self.state.lock();
+        while self.delivering.load(Ordering::SeqCst) > 0 {
+            state = lock::wait(&self.settled, state);
+        }
+        drop::<MutexGuard<'_, _>>(state);
+        let runtime = self.runtime.lock().take();
+        if let Some(runtime) = runtime {
+            Runtime::release(runtime);
+        }
+        drained
+    }
+}
+
+/// What a closed client answers.
+pub(super) fn closed() -> Error {
+    Error::new(Status::Closed, "the client is closed")
+}

@@ -1,0 +1,27 @@
+//! The life of a client as its user can watch it: what an event looks like.
+
+use std::sync::Arc;
+
+use crate::connection::link::{Link, News};
+use crate::error::Error;
+use crate::protocol::reply::Reply;
+
+/// A map: "event" is "connected", "lost", "unreachable" or "writable"; "address", "database"; "reason" where there
+/// is one.
+pub fn describe(link: &Arc<Link>, news: &News) -> Result<Reply, Error> {
+    let (event, reason) = match news {
+        News::Connected => ("connected", None),
+        News::Lost(error) => ("lost", Some(error)),
+        News::Unreachable(error) => ("unreachable", Some(error)),
+        News::Writable => ("writable", None),
+    };
+    let mut pairs = vec![
+        (Reply::string(b"event")?, Reply::string(event.as_bytes())?),
+        (Reply::string(b"address")?, Reply::string(link.address().as_bytes())?),
+        (Reply::string(b"database")?, Reply::integer(i64::from(link.database()))),
+    ];
+    if let Some(error) = reason {
+        pairs.push((Reply::string(b"reason")?, Reply::string(error.message.as_bytes())?));
+    }
+    Reply::map(pairs)
+}

@@ -1,0 +1,105 @@
+//! Several replies that become one: the array of a pipeline, the map of a route to several nodes.
+
+use std::mem;
+
+use crate::error::{Error, Outcome, Status};
+use crate::protocol::reply::{Kind, Reply};
+
+use super::completion::Verdict;
+
+/// What the parts make up.
+#[derive(Debug)]
+pub enum Shape {
+    /// An array in the order of the commands.
+    Array,
+    /// A map from these addresses.
+    ByAddress(Vec<String>),
+}
+
+#[derive(Debug)]
+struct Part {
+    /// Its unit at the link.
+    sequence: u64,
+    attempts: u16,
+    reply: Option<Reply>,
+}
+
+/// The parts of one request, each answered in its own time.
+#[derive(Debug)]
+pub struct Gather {
+    shape: Shape,
+    parts: Vec<Part>,
+    missing: usize,
+}
+
+impl Gather {
+    /// As many parts as sequence numbers.
+    pub fn new(shape: Shape, sequences: impl Iterator<Item = u64>) -> Gather {
+        let parts: Vec<Part> = sequences.map(|sequence| Part { sequence, attempts: 0, reply: None }).collect();
+        Gather { shape, missing: parts.len(), parts }
+    }
+
+    /// Whether every part has its reply.
+    pub fn is_complete(&self) -> bool {
+        self.missing == 0
+    }
+
+    /// A part has come to its end.
+    pub fn put(&mut self, part: u32, reply: Reply) {
+        if let Some(part) = self.parts.get_mut(part as usize)
+            && part.reply.replace(reply).is_none()
+        {
+            self.missing -= 1;
+        }
+    }
+
+    /// A part stands in another place now.
+    pub fn set_place(&mut self, part: u32, sequence: u64) {
+        if let Some(part) = self.parts.get_mut(part as usize) {
+            part.sequence = sequence;
+        }
+    }
+
+    /// A part shall be sent again: the number of the attempt, from 1.
+    pub fn count_attempt(&mut self, part: u32) -> u16 {
+        self.parts.get_mut(part as usize).map_or(u16::MAX, |part| {
+            part.attempts += 1;
+            part.attempts
+        })
+    }
+
+    /// Ends every part that is not answered; `outcome` tells what may have become of the unit at a place.
+    pub fn fail_missing(&mut self, error: &Error, mut outcome: impl FnMut(u64) -> Outcome) {
+        for part in &mut self.parts {
+            let sequence = part.sequence;
+            part.reply.get_or_insert_with(|| Reply::error(error.status, outcome(sequence), &error.message));
+        }
+        self.missing = 0;
+    }
+
+    /// All parts in one reply, which is taken out.
+    pub fn finish(&mut self) -> Verdict {
+        let replies: Vec<Reply> = mem::take(&mut self.parts).into_iter().filter_map(|part| part.reply).collect();
+        let unanswered = |reply: &&Reply| reply.kind() == Kind::Error && reply.outcome() != Some(Outcome::Answered);
+        let failed = replies.iter().filter(unanswered);
+        let not_run = failed.clone().filter(|reply| reply.outcome() == Some(Outcome::NotRun)).count();
+        let status = failed.clone().next().and_then(|reply| Status::from_code(reply.status_code()));
+        let outcome = match failed.count() {
+            0 => Outcome::Answered,
+            _ if not_run == replies.len() => Outcome::NotRun,
+            _ => Outcome::Unknown,
+        };
+        let (status, reply) = match &self.shape {
+            Shape::Array => (status.unwrap_or(Status::Ok), Reply::array(replies)),
+            Shape::ByAddress(addresses) => {
+                let keys = addresses.iter().map(|address| Reply::string(address.as_bytes()));
+                let pairs = keys.zip(replies).map(|(key, reply)| Ok((key?, reply))).collect::<Result<Vec<_>, Error>>();
+                (Status::Ok, pairs.and_then(Reply::map))
+            }
+        };
+        match reply {
+            Ok(reply) => Verdict { status, outcome, reply },
+            Err(error) => Verdict::failed(&error, outcome),
+        }
+    }
+}

@@ -1,0 +1,2 @@
+//! What was asked: requests.
+pub mod deadline;

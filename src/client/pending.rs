@@ -1,0 +1,137 @@
+//! The requests that were accepted and not completed. Whoever takes one out of here completes it; so reply, deadline,
+//! cancellation, loss and close cannot complete it twice, and the reply of a request that is gone finds nobody.
+
+use std::sync::Arc;
+
+use super::completion::{Destination, Responder};
+use super::gather::Gather;
+use super::script::Script;
+use super::transaction::Transaction;
+use crate::connection::link::Link;
+use crate::connection::pipeline::Ticket;
+
+/// The sequence number of a unit that stands at no link: it waits to be sent again.
+pub const NOWHERE: u64 = 0;
+
+/// What kind of request it is, and what has come of it so far.
+#[derive(Debug)]
+pub enum Work {
+    /// One command.
+    Single,
+    /// EVAL that may have gone out as EVALSHA.
+    Script(Arc<Script>),
+    /// Several replies become one.
+    Gather(Box<Gather>),
+    /// MULTI .. EXEC.
+    Transaction(Box<Transaction>),
+    /// Not a command: it hears of the life of the client until it is cancelled.
+    Events,
+}
+
+/// An accepted request.
+#[derive(Debug)]
+pub struct Pending<D: Destination> {
+    /// Completes it.
+    pub responder: Responder<D>,
+    /// Where it stands.
+    pub link: Arc<Link>,
+    /// Its unit at the link, or [`NOWHERE`]; of a gathered request each part has its own.
+    pub sequence: u64,
+    /// What it is.
+    pub work: Work,
+    /// For the text of the error; 0: none.
+    pub timeout: u32,
+    /// How often it was sent.
+    pub attempts: u16,
+    /// Its user says that it may run twice.
+    pub idempotent: bool,
+}
+
+#[derive(Debug)]
+struct Entry<D: Destination> {
+    ticket: Ticket,
+    pending: Option<Pending<D>>,
+}
+
+/// All of them, by ticket. A ticket is the index of a place (low half) and a serial number that is never 0.
+#[derive(Debug)]
+pub struct Requests<D: Destination> {
+    entries: Vec<Entry<D>>,
+    free: Vec<u32>,
+    serial: u32,
+}
+
+/// So many places are kept when there is nothing in them.
+const KEPT: usize = 1024;
+
+impl<D: Destination> Requests<D> {
+    /// None.
+    pub fn new() -> Requests<D> {
+        Requests { entries: Vec::new(), free: Vec::new(), serial: 0 }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.free.len()
+    }
+
+    /// A place that is to be filled or given back.
+    pub fn reserve(&mut self) -> Ticket {
+        self.serial = self.serial.wrapping_add(1).max(1);
+        let index = match self.free.pop() {
+            Some(index) => index,
+            None => {
+                self.entries.push(Entry { ticket: Ticket::NOBODY, pending: None });
+                (self.entries.len() - 1) as u32
+            }
+        };
+        let ticket = Ticket(u64::from(self.serial) << 32 | u64::from(index));
+        self.entries[index as usize].ticket = ticket;
+        ticket
+    }
+
+    /// Fills a reserved place.
+    pub fn fill(&mut self, ticket: Ticket, pending: Pending<D>) {
+        self.entries[Self::index(ticket) as usize].pending = Some(pending);
+    }
+
+    /// Gives a reserved place back.
+    pub fn give_back(&mut self, ticket: Ticket) {
+        let index = Self::index(ticket);
+        self.entries[index as usize].ticket = Ticket::NOBODY;
+        self.free.push(index);
+        if self.free.len() == self.entries.len() && self.entries.len() > KEPT {
+            self.entries = Vec::new();
+            self.free = Vec::new();
+        }
+    }
+
+    /// The request, if it is not over.
+    pub fn get(&mut self, ticket: Ticket) -> Option<&mut Pending<D>> {
+        let entry = self.entries.get_mut(Self::index(ticket) as usize)?;
+        entry.pending.as_mut().filter(|_| entry.ticket == ticket)
+    }
+
+    /// Takes the request out, if it is not over.
+    pub fn take(&mut self, ticket: Ticket) -> Option<Pending<D>> {
+        let entry = self.entries.get_mut(Self::index(ticket) as usize)?;
+        let pending = if entry.ticket == ticket { entry.pending.take() } else { None }?;
+        self.give_back(ticket);
+        Some(pending)
+    }
+
+    /// The ticket of the request at an index.
+    pub fn at(&self, index: u32) -> Option<Ticket> {
+        self.entries.get(index as usize).filter(|entry| entry.pending.is_some()).map(|entry| entry.ticket)
+    }
+
+    /// The tickets of all.
+    pub fn tickets(&self) -> Vec<Ticket> {
+        self.entries.iter().filter(|entry| entry.pending.is_some()).map(|entry| entry.ticket).collect()
+    }
+
+    /// The index of a ticket's place.
+    pub fn index(ticket: Ticket) -> u32 {
+        ticket.0 as u32
+    }
+}

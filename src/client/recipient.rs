@@ -1,0 +1,148 @@
+//! What a link tells, and what that means for the requests that wait: an answer, another attempt, an end.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::completion::{Destination, Verdict};
+use super::core::{Core, State};
+use super::event;
+use super::pending::Work;
+use super::retry::{self, Refusal};
+use crate::connection::link::{Answer, Link, News, Recipient};
+use crate::connection::pipeline::{Addressee, Lost, Ticket};
+use crate::error::{Error, Outcome, Status};
+use crate::protocol::reply::{Kind, Reply};
+
+impl<D: Destination> Core<D> {
+    /// What a reply means; `None`: the request goes on.
+    fn judge(&self, state: &mut State<D>, link: &Arc<Link>, answer: Answer) -> Option<Verdict> {
+        let Answer { to, reply, request } = answer;
+        let is_error = reply.kind() == Kind::Error;
+        if is_error && self.sends_again(state, link, to, &reply, &request) {
+            return None;
+        }
+        let status = if is_error { Status::Server } else { Status::Ok };
+        let pending = state.requests.get(to.ticket)?;
+        match &mut pending.work {
+            Work::Single => Some(Verdict::answered(status, reply)),
+            Work::Script(script) => {
+                if !is_error {
+                    self.scripts.lock().learn(script, link);
+                }
+                Some(Verdict::answered(status, reply))
+            }
+            Work::Transaction(transaction) => transaction.answer(to.part, reply, &request),
+            Work::Gather(gather) => {
+                gather.put(to.part, reply);
+                gather.is_complete().then(|| gather.finish())
+            }
+            Work::Events => None,
+        }
+    }
+
+    /// Sends a unit again whose error reply proves that it was not run.
+    fn sends_again(&self, state: &mut State<D>, link: &Arc<Link>, to: Addressee, reply: &Reply, request: &Bytes) -> bool {
+        let Some(pending) = state.requests.get(to.ticket) else { return false };
+        if let Work::Script(script) = &pending.work
+            && reply.as_bytes().starts_with(b"NOSCRIPT No matching script")
+            && pending.attempts < 2
+            && let Ok(eval) = script.eval_of(request)
+        {
+            pending.attempts += 1;
+            pending.sequence = link.submit_again(to, 1, eval.into());
+            return true;
+        }
+        if matches!(pending.work, Work::Transaction(_)) {
+            return false;
+        }
+        let Some(refusal) = Refusal::of(reply.as_bytes(), request) else { return false };
+        let attempt = pending.count_attempt(to.part);
+        if u32::from(attempt) >= self.config.max_attempts {
+            return false;
+        }
+        if refusal == Refusal::NotPrimary {
+            link.renew();
+        }
+        self.delay(state, to, request, retry::backoff(attempt));
+        true
+    }
+
+    /// Ends one unit of a request without an answer; the verdict if that was the last.
+    fn fail_unit(&self, state: &mut State<D>, to: Addressee, error: &Error, outcome: Outcome) -> Option<Verdict> {
+        let pending = state.requests.get(to.ticket)?;
+        match &mut pending.work {
+            Work::Gather(gather) => {
+                gather.put(to.part, Reply::error(error.status, outcome, &error.message));
+                gather.is_complete().then(|| gather.finish())
+            }
+            _ => Some(Verdict::failed(error, outcome)),
+        }
+    }
+
+    /// Gives each item to `judge` under one lock and completes those that are over.
+    fn settle<T>(&self, items: impl Iterator<Item = T>, ticket: impl Fn(&T) -> Ticket, mut judge: impl FnMut(&mut State<D>, T) -> Option<Verdict>) {
+        let mut finished = Vec::new();
+        let mut state = self.state.lock();
+        for item in items {
+            let ticket = ticket(&item);
+            if let Some(verdict) = judge(&mut state, item)
+                && let Some(pending) = self.take(&mut state, ticket)
+            {
+                finished.push((pending.responder, verdict));
+            }
+        }
+        drop(state);
+        self.complete(finished);
+    }
+}
+
+impl<D: Destination> Recipient for Core<D> {
+    fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>) {
+        self.settle(answers.drain(..), |answer| answer.to.ticket, |state, answer| self.judge(state, link, answer));
+    }
+
+    fn pushed(&self, _link: &Arc<Link>, _message: Reply) {
+        // Nobody can have asked for one: what causes pushes is refused on a shared client.
+    }
+
+    fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
+        let judge = |state: &mut State<D>, unit: Lost| {
+            let to = Addressee { ticket: unit.ticket, part: unit.part };
+            let pending = state.requests.get(unit.ticket)?;
+            let is_atomic = matches!(pending.work, Work::Transaction(_));
+            if !is_atomic
+                && retry::may_run_twice(&unit.bytes, pending.idempotent)
+                && u32::from(pending.count_attempt(unit.part)) < self.config.max_attempts
+            {
+                let sequence = link.submit_again(to, unit.replies, unit.bytes);
+                pending.set_place(unit.part, sequence);
+                return None;
+            }
+            let error = Error::new(Status::Lost, format!("{}; the command was sent, it may have run", why.message));
+            self.fail_unit(state, to, &error, Outcome::Unknown)
+        };
+        self.settle(lost.into_iter(), |unit| unit.ticket, judge);
+    }
+
+    fn unreachable(&self, _link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error) {
+        let judge = |state: &mut State<D>, to: Addressee| self.fail_unit(state, to, why, Outcome::NotRun);
+        self.settle(waiting.into_iter(), |to| to.ticket, judge);
+    }
+
+    fn ready_to_wait(&self, tickets: &mut dyn Iterator<Item = Ticket>) -> bool {
+        let mut state = self.state.lock();
+        tickets.any(|ticket| state.requests.get(ticket).is_some())
+    }
+
+    fn happened(&self, link: &Arc<Link>, news: News) {
+        let mut state = self.state.lock();
+        for ticket in state.listeners.clone() {
+            if let Some(pending) = state.requests.get(ticket)
+                && let Ok(reply) = event::describe(link, &news)
+            {
+                pending.responder.more(reply, 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Whether a command may be sent again.
+//!
+//! Invariant: again goes only what the server certainly did not run, or what may run twice. The text of an error is
+//! proof only if the server itself, and not a script, wrote it.
+
+use std::time::Duration;
+
+use crate::protocol::{catalog, command};
+
+/// A "no" that the server says before it runs a command, and what helps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The server is not ready: later.
+    NotReady,
+    /// The server is not the primary (any more): somewhere else.
+    NotPrimary,
+}
+
+impl Refusal {
+    /// What an error reply to this encoded command proves; `None`: nothing, it is the user's.
+    pub fn of(error: &[u8], request: &[u8]) -> Option<Refusal> {
+        let code = error.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let refusal = match code {
+            b"LOADING" | b"TRYAGAIN" | b"CLUSTERDOWN" | b"MASTERDOWN" => Refusal::NotReady,
+            b"READONLY" => Refusal::NotPrimary,
+            _ => return None,
+        };
+        (!runs_code(request)).then_some(refusal)
+    }
+}
+
+/// Whether what the command answers may have been written by the code of a user.
+fn runs_code(request: &[u8]) -> bool {
+    let name = command::decode(request).next().unwrap_or_default();
+    [&b"EVAL"[..], b"EVAL_RO", b"EVALSHA", b"EVALSHA_RO", b"FCALL", b"FCALL_RO"]
+        .iter()
+        .any(|other| name.eq_ignore_ascii_case(other))
+}
+
+/// Whether a command that may have run can run again without harm.
+pub fn may_run_twice(request: &[u8], idempotent: bool) -> bool {
+    if runs_code(request) {
+        return false;
+    }
+    let words: Vec<&[u8]> = command::decode(request).collect();
+    idempotent || catalog::is_read_only(&words)
+}
+
+/// How long to wait before attempt number `attempt` (the first repetition is 1): full jitter under a doubling cap.
+pub fn backoff(attempt: u16) -> Duration {
+    let cap = Duration::from_millis(25).saturating_mul(1 << attempt.min(6));
+    cap.mul_f64(fastrand::f64()).max(Duration::from_millis(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(words: &[&str]) -> Vec<u8> {
+        command::encode_to_vec(words).unwrap()
+    }
+
+    #[test]
+    fn only_the_server_itself_can_refuse() {
+        let set = encoded(&["SET", "k", "v"]);
+        assert_eq!(Refusal::of(b"LOADING Redis is loading the dataset in memory", &set), Some(Refusal::NotReady));
+        assert_eq!(Refusal::of(b"READONLY You can't write against a read only replica.", &set), Some(Refusal::NotPrimary));
+        assert_eq!(Refusal::of(b"WRONGTYPE Operation against a key", &set), None);
+        assert_eq!(Refusal::of(b"LOADINGS", &set), None);
+        assert_eq!(Refusal::of(b"READONLY from redis.call", &encoded(&["eval", "return 1", "0"])), None);
+        assert_eq!(Refusal::of(b"LOADING", &encoded(&["FCALL", "f", "0"])), None);
+    }
+
+    #[test]
+    fn what_may_run_twice() {
+        assert!(may_run_twice(&encoded(&["GET", "k"]), false));
+        assert!(!may_run_twice(&encoded(&["INCR", "k"]), false));
+        assert!(may_run_twice(&encoded(&["INCR", "k"]), true));
+        assert!(!may_run_twice(&encoded(&["EVAL_RO", "return 1", "0"]), true));
+        assert!(!may_run_twice(&encoded(&["NO.SUCH.COMMAND"]), false));
+    }
+
+    #[test]
+    fn backoff_is_bounded() {
+        assert!((0..200).all(|attempt| backoff(attempt) <= Duration::from_millis(1600)));
+    }
+}

@@ -1,0 +1,319 @@
+//! The background driver: one task per link on the I/O thread. It dials, shakes hands, writes what gathered, reads,
+//! watches for silence, and dials again, until the link is closed or its owner is gone.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::time::{sleep, sleep_until, timeout};
+
+use crate::address::Address;
+use super::handshake::{Greeting, shake_hands};
+use super::link::{Connection, Link, News, Recipient};
+use super::reconnect::Schedule;
+use super::silence::{Silence, Verdict};
+use super::stream::{Dialer, Stream, reason};
+use crate::config::{Config, ConnectRetries};
+use crate::error::{Error, Status};
+use crate::protocol::parser::{Limits, Parser};
+use crate::runtime::Runtime;
+
+/// Reads in a row before the driver lets other links have their turn.
+const READS: usize = 16;
+
+/// Between two renewals of one link.
+const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a link needs to be opened.
+#[derive(Clone)]
+pub struct Opening {
+    /// Endpoints, handshake, times and limits.
+    pub config: Arc<Config>,
+    /// Dials in the place of the library.
+    pub dialer: Option<Arc<dyn Dialer>>,
+    /// Who is told of replies and losses.
+    pub recipient: Weak<dyn Recipient>,
+    /// Dropped by the driver when it has ended.
+    pub alive: Sender<()>,
+}
+
+/// Opens a link to the configured endpoints: it starts dialling, and ends when closed or when its recipient is gone.
+pub fn open(opening: Opening, database: u32, runtime: &Runtime) -> Arc<Link> {
+    let Opening { config, dialer, recipient, alive } = opening;
+    let link = Arc::new(Link::new(config, database));
+    let driver = Driver {
+        schedule: Schedule::new(link.config.reconnect_delay, link.config.reconnect_delay_max),
+        link: Arc::clone(&link),
+        dialer,
+        recipient,
+        failed_rounds: 0,
+        succeeded: false,
+        resp3_seen: false,
+        _alive: alive,
+    };
+    runtime.spawn(driver.run());
+    link
+}
+
+/// Why a connection ended.
+enum Ending {
+    Closed,
+    Renewed,
+    Broken(Error),
+}
+
+struct Driver {
+    link: Arc<Link>,
+    dialer: Option<Arc<dyn Dialer>>,
+    recipient: Weak<dyn Recipient>,
+    schedule: Schedule,
+    failed_rounds: u32,
+    succeeded: bool,
+    resp3_seen: bool,
+    _alive: Sender<()>,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        while !self.is_over() {
+            let pause = match self.dial_round().await {
+                None => return,
+                Some(Err(error)) => self.report_failure(error),
+                Some(Ok(connection)) => {
+                    let born = Instant::now();
+                    match self.serve(&connection).await {
+                        Ending::Closed => return,
+                        Ending::Renewed => {
+                            self.link.change_standing(|standing| standing.connected = false);
+                            RENEWAL_PAUSE.saturating_sub(born.elapsed())
+                        }
+                        Ending::Broken(error) => {
+                            drop(connection);
+                            self.report_loss(error);
+                            self.schedule.after_loss(born.elapsed())
+                        }
+                    }
+                }
+            };
+            if !pause.is_zero() && !self.is_over() {
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = self.closed() => return,
+                }
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.link.closing.load(Ordering::SeqCst) || self.recipient.strong_count() == 0
+    }
+
+    /// Waits until the link is closed.
+    async fn closed(&self) {
+        while !self.is_over() {
+            self.link.notify.notified().await;
+        }
+    }
+
+    /// Tries every endpoint once. `None`: the link was closed meanwhile.
+    async fn dial_round(&mut self) -> Option<Result<Connection, Error>> {
+        let mut last = Error::new(Status::Connect, "no endpoint is configured");
+        let config = Arc::clone(&self.link.config);
+        for address in &config.endpoints {
+            self.link.change_standing(|standing| standing.address = address.to_string());
+            let dialled = tokio::select! {
+                dialled = self.dial(address) => dialled,
+                () = self.closed() => return None,
+            };
+            match dialled {
+                Ok((connection, greeting)) => {
+                    self.succeeded = true;
+                    self.failed_rounds = 0;
+                    self.resp3_seen |= greeting.protocol == 3;
+                    self.link.renewing.store(false, Ordering::SeqCst);
+                    self.link.counters.connections.fetch_add(1, Ordering::Relaxed);
+                    self.link.change_standing(|standing| {
+                        standing.connected = true;
+                        standing.greeting = greeting;
+                        standing.error = None;
+                    });
+                    self.tell(News::Connected);
+                    return Some(Ok(connection));
+                }
+                Err(error) => {
+                    let error = Error::new(error.status, format!("{address}: {}", error.message));
+                    self.link.change_standing(|standing| standing.error = Some(error.clone()));
+                    last = error;
+                }
+            }
+        }
+        Some(Err(last))
+    }
+
+    fn tell(&self, news: News) {
+        if let Some(recipient) = self.recipient.upgrade() {
+            recipient.happened(&self.link, news);
+        }
+    }
+
+    /// A whole round failed: fails those who wait if they shall not wait longer; gives the pause before the next.
+    fn report_failure(&mut self, error: Error) -> Duration {
+        self.failed_rounds = self.failed_rounds.saturating_add(1);
+        let give_up = match self.link.config.connect_retries {
+            ConnectRetries::Auto => !self.succeeded,
+            ConnectRetries::Unlimited => false,
+            ConnectRetries::Rounds(rounds) => self.failed_rounds >= rounds,
+        };
+        self.tell(News::Unreachable(error.clone()));
+        if let Some(recipient) = self.recipient.upgrade().filter(|_| give_up || error.status == Status::Auth) {
+            let waiting = self.link.clear_unsent();
+            recipient.unreachable(&self.link, waiting, &error);
+        }
+        self.schedule.after_failure()
+    }
+
+    fn report_loss(&mut self, error: Error) {
+        let error = Error::new(error.status, format!("{}: {}", self.link.address(), error.message));
+        self.link.change_standing(|standing| {
+            standing.connected = false;
+            standing.error = Some(error.clone());
+        });
+        let lost = self.link.disconnect();
+        if let Some(recipient) = self.recipient.upgrade() {
+            recipient.lost(&self.link, lost, &error);
+            recipient.happened(&self.link, News::Lost(error));
+        }
+    }
+
+    /// Moves bytes until the connection ends.
+    async fn serve(&self, connection: &Connection) -> Ending {
+        let link = &*self.link;
+        let mut silence: Option<Silence> = None;
+        let mut look_at = Instant::now();
+        loop {
+            if self.is_over() {
+                return Ending::Closed;
+            }
+            let renewing = link.renewing.load(Ordering::SeqCst);
+            let in_flight = link.is_in_flight();
+            if renewing && !in_flight {
+                return Ending::Renewed;
+            }
+            let writable = match if renewing { Ok(true) } else { link.flush(connection) } {
+                Ok(writable) => writable,
+                // What the server said before it went is worth reading: it may say why.
+                Err(error) => return Ending::Broken(self.last_words(connection, &reason(&error))),
+            };
+            match (&mut silence, link.is_in_flight()) {
+                (None, true) => {
+                    let now = Instant::now();
+                    look_at = now + link.config.dead_after / 4;
+                    silence = Some(Silence::new(link.config.dead_after, now));
+                }
+                (Some(_), false) => silence = None,
+                _ => {}
+            }
+            link.asleep.store(true, Ordering::SeqCst);
+            if writable && !renewing && link.is_unsent() {
+                link.asleep.store(false, Ordering::SeqCst);
+                continue;
+            }
+            tokio::select! {
+                biased;
+                ready = connection.stream.readable() => {
+                    link.asleep.store(false, Ordering::SeqCst);
+                    let Ok(mut ready) = ready else { return Ending::Closed };
+                    match self.read(connection) {
+                        Ok(true) => tokio::task::yield_now().await,
+                        Ok(false) => ready.clear_ready(),
+                        Err(error) => return Ending::Broken(error),
+                    }
+                    if let Some(silence) = &mut silence {
+                        silence.heard(Instant::now());
+                    }
+                }
+                () = link.notify.notified() => {}
+                ready = connection.stream.writable(), if !writable => {
+                    let Ok(mut ready) = ready else { return Ending::Closed };
+                    match link.flush(connection) {
+                        Ok(true) => {}
+                        Ok(false) => ready.clear_ready(),
+                        Err(error) => return Ending::Broken(self.last_words(connection, &reason(&error))),
+                    }
+                }
+                () = sleep_until(look_at.into()), if silence.is_some() => {
+                    match self.look(&mut silence) {
+                        Ok(at) => look_at = at,
+                        Err(error) => return Ending::Broken(error),
+                    }
+                }
+            }
+            link.asleep.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Reads what is there, at most [`READS`] times; true when there may be more.
+    fn read(&self, connection: &Connection) -> Result<bool, Error> {
+        let Some(recipient) = self.recipient.upgrade() else { return Ok(false) };
+        for _ in 0..READS {
+            if !self.link.drive(connection, &*recipient)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads until the end after a write failed; gives the better of the two reasons.
+    fn last_words(&self, connection: &Connection, reason: &str) -> Error {
+        loop {
+            match self.read(connection) {
+                Ok(true) => {}
+                Ok(false) => return Error::new(Status::Lost, reason),
+                Err(error) => return error,
+            }
+        }
+    }
+
+    fn look(&self, silence: &mut Option<Silence>) -> Result<Instant, Error> {
+        let now = Instant::now();
+        let Some(watch) = silence else { return Ok(now) };
+        let ready_to_wait = || {
+            let tickets = self.link.tickets_in_flight();
+            self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&mut tickets.into_iter()))
+        };
+        match watch.look(now, ready_to_wait) {
+            Verdict::Wait(at) => Ok(at),
+            Verdict::Ping(at) => {
+                self.link.ping();
+                Ok(at)
+            }
+            Verdict::Dead => {
+                let waited = self.link.config.dead_after.as_millis();
+                Err(Error::new(Status::Lost, format!("the server is silent: no answer to a PING within {waited} ms")))
+            }
+        }
+    }
+
+    /// One endpoint, from its name to the end of the handshake, on one budget.
+    async fn dial(&self, address: &Address) -> Result<(Connection, Greeting), Error> {
+        let config = &*self.link.config;
+        let budget = config.connect_timeout;
+        let limits = Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes };
+        let mut parser = Parser::new(limits, config.receive_buffer);
+        let attempt = async {
+            let stream = Stream::dial(address, config, self.dialer.as_ref(), budget).await?;
+            let database = self.link.database();
+            let greeting = shake_hands(&stream, &mut parser, config, database, self.resp3_seen).await?;
+            Ok((stream, greeting))
+        };
+        match timeout(budget, attempt).await {
+            Ok(Ok((stream, greeting))) => Ok((Connection::new(stream, parser), greeting)),
+            Ok(Err(error)) => Err(error),
+            Err(_) => {
+                let waited = budget.as_millis();
+                Err(Error::new(Status::Connect, format!("no connection within {waited} ms: the server does not answer")))
+            }
+        }
+    }
+}

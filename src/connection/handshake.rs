@@ -1,0 +1,213 @@
+//! The first words on a new connection: protocol version, user and password, database, names. Every step is awaited
+//! before the next one that depends on it; AUTH and HELLO never stand behind or ahead of anything.
+//!
+//! Follows <https://redis.io/docs/latest/commands/hello/>; a server without HELLO (or with `protocol` 2) speaks RESP2.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+
+use super::stream::{Stream, reason};
+use crate::config::{Config, Protocol, Secret};
+use crate::error::{Error, Status};
+use crate::protocol::command;
+use crate::protocol::parser::{Frame, Parser};
+use crate::protocol::reply::{Kind, Reply};
+
+/// What the server said of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Greeting {
+    /// 2 or 3.
+    pub protocol: u32,
+    /// "redis", "valkey"; empty under RESP2.
+    pub server: String,
+    /// Its version; empty under RESP2.
+    pub version: String,
+    /// "standalone", "cluster", "sentinel"; empty under RESP2.
+    pub mode: String,
+    /// "master", "replica"; empty under RESP2.
+    pub role: String,
+    /// The number of the connection at the server, 0 when unknown.
+    pub connection: i64,
+}
+
+/// Makes a fresh connection ready for commands of one database. `resp3_seen`: this server spoke RESP3 before, so that
+/// falling back to RESP2 would change the shapes of replies under the user.
+pub async fn shake_hands(
+    stream: &Stream,
+    parser: &mut Parser,
+    config: &Config,
+    database: u32,
+    resp3_seen: bool,
+) -> Result<Greeting, Error> {
+    let mut conversation = Conversation { stream, parser };
+    let greeting = match config.protocol {
+        Protocol::Resp2 => None,
+        Protocol::Resp3 => Some(conversation.hello(config).await?.ok_or_else(no_resp3)?),
+        Protocol::Auto => match conversation.hello(config).await? {
+            None if resp3_seen => return Err(no_resp3()),
+            greeting => greeting,
+        },
+    };
+    let greeting = match greeting {
+        Some(greeting) => greeting,
+        None => {
+            conversation.authenticate(config).await?;
+            Greeting { protocol: 2, ..Greeting::default() }
+        }
+    };
+    conversation.settle(config, database, greeting.protocol).await?;
+    Ok(greeting)
+}
+
+fn no_resp3() -> Error {
+    Error::new(Status::Connect, "the server does not speak RESP3; set the option protocol to 2")
+}
+
+struct Conversation<'a> {
+    stream: &'a Stream,
+    parser: &'a mut Parser,
+}
+
+impl Conversation<'_> {
+    /// `None`: the server does not know HELLO or RESP3.
+    async fn hello(&mut self, config: &Config) -> Result<Option<Greeting>, Error> {
+        let mut words: Vec<&str> = vec!["HELLO", "3"];
+        if let Some(password) = &config.password {
+            words.extend(["AUTH", config.username.as_ref().map_or("default", Secret::expose), password.expose()]);
+        }
+        if let Some(name) = &config.client_name {
+            words.extend(["SETNAME", name]);
+        }
+        let reply = self.ask_one(&words).await?;
+        if reply.kind() != Kind::Error {
+            return Ok(Some(greeting_of(&reply)));
+        }
+        let text = text_of(&reply);
+        let unknown = text.starts_with("NOPROTO") || text.to_ascii_lowercase().starts_with("err unknown command");
+        if unknown { Ok(None) } else { Err(refusal(&text)) }
+    }
+
+    async fn authenticate(&mut self, config: &Config) -> Result<(), Error> {
+        let Some(password) = &config.password else { return Ok(()) };
+        let reply = match &config.username {
+            Some(username) => self.ask_one(&["AUTH", username.expose(), password.expose()]).await?,
+            None => self.ask_one(&["AUTH", password.expose()]).await?,
+        };
+        if reply.kind() == Kind::Error { Err(refusal(&text_of(&reply))) } else { Ok(()) }
+    }
+
+    /// Everything that needs a known user and may go out together. The last question is one that every server answers.
+    async fn settle(&mut self, config: &Config, database: u32, protocol: u32) -> Result<(), Error> {
+        let number = database.to_string();
+        let mut questions: Vec<Vec<&str>> = Vec::new();
+        if config.library_info {
+            questions.push(vec!["CLIENT", "SETINFO", "LIB-NAME", env!("CARGO_PKG_NAME")]);
+            questions.push(vec!["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")]);
+        }
+        if let Some(name) = config.client_name.as_deref().filter(|_| protocol == 2) {
+            questions.push(vec!["CLIENT", "SETNAME", name]);
+        }
+        if database != 0 {
+            questions.push(vec!["SELECT", &number]);
+        } else if protocol == 2 {
+            questions.push(vec!["PING"]);
+        }
+        let replies = self.ask(&questions).await?;
+        for (question, reply) in questions.iter().zip(&replies) {
+            let optional = question.get(1) == Some(&"SETINFO");
+            if reply.kind() == Kind::Error && !optional {
+                let text = text_of(reply);
+                // A server that is loading its data refuses these but is there; what matters is asked again by commands.
+                if question[0] == "PING" && !text.starts_with("NOAUTH") {
+                    continue;
+                }
+                return Err(match question[0] {
+                    "SELECT" => Error::new(Status::Connect, format!("database {database} could not be selected: {text}")),
+                    _ => refusal(&text),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    async fn ask_one(&mut self, words: &[&str]) -> Result<Reply, Error> {
+        let mut replies = self.ask(&[words.to_vec()]).await?;
+        replies.pop().ok_or_else(|| Error::new(Status::Internal, "the handshake lost a reply"))
+    }
+
+    async fn ask(&mut self, questions: &[Vec<&str>]) -> Result<Vec<Reply>, Error> {
+        let mut out = BytesMut::new();
+        for question in questions {
+            out.extend_from_slice(&command::encode_to_vec(question)?);
+        }
+        self.write(out.freeze()).await?;
+        let mut replies = Vec::with_capacity(questions.len());
+        while replies.len() < questions.len() {
+            match self.parser.next()? {
+                Some(Frame::Reply(reply)) => replies.push(reply),
+                Some(Frame::Push(_)) => {}
+                None => self.read().await?,
+            }
+        }
+        Ok(replies)
+    }
+
+    async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
+        while !bytes.is_empty() {
+            let mut ready = self.stream.writable().await.map_err(broken)?;
+            match self.stream.send(std::slice::from_ref(&bytes)) {
+                Ok(taken) => drop(bytes.split_to(taken)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(broken(error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn read(&mut self) -> Result<(), Error> {
+        loop {
+            let mut ready = self.stream.readable().await.map_err(broken)?;
+            match self.parser.receive(|space| self.stream.receive(space)) {
+                Ok(0) => return Err(Error::new(Status::Connect, "the server closed the connection during the handshake")),
+                Ok(_) => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(broken(error)),
+            }
+        }
+    }
+}
+
+fn broken(error: io::Error) -> Error {
+    Error::new(Status::Connect, format!("{} during the handshake", reason(&error)))
+}
+
+/// The server's "no" to HELLO or AUTH.
+fn refusal(text: &str) -> Error {
+    let code = text.split(' ').next().unwrap_or_default();
+    match code {
+        "NOAUTH" => Error::new(Status::Auth, format!("the server wants a password, set the option password: {text}")),
+        "WRONGPASS" | "NOPERM" => Error::new(Status::Auth, text),
+        _ if text.contains("AUTH") || text.contains("password") => Error::new(Status::Auth, text),
+        _ => Error::new(Status::Connect, format!("the server refused the connection: {text}")),
+    }
+}
+
+fn text_of(reply: &Reply) -> String {
+    String::from_utf8_lossy(reply.as_bytes()).into_owned()
+}
+
+fn greeting_of(reply: &Reply) -> Greeting {
+    let text = |key: &[u8]| reply.find(key).map_or_else(String::new, |node| String::from_utf8_lossy(node.as_bytes()).into());
+    let number = |key: &[u8]| reply.find(key).and_then(|node| node.to_i64()).unwrap_or_default();
+    Greeting {
+        protocol: 3,
+        server: text(b"server"),
+        version: text(b"version"),
+        mode: text(b"mode"),
+        role: text(b"role"),
+        connection: number(b"id"),
+    }
+}
