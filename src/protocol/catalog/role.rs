@@ -1,0 +1,217 @@
+//! What the client does about a command, by its name and where needed by its arguments. Servers report none of this;
+//! a test holds every name here against the table.
+
+use std::time::Duration;
+
+use super::Flags;
+use super::keys::number;
+
+/// What has to be done about a command before it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handling {
+    /// Send it on the shared connection.
+    Ordinary,
+    /// It would change the connection that others share. A lease may run some of these, nobody else any.
+    ConnectionState {
+        /// A whole sentence for the error: why not, and what to use instead.
+        instead: &'static str,
+    },
+    /// It waits on the server: a dedicated connection. See [`super::blocking_timeout`].
+    Blocking,
+    /// SUBSCRIBE and its kin, UNSUBSCRIBE and its kin included: many answers, or a change of a subscription.
+    Multishot,
+    /// MONITOR: many answers, on a connection of its own.
+    Monitor,
+    /// EVAL and EVAL_RO: may go out as EVALSHA.
+    Script,
+    /// EVALSHA, FCALL and their read-only forms: sent as they are. As with `Script`, an error text out of it proves
+    /// nothing about whether it ran.
+    StoredScript,
+    /// WAIT and WAITAOF: they speak of the writes of their own connection, and they block.
+    OwnWrites,
+}
+
+/// How long the server lets a blocking command wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BlockingTimeout {
+    /// Without limit (the argument is 0).
+    Forever,
+    /// This long.
+    After(Duration),
+}
+
+/// What the table stores of a name; the arguments decide the rest.
+#[derive(Clone, Copy)]
+pub(super) enum Role {
+    Ordinary,
+    Refused(&'static str),
+    /// Its timeout, in seconds, is this argument, or the last one.
+    Blocking(Option<usize>),
+    /// Blocks only with BLOCK, in milliseconds.
+    StreamRead,
+    Multishot,
+    Monitor,
+    Script,
+    StoredScript,
+    /// Its timeout, in milliseconds, is this argument.
+    OwnWrites(usize),
+}
+
+const SELECT: &str = "SELECT would change the database of everybody on this connection; use jr_client_database";
+const AUTH: &str = "AUTH would change the user of everybody on this connection; set the options username and password";
+const HELLO: &str = "HELLO would change the protocol and the user of everybody on this connection; set the options \
+    protocol, username and password";
+const RESET: &str = "RESET would undo the handshake of a connection that others use; there is nothing to reset, \
+    because requests leave no state on a shared connection";
+const QUIT: &str = "QUIT would close a connection that others use; use jr_client_close or jr_client_free";
+const MULTI: &str = "MULTI, EXEC and DISCARD would catch the commands of others in the transaction; send the commands \
+    as one request with JR_REQUEST_ATOMIC";
+const WATCH: &str = "WATCH needs a connection of its own, which shared clients do not give; use a lease \
+    (jr_client_lease)";
+const UNWATCH: &str = "UNWATCH belongs to the connection that watches, which is not a shared one; use a lease \
+    (jr_client_lease)";
+const REPLY: &str = "CLIENT REPLY would take away the replies that others wait for; submit without a queue or callback \
+    to have the answer dropped";
+const TRACKING: &str = "CLIENT TRACKING and CLIENT CACHING would send the invalidations of one user to everybody on \
+    this connection; client-side caching needs a connection of its own, which shared clients do not give";
+const SETNAME: &str = "CLIENT SETNAME would be forgotten by the next reconnect; set the option client_name";
+const SETINFO: &str = "CLIENT SETINFO is sent in every handshake; see the option library_info";
+const NO_EVICT: &str = "CLIENT NO-EVICT would change how the server treats a connection that others use; it needs a \
+    connection of its own, which shared clients do not give";
+const NO_TOUCH: &str = "CLIENT NO-TOUCH would change what the commands of others do; it needs a connection of its own, \
+    which shared clients do not give";
+const CAPA: &str = "CLIENT CAPA tells the server what the client can do, which is for the handshake to say";
+const IMPORT_SOURCE: &str = "CLIENT IMPORT-SOURCE would change what the commands of others do; it needs a connection \
+    of its own, which shared clients do not give";
+const READONLY: &str = "READONLY and READWRITE would change where the commands of others are answered; set \
+    JR_REQUEST_REPLICA on the request that a replica may answer";
+const ASKING: &str = "ASKING would apply to whichever command comes next; redirections are followed without it";
+const REPLICATION: &str = "a replication stream is not a reply; SYNC, PSYNC and REPLCONF need a program that speaks \
+    as a replica does";
+const DEBUGGER: &str = "SCRIPT DEBUG would turn a connection that others use into a debugger session; use a debugger \
+    such as redis-cli --ldb";
+
+/// By the name as it stands in the table.
+pub(super) const fn role(name: &str) -> Role {
+    match name.as_bytes() {
+        b"SELECT" => Role::Refused(SELECT),
+        b"AUTH" => Role::Refused(AUTH),
+        b"HELLO" => Role::Refused(HELLO),
+        b"RESET" => Role::Refused(RESET),
+        b"QUIT" => Role::Refused(QUIT),
+        b"MULTI" | b"EXEC" | b"DISCARD" => Role::Refused(MULTI),
+        b"WATCH" => Role::Refused(WATCH),
+        b"UNWATCH" => Role::Refused(UNWATCH),
+        b"CLIENT|REPLY" => Role::Refused(REPLY),
+        b"CLIENT|TRACKING" | b"CLIENT|CACHING" => Role::Refused(TRACKING),
+        b"CLIENT|SETNAME" => Role::Refused(SETNAME),
+        b"CLIENT|SETINFO" => Role::Refused(SETINFO),
+        b"CLIENT|NO-EVICT" => Role::Refused(NO_EVICT),
+        b"CLIENT|NO-TOUCH" => Role::Refused(NO_TOUCH),
+        b"CLIENT|CAPA" => Role::Refused(CAPA),
+        b"CLIENT|IMPORT-SOURCE" => Role::Refused(IMPORT_SOURCE),
+        b"READONLY" | b"READWRITE" => Role::Refused(READONLY),
+        b"ASKING" => Role::Refused(ASKING),
+        b"SYNC" | b"PSYNC" | b"REPLCONF" => Role::Refused(REPLICATION),
+        b"SCRIPT|DEBUG" => Role::Refused(DEBUGGER),
+        b"BLPOP" | b"BRPOP" | b"BRPOPLPUSH" | b"BLMOVE" | b"BZPOPMIN" | b"BZPOPMAX" => Role::Blocking(None),
+        b"BLMPOP" | b"BZMPOP" => Role::Blocking(Some(1)),
+        b"XREAD" | b"XREADGROUP" => Role::StreamRead,
+        b"SUBSCRIBE" | b"PSUBSCRIBE" | b"SSUBSCRIBE" => Role::Multishot,
+        b"UNSUBSCRIBE" | b"PUNSUBSCRIBE" | b"SUNSUBSCRIBE" => Role::Multishot,
+        b"MONITOR" => Role::Monitor,
+        b"EVAL" | b"EVAL_RO" => Role::Script,
+        b"EVALSHA" | b"EVALSHA_RO" | b"FCALL" | b"FCALL_RO" => Role::StoredScript,
+        b"WAIT" => Role::OwnWrites(2),
+        b"WAITAOF" => Role::OwnWrites(3),
+        _ => Role::Ordinary,
+    }
+}
+
+/// Whether it may be sent twice. The flag of the server is right for its own commands; modules flag as read-only
+/// what changes their dictionaries, aliases and cursors.
+pub(super) const fn read_only(name: &str, flags: Flags, role: Role) -> bool {
+    match role {
+        Role::Ordinary | Role::StreamRead => {}
+        _ => return false,
+    }
+    match name.as_bytes() {
+        b"FT.ALIASADD" | b"FT.ALIASDEL" | b"FT.ALIASUPDATE" | b"FT.CONFIG" | b"FT.CURSOR" | b"FT.DICTADD"
+        | b"FT.DICTDEL" | b"FT.AGGREGATE" | b"FT.PROFILE" | b"CF.COMPACT" => false,
+        b"PING" | b"ECHO" | b"TIME" | b"INFO" | b"LASTSAVE" | b"ROLE" | b"COMMAND" => true,
+        b"ACL|CAT" | b"ACL|DRYRUN" | b"ACL|GETUSER" | b"ACL|LIST" | b"ACL|USERS" | b"ACL|WHOAMI" => true,
+        b"CLIENT|GETNAME" | b"CLIENT|GETREDIR" | b"CLIENT|ID" | b"CLIENT|INFO" | b"CLIENT|LIST" => true,
+        b"CLIENT|TRACKINGINFO" | b"CONFIG|GET" | b"COMMANDLOG|GET" | b"COMMANDLOG|LEN" => true,
+        b"CLUSTER|COUNTKEYSINSLOT" | b"CLUSTER|GETKEYSINSLOT" | b"CLUSTER|INFO" | b"CLUSTER|KEYSLOT" => true,
+        b"CLUSTER|LINKS" | b"CLUSTER|MYID" | b"CLUSTER|MYSHARDID" | b"CLUSTER|NODES" | b"CLUSTER|REPLICAS" => true,
+        b"CLUSTER|SHARDS" | b"CLUSTER|SLAVES" | b"CLUSTER|SLOTS" | b"CLUSTER|SLOT-STATS" => true,
+        b"COMMAND|COUNT" | b"COMMAND|DOCS" | b"COMMAND|GETKEYS" | b"COMMAND|GETKEYSANDFLAGS" => true,
+        b"COMMAND|INFO" | b"COMMAND|LIST" | b"FUNCTION|DUMP" | b"FUNCTION|LIST" | b"FUNCTION|STATS" => true,
+        b"LATENCY|HISTORY" | b"LATENCY|LATEST" | b"LATENCY|HISTOGRAM" | b"MEMORY|STATS" | b"MODULE|LIST" => true,
+        b"PUBSUB|CHANNELS" | b"PUBSUB|NUMPAT" | b"PUBSUB|NUMSUB" | b"PUBSUB|SHARDCHANNELS" => true,
+        b"PUBSUB|SHARDNUMSUB" | b"SCRIPT|EXISTS" | b"SLOWLOG|GET" | b"SLOWLOG|LEN" => true,
+        _ => flags.contains(Flags::READONLY),
+    }
+}
+
+impl Role {
+    pub(super) fn handling<A: AsRef<[u8]>>(self, args: &[A]) -> Handling {
+        match self {
+            Role::Ordinary => Handling::Ordinary,
+            Role::Refused(instead) => Handling::ConnectionState { instead },
+            Role::Blocking(_) => Handling::Blocking,
+            Role::StreamRead if block_argument(args).is_some() => Handling::Blocking,
+            Role::StreamRead => Handling::Ordinary,
+            Role::Multishot => Handling::Multishot,
+            Role::Monitor => Handling::Monitor,
+            Role::Script => Handling::Script,
+            Role::StoredScript => Handling::StoredScript,
+            Role::OwnWrites(_) => Handling::OwnWrites,
+        }
+    }
+
+    pub(super) fn timeout<A: AsRef<[u8]>>(self, args: &[A]) -> Option<BlockingTimeout> {
+        match self {
+            Role::Blocking(position) => {
+                let argument = match position {
+                    Some(position) => args.get(position)?,
+                    // A lone name has no timeout; its last argument is the name.
+                    None => args.get(1..)?.last()?,
+                };
+                let seconds: f64 = std::str::from_utf8(argument.as_ref()).ok()?.parse().ok()?;
+                // The server refuses what is negative, infinite or does not fit, and answers at once.
+                wait(Duration::try_from_secs_f64(seconds).ok()?)
+            }
+            Role::StreamRead => milliseconds(block_argument(args)?),
+            Role::OwnWrites(position) => milliseconds(args.get(position)?.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+fn wait(duration: Duration) -> Option<BlockingTimeout> {
+    Some(if duration.is_zero() { BlockingTimeout::Forever } else { BlockingTimeout::After(duration) })
+}
+
+fn milliseconds(text: &[u8]) -> Option<BlockingTimeout> {
+    wait(Duration::from_millis(u64::try_from(number(text)?).ok()?))
+}
+
+/// What follows BLOCK among the options of XREAD and XREADGROUP, which end at STREAMS: a stream, a group or a
+/// consumer may well be called "block".
+fn block_argument<A: AsRef<[u8]>>(args: &[A]) -> Option<&[u8]> {
+    let mut options = args.iter().skip(1).map(AsRef::as_ref);
+    while let Some(option) = options.next() {
+        let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
+        if is("BLOCK") {
+            return options.next();
+        } else if is("STREAMS") {
+            return None;
+        } else if is("GROUP") {
+            options.nth(1);
+        } else if is("COUNT") || is("CLAIM") {
+            options.next();
+        }
+    }
+    None
+}

@@ -1,0 +1,281 @@
+//! The lookup, what commands need, and where their keys are; `tests/catalog.rs` holds the table against a server.
+
+use super::*;
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').map(|word| if word == "''" { "" } else { word }).collect()
+}
+
+fn name(line: &str) -> Option<&'static str> {
+    find(&words(line)).map(|command| command.name)
+}
+
+fn keys_of(line: &str) -> String {
+    let args = words(line);
+    let found: Vec<&str> = keys(&args).map(|key| std::str::from_utf8(key).unwrap()).collect();
+    let positions: Vec<&str> = key_positions(&args).map(|position| args[position]).collect();
+    assert_eq!(found, positions);
+    found.join(" ")
+}
+
+#[test]
+fn every_command_is_found_in_any_case() {
+    for command in commands() {
+        let upper = command.name.to_ascii_uppercase();
+        assert_eq!(upper, command.name);
+        for name in [upper.clone(), upper.to_ascii_lowercase()] {
+            assert!(std::ptr::eq(find(&[name]).unwrap(), command));
+        }
+        for sub in command.subcommands() {
+            let args: Vec<String> = sub.name.split('|').map(str::to_ascii_lowercase).collect();
+            assert!(std::ptr::eq(find(&args).unwrap(), sub));
+            assert_eq!(args[0], command.name.to_ascii_lowercase());
+        }
+    }
+    assert!(commands().len() * 4 < SLOTS);
+}
+
+#[test]
+fn what_is_unknown() {
+    assert_eq!(name("client setname x"), Some("CLIENT|SETNAME"));
+    assert_eq!(name("cLiEnT nonsense"), Some("CLIENT"));
+    assert_eq!(name("client"), Some("CLIENT"));
+    assert_eq!(name("client|setname"), None);
+    assert_eq!(name("get\0"), None);
+    assert_eq!(name("ge"), None);
+    assert_eq!(name(""), None);
+    assert_eq!(find::<&str>(&[]).map(|command| command.name), None);
+    assert_eq!(find(&[[0xff_u8; 100]]).map(|command| command.name), None);
+    assert_eq!(handling(&["nonsense"]), Handling::Ordinary);
+    assert!(!is_read_only(&["nonsense"]));
+    assert_eq!(keys(&["nonsense", "key"]).count(), 0);
+}
+
+#[test]
+fn connection_state_is_refused_with_the_replacement() {
+    for (line, instead) in [
+        ("SELECT 1", "jr_client_database"),
+        ("auth x", "username and password"),
+        ("HELLO 3", "protocol"),
+        ("RESET", "nothing to reset"),
+        ("QUIT", "jr_client_close"),
+        ("MULTI", "JR_REQUEST_ATOMIC"),
+        ("EXEC", "JR_REQUEST_ATOMIC"),
+        ("DISCARD", "JR_REQUEST_ATOMIC"),
+        ("WATCH k", "WATCH needs a connection of its own, which shared clients do not give"),
+        ("UNWATCH", "lease"),
+        ("CLIENT REPLY OFF", "dropped"),
+        ("CLIENT TRACKING ON", "client-side caching"),
+        ("CLIENT CACHING YES", "client-side caching"),
+        ("client setname x", "client_name"),
+        ("CLIENT SETINFO LIB-NAME x", "library_info"),
+        ("CLIENT NO-EVICT ON", "connection of its own"),
+        ("CLIENT NO-TOUCH ON", "connection of its own"),
+        ("CLIENT CAPA redirect", "handshake"),
+        ("CLIENT IMPORT-SOURCE ON", "connection of its own"),
+        ("READONLY", "JR_REQUEST_REPLICA"),
+        ("READWRITE", "JR_REQUEST_REPLICA"),
+        ("ASKING", "redirections"),
+        ("SYNC", "replication stream"),
+        ("PSYNC ? -1", "replication stream"),
+        ("REPLCONF ACK 0", "replication stream"),
+        ("SCRIPT DEBUG YES", "redis-cli"),
+    ] {
+        match handling(&words(line)) {
+            Handling::ConnectionState { instead: sentence } => {
+                assert!(sentence.contains(instead), "{line}: {sentence}");
+                assert!(!sentence.contains("  ") && !sentence.ends_with('.'), "{sentence}");
+            }
+            other => panic!("{line}: {other:?}"),
+        }
+        assert!(!is_read_only(&words(line)), "{line}");
+    }
+    for line in
+        ["CLIENT KILL ID 1", "CLIENT ID", "CLIENT UNBLOCK 1", "CLIENT PAUSE 1", "SCRIPT LOAD x", "GET k", "PING"]
+    {
+        assert_eq!(handling(&words(line)), Handling::Ordinary, "{line}");
+    }
+}
+
+#[test]
+fn what_needs_handling() {
+    for (line, expected) in [
+        ("SUBSCRIBE a", Handling::Multishot),
+        ("sunsubscribe", Handling::Multishot),
+        ("PUNSUBSCRIBE", Handling::Multishot),
+        ("MONITOR", Handling::Monitor),
+        ("EVAL x 0", Handling::Script),
+        ("EVAL_RO x 0", Handling::Script),
+        ("EVALSHA x 0", Handling::StoredScript),
+        ("fcall_ro x 0", Handling::StoredScript),
+        ("WAIT 1 0", Handling::OwnWrites),
+        ("WAITAOF 1 1 0", Handling::OwnWrites),
+        ("XREAD COUNT 1 STREAMS block 0", Handling::Ordinary),
+        ("XREADGROUP GROUP block block STREAMS s >", Handling::Ordinary),
+        ("PUBLISH c m", Handling::Ordinary),
+    ] {
+        assert_eq!(handling(&words(line)), expected, "{line}");
+    }
+}
+
+#[test]
+fn blocking_commands_and_their_timeouts() {
+    let after = |milliseconds| Some(BlockingTimeout::After(std::time::Duration::from_millis(milliseconds)));
+    for (line, timeout) in [
+        ("BLPOP a b 0", Some(BlockingTimeout::Forever)),
+        ("brpop a 1.5", after(1500)),
+        ("BRPOPLPUSH a b 2", after(2000)),
+        ("BLMOVE a b LEFT RIGHT 0.25", after(250)),
+        ("BLMPOP 3 1 a LEFT", after(3000)),
+        ("BZMPOP 0 1 a MIN", Some(BlockingTimeout::Forever)),
+        ("BZPOPMIN a 1e1", after(10_000)),
+        ("BZPOPMAX a 1", after(1000)),
+        ("XREAD BLOCK 100 STREAMS s $", after(100)),
+        ("xread count 1 block 0 streams s $", Some(BlockingTimeout::Forever)),
+        ("XREADGROUP GROUP block streams COUNT 1 BLOCK 7 NOACK STREAMS s >", after(7)),
+        ("XREADGROUP GROUP g c CLAIM 5 BLOCK 7 STREAMS s >", after(7)),
+        ("BLPOP a -1", None),
+        ("BLPOP a x", None),
+        ("BLPOP a inf", None),
+        ("BLPOP a nan", None),
+        ("BLPOP a 1e300", None),
+        ("BLPOP a ''", None),
+        ("BLPOP", None),
+        ("BLMPOP", None),
+        ("XREAD BLOCK -1 STREAMS s $", None),
+        ("XREAD BLOCK 99999999999999999999 STREAMS s $", None),
+    ] {
+        assert_eq!(handling(&words(line)), Handling::Blocking, "{line}");
+        assert_eq!(blocking_timeout(&words(line)), timeout, "{line}");
+    }
+    assert_eq!(blocking_timeout(&words("WAIT 1 500")), after(500));
+    assert_eq!(blocking_timeout(&words("WAITAOF 1 1 500")), after(500));
+    assert_eq!(blocking_timeout(&words("GET 1")), None);
+    assert_eq!(blocking_timeout(&words("XREAD STREAMS s 0")), None);
+    // Whatever the servers flag as blocking has a role here.
+    for command in commands().iter().filter(|command| command.flags.contains(Flags::BLOCKING)) {
+        assert!(!matches!(command.role, Role::Ordinary), "{}", command.name);
+    }
+}
+
+#[test]
+fn what_may_be_sent_again() {
+    for line in
+        ["GET k", "PING", "TIME", "ECHO x", "INFO", "config get x", "XREAD BLOCK 0 STREAMS s $", "JSON.GET k", "SCAN 0"]
+    {
+        assert!(is_read_only(&words(line)), "{line}");
+    }
+    for line in [
+        "SET k v",
+        "EVAL_RO x 0",
+        "EVALSHA_RO x 0",
+        "FCALL_RO f 0",
+        "EVAL x 0",
+        "PUBLISH c m",
+        "CLIENT",
+        "CLIENT KILL x",
+        "CONFIG SET a b",
+        "CONFIG RESETSTAT",
+        "SLOWLOG RESET",
+        "FT.CURSOR READ i 1",
+        "FT.DICTADD d t",
+        "SUBSCRIBE c",
+        "WAIT 0 0",
+        "BLPOP k 0",
+        "GETDEL k",
+        "XREADGROUP GROUP g c STREAMS s >",
+        "ACL LOG RESET",
+        "SHUTDOWN",
+        "DEBUG SLEEP 1",
+        "SCRIPT FLUSH",
+        "SCRIPT LOAD x",
+        "MEMORY PURGE",
+        "GETEX k",
+        "SPUBLISH c m",
+    ] {
+        assert!(!is_read_only(&words(line)), "{line}");
+    }
+    for command in commands().iter().flat_map(|command| std::iter::once(command).chain(command.subcommands())) {
+        assert!(!(command.read_only && command.flags.contains(Flags::WRITE)), "{}", command.name);
+    }
+}
+
+#[test]
+fn where_keys_are() {
+    for (line, expected) in [
+        ("GET a", "a"),
+        ("get", ""),
+        ("MSET a 1 b 2", "a b"),
+        ("MSET a 1 b", "a b"),
+        ("EVAL x 2 a b c", "a b"),
+        ("EVAL x 0 a", ""),
+        ("EVAL x 3 a b", ""),
+        ("EVAL x -1 a", ""),
+        ("EVAL x 99999999999999999999 a", ""),
+        ("EVAL x 18446744073709551615 a", ""),
+        ("ZUNIONSTORE d 2 a b WEIGHTS 1 2", "d a b"),
+        ("XREAD COUNT 1 STREAMS a b 0 0", "a b"),
+        ("XREAD STREAMS", ""),
+        ("SORT a BY store GET store STORE d", "a d"),
+        ("SORT a STORE d STORE e", "a e"),
+        ("SORT a LIMIT 0 1 STORE", "a"),
+        ("MIGRATE h 1 k 0 10", "k"),
+        ("MIGRATE h 1 '' 0 10 AUTH keys KEYS a b", "a b"),
+        ("MIGRATE h 1 k 0 10 KEYS a", ""),
+        ("GEORADIUS a 1 2 3 m STORE d", "a d"),
+        ("OBJECT ENCODING a", "a"),
+        ("XINFO STREAM a", "a"),
+        ("MEMORY USAGE a", "a"),
+        ("BLPOP a b 0", "a b"),
+        ("MSETEX 2 a 1 b 2 EX 5", "a b"),
+        ("JSON.MGET a b $", "a b"),
+        ("TS.MADD a 1 1 b 2 2", "a b"),
+        ("TDIGEST.MERGE d 2 a b", "d a b"),
+        ("FT.SEARCH i q", ""),
+        ("SPUBLISH c m", ""),
+        ("PING", ""),
+    ] {
+        assert_eq!(keys_of(line), expected, "{line}");
+    }
+    let channels = |line| shard_channels(&words(line)).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    assert_eq!(channels("SSUBSCRIBE a b"), [b"a", b"b"]);
+    assert_eq!(channels("SPUBLISH a m"), [b"a"]);
+    assert!(channels("SUNSUBSCRIBE").is_empty() && channels("GET a").is_empty());
+}
+
+/// Arguments that make no sense: no panic, and no position beyond them.
+#[test]
+fn random_arguments() {
+    let pieces = [
+        "",
+        "0",
+        "1",
+        "2",
+        "3",
+        "-1",
+        "a",
+        "STREAMS",
+        "BLOCK",
+        "STORE",
+        "KEYS",
+        "AUTH2",
+        "AUTH",
+        "GROUP",
+        "LIMIT",
+        "GET",
+        "18446744073709551615",
+        "9223372036854775807",
+        "4611686018427387904",
+    ];
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut args = Vec::new();
+    for _ in 0..200 {
+        for command in commands().iter().flat_map(|command| std::iter::once(command).chain(command.subcommands())) {
+            args.clear();
+            args.extend(command.name.split('|'));
+            args.extend((0..random.usize(..9)).map(|_| pieces[random.usize(..pieces.len())]));
+            assert!(key_positions(&args).all(|position| position < args.len()), "{args:?}");
+            let _ = (handling(&args), blocking_timeout(&args), shard_channels(&args).count());
+        }
+    }
+}
