@@ -1,6 +1,7 @@
 //! Why something failed ([`Status`]), whether the server may have run it ([`Outcome`]), and the sentence for
 //! people ([`Error`]). The numbers are part of the C contract: explicit, append-only.
 
+use std::ffi::CStr;
 use std::fmt;
 
 /// The reason of a call or of a completion. The numbers are those of `jr_status` in C.
@@ -85,28 +86,28 @@ impl Status {
     }
 
     /// A short phrase in English, without a full stop.
-    pub const fn text(self) -> &'static str {
+    pub const fn text(self) -> &'static CStr {
         match self {
-            Status::Ok => "ok",
-            Status::Argument => "bad argument",
-            Status::Config => "bad configuration",
-            Status::Refused => "command refused on a shared client",
-            Status::Closed => "client closed",
-            Status::Full => "limit of waiting requests reached",
-            Status::Forked => "handle inherited through fork",
-            Status::Deadlock => "would wait for itself",
-            Status::NotFound => "no such request",
-            Status::Memory => "out of memory",
-            Status::Internal => "internal error",
-            Status::Server => "error reply of the server",
-            Status::Timeout => "deadline passed",
-            Status::Canceled => "cancelled",
-            Status::Connect => "no connection",
-            Status::Auth => "authentication refused",
-            Status::Tls => "TLS failed",
-            Status::Lost => "connection lost",
-            Status::LeaseLost => "leased connection lost",
-            Status::Protocol => "protocol violated",
+            Status::Ok => c"ok",
+            Status::Argument => c"bad argument",
+            Status::Config => c"bad configuration",
+            Status::Refused => c"command refused on a shared client",
+            Status::Closed => c"client closed",
+            Status::Full => c"limit of waiting requests reached",
+            Status::Forked => c"handle inherited through fork",
+            Status::Deadlock => c"would wait for itself",
+            Status::NotFound => c"no such request",
+            Status::Memory => c"out of memory",
+            Status::Internal => c"internal error",
+            Status::Server => c"error reply of the server",
+            Status::Timeout => c"deadline passed",
+            Status::Canceled => c"cancelled",
+            Status::Connect => c"no connection",
+            Status::Auth => c"authentication refused",
+            Status::Tls => c"TLS failed",
+            Status::Lost => c"connection lost",
+            Status::LeaseLost => c"leased connection lost",
+            Status::Protocol => c"protocol violated",
         }
     }
 }
@@ -153,7 +154,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.status.text(), self.message)
+        write!(formatter, "{}: {}", self.status.text().to_string_lossy(), self.message)
     }
 }
 

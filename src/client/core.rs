@@ -217,3 +217,9 @@ impl<D: Destination> Core<D> {
 pub(super) fn closed() -> Error {
     Error::new(Status::Closed, "the client is closed")
 }
+
+impl<D: Destination> Drop for Core<D> {
+    fn drop(&mut self) {
+        self.shut_down();
+    }
+}

@@ -1,2 +1,94 @@
-//! What was asked: requests.
-pub mod deadline;
+//! What was asked: requests, their retries, transactions and scripts, and the one completion of each. Knows nothing
+//! of C, of descriptors or of callbacks.
+
+pub mod completion;
+pub mod request;
+
+mod core;
+mod deadline;
+mod event;
+mod gather;
+mod pending;
+mod recipient;
+mod retry;
+mod script;
+mod stats;
+mod timer;
+mod transaction;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::completion::Destination;
+use self::core::Core;
+use self::request::Request;
+use crate::config::Config;
+use crate::connection::link::Link;
+use crate::connection::pipeline::Ticket;
+use crate::connection::stream::Dialer;
+use crate::error::Error;
+use crate::protocol::reply::Reply;
+
+/// A client, or a view of it on another database. Views share everything but the database.
+pub struct Client<D: Destination> {
+    core: Arc<Core<D>>,
+    link: Arc<Link>,
+}
+
+impl<D: Destination> Clone for Client<D> {
+    fn clone(&self) -> Client<D> {
+        Client { core: Arc::clone(&self.core), link: Arc::clone(&self.link) }
+    }
+}
+
+impl<D: Destination> Client<D> {
+    /// Starts dialling and does not wait for it.
+    pub fn new(config: Config, dialer: Option<Arc<dyn Dialer>>) -> Result<Client<D>, Error> {
+        let database = config.database;
+        let core = Core::start(config, dialer)?;
+        let link = core.link(database)?;
+        Ok(Client { core, link })
+    }
+
+    /// A view on another database.
+    pub fn database(&self, number: u32) -> Result<Client<D>, Error> {
+        Ok(Client { core: Arc::clone(&self.core), link: self.core.link(number)? })
+    }
+
+    /// Accepts a request: `destination` gets exactly one final completion, with the id that is returned. After an
+    /// error nothing was queued and `destination` gets nothing.
+    pub fn submit<A: AsRef<[u8]>>(&self, request: &Request<'_, A>, destination: D) -> Result<u64, Error> {
+        self.core.submit(&self.link, request, destination)
+    }
+
+    /// `destination` hears of what happens to the connections, until it is cancelled or the client ends.
+    pub fn listen(&self, destination: D) -> Result<u64, Error> {
+        self.core.listen(&self.link, destination)
+    }
+
+    /// Ends a request before its answer: its completion follows. False: there is no such request (any more).
+    pub fn cancel(&self, id: u64) -> bool {
+        self.core.cancel(Ticket(id))
+    }
+
+    /// The state of the client in numbers.
+    pub fn stats(&self) -> Result<Reply, Error> {
+        self.core.stats()
+    }
+
+    /// What the client was told.
+    pub fn config(&self) -> &Config {
+        &self.core.config
+    }
+
+    /// Accepts nothing more, waits until what is under way has ended, at most `timeout` long, ends the rest, and waits
+    /// for the tasks of the client. True: nothing had to be ended. Every view is closed too.
+    pub fn close(&self, timeout: Option<Duration>) -> bool {
+        self.core.close(timeout)
+    }
+
+    /// Ends everything at once, without waiting.
+    pub fn shut_down(&self) {
+        self.core.shut_down();
+    }
+}

@@ -47,6 +47,14 @@ pub struct Pending<D: Destination> {
     pub idempotent: bool,
 }
 
+impl<D: Destination> Pending<D> {
+    /// A request of which nothing is sent and that has no deadline.
+    pub fn at_rest(responder: Responder<D>, link: &Arc<Link>, work: Work) -> Pending<D> {
+        let link = Arc::clone(link);
+        Pending { responder, link, sequence: NOWHERE, work, timeout: 0, attempts: 0, idempotent: false }
+    }
+}
+
 #[derive(Debug)]
 struct Entry<D: Destination> {
     ticket: Ticket,

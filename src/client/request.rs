@@ -18,7 +18,7 @@ use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
 use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
-use crate::protocol::command;
+use crate::protocol::command::{self, Output};
 use crate::topology::Route;
 
 /// How long a request may take.
@@ -72,5 +72,240 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
                 Some(vec![sum])
             }
         }
+    }
+
+    /// How many replies each unit gets.
+    fn replies(&self) -> u32 {
+        match self {
+            Plan::Atomic(commands) => commands.len() as u32 + FRAME,
+            _ => 1,
+        }
+    }
+
+    fn encode(&self, unit: usize, out: &mut impl Output) {
+        match self {
+            Plan::One(words) => command::encode(words, out),
+            Plan::Script(words) => command::encode(words, out),
+            Plan::Several(commands) => commands.get(unit).into_iter().for_each(|words| command::encode(words, out)),
+            Plan::Atomic(commands) => {
+                command::encode(&MULTI, out);
+                commands.iter().for_each(|words| command::encode(words, out));
+                command::encode(&EXEC, out);
+            }
+        }
+    }
+}
+
+/// A checked request, ready to be appended: small ones are encoded where they go, large ones before any lock is taken.
+struct Prepared<'a, A> {
+    plan: Plan<'a, A>,
+    lengths: Vec<usize>,
+    total: usize,
+    encoded: Option<Bytes>,
+}
+
+impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
+    fn new(plan: Plan<'a, A>, most: usize) -> Result<Prepared<'a, A>, Error> {
+        let lengths = plan.lengths().unwrap_or_default();
+        let total = lengths.iter().try_fold(0usize, |sum, length| sum.checked_add(*length));
+        let Some(total) = total.filter(|total| (1..=most).contains(total)) else {
+            let sentence = format!("the request is longer than max_request_bytes ({most}) allows");
+            return Err(Error::new(Status::Argument, sentence));
+        };
+        let mut encoded = None;
+        if total >= LARGE {
+            let mut out = Vec::new();
+            out.try_reserve_exact(total).map_err(|_| Error::memory(total))?;
+            (0..lengths.len()).for_each(|unit| plan.encode(unit, &mut out));
+            encoded = Some(Bytes::from(out));
+        }
+        Ok(Prepared { plan, lengths, total, encoded })
+    }
+
+    /// Appends all units; gives the first sequence number, the others follow it.
+    fn append(&self, pipeline: &mut Pipeline, ticket: Ticket) -> u64 {
+        match (&self.encoded, self.lengths.len()) {
+            (Some(bytes), 1) => {
+                pipeline.append_encoded(Addressee { ticket, part: 0 }, self.plan.replies(), bytes.clone())
+            }
+            (Some(bytes), _) => pipeline.append_parts(ticket, bytes.clone(), &self.lengths),
+            (None, _) => {
+                let units = self.lengths.iter().enumerate().map(|(unit, length)| {
+                    let to = Addressee { ticket, part: unit as u32 };
+                    pipeline.append(to, self.plan.replies(), *length, |tail| self.plan.encode(unit, tail))
+                });
+                // Every unit is appended; their numbers follow each other.
+                units.fold(NOWHERE, |first, sequence| if first == NOWHERE { sequence } else { first })
+            }
+        }
+    }
+}
+
+/// Whether a command may go on a shared connection; a sentence that says why not.
+fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
+    if words.is_empty() {
+        return Err("the command is empty".to_string());
+    }
+    let name = String::from_utf8_lossy(words[0].as_ref()).to_ascii_uppercase();
+    match catalog::handling(words) {
+        Handling::ConnectionState { instead } => Err(instead.to_string()),
+        Handling::Blocking => Err(format!(
+            "{name} waits at the server and would hold up everyone on the shared connection; \
+             this version has no connections of their own for blocking commands"
+        )),
+        Handling::Multishot | Handling::Monitor => {
+            Err(format!("{name} gets many answers; this version has no subscriptions"))
+        }
+        Handling::OwnWrites => Err(format!(
+            "{name} speaks of the writes of its own connection, which on a shared client are those of everyone"
+        )),
+        handling => Ok(handling),
+    }
+}
+
+impl<D: Destination> Core<D> {
+    /// Accepts a request or says why not.
+    pub(super) fn submit<A: AsRef<[u8]>>(
+        &self,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        destination: D,
+    ) -> Result<u64, Error> {
+        let refused = |sentence| Error::new(Status::Refused, sentence);
+        let mut script = None;
+        let plan = match request.commands {
+            [] => return Err(Error::new(Status::Argument, "the request has no command")),
+            [words] if !request.atomic => match check(words).map_err(refused)? {
+                Handling::Script if words.len() > 1 => {
+                    let (words, known) = self.script_words(words, link);
+                    script = Some(known);
+                    Plan::Script(words)
+                }
+                _ => Plan::One(words),
+            },
+            commands => {
+                for (index, words) in commands.iter().enumerate() {
+                    check(words).map_err(|why| Error::new(Status::Argument, format!("command {index}: {why}")))?;
+                }
+                if request.atomic { Plan::Atomic(commands) } else { Plan::Several(commands) }
+            }
+        };
+        let several_nodes = request.route.is_several();
+        if several_nodes && (request.commands.len() > 1 || request.atomic) {
+            return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
+        }
+        if !self.topology.serves(request.route, link)? {
+            return self.answer_of_nobody(link, destination);
+        }
+        let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
+        let work = |first: u64| match (&prepared.plan, script.take()) {
+            (_, Some(script)) => Work::Script(script),
+            (Plan::Atomic(commands), _) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
+            (Plan::Several(commands), _) => {
+                let sequences = (0..commands.len()).map(|part| first + part as u64);
+                Work::Gather(Box::new(Gather::new(Shape::Array, sequences)))
+            }
+            _ if several_nodes => {
+                let shape = Shape::ByAddress(vec![link.address()]);
+                Work::Gather(Box::new(Gather::new(shape, std::iter::once(first))))
+            }
+            _ => Work::Single,
+        };
+        self.enqueue(link, request, &prepared, work, destination)
+    }
+
+    fn enqueue<A: AsRef<[u8]>>(
+        &self,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        prepared: &Prepared<'_, A>,
+        work: impl FnOnce(u64) -> Work,
+        destination: D,
+    ) -> Result<u64, Error> {
+        let timeout = match request.timeout {
+            Timeout::Default => self.config.command_timeout,
+            Timeout::None => None,
+            Timeout::After(timeout) => Some(timeout),
+        };
+        let due = timeout.map(|timeout| self.clock.after(timeout));
+        let mut state = self.state.lock();
+        let ticket = self.reserve(&mut state)?;
+        let appended = link.submit(prepared.lengths.len(), prepared.total, |pipeline| prepared.append(pipeline, ticket));
+        let sequence = match appended {
+            Ok(sequence) => sequence,
+            Err(error) => {
+                state.requests.give_back(ticket);
+                return Err(error);
+            }
+        };
+        let pending = Pending {
+            responder: Responder::new(ticket.0, destination),
+            link: Arc::clone(link),
+            sequence,
+            work: work(sequence),
+            timeout: timeout.map_or(0, |timeout| u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)),
+            attempts: 0,
+            idempotent: request.idempotent,
+        };
+        state.requests.fill(ticket, pending);
+        let earlier = due.is_some_and(|due| self.set_deadline(&mut state, ticket, due));
+        drop(state);
+        link.wake();
+        if earlier {
+            self.clock.wake();
+        }
+        Ok(ticket.0)
+    }
+
+    /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
+    fn script_words<'a, A: AsRef<[u8]>>(&self, words: &'a [A], link: &Arc<Link>) -> (Vec<&'a [u8]>, Arc<Script>) {
+        let mut words: Vec<&[u8]> = words.iter().map(AsRef::as_ref).collect();
+        let read_only = words[0].eq_ignore_ascii_case(b"EVAL_RO");
+        let (script, known) = self.scripts.lock().find(words[1], read_only, link);
+        if known {
+            words[0] = script.evalsha().as_bytes();
+        }
+        (words, script)
+    }
+
+    /// The answer of a route that leads to no node: an empty map.
+    fn answer_of_nobody(&self, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
+        let mut state = self.state.lock();
+        let ticket = self.reserve(&mut state)?;
+        let mut gather = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty());
+        let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Single);
+        state.requests.fill(ticket, pending);
+        let taken = self.take(&mut state, ticket);
+        drop(state);
+        self.complete(taken.into_iter().map(|pending| (pending.responder, gather.finish())).collect());
+        Ok(ticket.0)
+    }
+
+    /// Registers a request that hears of events; nothing is sent.
+    pub(super) fn listen(&self, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
+        let mut state = self.state.lock();
+        let ticket = self.reserve(&mut state)?;
+        let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Events);
+        state.requests.fill(ticket, pending);
+        state.listeners.push(ticket);
+        Ok(ticket.0)
+    }
+
+    /// A place for a request, if the client is open.
+    fn reserve(&self, state: &mut State<D>) -> Result<Ticket, Error> {
+        match state.phase {
+            Phase::Open => Ok(state.requests.reserve()),
+            Phase::Closed => Err(closed()),
+        }
+    }
+
+    /// Sets the deadline of a request; true if the clock sleeps for longer than that.
+    fn set_deadline(&self, state: &mut State<D>, ticket: Ticket, due: u64) -> bool {
+        state.deadlines.set(Requests::<D>::index(ticket), due);
+        let earlier = due < state.armed;
+        if earlier {
+            state.armed = due;
+        }
+        earlier
     }
 }

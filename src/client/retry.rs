@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use crate::protocol::{catalog, command};
+use crate::protocol::catalog::{self, Handling};
+use crate::protocol::command;
 
 /// A "no" that the server says before it runs a command, and what helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,25 +26,20 @@ impl Refusal {
             b"READONLY" => Refusal::NotPrimary,
             _ => return None,
         };
-        (!runs_code(request)).then_some(refusal)
+        let words: Vec<&[u8]> = command::decode(request).collect();
+        (!runs_code(&words)).then_some(refusal)
     }
 }
 
 /// Whether what the command answers may have been written by the code of a user.
-fn runs_code(request: &[u8]) -> bool {
-    let name = command::decode(request).next().unwrap_or_default();
-    [&b"EVAL"[..], b"EVAL_RO", b"EVALSHA", b"EVALSHA_RO", b"FCALL", b"FCALL_RO"]
-        .iter()
-        .any(|other| name.eq_ignore_ascii_case(other))
+fn runs_code<A: AsRef<[u8]>>(words: &[A]) -> bool {
+    matches!(catalog::handling(words), Handling::Script | Handling::StoredScript)
 }
 
 /// Whether a command that may have run can run again without harm.
 pub fn may_run_twice(request: &[u8], idempotent: bool) -> bool {
-    if runs_code(request) {
-        return false;
-    }
     let words: Vec<&[u8]> = command::decode(request).collect();
-    idempotent || catalog::is_read_only(&words)
+    !runs_code(&words) && (idempotent || catalog::is_read_only(&words))
 }
 
 /// How long to wait before attempt number `attempt` (the first repetition is 1): full jitter under a doubling cap.

@@ -1,0 +1,163 @@
+//! The one thread on which the callbacks of a client run: started when first needed, in order, under no lock. A slow
+//! callback delays later callbacks and nothing else.
+
+use std::collections::VecDeque;
+use std::ffi::{CString, c_void};
+use std::sync::{Arc, Condvar};
+
+use super::completion::jr_completion;
+use super::config::{Logger, level_of};
+use crate::client::completion::{Completion, MORE};
+use crate::error::Error;
+use crate::lock::{self, Lock};
+use crate::protocol::reply::Reply;
+use crate::runtime;
+
+/// So many messages for the logger wait at most; more are dropped.
+const LOGS: usize = 1024;
+
+type Function = unsafe extern "C" fn(*const jr_completion);
+
+enum Call {
+    Completion(Function, jr_completion),
+    Log(Reply),
+}
+
+/// The calls that wait for the thread, and the thread.
+pub(super) struct Callbacks {
+    waiting: Lock<Waiting>,
+    changed: Condvar,
+    logger: Option<Arc<Logger>>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    calls: VecDeque<Call>,
+    logs: usize,
+    running: bool,
+    /// No call will be added: the thread ends when there is none left.
+    ended: bool,
+}
+
+impl std::fmt::Debug for Callbacks {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Callbacks")
+    }
+}
+
+impl Callbacks {
+    pub(super) fn new(logger: Option<Arc<Logger>>) -> Arc<Callbacks> {
+        Arc::new(Callbacks { waiting: Lock::default(), changed: Condvar::new(), logger })
+    }
+
+    /// Starts the thread if it does not run.
+    pub(super) fn start(self: &Arc<Callbacks>) -> Result<(), Error> {
+        let mut waiting = self.waiting.lock();
+        if !waiting.running {
+            let callbacks = Arc::clone(self);
+            runtime::spawn_thread("justredis-call", move || callbacks.run())?;
+            waiting.running = true;
+        }
+        Ok(())
+    }
+
+    /// Adds a call; the thread runs already.
+    pub(super) fn call(&self, function: Function, completion: jr_completion) -> bool {
+        self.add(Call::Completion(function, completion))
+    }
+
+    /// Adds a message for the logger.
+    pub(super) fn log(&self, completion: Completion) -> bool {
+        let mut waiting = self.waiting.lock();
+        if completion.flags & MORE == 0 || waiting.logs >= LOGS {
+            return false;
+        }
+        waiting.logs += 1;
+        drop(waiting);
+        self.add(Call::Log(completion.reply))
+    }
+
+    fn add(&self, call: Call) -> bool {
+        let mut waiting = self.waiting.lock();
+        waiting.calls.push_back(call);
+        let was_empty = waiting.calls.len() == 1;
+        drop(waiting);
+        if was_empty {
+            self.changed.notify_all();
+        }
+        true
+    }
+
+    /// Says that no call will be added any more. Calls that wait still run.
+    pub(super) fn end(&self) {
+        self.waiting.lock().ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until the thread, told to end, has run its last call.
+    pub(super) fn join(&self) {
+        let mut waiting = self.waiting.lock();
+        while waiting.running {
+            waiting = lock::wait(&self.changed, waiting);
+        }
+    }
+
+    fn run(&self) {
+        let mut batch = VecDeque::new();
+        loop {
+            let mut waiting = self.waiting.lock();
+            while waiting.calls.is_empty() {
+                if waiting.ended {
+                    waiting.running = false;
+                    drop(waiting);
+                    self.changed.notify_all();
+                    return;
+                }
+                waiting = lock::wait(&self.changed, waiting);
+            }
+            std::mem::swap(&mut batch, &mut waiting.calls);
+            waiting.logs = 0;
+            drop(waiting);
+            for call in batch.drain(..) {
+                match call {
+                    // SAFETY: the user gave this function for completions; the struct lives during the call.
+                    Call::Completion(function, completion) => unsafe { function(&completion) },
+                    Call::Log(event) => self.write_log(&event),
+                }
+            }
+        }
+    }
+
+    fn write_log(&self, event: &Reply) {
+        let Some(logger) = &self.logger else { return };
+        let text = |key: &[u8]| event.find(key).map(|node| String::from_utf8_lossy(node.as_bytes()).into_owned());
+        let name = text(b"event").unwrap_or_default();
+        let message = match text(b"reason") {
+            Some(reason) => format!("{name}: {reason}"),
+            None => format!("{name}: {}", text(b"address").unwrap_or_default()),
+        };
+        if let Ok(message) = CString::new(message) {
+            logger.write(level_of(&name), &message);
+        }
+    }
+}
+
+/// Something of the user's, released when the last part of the library that may use it is gone.
+pub(super) struct UserData {
+    pub(super) pointer: *mut c_void,
+    pub(super) release: Option<unsafe extern "C" fn(*mut c_void)>,
+}
+
+// SAFETY: the user hands the pointer over for use on library threads; the header says so.
+unsafe impl Send for UserData {}
+// SAFETY: as above; the library itself never looks behind the pointer.
+unsafe impl Sync for UserData {}
+
+impl Drop for UserData {
+    fn drop(&mut self) {
+        if let Some(release) = self.release {
+            // SAFETY: the user gave this function for this pointer, and it is called once.
+            unsafe { release(self.pointer) };
+        }
+    }
+}

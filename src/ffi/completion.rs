@@ -1,0 +1,91 @@
+//! The final answer as C sees it, and the places it can go to.
+
+use std::sync::Arc;
+
+use super::callback::Callbacks;
+use super::queue::Queue;
+use super::request::Waiter;
+use super::status::jr_status;
+use crate::client::completion::{self, Completion, Destination};
+use crate::error::{Error, Outcome, Status};
+use crate::protocol::reply::{Node, Reply};
+
+/// More completions of this request follow.
+pub const JR_COMPLETION_MORE: u32 = 8;
+/// Messages may be missing before this one: the connection was lost and made again.
+pub const JR_COMPLETION_GAP: u32 = 16;
+/// Messages were dropped before this one: they were not taken fast enough.
+pub const JR_COMPLETION_DROPPED: u32 = 32;
+
+const _: () = {
+    assert!(JR_COMPLETION_MORE == completion::MORE);
+    assert!(JR_COMPLETION_GAP == completion::GAP);
+    assert!(JR_COMPLETION_DROPPED == completion::DROPPED);
+};
+
+/// What came of a request. 32 bytes on 64-bit, and never changes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct jr_completion {
+    /// Yours, untouched.
+    pub user_data: u64,
+    /// The id that jr_submit gave.
+    pub request: u64,
+    /// What the server said, or a JR_ERROR that says why there is no answer. Never NULL; yours to free.
+    pub reply: *mut Node,
+    /// JR_OK, JR_ERR_SERVER, or why there is no answer.
+    pub status: jr_status,
+    /// Exactly one JR_OUTCOME_* bit, and JR_COMPLETION_* bits.
+    pub flags: u32,
+}
+
+/// Takes a completion. It runs on the one callback thread of its client, in the order of the completions; the struct
+/// lives during the call, its reply until you free it. It may submit, cancel and free anything; it must not wait.
+pub type jr_callback = Option<unsafe extern "C" fn(completion: *const jr_completion)>;
+
+// SAFETY: the reply is owned by the completion alone, and a reply may move between threads.
+unsafe impl Send for jr_completion {}
+
+impl jr_completion {
+    pub(super) fn new(user_data: u64, completion: Completion) -> jr_completion {
+        let Completion { request, status, flags, reply } = completion;
+        jr_completion { user_data, request, reply: reply.into_raw(), status: status.code(), flags }
+    }
+}
+
+/// Where the completions of a request go.
+#[derive(Debug)]
+pub(super) enum Target {
+    Nowhere,
+    Queue { queue: Arc<Queue>, user_data: u64, most: usize },
+    Callback { callbacks: Arc<Callbacks>, function: unsafe extern "C" fn(*const jr_completion), user_data: u64 },
+    Waiter(Arc<Waiter>),
+    Log(Arc<Callbacks>),
+}
+
+impl Destination for Target {
+    fn deliver(&self, completion: Completion) -> bool {
+        match self {
+            Target::Nowhere => true,
+            Target::Queue { queue, user_data, most } => queue.put(jr_completion::new(*user_data, completion), *most),
+            Target::Callback { callbacks, function, user_data } => {
+                callbacks.call(*function, jr_completion::new(*user_data, completion))
+            }
+            Target::Waiter(waiter) => {
+                waiter.wake(completion);
+                true
+            }
+            Target::Log(callbacks) => callbacks.log(completion),
+        }
+    }
+}
+
+/// The completion of a request that was not accepted, for those who get one all the same.
+pub(super) fn not_accepted(error: &Error) -> Reply {
+    Reply::error(error.status, Outcome::NotRun, &error.message)
+}
+
+/// The error of a flag that is not known.
+pub(super) fn unknown_flags(flags: u32) -> Error {
+    Error::new(Status::Argument, format!("the request has unknown flags (0x{flags:x})"))
+}

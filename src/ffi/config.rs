@@ -1,0 +1,181 @@
+//! What a client is told, through C.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::boundary::{call, guard, null, text};
+use super::callback::UserData;
+use super::fork;
+use super::status::jr_status;
+use crate::address::Address;
+use crate::config::Config;
+use crate::connection::stream::Dialer;
+use crate::lock::Lock;
+
+/// The options of clients to be made. One thread at a time; may be changed, used again or freed once a client was made
+/// from it.
+pub struct jr_config {
+    pub(super) config: Config,
+    pub(super) dialer: Option<Arc<UserDialer>>,
+    pub(super) logger: Option<Arc<Logger>>,
+}
+
+/// Brings a connected stream socket to `address` ("10.0.0.3:6379", "/run/redis.sock"), within `timeout_ms`. Gives its
+/// descriptor, which then belongs to the library, or a negative errno. Called on a library thread that may block; one
+/// call at a time.
+pub type jr_dialer =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, address: *const c_char, timeout_ms: u32) -> i32>;
+
+/// Takes a message about the life of the connections. `level` is JR_LOG_ERROR, JR_LOG_WARNING or JR_LOG_INFO. Called on
+/// the callback thread of the client; the text lives during the call and never holds a secret.
+pub type jr_logger = Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, message: *const c_char)>;
+
+/// Releases user data when the last client that could use it is gone. Called once, on any thread.
+pub type jr_release = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
+
+/// A connection could not be made.
+pub const JR_LOG_ERROR: i32 = 1;
+/// A connection was lost, or a limit was reached.
+pub const JR_LOG_WARNING: i32 = 2;
+/// A connection was made.
+pub const JR_LOG_INFO: i32 = 3;
+
+/// The level of an event.
+pub(super) fn level_of(event: &str) -> i32 {
+    match event {
+        "unreachable" => JR_LOG_ERROR,
+        "lost" => JR_LOG_WARNING,
+        _ => JR_LOG_INFO,
+    }
+}
+
+/// The user's logger.
+pub(super) struct Logger {
+    function: unsafe extern "C" fn(*mut c_void, i32, *const c_char),
+    user_data: UserData,
+}
+
+impl Logger {
+    pub(super) fn write(&self, level: i32, message: &CStr) {
+        // SAFETY: the user gave this function for this pointer; the message ends with a NUL and lives during the call.
+        unsafe { (self.function)(self.user_data.pointer, level, message.as_ptr()) };
+    }
+}
+
+/// The user's dialer.
+pub(super) struct UserDialer {
+    function: unsafe extern "C" fn(*mut c_void, *const c_char, u32) -> i32,
+    user_data: UserData,
+}
+
+/// The dialer as one client uses it: one call at a time, and none once the client is closed.
+pub(super) struct ClientDialer {
+    dialer: Arc<UserDialer>,
+    open: Lock<bool>,
+}
+
+impl ClientDialer {
+    pub(super) fn new(dialer: Arc<UserDialer>) -> ClientDialer {
+        ClientDialer { dialer, open: Lock::new(true) }
+    }
+
+    /// Waits for a call that runs; no other follows.
+    pub(super) fn close(&self) {
+        *self.open.lock() = false;
+    }
+}
+
+impl Dialer for ClientDialer {
+    fn dial(&self, address: &Address, budget: Duration) -> Result<OwnedFd, String> {
+        let open = self.open.lock();
+        if !*open {
+            return Err("the client is closed".to_string());
+        }
+        let timeout = u32::try_from(budget.as_millis()).unwrap_or(u32::MAX);
+        let address = CString::new(address.to_string()).map_err(|_| "the address holds a NUL".to_string())?;
+        // SAFETY: the user gave this function for this pointer; the address lives during the call.
+        let descriptor = unsafe { (self.dialer.function)(self.dialer.user_data.pointer, address.as_ptr(), timeout) };
+        if descriptor < 0 {
+            return Err(format!("the dialer failed: {}", std::io::Error::from_raw_os_error(-descriptor)));
+        }
+        // SAFETY: by the contract of jr_dialer the descriptor is open and belongs to the library now.
+        Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+    }
+}
+
+/// A new set of options with their defaults: a server at 127.0.0.1:6379. NULL only when out of memory. Free it with
+/// jr_config_free.
+#[unsafe(no_mangle)]
+pub extern "C" fn jr_config_new() -> Option<Box<jr_config>> {
+    guard(
+        |_| None,
+        || {
+            fork::watch();
+            Ok(Some(Box::new(jr_config { config: Config::default(), dialer: None, logger: None })))
+        },
+    )
+}
+
+/// Sets the option `key`, for example "url" to "redis://user:secret@10.0.0.3:6379/2", or "command_timeout" to "250ms".
+/// The table of options is in the README. JR_ERR_CONFIG: the option is unknown (the sentence names the nearest) or the
+/// value is wrong; nothing has changed then. Both texts are copied.
+///
+/// # Safety
+/// Both texts end with a NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jr_config_set(
+    config: Option<&mut jr_config>,
+    key: *const c_char,
+    value: *const c_char,
+) -> jr_status {
+    call(|| {
+        let config = config.ok_or_else(|| null("config"))?;
+        // SAFETY: the caller promises C strings.
+        let (key, value) = unsafe { (text(key, "key")?, text(value, "value")?) };
+        config.config.set(key, value)
+    })
+}
+
+/// Lets the program dial: through a proxy, from a certain interface, over something that is not TCP. NULL goes back to
+/// the library's own way. `release` (or NULL) is called with `user_data` when nothing uses it any more, also on failure.
+#[unsafe(no_mangle)]
+pub extern "C" fn jr_config_set_dialer(
+    config: Option<&mut jr_config>,
+    dialer: jr_dialer,
+    user_data: *mut c_void,
+    release: jr_release,
+) -> jr_status {
+    let user_data = UserData { pointer: user_data, release };
+    call(|| {
+        let config = config.ok_or_else(|| null("config"))?;
+        config.dialer = dialer.map(|function| Arc::new(UserDialer { function, user_data }));
+        Ok(())
+    })
+}
+
+/// Lets the program read about connections made, lost and refused. NULL: nobody. `release` as in jr_config_set_dialer.
+#[unsafe(no_mangle)]
+pub extern "C" fn jr_config_set_logger(
+    config: Option<&mut jr_config>,
+    logger: jr_logger,
+    user_data: *mut c_void,
+    release: jr_release,
+) -> jr_status {
+    let user_data = UserData { pointer: user_data, release };
+    call(|| {
+        let config = config.ok_or_else(|| null("config"))?;
+        config.logger = logger.map(|function| Arc::new(Logger { function, user_data }));
+        Ok(())
+    })
+}
+
+/// Frees a set of options; clients made from it go on. NULL does nothing.
+#[unsafe(no_mangle)]
+pub extern "C" fn jr_config_free(config: Option<Box<jr_config>>) {
+    call(|| {
+        drop(config);
+        Ok(())
+    });
+}

@@ -1,0 +1,412 @@
+//! A request as C writes it, and the ways to run one: submit, execute, run.
+
+use std::ffi::{CStr, c_char, c_void};
+use std::mem::{self, size_of};
+use std::sync::{Arc, Condvar};
+use std::time::Duration;
+use std::{cell::RefCell, slice};
+
+use super::boundary::{call, check_generation, check_may_wait, guard, null, remember, text};
+use super::client::jr_client;
+use super::completion::{Target, jr_callback, not_accepted, unknown_flags};
+use super::queue::jr_queue;
+use super::status::jr_status;
+use crate::client::completion::Completion;
+use crate::client::request::{Request, Timeout};
+use crate::error::{Error, Status};
+use crate::lock::{self, Lock};
+use crate::protocol::reply::{Node, Reply};
+use crate::topology::Route;
+
+/// Run as one transaction, between MULTI and EXEC: all commands or, if one is refused, none.
+pub const JR_REQUEST_ATOMIC: u32 = 1;
+/// It may run twice: send it again also when nobody knows whether it ran.
+pub const JR_REQUEST_IDEMPOTENT: u32 = 2;
+/// A replica may answer. Without replicas the primary does.
+pub const JR_REQUEST_REPLICA: u32 = 4;
+/// For timeout_ms: without end.
+pub const JR_TIMEOUT_NONE: u32 = u32::MAX;
+
+const KNOWN_FLAGS: u32 = JR_REQUEST_ATOMIC | JR_REQUEST_IDEMPOTENT | JR_REQUEST_REPLICA;
+
+/// One argument: any bytes. `data` may be NULL if `len` is 0.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct jr_bytes {
+    /// Read during the call only.
+    pub data: *const c_void,
+    /// In bytes.
+    pub len: usize,
+}
+
+/// One command: its name and its arguments.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct jr_command {
+    /// The name is the first.
+    pub args: *const jr_bytes,
+    /// How many, the name included.
+    pub count: usize,
+}
+
+/// What to run and where its completion goes. Set all of it to zero, then `size`, then what you need.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct jr_request {
+    /// sizeof(jr_request): lets the struct grow.
+    pub size: usize,
+    /// One; or several, written back to back: a pipeline, or with JR_REQUEST_ATOMIC a transaction.
+    pub commands: *const jr_command,
+    /// How many commands.
+    pub count: usize,
+    /// JR_REQUEST_* bits.
+    pub flags: u32,
+    /// In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none.
+    pub timeout_ms: u32,
+    /// NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port".
+    pub route: *const c_char,
+    /// The id of a multishot request that this one changes; 0: none. This version has no subscriptions: always 0.
+    pub subscription: u64,
+    /// Where the completion goes: a queue, or
+    pub queue: *mut jr_queue,
+    /// a callback; with neither it is dropped.
+    pub callback: jr_callback,
+    /// Handed back in the completion.
+    pub user_data: u64,
+}
+
+const EMPTY: jr_request = jr_request {
+    size: 0,
+    commands: std::ptr::null(),
+    count: 0,
+    flags: 0,
+    timeout_ms: 0,
+    route: std::ptr::null(),
+    subscription: 0,
+    queue: std::ptr::null_mut(),
+    callback: None,
+    user_data: 0,
+};
+
+/// An argument that was checked: its pointer may be read during the call.
+#[repr(transparent)]
+struct Argument(jr_bytes);
+
+impl AsRef<[u8]> for Argument {
+    fn as_ref(&self) -> &[u8] {
+        if self.0.len == 0 {
+            return &[];
+        }
+        // SAFETY: an `Argument` is only made by `words_of`, which checked the pointer; the user promises the length.
+        unsafe { slice::from_raw_parts(self.0.data.cast(), self.0.len) }
+    }
+}
+
+/// The arguments of a command.
+///
+/// # Safety
+/// The pointers in `command` are NULL or lead to as much as its lengths say, unchanged during `'a`.
+unsafe fn words_of<'a>(command: &jr_command, index: usize) -> Result<&'a [Argument], Error> {
+    let wrong = |what: String| Err(Error::new(Status::Argument, format!("command {index}: {what}")));
+    if command.count == 0 {
+        return wrong("it has no arguments, not even a name".to_string());
+    }
+    if command.args.is_null() || command.count > isize::MAX as usize / size_of::<jr_bytes>() {
+        return wrong("args is NULL or count is out of range".to_string());
+    }
+    // SAFETY: not NULL; the caller promises `count` arguments; `Argument` is a transparent `jr_bytes`.
+    let words: &[Argument] = unsafe { slice::from_raw_parts(command.args.cast(), command.count) };
+    match words.iter().position(|word| (word.0.data.is_null() && word.0.len > 0) || word.0.len > isize::MAX as usize) {
+        Some(place) => wrong(format!("argument {place} is NULL or its length is out of range")),
+        None => Ok(words),
+    }
+}
+
+/// Reads a request of any version of the struct: what it is too short for is zero, what it is longer by must be.
+///
+/// # Safety
+/// `request` is NULL or leads to as many bytes as its `size` says.
+pub(super) unsafe fn read_request(request: *const jr_request) -> Result<jr_request, Error> {
+    if request.is_null() {
+        return Err(null("request"));
+    }
+    // SAFETY: the struct begins with its size in every version.
+    let size = unsafe { (*request).size };
+    if size < mem::offset_of!(jr_request, flags) || size > 4096 {
+        let sentence = format!("request.size is {size}; set it to sizeof(jr_request)");
+        return Err(Error::new(Status::Argument, sentence));
+    }
+    let mut copy = EMPTY;
+    let known = size.min(size_of::<jr_request>());
+    // SAFETY: both are at least `known` long, and every byte pattern that C wrote is a `jr_request`.
+    unsafe { std::ptr::copy_nonoverlapping(request.cast::<u8>(), (&raw mut copy).cast::<u8>(), known) };
+    // SAFETY: the user's struct is `size` long.
+    let tail = unsafe { slice::from_raw_parts(request.cast::<u8>().add(known), size - known) };
+    if tail.iter().any(|byte| *byte != 0) {
+        return Err(Error::new(Status::Argument, "the request uses members that this version does not know"));
+    }
+    if copy.flags & !KNOWN_FLAGS != 0 {
+        return Err(unknown_flags(copy.flags & !KNOWN_FLAGS));
+    }
+    if copy.subscription != 0 {
+        return Err(Error::new(Status::Argument, "request.subscription must be 0: this version has no subscriptions"));
+    }
+    Ok(copy)
+}
+
+/// Submits a request that was read.
+///
+/// # Safety
+/// The pointers in `request` are as the header demands.
+unsafe fn submit(client: &jr_client, request: &jr_request, target: Target) -> Result<u64, Error> {
+    if request.commands.is_null() || request.count == 0 || request.count > u32::MAX as usize - 2 {
+        return Err(Error::new(Status::Argument, "request.commands is NULL or request.count is out of range"));
+    }
+    // SAFETY: not NULL; the caller promises `count` commands.
+    let commands = unsafe { slice::from_raw_parts(request.commands, request.count) };
+    let route = match request.route.is_null() {
+        true => Route::ByKey,
+        // SAFETY: the caller promises a C string.
+        false => Route::parse(unsafe { text(request.route, "request.route") }?),
+    };
+    let timeout = match request.timeout_ms {
+        0 => Timeout::Default,
+        JR_TIMEOUT_NONE => Timeout::None,
+        timeout => Timeout::After(Duration::from_millis(timeout.into())),
+    };
+    let run = |commands: &[&[Argument]]| {
+        let atomic = request.flags & JR_REQUEST_ATOMIC != 0;
+        let idempotent = request.flags & JR_REQUEST_IDEMPOTENT != 0;
+        client.client().submit(&Request { commands, atomic, idempotent, timeout, route }, target)
+    };
+    match commands {
+        // SAFETY: the caller promises the pointers of each command.
+        [command] => run(&[unsafe { words_of(command, 0) }?]),
+        commands => {
+            let all = commands.iter().enumerate();
+            // SAFETY: as above.
+            let all: Result<Vec<_>, Error> = all.map(|(index, command)| unsafe { words_of(command, index) }).collect();
+            run(&all?)
+        }
+    }
+}
+
+/// Gives the place that a request names for its completion to `start`, which accepts the request or does not.
+///
+/// # Safety
+/// The queue in `request` is NULL or alive.
+pub(super) unsafe fn to_target(
+    client: &jr_client,
+    request: &jr_request,
+    start: impl FnOnce(Target) -> Result<u64, Error>,
+) -> Result<u64, Error> {
+    let user_data = request.user_data;
+    // SAFETY: the caller promises it.
+    match (unsafe { request.queue.as_ref() }, request.callback) {
+        (Some(_), Some(_)) => Err(Error::new(Status::Argument, "the request names a queue and a callback; choose one")),
+        (None, None) => start(Target::Nowhere),
+        (None, Some(function)) => {
+            client.callbacks().start()?;
+            start(Target::Callback { callbacks: Arc::clone(client.callbacks()), function, user_data })
+        }
+        (Some(queue), None) => {
+            check_generation(queue.generation)?;
+            let most = client.client().config().max_unread;
+            queue.queue.reserve(most)?;
+            let queue = Arc::clone(&queue.queue);
+            start(Target::Queue { queue: Arc::clone(&queue), user_data, most }).inspect_err(|_| queue.give_back())
+        }
+    }
+}
+
+/// Submits a request to the queue or callback that it names.
+///
+/// # Safety
+/// As the header demands of the request.
+unsafe fn submit_to_target(client: &jr_client, request: &jr_request) -> Result<u64, Error> {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { to_target(client, request, |target| submit(client, request, target)) }
+}
+
+/// Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id` (or
+/// NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion follows.
+/// Never waits. Any thread; what one thread submits runs in that order.
+///
+/// # Safety
+/// The request and what it points to are as described, and unchanged during the call.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jr_submit(
+    client: Option<&jr_client>,
+    request: *const jr_request,
+    id: Option<&mut u64>,
+) -> jr_status {
+    call(|| {
+        let client = jr_client::check(client)?;
+        // SAFETY: the caller's promise is passed on.
+        let submitted = unsafe { submit_to_target(client, &read_request(request)?) }?;
+        if let Some(id) = id {
+            *id = submitted;
+        }
+        Ok(())
+    })
+}
+
+/// Submits `count` requests that stand in an array, each of the same `size`. Gives how many were accepted: the first
+/// that is refused ends it (jr_error_text says why), and if that is the very first, its status. `ids` (or NULL) has room
+/// for `count` names.
+///
+/// # Safety
+/// As jr_submit, for each request.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jr_submit_many(
+    client: Option<&jr_client>,
+    requests: *const jr_request,
+    count: usize,
+    ids: *mut u64,
+) -> i64 {
+    guard(
+        |error| error.status.code().into(),
+        || {
+            let client = jr_client::check(client)?;
+            // SAFETY: the caller's promise is passed on.
+            let size = if count == 0 { 0 } else { unsafe { read_request(requests) }?.size };
+            for index in 0..count {
+                // SAFETY: the array has `count` structs of the size that the first one says.
+                let submitted = unsafe {
+                    let request = requests.cast::<u8>().add(index * size).cast::<jr_request>();
+                    read_request(request).and_then(|request| {
+                        let same = request.size == size;
+                        let differs = || Error::new(Status::Argument, "the requests differ in their size");
+                        if same { submit_to_target(client, &request) } else { Err(differs()) }
+                    })
+                };
+                match submitted {
+                    // SAFETY: `ids` has room for `count` names.
+                    Ok(id) if !ids.is_null() => unsafe { ids.add(index).write(id) },
+                    Ok(_) => {}
+                    Err(error) if index == 0 => return Err(error),
+                    Err(error) => {
+                        remember(&error);
+                        return Ok(index as i64);
+                    }
+                }
+            }
+            Ok(count as i64)
+        },
+    )
+}
+
+/// Runs a request and waits for its answer. Gives the status of its completion (or of the call, if it was refused);
+/// `reply` (or NULL) gets the reply, also that of a failure, and it is yours to free. The request names neither queue nor
+/// callback. Any thread but those of callbacks.
+///
+/// # Safety
+/// As jr_submit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jr_execute(
+    client: Option<&jr_client>,
+    request: *const jr_request,
+    reply: Option<&mut *mut Node>,
+) -> jr_status {
+    let executed = guard(
+        |error| (error.status.code(), not_accepted(error)),
+        || {
+            let client = jr_client::check(client)?;
+            check_may_wait()?;
+            // SAFETY: the caller's promise is passed on.
+            let request = unsafe { read_request(request) }?;
+            if !request.queue.is_null() || request.callback.is_some() {
+                let sentence = "jr_execute waits for the answer itself: the request must not name a queue or callback";
+                return Err(Error::new(Status::Argument, sentence));
+            }
+            // SAFETY: as above.
+            unsafe { execute(client, &request) }
+        },
+    );
+    match reply {
+        Some(reply) => *reply = executed.1.into_raw(),
+        None => drop(executed.1),
+    }
+    executed.0
+}
+
+/// # Safety
+/// As `submit`.
+unsafe fn execute(client: &jr_client, request: &jr_request) -> Result<(jr_status, Reply), Error> {
+    let waiter = Waiter::of_this_thread();
+    // SAFETY: the caller's promise is passed on.
+    unsafe { submit(client, request, Target::Waiter(Arc::clone(&waiter))) }?;
+    let Completion { status, reply, .. } = waiter.wait();
+    if status != Status::Ok {
+        remember(&Error::new(status, String::from_utf8_lossy(reply.as_bytes())));
+    }
+    Ok((status.code(), reply))
+}
+
+/// Runs one command of C strings and waits for its answer: jr_run(client, "SET", "key", "value") in C and C++. Never
+/// NULL: a failure is a JR_ERROR. The reply is yours to free.
+///
+/// # Safety
+/// `strings` has `count` texts that end with a NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jr_run_strings(
+    client: Option<&jr_client>,
+    strings: *const *const c_char,
+    count: usize,
+) -> *mut Node {
+    let reply = guard(not_accepted, || {
+        let client = jr_client::check(client)?;
+        check_may_wait()?;
+        if strings.is_null() || count == 0 {
+            return Err(Error::new(Status::Argument, "jr_run needs a command"));
+        }
+        // SAFETY: not NULL, and the caller promises `count` texts.
+        let strings = unsafe { slice::from_raw_parts(strings, count) };
+        if let Some(index) = strings.iter().position(|string| string.is_null()) {
+            return Err(Error::new(Status::Argument, format!("argument {index} of jr_run is NULL")));
+        }
+        let args: Vec<jr_bytes> = strings
+            .iter()
+            // SAFETY: not NULL, and the caller promises a NUL.
+            .map(|string| unsafe { CStr::from_ptr(*string) }.to_bytes())
+            .map(|bytes| jr_bytes { data: bytes.as_ptr().cast(), len: bytes.len() })
+            .collect();
+        let command = jr_command { args: args.as_ptr(), count: args.len() };
+        let request = jr_request { commands: &command, count: 1, ..EMPTY };
+        // SAFETY: the request was made here of checked parts.
+        unsafe { execute(client, &request) }.map(|(_, reply)| reply)
+    });
+    reply.into_raw()
+}
+
+/// Where a thread waits for the completion of its request.
+#[derive(Debug, Default)]
+pub(super) struct Waiter {
+    completion: Lock<Option<Completion>>,
+    arrived: Condvar,
+}
+
+impl Waiter {
+    fn of_this_thread() -> Arc<Waiter> {
+        thread_local! {
+            static WAITER: RefCell<Arc<Waiter>> = RefCell::default();
+        }
+        // At the end of a thread the shared one is gone.
+        WAITER.try_with(|waiter| Arc::clone(&waiter.borrow())).unwrap_or_default()
+    }
+
+    pub(super) fn wake(&self, completion: Completion) {
+        *self.completion.lock() = Some(completion);
+        self.arrived.notify_one();
+    }
+
+    fn wait(&self) -> Completion {
+        let mut completion = self.completion.lock();
+        loop {
+            match completion.take() {
+                Some(completion) => return completion,
+                None => completion = lock::wait(&self.arrived, completion),
+            }
+        }
+    }
+}
