@@ -8,6 +8,7 @@ use crate::error::{Error, Status};
 
 mod options;
 mod secret;
+mod suggestion;
 mod value;
 
 pub use options::{OPTIONS, Opt};
@@ -110,7 +111,7 @@ impl Config {
     /// Sets the option of this name; on an error (`Status::Config`) nothing has changed.
     pub fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
         let Some(option) = options::find(key) else {
-            return Err(options::unknown(key));
+            return Err(suggestion::unknown(key));
         };
         if value.contains('\0') {
             return Err(Error::new(Status::Config, format!("option \"{}\": the value holds a NUL byte", option.name)));

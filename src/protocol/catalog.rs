@@ -150,6 +150,26 @@ impl Command {
     pub fn subcommands(&self) -> &'static [Command] {
         self.subcommands
     }
+
+    /// As [`handling`], without another lookup; `args` begin with the name.
+    pub fn handling<A: AsRef<[u8]>>(&self, args: &[A]) -> Handling {
+        self.role.handling(args)
+    }
+
+    /// As [`is_read_only`], without another lookup.
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
+    /// As [`keys`], without another lookup; `args` begin with the name.
+    pub fn keys<'a, A: AsRef<[u8]>>(&self, args: &'a [A]) -> Keys<'a, A> {
+        Keys::new(args, self.key_positions(args))
+    }
+
+    /// As [`key_positions`], without another lookup; `args` begin with the name.
+    pub fn key_positions<'a, A: AsRef<[u8]>>(&self, args: &'a [A]) -> Positions<'a, A> {
+        Positions::new(args, self.keys, false)
+    }
 }
 
 /// The command of these arguments, in any case. An unknown subcommand gives its container, an unknown command `None`.
@@ -168,13 +188,13 @@ pub fn find<A: AsRef<[u8]>>(args: &[A]) -> Option<&'static Command> {
 
 /// What the client has to do about a command before it sends it.
 pub fn handling<A: AsRef<[u8]>>(args: &[A]) -> Handling {
-    find(args).map_or(Handling::Ordinary, |command| command.role.handling(args))
+    find(args).map_or(Handling::Ordinary, |command| command.handling(args))
 }
 
 /// Whether it may be sent again when nobody knows whether it ran: it changes nothing, neither in the data nor in the
 /// server. Scripts and functions are not, whatever they call themselves, nor are unknown commands.
 pub fn is_read_only<A: AsRef<[u8]>>(args: &[A]) -> bool {
-    find(args).is_some_and(|command| command.read_only)
+    find(args).is_some_and(Command::is_read_only)
 }
 
 /// The keys among the arguments, in the order of `COMMAND GETKEYS`; none for an unknown command.
@@ -198,7 +218,7 @@ pub fn blocking_timeout<A: AsRef<[u8]>>(args: &[A]) -> Option<BlockingTimeout> {
     find(args)?.role.timeout(args)
 }
 
-/// Twice as many as are needed four times over, so that nearly every name stands where its hash says.
+/// A power of two, more than four times the number of commands: nearly every name stands where its hash says.
 const SLOTS: usize = 2048;
 const FREE: u16 = u16::MAX;
 

@@ -1,5 +1,5 @@
 //! Where the keys stand among the arguments, by the key specifications of the servers (redis.io: "Command key
-//! specifications"). Arguments that contradict their own counts have no keys: the server will refuse them.
+//! specifications"). A rule that does not fit the arguments finds nothing: the server will refuse them.
 
 use std::slice;
 
