@@ -6,9 +6,24 @@
 //! * [`error`], [`address`], [`config`], [`url`]: statuses, where a server listens, the table of options, how a URL
 //!   spells them.
 //! * [`protocol`]: bytes only. Commands out, replies in, key positions, slots. No socket, no clock.
+//! * [`connection`]: one server. Sockets, and the order of replies.
+//! * [`topology`]: which server.
+//! * [`client`]: what was asked. Requests, retries, transactions, scripts, the one completion of each.
+//! * [`ffi`]: C pointers, descriptors, callbacks, panics; all of the C API.
+//!
+//! Beside them stand [`runtime`], the one I/O thread of a process, and [`lock`].
+//!
+//! A request comes in through [`ffi::request`], is checked and appended to the outgoing bytes of a link by
+//! [`client::request`], written and matched with its reply by [`connection::link`], and completed by whoever takes it
+//! out of the client's pending requests: an answer, its deadline, a cancellation, a loss, or the end of the client.
 pub mod address;
+pub mod client;
 pub mod config;
 pub mod connection;
 pub mod error;
+pub mod ffi;
+pub mod lock;
 pub mod protocol;
+pub mod runtime;
+pub mod topology;
 pub mod url;

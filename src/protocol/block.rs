@@ -1,0 +1,205 @@
+//! Raw memory of replies: blocks, chains of blocks, and their end. With `reply` the only unsafe code here.
+//! Invariant: a block is one allocation of exactly `Header::size` bytes that starts with its header; a chain ends
+//! with a NULL `next`; a block is owned by one `Block`, or by the chain that it is linked into.
+mod buffer;
+mod builder;
+mod constant;
+
+use std::alloc::{Layout, alloc, dealloc, realloc};
+use std::ptr::{self, NonNull};
+
+use crate::error::Error;
+
+use super::reply::Node;
+
+pub(super) use buffer::Buffer;
+pub(super) use builder::{Builder, single};
+pub(super) use constant::{constant, out_of_memory};
+
+/// What every block starts with. The payload stands directly behind it.
+#[repr(C, align(8))]
+struct Header {
+    /// The next block of the chain.
+    next: *mut Header,
+    /// The bytes of the allocation with this header; 0 for a static block, which is never freed.
+    size: usize,
+}
+
+/// The bytes of a header.
+const HEADER: usize = size_of::<Header>();
+
+const _: () = assert!(HEADER.is_multiple_of(align_of::<Node>()) && align_of::<Header>() >= align_of::<Node>());
+const _: () = assert!(size_of::<usize>() != 8 || (size_of::<Node>() == 48 && HEADER == 16));
+
+/// One block, linked to nothing, freed when dropped.
+struct Block {
+    header: NonNull<Header>,
+}
+
+// SAFETY: a block is plain memory with one owner.
+unsafe impl Send for Block {}
+// SAFETY: through a shared reference a block is only read.
+unsafe impl Sync for Block {}
+
+impl Block {
+    /// A block with room for `payload` bytes, not initialised.
+    #[inline]
+    fn new(payload: usize) -> Result<Block, Error> {
+        let (size, layout) = layout(payload)?;
+        // SAFETY: the layout is at least a header large.
+        let memory = unsafe { alloc(layout) }.cast::<Header>();
+        let header = NonNull::new(memory).ok_or_else(|| Error::memory(size))?;
+        // SAFETY: fresh memory, large and aligned enough for a header.
+        unsafe { header.write(Header { next: ptr::null_mut(), size }) };
+        Ok(Block { header })
+    }
+
+    /// Changes the room to `payload` bytes. What fits in both stays, at another address. On failure nothing changes.
+    fn resize(&mut self, payload: usize) -> Result<(), Error> {
+        let (size, _) = layout(payload)?;
+        let (_, old) = layout(self.capacity())?;
+        // SAFETY: `old` is the layout that this block was allocated with, and `size` is valid for its alignment.
+        let memory = unsafe { realloc(self.header.as_ptr().cast(), old, size) }.cast::<Header>();
+        self.header = NonNull::new(memory).ok_or_else(|| Error::memory(size))?;
+        // SAFETY: the header is valid and this block's own.
+        unsafe { (*self.header.as_ptr()).size = size };
+        Ok(())
+    }
+
+    /// The bytes of the payload.
+    fn capacity(&self) -> usize {
+        // SAFETY: the header is valid.
+        unsafe { (*self.header.as_ptr()).size - HEADER }
+    }
+
+    /// Where the payload stands; good for `capacity` bytes until this block is resized or freed.
+    #[inline]
+    fn payload(&self) -> *mut u8 {
+        // SAFETY: the allocation is at least a header large.
+        unsafe { self.header.as_ptr().cast::<u8>().add(HEADER) }
+    }
+
+    /// Gives the memory away, to a chain.
+    #[inline]
+    fn into_header(self) -> NonNull<Header> {
+        let header = self.header;
+        std::mem::forget(self);
+        header
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: this block owns its memory and nothing is linked behind it.
+        unsafe { release_chain(self.header.as_ptr()) }
+    }
+}
+
+/// The size of the allocation of a block with this payload, and its layout.
+#[inline]
+fn layout(payload: usize) -> Result<(usize, Layout), Error> {
+    let size = payload.checked_add(HEADER).ok_or_else(|| Error::memory(payload))?;
+    let layout = Layout::from_size_align(size, align_of::<Header>()).map_err(|_| Error::memory(size))?;
+    Ok((size, layout))
+}
+
+/// A chain of blocks with one owner. Its first block starts with the root node, or with room for it.
+struct Chain {
+    first: NonNull<Header>,
+}
+
+// SAFETY: a chain is plain memory with one owner.
+unsafe impl Send for Chain {}
+// SAFETY: through a shared reference a chain is only read.
+unsafe impl Sync for Chain {}
+
+impl Chain {
+    /// Takes a block in, behind the first one.
+    fn link(&mut self, block: Block) {
+        let header = block.into_header();
+        // SAFETY: the chain from `header` is that one block.
+        unsafe { self.link_chain(header, header) };
+    }
+
+    /// Takes a whole chain in, behind the first block.
+    ///
+    /// # Safety
+    /// `first` to `last` is a chain with no other owner from now on.
+    unsafe fn link_chain(&mut self, first: NonNull<Header>, last: NonNull<Header>) {
+        // SAFETY: all headers are valid and owned; nothing refers to a header.
+        unsafe {
+            (*last.as_ptr()).next = (*self.first.as_ptr()).next;
+            (*self.first.as_ptr()).next = first.as_ptr();
+        }
+    }
+
+    /// The place of the root node.
+    #[inline]
+    fn root(&self) -> NonNull<Node> {
+        // SAFETY: the payload of the first block starts with the room of the root.
+        unsafe { self.first.byte_add(HEADER).cast() }
+    }
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        // SAFETY: the chain is owned.
+        unsafe { release_chain(self.first.as_ptr()) }
+    }
+}
+
+/// A finished root: a whole tree, constant from here on. Only `block` makes one.
+pub(super) struct Root(NonNull<Node>);
+
+impl Root {
+    /// The root of a chain that is complete: its root node is written.
+    #[inline]
+    fn of(chain: Chain) -> Root {
+        let root = chain.root();
+        std::mem::forget(chain);
+        Root(root)
+    }
+
+    /// The pointer, whose user now owns the chain.
+    #[inline]
+    pub fn into_pointer(self) -> NonNull<Node> {
+        self.0
+    }
+}
+
+/// The header of the block that a root node stands in.
+///
+/// # Safety
+/// `root` is the root of a reply, with the provenance of its whole block.
+#[inline]
+unsafe fn header_of(root: NonNull<Node>) -> NonNull<Header> {
+    // SAFETY: a root stands directly behind the header of its block.
+    unsafe { root.byte_sub(HEADER).cast() }
+}
+
+/// Frees the tree of a root, block by block. Does nothing for a static one.
+///
+/// # Safety
+/// `root` is the root of a reply that is used no more.
+#[inline]
+pub(super) unsafe fn release(root: NonNull<Node>) {
+    // SAFETY: as the caller says.
+    unsafe { release_chain(header_of(root).as_ptr()) }
+}
+
+/// # Safety
+/// The chain is owned and used no more.
+#[inline]
+unsafe fn release_chain(first: *mut Header) {
+    let mut header = first;
+    while !header.is_null() {
+        // SAFETY: the header is valid, and read before its memory goes.
+        let Header { next, size } = unsafe { header.read() };
+        if size == 0 {
+            return;
+        }
+        // SAFETY: the block was allocated with this size and this alignment.
+        unsafe { dealloc(header.cast(), Layout::from_size_align_unchecked(size, align_of::<Header>())) };
+        header = next;
+    }
+}
