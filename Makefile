@@ -1,0 +1,27 @@
+# Short names for what is in scripts/. Each script says what it does at its top.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+export PREFIX DESTDIR
+
+.PHONY: help demo test lint bench install uninstall header clean
+
+help:
+	@echo "make demo        build the library and run the C examples against a private server"
+	@echo "make test        run every test, in Rust and in C; the last line counts them"
+	@echo "make lint        formatting, lints and documentation of Rust and C"
+	@echo "make bench       measure against other clients, side by side"
+	@echo "make install     install into PREFIX (default /usr/local), under DESTDIR"
+	@echo "make uninstall   remove what install put there"
+	@echo "make header      write include/justredis.h anew from the source"
+	@echo "make clean       remove everything that was built"
+
+demo test lint bench install uninstall:
+	@scripts/$@
+
+header:
+	cargo build --quiet
+	@echo "include/justredis.h is up to date"
+
+clean:
+	cargo clean

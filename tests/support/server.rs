@@ -1,0 +1,278 @@
+//! Real servers: each in a directory of its own, on a free port, gone when the value is dropped and also when the
+//! test process dies. A server is handed out only after it has answered and proved to be the process we started.
+
+use std::fs::File;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::guard::Guard;
+use super::port;
+use super::resp::{Answer, Plain};
+use super::wait;
+
+/// How a server shall be started.
+#[derive(Clone)]
+pub struct Builder {
+    binary: PathBuf,
+    address: IpAddr,
+    password: Option<String>,
+    unix_socket: bool,
+    arguments: Vec<String>,
+}
+
+impl Builder {
+    fn new(binary: PathBuf) -> Builder {
+        let address = Ipv4Addr::LOCALHOST.into();
+        Builder { binary, address, password: None, unix_socket: false, arguments: Vec::new() }
+    }
+
+    /// Another program instead of `redis-server`.
+    pub fn binary(mut self, binary: impl Into<PathBuf>) -> Builder {
+        self.binary = binary.into();
+        self
+    }
+
+    /// Another address instead of 127.0.0.1, such as `::1`.
+    pub fn bind(mut self, address: impl Into<IpAddr>) -> Builder {
+        self.address = address.into();
+        self
+    }
+
+    /// The password of the default user.
+    pub fn password(mut self, password: &str) -> Builder {
+        self.password = Some(password.to_owned());
+        self
+    }
+
+    /// Listens on a Unix socket as well: [`Server::socket_path`].
+    pub fn unix_socket(mut self) -> Builder {
+        self.unix_socket = true;
+        self
+    }
+
+    /// Any other arguments, as on the command line: `&["--maxclients", "10"]`.
+    pub fn arguments(mut self, arguments: &[&str]) -> Builder {
+        self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Starts the server on a free port and waits until it answers.
+    pub fn start(self) -> Server {
+        let directory = tempfile::Builder::new().prefix("justredis-").tempdir().expect("a temporary directory");
+        for _ in 0..20 {
+            let port = port::free(self.address);
+            match Running::start(&self, port, directory.path()) {
+                Ok(running) => {
+                    return Server { builder: self, port, directory, running: Mutex::new(Some(running)) };
+                }
+                Err(log) if log.contains("in use") => continue,
+                Err(log) => panic!("{} does not start:\n{log}", self.binary.display()),
+            }
+        }
+        panic!("{} found no free port", self.binary.display());
+    }
+}
+
+/// A running server.
+pub struct Server {
+    builder: Builder,
+    port: u16,
+    directory: TempDir,
+    running: Mutex<Option<Running>>,
+}
+
+impl Server {
+    /// A plain server on 127.0.0.1.
+    pub fn start() -> Server {
+        Server::builder().start()
+    }
+
+    /// What `JR_TEST_SERVER` names, else `redis-server`.
+    pub fn builder() -> Builder {
+        Builder::new(std::env::var_os("JR_TEST_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from))
+    }
+
+    /// A Valkey server, when one is installed.
+    pub fn valkey() -> Option<Builder> {
+        let path = std::env::var_os("PATH")?;
+        let found =
+            std::env::split_paths(&path).map(|directory| directory.join("valkey-server")).find(|it| it.is_file());
+        found.map(Builder::new)
+    }
+
+    /// The TCP port; it stays the same over [`Server::restart`].
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Address and port.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.builder.address, self.port)
+    }
+
+    /// `redis://127.0.0.1:6379`, with the password when there is one.
+    pub fn url(&self) -> String {
+        match &self.builder.password {
+            Some(password) => format!("redis://:{password}@{}", self.address()),
+            None => format!("redis://{}", self.address()),
+        }
+    }
+
+    /// The Unix socket; only of a server started with [`Builder::unix_socket`].
+    pub fn socket_path(&self) -> PathBuf {
+        assert!(self.builder.unix_socket, "this server was started without a Unix socket");
+        socket_path(self.directory.path())
+    }
+
+    /// The server's own directory; it goes with the server.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// What the server has printed since it was started last.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+    }
+
+    /// The number of the process.
+    pub fn process(&self) -> u32 {
+        self.running.lock().unwrap().as_ref().expect("the server runs").child.id()
+    }
+
+    /// Runs one command over a fresh connection of our own, authenticated when there is a password.
+    pub fn command<T: AsRef<[u8]>>(&self, arguments: &[T]) -> Answer {
+        self.connect().and_then(|mut plain| plain.command(arguments)).expect("the server answers")
+    }
+
+    /// A connection of our own, authenticated when there is a password.
+    pub fn connect(&self) -> io::Result<Plain> {
+        connect(&self.builder, self.port)
+    }
+
+    /// Ends the process with SIGKILL and waits for its end: the port then refuses. Harmless when it is dead.
+    pub fn kill(&self) {
+        if let Some(running) = self.running.lock().unwrap().take() {
+            running.kill();
+        }
+    }
+
+    /// Starts the server again on the same port (after a kill, if it still runs) and waits until it answers.
+    /// The data are gone, unless the arguments make it keep them.
+    pub fn restart(&self) {
+        self.kill();
+        let running = wait::until_some("the port of the server to be free again", || {
+            match Running::start(&self.builder, self.port, self.directory.path()) {
+                Ok(running) => Some(running),
+                Err(log) if log.contains("in use") => None,
+                Err(log) => panic!("the server does not start again:\n{log}"),
+            }
+        });
+        *self.running.lock().unwrap() = Some(running);
+    }
+
+    /// Freezes the process (SIGSTOP): connections are still accepted by the kernel, nothing answers.
+    pub fn stop(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a frozen process go on (SIGCONT).
+    pub fn cont(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let id = i32::try_from(self.process()).ok().and_then(Pid::from_raw).expect("a process number");
+        kill_process(id, signal).expect("the server takes the signal");
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+struct Running {
+    child: Child,
+    guard: Guard,
+}
+
+impl Running {
+    /// Starts the process and waits until it answers; what it printed, when it ended instead.
+    fn start(builder: &Builder, port: u16, directory: &Path) -> Result<Running, String> {
+        let log = directory.join("log");
+        let output = File::create(&log).expect("a file for the server's output");
+        let child = command_line(builder, port, directory)
+            .stdin(Stdio::null())
+            .stderr(output.try_clone().expect("a second descriptor"))
+            .stdout(output)
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {}: {error}", builder.binary.display()));
+        let guard = Guard::watch(child.id(), directory);
+        let mut running = Running { child, guard };
+        let ended = wait::until_some("the server to answer PING", || match running.child.try_wait() {
+            Ok(Some(status)) => Some(Some(status)),
+            _ if running.answers(builder, port) => Some(None),
+            _ => None,
+        });
+        match ended {
+            None => Ok(running),
+            Some(status) => Err(running.obituary(status, &log)),
+        }
+    }
+
+    /// True when the process that answers on the port is ours: another one may have taken it first.
+    fn answers(&self, builder: &Builder, port: u16) -> bool {
+        let Ok(mut plain) = connect(builder, port) else { return false };
+        let ready = matches!(plain.command(&["PING"]), Ok(Answer::Status(text)) if text == "PONG");
+        let ours = format!("process_id:{}\r\n", self.child.id());
+        ready && matches!(plain.command(&["INFO", "server"]), Ok(information) if information.text().contains(&ours))
+    }
+
+    fn obituary(self, status: ExitStatus, log: &Path) -> String {
+        self.guard.dismiss();
+        format!("{status}\n{}", std::fs::read_to_string(log).unwrap_or_default())
+    }
+
+    fn kill(mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.guard.dismiss();
+    }
+}
+
+fn command_line(builder: &Builder, port: u16, directory: &Path) -> Command {
+    let mut command = Command::new(&builder.binary);
+    command.args(["--port", &port.to_string(), "--bind", &builder.address.to_string()]);
+    command.args(["--save", "", "--daemonize", "no", "--protected-mode", "no", "--enable-debug-command", "yes"]);
+    command.arg("--dir").arg(directory);
+    if let Some(password) = &builder.password {
+        command.args(["--requirepass", password]);
+    }
+    if builder.unix_socket {
+        command.arg("--unixsocket").arg(socket_path(directory));
+    }
+    command.args(&builder.arguments);
+    command
+}
+
+fn socket_path(directory: &Path) -> PathBuf {
+    directory.join("socket")
+}
+
+fn connect(builder: &Builder, port: u16) -> io::Result<Plain> {
+    let mut plain = Plain::connect(SocketAddr::new(builder.address, port))?;
+    if let Some(password) = &builder.password {
+        let answer = plain.command(&["AUTH", password])?;
+        if !answer.is_ok() {
+            return Err(io::Error::other(answer.text()));
+        }
+    }
+    Ok(plain)
+}
