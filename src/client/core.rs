@@ -6,7 +6,7 @@
 use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, Condvar, MutexGuard};
+use std::sync::{Arc, Condvar, Weak};
 use std::time::{Duration, Instant};
 
 use super::completion::{Destination, Responder, Verdict};
@@ -16,7 +16,7 @@ use super::script::Scripts;
 use super::timer::{self, Clock, Delayed};
 use crate::config::Config;
 use crate::connection::driver::Opening;
-use crate::connection::link::Link;
+use crate::connection::link::{Link, Recipient};
 use crate::connection::pipeline::Ticket;
 use crate::connection::stream::Dialer;
 use crate::error::{Error, Outcome, Status};
@@ -65,9 +65,9 @@ impl<D: Destination> Core<D> {
         config.validate()?;
         let runtime = Runtime::share()?;
         let (alive, tasks) = mpsc::channel();
-        let core = Arc::new_cyclic(|me| {
+        let core = Arc::new_cyclic(|me: &Weak<Core<D>>| {
             let config = Arc::new(config);
-            let recipient = me.clone();
+            let recipient: Weak<dyn Recipient> = me.clone();
             let opening = Opening { config: Arc::clone(&config), dialer, recipient, alive: alive.clone() };
             Core {
                 config,
@@ -128,7 +128,12 @@ impl<D: Destination> Core<D> {
     }
 
     /// Ends a request that was taken out before its answer came. `sentence` gets whether the server may have run it.
-    pub(super) fn abort(&self, pending: Pending<D>, status: Status, sentence: &dyn Fn(Outcome) -> String) -> Finished<D> {
+    pub(super) fn abort(
+        &self,
+        pending: Pending<D>,
+        status: Status,
+        sentence: &dyn Fn(Outcome) -> String,
+    ) -> Finished<D> {
         let Pending { responder, link, sequence, work, .. } = pending;
         let outcome = |sequence: u64| {
             let unsent = sequence == NOWHERE || link.withdraw(sequence);
@@ -204,7 +209,7 @@ impl<D: Destination> Core<D> {
         while self.delivering.load(Ordering::SeqCst) > 0 {
             state = lock::wait(&self.settled, state);
         }
-        drop::<MutexGuard<'_, _>>(state);
+        drop(state);
         let runtime = self.runtime.lock().take();
         if let Some(runtime) = runtime {
             Runtime::release(runtime);

@@ -76,11 +76,6 @@ impl Deadlines {
         }
     }
 
-    /// The deadline of `index`.
-    pub fn of(&self, index: u32) -> Option<u64> {
-        self.nodes.get(index as usize).filter(|node| node.set).map(|node| node.due)
-    }
-
     /// Moves on to tick `now` and removes what is due by then, `most` at a time: call again while it gives that many.
     pub fn expire(&mut self, now: u64, most: usize) -> Vec<u32> {
         let mut due = Vec::new();

@@ -16,12 +16,12 @@ pub fn describe(link: &Arc<Link>, news: &News) -> Result<Reply, Error> {
         News::Writable => ("writable", None),
     };
     let mut pairs = vec![
-        (Reply::string(b"event")?, Reply::string(event.as_bytes())?),
-        (Reply::string(b"address")?, Reply::string(link.address().as_bytes())?),
-        (Reply::string(b"database")?, Reply::integer(i64::from(link.database()))),
+        (Reply::string(b"event"), Reply::string(event.as_bytes())),
+        (Reply::string(b"address"), Reply::string(link.address().as_bytes())),
+        (Reply::string(b"database"), Reply::integer(i64::from(link.database()))),
     ];
     if let Some(error) = reason {
-        pairs.push((Reply::string(b"reason")?, Reply::string(error.message.as_bytes())?));
+        pairs.push((Reply::string(b"reason"), Reply::string(error.message.as_bytes())));
     }
     Reply::map(pairs)
 }

@@ -83,7 +83,7 @@ impl Gather {
         let unanswered = |reply: &&Reply| reply.kind() == Kind::Error && reply.outcome() != Some(Outcome::Answered);
         let failed = replies.iter().filter(unanswered);
         let not_run = failed.clone().filter(|reply| reply.outcome() == Some(Outcome::NotRun)).count();
-        let status = failed.clone().next().and_then(|reply| Status::from_code(reply.status_code()));
+        let status = failed.clone().next().and_then(|reply| reply.status_code());
         let outcome = match failed.count() {
             0 => Outcome::Answered,
             _ if not_run == replies.len() => Outcome::NotRun,
@@ -93,8 +93,7 @@ impl Gather {
             Shape::Array => (status.unwrap_or(Status::Ok), Reply::array(replies)),
             Shape::ByAddress(addresses) => {
                 let keys = addresses.iter().map(|address| Reply::string(address.as_bytes()));
-                let pairs = keys.zip(replies).map(|(key, reply)| Ok((key?, reply))).collect::<Result<Vec<_>, Error>>();
-                (Status::Ok, pairs.and_then(Reply::map))
+                (Status::Ok, Reply::map(keys.zip(replies).collect()))
             }
         };
         match reply {

@@ -42,7 +42,14 @@ impl<D: Destination> Core<D> {
     }
 
     /// Sends a unit again whose error reply proves that it was not run.
-    fn sends_again(&self, state: &mut State<D>, link: &Arc<Link>, to: Addressee, reply: &Reply, request: &Bytes) -> bool {
+    fn sends_again(
+        &self,
+        state: &mut State<D>,
+        link: &Arc<Link>,
+        to: Addressee,
+        reply: &Reply,
+        request: &Bytes,
+    ) -> bool {
         let Some(pending) = state.requests.get(to.ticket) else { return false };
         if let Work::Script(script) = &pending.work
             && reply.as_bytes().starts_with(b"NOSCRIPT No matching script")
@@ -81,7 +88,12 @@ impl<D: Destination> Core<D> {
     }
 
     /// Gives each item to `judge` under one lock and completes those that are over.
-    fn settle<T>(&self, items: impl Iterator<Item = T>, ticket: impl Fn(&T) -> Ticket, mut judge: impl FnMut(&mut State<D>, T) -> Option<Verdict>) {
+    fn settle<T>(
+        &self,
+        items: impl Iterator<Item = T>,
+        ticket: impl Fn(&T) -> Ticket,
+        mut judge: impl FnMut(&mut State<D>, T) -> Option<Verdict>,
+    ) {
         let mut finished = Vec::new();
         let mut state = self.state.lock();
         for item in items {
@@ -130,9 +142,9 @@ impl<D: Destination> Recipient for Core<D> {
         self.settle(waiting.into_iter(), |to| to.ticket, judge);
     }
 
-    fn ready_to_wait(&self, tickets: &mut dyn Iterator<Item = Ticket>) -> bool {
+    fn ready_to_wait(&self, tickets: &[Ticket]) -> bool {
         let mut state = self.state.lock();
-        tickets.any(|ticket| state.requests.get(ticket).is_some())
+        tickets.iter().any(|ticket| state.requests.get(*ticket).is_some())
     }
 
     fn happened(&self, link: &Arc<Link>, news: News) {

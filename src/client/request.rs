@@ -50,7 +50,7 @@ pub struct Request<'a, A> {
 /// The bytes of a request, and how they are cut into units that stand in the FIFO on their own.
 enum Plan<'a, A> {
     One(&'a [A]),
-    Script(Vec<&'a [u8]>),
+    Encoded(Bytes),
     Several(&'a [&'a [A]]),
     Atomic(&'a [&'a [A]]),
 }
@@ -64,7 +64,7 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
         let of = |words: &&[A]| command::encoded_length(words);
         match self {
             Plan::One(words) => Some(vec![of(words)?]),
-            Plan::Script(words) => Some(vec![command::encoded_length(words)?]),
+            Plan::Encoded(bytes) => Some(vec![bytes.len()]),
             Plan::Several(commands) => commands.iter().map(of).collect(),
             Plan::Atomic(commands) => {
                 let frame = command::encoded_length(&MULTI)? + command::encoded_length(&EXEC)?;
@@ -85,7 +85,7 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
     fn encode(&self, unit: usize, out: &mut impl Output) {
         match self {
             Plan::One(words) => command::encode(words, out),
-            Plan::Script(words) => command::encode(words, out),
+            Plan::Encoded(bytes) => out.put(bytes),
             Plan::Several(commands) => commands.get(unit).into_iter().for_each(|words| command::encode(words, out)),
             Plan::Atomic(commands) => {
                 command::encode(&MULTI, out);
@@ -112,13 +112,16 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
             let sentence = format!("the request is longer than max_request_bytes ({most}) allows");
             return Err(Error::new(Status::Argument, sentence));
         };
-        let mut encoded = None;
-        if total >= LARGE {
-            let mut out = Vec::new();
-            out.try_reserve_exact(total).map_err(|_| Error::memory(total))?;
-            (0..lengths.len()).for_each(|unit| plan.encode(unit, &mut out));
-            encoded = Some(Bytes::from(out));
-        }
+        let encoded = match &plan {
+            Plan::Encoded(bytes) => Some(bytes.clone()),
+            _ if total < LARGE => None,
+            plan => {
+                let mut out = Vec::new();
+                out.try_reserve_exact(total).map_err(|_| Error::memory(total))?;
+                (0..lengths.len()).for_each(|unit| plan.encode(unit, &mut out));
+                Some(Bytes::from(out))
+            }
+        };
         Ok(Prepared { plan, lengths, total, encoded })
     }
 
@@ -177,9 +180,9 @@ impl<D: Destination> Core<D> {
             [] => return Err(Error::new(Status::Argument, "the request has no command")),
             [words] if !request.atomic => match check(words).map_err(refused)? {
                 Handling::Script if words.len() > 1 => {
-                    let (words, known) = self.script_words(words, link);
-                    script = Some(known);
-                    Plan::Script(words)
+                    let (bytes, found) = self.encode_script(words, link)?;
+                    script = Some(found);
+                    Plan::Encoded(bytes)
                 }
                 _ => Plan::One(words),
             },
@@ -230,7 +233,8 @@ impl<D: Destination> Core<D> {
         let due = timeout.map(|timeout| self.clock.after(timeout));
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
-        let appended = link.submit(prepared.lengths.len(), prepared.total, |pipeline| prepared.append(pipeline, ticket));
+        let appended =
+            link.submit(prepared.lengths.len(), prepared.total, |pipeline| prepared.append(pipeline, ticket));
         let sequence = match appended {
             Ok(sequence) => sequence,
             Err(error) => {
@@ -258,14 +262,14 @@ impl<D: Destination> Core<D> {
     }
 
     /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
-    fn script_words<'a, A: AsRef<[u8]>>(&self, words: &'a [A], link: &Arc<Link>) -> (Vec<&'a [u8]>, Arc<Script>) {
-        let mut words: Vec<&[u8]> = words.iter().map(AsRef::as_ref).collect();
-        let read_only = words[0].eq_ignore_ascii_case(b"EVAL_RO");
-        let (script, known) = self.scripts.lock().find(words[1], read_only, link);
-        if known {
-            words[0] = script.evalsha().as_bytes();
-        }
-        (words, script)
+    fn encode_script<A: AsRef<[u8]>>(&self, words: &[A], link: &Arc<Link>) -> Result<(Bytes, Arc<Script>), Error> {
+        let read_only = words[0].as_ref().eq_ignore_ascii_case(b"EVAL_RO");
+        let (script, known) = self.scripts.lock().find(words[1].as_ref(), read_only, link);
+        let bytes = match known {
+            true => script.evalsha_of(words.iter().map(AsRef::as_ref).collect())?,
+            false => command::encode_to_vec(words)?,
+        };
+        Ok((bytes.into(), script))
     }
 
     /// The answer of a route that leads to no node: an empty map.

@@ -60,7 +60,10 @@ mod tests {
     fn only_the_server_itself_can_refuse() {
         let set = encoded(&["SET", "k", "v"]);
         assert_eq!(Refusal::of(b"LOADING Redis is loading the dataset in memory", &set), Some(Refusal::NotReady));
-        assert_eq!(Refusal::of(b"READONLY You can't write against a read only replica.", &set), Some(Refusal::NotPrimary));
+        assert_eq!(
+            Refusal::of(b"READONLY You can't write against a read only replica.", &set),
+            Some(Refusal::NotPrimary)
+        );
         assert_eq!(Refusal::of(b"WRONGTYPE Operation against a key", &set), None);
         assert_eq!(Refusal::of(b"LOADINGS", &set), None);
         assert_eq!(Refusal::of(b"READONLY from redis.call", &encoded(&["eval", "return 1", "0"])), None);

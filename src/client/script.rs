@@ -23,8 +23,10 @@ type Digest20 = [u8; 20];
 #[derive(Debug)]
 pub struct Script {
     /// The text that EVAL takes.
-    pub body: Box<[u8]>,
+    body: Box<[u8]>,
     digest: Digest20,
+    /// The 40 digits that EVALSHA takes.
+    name: String,
     read_only: bool,
 }
 
@@ -33,20 +35,21 @@ impl Script {
     pub fn eval_of(&self, request: &[u8]) -> Result<Vec<u8>, Error> {
         let name: &[u8] = if self.read_only { b"EVAL_RO" } else { b"EVAL" };
         let mut words: Vec<&[u8]> = command::decode(request).collect();
-        for (word, new) in words.iter_mut().zip([name, &self.body]) {
-            *word = new;
-        }
+        replace_head(&mut words, name, &self.body);
         command::encode_to_vec(&words)
     }
 
-    /// The 40 digits that EVALSHA takes.
-    pub fn digest(&self) -> String {
-        self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    /// The command to send when the server holds the script: `words` are those of EVAL.
+    pub fn evalsha_of<'a>(&'a self, mut words: Vec<&'a [u8]>) -> Result<Vec<u8>, Error> {
+        let name: &[u8] = if self.read_only { b"EVALSHA_RO" } else { b"EVALSHA" };
+        replace_head(&mut words, name, self.name.as_bytes());
+        command::encode_to_vec(&words)
     }
+}
 
-    /// The name of the command that takes the digest.
-    pub fn evalsha(&self) -> &'static str {
-        if self.read_only { "EVALSHA_RO" } else { "EVALSHA" }
+fn replace_head<'a>(words: &mut [&'a [u8]], command: &'a [u8], script: &'a [u8]) {
+    for (word, new) in words.iter_mut().zip([command, script]) {
+        *word = new;
     }
 }
 
@@ -71,7 +74,8 @@ impl Scripts {
         }
         let digest: Digest20 = Sha1::digest(body).into();
         let (script, homes) = self.known.entry((digest, read_only)).or_insert_with(|| {
-            (Arc::new(Script { body: Box::from(body), digest, read_only }), Vec::new())
+            let name = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            (Arc::new(Script { body: Box::from(body), digest, name, read_only }), Vec::new())
         });
         (Arc::clone(script), homes.contains(&home_of(link)))
     }

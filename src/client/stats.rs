@@ -15,9 +15,9 @@ impl<D: Destination> Core<D> {
         let requests = self.state.lock().requests.len();
         let links = self.topology.links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
         Reply::map(vec![
-            text("version", env!("CARGO_PKG_VERSION"))?,
-            number("requests", requests as u64)?,
-            (Reply::string(b"links")?, Reply::array(links)?),
+            text("version", env!("CARGO_PKG_VERSION")),
+            number("requests", requests as u64),
+            (Reply::string(b"links"), Reply::array(links)?),
         ])
     }
 }
@@ -29,30 +29,32 @@ fn describe(link: &Arc<Link>) -> Result<Reply, Error> {
     let connections = counters.connections.load(Ordering::Relaxed);
     let error = standing.error.map(|error| error.message).unwrap_or_default();
     Reply::map(vec![
-        text("address", &standing.address)?,
-        number("database", link.database().into())?,
-        (Reply::string(b"connected")?, Reply::boolean(standing.connected)),
-        number("protocol", standing.greeting.protocol.into())?,
-        text("server", &standing.greeting.server)?,
-        text("server_version", &standing.greeting.version)?,
-        text("mode", &standing.greeting.mode)?,
-        text("role", &standing.greeting.role)?,
-        (Reply::string(b"connection_id")?, Reply::integer(standing.greeting.connection)),
-        number("waiting_requests", waiting as u64)?,
-        number("waiting_bytes", bytes as u64)?,
-        number("bytes_sent", counters.sent.load(Ordering::Relaxed))?,
-        number("bytes_received", counters.received.load(Ordering::Relaxed))?,
-        number("connections", connections)?,
-        number("reconnects", connections.saturating_sub(1))?,
-        number("round_trip_us", counters.round_trip.load(Ordering::Relaxed).into())?,
-        text("error", &error)?,
+        text("address", &standing.address),
+        number("database", link.database().into()),
+        number("connected", standing.connected.into()),
+        number("protocol", standing.greeting.protocol.into()),
+        text("server", &standing.greeting.server),
+        text("server_version", &standing.greeting.version),
+        text("mode", &standing.greeting.mode),
+        text("role", &standing.greeting.role),
+        (Reply::string(b"connection_id"), Reply::integer(standing.greeting.connection)),
+        number("waiting_requests", waiting as u64),
+        number("waiting_bytes", bytes as u64),
+        number("bytes_sent", counters.sent.load(Ordering::Relaxed)),
+        number("bytes_received", counters.received.load(Ordering::Relaxed)),
+        number("connections", connections),
+        number("reconnects", connections.saturating_sub(1)),
+        number("round_trip_us", counters.round_trip.load(Ordering::Relaxed).into()),
+        text("error", &error),
     ])
 }
 
-fn text(key: &str, value: &str) -> Result<(Reply, Reply), Error> {
-    Ok((Reply::string(key.as_bytes())?, Reply::string(value.as_bytes())?))
+type Pair = (Reply, Reply);
+
+fn text(key: &str, value: &str) -> Pair {
+    (Reply::string(key.as_bytes()), Reply::string(value.as_bytes()))
 }
 
-fn number(key: &str, value: u64) -> Result<(Reply, Reply), Error> {
-    Ok((Reply::string(key.as_bytes())?, Reply::integer(i64::try_from(value).unwrap_or(i64::MAX))))
+fn number(key: &str, value: u64) -> Pair {
+    (Reply::string(key.as_bytes()), Reply::integer(i64::try_from(value).unwrap_or(i64::MAX)))
 }

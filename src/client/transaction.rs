@@ -53,7 +53,8 @@ impl Transaction {
 
 /// The name of the command at this place of the encoded request.
 fn name_of(request: &[u8], place: u32) -> String {
-    let command = command::commands(request).nth(place as usize).and_then(|range| request.get(range)).unwrap_or_default();
+    let command =
+        command::commands(request).nth(place as usize).and_then(|range| request.get(range)).unwrap_or_default();
     let name = command::decode(command).next().unwrap_or_default();
     String::from_utf8_lossy(name).to_ascii_uppercase()
 }

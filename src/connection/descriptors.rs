@@ -24,9 +24,9 @@ impl Registered {
     pub fn new(descriptor: OwnedFd) -> Registered {
         let number = descriptor.as_raw_fd();
         let from = NEXT.fetch_add(1, Ordering::Relaxed);
-        let place = (0..PLACES).map(|step| (from + step) % PLACES).find(|place| {
-            TABLE[*place].compare_exchange(EMPTY, number, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-        });
+        let place = (0..PLACES)
+            .map(|step| (from + step) % PLACES)
+            .find(|place| TABLE[*place].compare_exchange(EMPTY, number, Ordering::AcqRel, Ordering::Relaxed).is_ok());
         Registered { place, descriptor }
     }
 }

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, sleep_until, timeout};
 
-use crate::address::Address;
 use super::handshake::{Greeting, shake_hands};
 use super::link::{Connection, Link, News, Recipient};
 use super::reconnect::Schedule;
 use super::silence::{Silence, Verdict};
 use super::stream::{Dialer, Stream, reason};
+use crate::address::Address;
 use crate::config::{Config, ConnectRetries};
 use crate::error::{Error, Status};
 use crate::protocol::parser::{Limits, Parser};
@@ -280,7 +280,7 @@ impl Driver {
         let Some(watch) = silence else { return Ok(now) };
         let ready_to_wait = || {
             let tickets = self.link.tickets_in_flight();
-            self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&mut tickets.into_iter()))
+            self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&tickets))
         };
         match watch.look(now, ready_to_wait) {
             Verdict::Wait(at) => Ok(at),
@@ -312,7 +312,10 @@ impl Driver {
             Ok(Err(error)) => Err(error),
             Err(_) => {
                 let waited = budget.as_millis();
-                Err(Error::new(Status::Connect, format!("no connection within {waited} ms: the server does not answer")))
+                Err(Error::new(
+                    Status::Connect,
+                    format!("no connection within {waited} ms: the server does not answer"),
+                ))
             }
         }
     }

@@ -123,7 +123,9 @@ impl Conversation<'_> {
                     continue;
                 }
                 return Err(match question[0] {
-                    "SELECT" => Error::new(Status::Connect, format!("database {database} could not be selected: {text}")),
+                    "SELECT" => {
+                        Error::new(Status::Connect, format!("database {database} could not be selected: {text}"))
+                    }
                     _ => refusal(&text),
                 });
             }
@@ -170,7 +172,9 @@ impl Conversation<'_> {
         loop {
             let mut ready = self.stream.readable().await.map_err(broken)?;
             match self.parser.receive(|space| self.stream.receive(space)) {
-                Ok(0) => return Err(Error::new(Status::Connect, "the server closed the connection during the handshake")),
+                Ok(0) => {
+                    return Err(Error::new(Status::Connect, "the server closed the connection during the handshake"));
+                }
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -200,7 +204,8 @@ fn text_of(reply: &Reply) -> String {
 }
 
 fn greeting_of(reply: &Reply) -> Greeting {
-    let text = |key: &[u8]| reply.find(key).map_or_else(String::new, |node| String::from_utf8_lossy(node.as_bytes()).into());
+    let text =
+        |key: &[u8]| reply.find(key).map_or_else(String::new, |node| String::from_utf8_lossy(node.as_bytes()).into());
     let number = |key: &[u8]| reply.find(key).and_then(|node| node.to_i64()).unwrap_or_default();
     Greeting {
         protocol: 3,

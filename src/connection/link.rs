@@ -57,7 +57,7 @@ pub trait Recipient: Send + Sync {
     /// No connection could be made: these were not sent and shall not wait any longer.
     fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error);
     /// Whether one of these requests has a deadline that is still to come, or none.
-    fn ready_to_wait(&self, tickets: &mut dyn Iterator<Item = Ticket>) -> bool;
+    fn ready_to_wait(&self, tickets: &[Ticket]) -> bool;
     /// Something happened.
     fn happened(&self, link: &Arc<Link>, news: News);
 }
@@ -89,7 +89,6 @@ pub struct Standing {
 }
 
 /// The living part of a link: one socket.
-#[derive(Debug)]
 pub(super) struct Connection {
     pub(super) stream: Stream,
     incoming: Lock<Incoming>,
@@ -97,7 +96,6 @@ pub(super) struct Connection {
     writer: Lock<Vec<Bytes>>,
 }
 
-#[derive(Debug)]
 struct Incoming {
     parser: Parser,
     answers: Vec<Answer>,
@@ -174,12 +172,7 @@ impl Link {
 
     /// Appends a request: all its units or, when a limit is reached, none. `append` gets the pipeline. To be followed
     /// by [`Link::wake`] when the caller has let go of its locks.
-    pub fn submit<T>(
-        &self,
-        slots: usize,
-        bytes: usize,
-        append: impl FnOnce(&mut Pipeline) -> T,
-    ) -> Result<T, Error> {
+    pub fn submit<T>(&self, slots: usize, bytes: usize, append: impl FnOnce(&mut Pipeline) -> T) -> Result<T, Error> {
         let mut outgoing = self.outgoing.lock();
         if !outgoing.has_room(slots, bytes) {
             let (requests, waiting) = (outgoing.waiting(), outgoing.waiting_bytes());

@@ -1,7 +1,6 @@
 //! One server: its sockets and the order of its replies. Knows addresses; knows nothing of slots of a cluster, of
 //! who else exists, or of who asked.
 
-pub mod address;
 pub mod descriptors;
 pub mod driver;
 pub mod handshake;

@@ -49,11 +49,13 @@ impl Stream {
             (None, Address::Unix(path)) => dial_unix(path).await,
             (None, Address::Tcp { host, port }) => dial_tcp(host, *port, config, budget).await,
         };
-        let socket = dialled.and_then(|descriptor| AsyncFd::new(Registered::new(descriptor)).map_err(|e| reason(&e)));
-        match socket {
-            Ok(socket) => Ok(Stream { socket }),
-            Err(reason) => Err(Error::new(Status::Connect, reason)),
-        }
+        dialled.and_then(Stream::new).map_err(|reason| Error::new(Status::Connect, reason))
+    }
+
+    fn new(descriptor: OwnedFd) -> Result<Stream, String> {
+        #[expect(deprecated, reason = "sound here: the descriptor is owned, and always the same one")]
+        let socket = AsyncFd::new(Registered::new(descriptor)).map_err(|error| reason(&error))?;
+        Ok(Stream { socket })
     }
 
     /// Receives into the front of `space`: `WouldBlock` when nothing is there, an empty slice at the end.
@@ -64,7 +66,7 @@ impl Stream {
 
     /// Sends as much of the first [`PARTS`] parts as the socket takes: `WouldBlock` when it takes nothing.
     pub fn send(&self, parts: &[Bytes]) -> io::Result<usize> {
-        let mut slices = [const { IoSlice::new(&[]) }; PARTS];
+        let mut slices = [IoSlice::new(&[]); PARTS];
         let count = parts.len().min(PARTS);
         for (slice, part) in slices.iter_mut().zip(parts) {
             *slice = IoSlice::new(part);

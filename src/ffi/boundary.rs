@@ -18,7 +18,9 @@ thread_local! {
 /// readable until the next failure on this thread. Never NULL.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_error_text() -> *const c_char {
-    ERROR_TEXT.try_with(|text| text.borrow().as_ref().map_or(c"".as_ptr(), |text| text.as_ptr())).unwrap_or(c"".as_ptr())
+    ERROR_TEXT
+        .try_with(|text| text.borrow().as_ref().map_or(c"".as_ptr(), |text| text.as_ptr()))
+        .unwrap_or(c"".as_ptr())
 }
 
 /// Keeps the sentence of a failure for `jr_error_text`.
@@ -34,7 +36,9 @@ pub(super) fn guard<T>(on_error: impl FnOnce(&Error) -> T, body: impl FnOnce() -
     let error = match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(value)) => return value,
         Ok(Err(error)) => error,
-        Err(panic) => Error::new(Status::Internal, format!("a defect of justredis, please report: {}", words_of(&*panic))),
+        Err(panic) => {
+            Error::new(Status::Internal, format!("a defect of justredis, please report: {}", words_of(&*panic)))
+        }
     };
     remember(&error);
     on_error(&error)

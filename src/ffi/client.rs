@@ -86,7 +86,13 @@ pub extern "C" fn jr_client_new(
         }
         let shared = Arc::new(Shared { root: root.clone(), callbacks, dialer });
         let generation = runtime::generation();
-        out.write(Box::new(jr_client { client: root, shared, generation, is_view: false, closed: AtomicBool::new(false) }));
+        out.write(Box::new(jr_client {
+            client: root,
+            shared,
+            generation,
+            is_view: false,
+            closed: AtomicBool::new(false),
+        }));
         Ok(())
     })
 }
@@ -104,7 +110,13 @@ pub extern "C" fn jr_client_database(
         let out = view.ok_or_else(|| null("view"))?;
         let (view, shared) = (client.client.database(number)?, Arc::clone(&client.shared));
         let generation = client.generation;
-        out.write(Box::new(jr_client { client: view, shared, generation, is_view: true, closed: AtomicBool::new(false) }));
+        out.write(Box::new(jr_client {
+            client: view,
+            shared,
+            generation,
+            is_view: true,
+            closed: AtomicBool::new(false),
+        }));
         Ok(())
     })
 }
@@ -151,7 +163,7 @@ pub unsafe extern "C" fn jr_client_events(
 }
 
 /// The state of the client in numbers: a map with "version", "requests" (accepted and not completed) and "links", an
-/// array of maps with "address", "database", "connected", "protocol", "server", "server_version", "mode", "role",
+/// array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
 /// "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
 /// "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours to free.
 #[unsafe(no_mangle)]

@@ -208,9 +208,8 @@ pub extern "C" fn jr_queue_fd(queue: Option<&jr_queue>) -> i32 {
             check_generation(queue.generation)?;
             let mut held = queue.queue.held.lock();
             if held.signal.is_none() {
-                let signal = Signal::new().map_err(|error| {
-                    Error::new(Status::Memory, format!("no descriptor for the queue: {error}"))
-                })?;
+                let signal = Signal::new()
+                    .map_err(|error| Error::new(Status::Memory, format!("no descriptor for the queue: {error}")))?;
                 held.signal = Some(signal);
                 if !held.completions.is_empty() || held.woken {
                     held.signal();

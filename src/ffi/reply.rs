@@ -1,6 +1,7 @@
 //! Readers of replies. A reply is read by one thread at a time, never changes, and is freed once, as a whole.
 
 use std::ffi::{CStr, c_char};
+use std::ptr::NonNull;
 
 use super::boundary::{call, null};
 use super::status::jr_status;
@@ -42,8 +43,8 @@ const _: () = {
     assert!(JR_STATUS == Kind::Status as u32 && JR_ERROR == Kind::Error as u32);
     assert!(JR_DOUBLE == Kind::Double as u32 && JR_BOOL == Kind::Bool as u32);
     assert!(JR_MAP == Kind::Map as u32 && JR_SET == Kind::Set as u32);
-    assert!(JR_ATTR == Kind::Attributes as u32 && JR_PUSH == Kind::Push as u32);
-    assert!(JR_BIGNUM == Kind::BigNumber as u32 && JR_VERB == Kind::Verbatim as u32);
+    assert!(JR_ATTR == Kind::Attr as u32 && JR_PUSH == Kind::Push as u32);
+    assert!(JR_BIGNUM == Kind::Bignum as u32 && JR_VERB == Kind::Verb as u32);
 };
 
 /// Frees a reply that was given to the program: all of it, whatever hangs below. Never a reply inside of another. NULL
@@ -58,9 +59,9 @@ pub unsafe extern "C" fn jr_reply_free(reply: *mut Node) {
 
 /// Frees a reply; NULL does nothing.
 pub(super) fn discard(reply: *mut Node) {
-    if !reply.is_null() {
+    if let Some(root) = NonNull::new(reply) {
         // SAFETY: it is the root of a reply that was given out and is given back once.
-        drop(unsafe { Reply::from_raw(reply) });
+        drop(unsafe { Reply::from_raw(root) });
     }
 }
 

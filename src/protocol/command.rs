@@ -21,9 +21,27 @@ fn sum_of(count: usize, mut lengths: impl Iterator<Item = usize>) -> Option<usiz
     lengths.try_fold(3 + digits(count), |sum, length| sum.checked_add(5 + digits(length))?.checked_add(length))
 }
 
+/// A buffer that bytes can be appended to.
+pub trait Output {
+    /// Appends.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Output for BytesMut {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Output for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
 /// Appends one command, for which the caller has reserved [`encoded_length`] bytes (else the buffer grows).
-pub fn encode<A: AsRef<[u8]>>(args: &[A], out: &mut BytesMut) {
-    write(args, |piece| out.extend_from_slice(piece));
+pub fn encode<A: AsRef<[u8]>>(args: &[A], out: &mut impl Output) {
+    write(args, |piece| out.put(piece));
 }
 
 /// One command in memory of exactly its length. [`Status::Memory`] when there is not so much.
@@ -31,7 +49,7 @@ pub fn encode_to_vec<A: AsRef<[u8]>>(args: &[A]) -> Result<Vec<u8>, Error> {
     let length = encoded_length(args).ok_or_else(|| Error::new(Status::Argument, "the command is too long"))?;
     let mut out = Vec::new();
     out.try_reserve_exact(length).map_err(|_| Error::memory(length))?;
-    write(args, |piece| out.extend_from_slice(piece));
+    encode(args, &mut out);
     Ok(out)
 }
 
