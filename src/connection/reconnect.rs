@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn delays_are_spread_out() {
         let mut schedule = schedule();
-        (0..20).for_each(|_| drop(schedule.after_failure()));
+        (0..20).for_each(|_| _ = schedule.after_failure());
         let drawn: Vec<Duration> = (0..100).map(|_| schedule.after_failure()).collect();
         assert!(drawn.iter().any(|delay| *delay < Duration::from_secs(2)));
         assert!(drawn.iter().any(|delay| *delay > Duration::from_secs(3)));

@@ -71,7 +71,7 @@ pub(super) fn discard(reply: *mut Node) {
 /// # Safety
 /// `key` is NULL or ends with a NUL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn jr_reply_find<'a>(map: Option<&'a Node>, key: *const c_char) -> Option<&'a Node> {
+pub unsafe extern "C" fn jr_reply_find(map: Option<&Node>, key: *const c_char) -> Option<&Node> {
     if key.is_null() {
         return None;
     }

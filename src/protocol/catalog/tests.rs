@@ -279,37 +279,3 @@ fn random_arguments() {
         }
     }
 }
-
-/// `cargo test --release --lib catalog -- --ignored --nocapture`
-#[test]
-#[ignore = "measures; says nothing in a debug build"]
-fn how_long_a_lookup_takes() {
-    use std::hint::black_box;
-
-    const ROUNDS: u32 = 10_000_000;
-    let lines = [
-        "GET k",
-        "set k v",
-        "HGETALL k",
-        "CLIENT ID",
-        "XREAD BLOCK 0 STREAMS a 0",
-        "nonsense k",
-        "ZRANGEBYSCORE k 0 1",
-    ];
-    for line in lines {
-        let args = words(line);
-        let time = |work: &dyn Fn(&[&str]) -> bool| {
-            let start = std::time::Instant::now();
-            for _ in 0..ROUNDS {
-                black_box(work(black_box(&args)));
-            }
-            start.elapsed().as_nanos() as f64 / f64::from(ROUNDS)
-        };
-        println!(
-            "{line}: find {:.1} ns, handling {:.1} ns, first key {:.1} ns",
-            time(&|args| find(args).is_some()),
-            time(&|args| handling(args) == Handling::Ordinary),
-            time(&|args| keys(args).next().is_some()),
-        );
-    }
-}
