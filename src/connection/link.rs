@@ -1,6 +1,6 @@
 //! One connection to one server, through all its deaths: what is given to it is sent in order, and its owner, the
 //! [`Recipient`], hears of every reply and every loss. The link belongs to no thread: whoever has reason to may call
-//! [`Link::flush`] and [`Link::drive`]; today that is the background driver.
+//! `flush` and `drive`; today that is the background driver.
 //!
 //! Locks are taken in this order: incoming, (the recipient's own), outgoing.
 
