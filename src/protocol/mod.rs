@@ -1,7 +1,7 @@
 //! Bytes only: what a command looks like on the wire and what comes back. No socket, no clock, no tokio.
 //!
 //! * [`command`]: argv to RESP and back. [`slot`]: which of the 16384 cluster slots a key belongs to.
-//! * [`reply`]: the immutable tree that a program gets. [`number`](self): the numbers that replies hold.
+//! * [`reply`]: the immutable tree that a program gets.
 //! * [`parser`]: bytes to replies, fed as they come. Inside, a tokenizer cuts the bytes, one structural machine
 //!   gives the tokens their place, and a builder writes nodes into raw blocks.
 //!

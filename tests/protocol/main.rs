@@ -1,4 +1,7 @@
 //! The protocol layer from outside: bytes in, trees out. Whole == chunked, hostile bytes, memory, constructors.
+// Helpers of tests are tests too.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod constructors;
 mod counting;
 mod hostile;
