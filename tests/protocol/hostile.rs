@@ -182,6 +182,9 @@ fn depth_is_limited() {
         parser.feed(&b"*1\r\n".repeat(depth));
         parser.feed(b":1\r\n");
         assert!(matches!(parser.next(), Ok(Some(Frame::Reply(_)))));
+        let mut parser = Parser::new(limits, 0);
+        parser.feed(&b"*1\r\n".repeat(depth + 1));
+        assert!(parser.next().is_err(), "{depth} and one more");
         for bomb in [&b"*1\r\n"[..], b"*?\r\n", b"|1\r\n", b"%1\r\n", b">1\r\n"] {
             let (result, usage) = usage(|| {
                 let mut parser = Parser::new(limits, 0);

@@ -67,6 +67,32 @@ fn other_large_replies_peak_at_the_reply_and_a_fifth() {
 }
 
 #[test]
+fn replies_of_middle_size_waste_little() {
+    for length in [1, 10, 100, 300, 700, 1500, 2500, 3500, 12_000] {
+        for count in [1000, 1500, 2000, 3000, 5000, 7000, 10_000, 20_000, 50_000] {
+            if length * count > 10_000_000 {
+                continue;
+            }
+            let wire = format!("*{count}\r\n{}", format!("${length}\r\n{}\r\n", "x".repeat(length)).repeat(count));
+            let (reply, usage) = parse_counted([wire.as_bytes()]);
+            let size = size_of_tree(&reply);
+            assert!(usage.held as usize <= size + size / 8, "{count} strings of {length}: {usage:?} for {size}");
+        }
+    }
+}
+
+#[test]
+fn what_comes_in_pieces_is_shrunk_in_the_end() {
+    let list = format!("*?\r\n{}.\r\n", ":1\r\n".repeat(17_000));
+    let text = format!("$?\r\n{};0\r\n", format!(";100\r\n{}\r\n", "x".repeat(100)).repeat(700));
+    for wire in [list, text] {
+        let (reply, usage) = parse_counted([wire.as_bytes()]);
+        let size = size_of_tree(&reply);
+        assert!(usage.held as usize <= size + size / 16 + 100, "{usage:?} for a reply of {size}");
+    }
+}
+
+#[test]
 fn a_string_of_100_mb_peaks_at_the_reply_and_a_fifth() {
     let piece = [b'x'; 65536];
     let (count, length) = (1526, 1526 * 65536);

@@ -178,6 +178,11 @@ fn a_line_of_64_kib_and_no_longer() {
     for size in [1, 999, longer.len()] {
         assert!(parse(longer.as_bytes().chunks(size)).is_err(), "pieces of {size}");
     }
+    let mut parser = Parser::new(Limits::default(), 0);
+    parser.feed(&[b'-'; 64 << 10]);
+    assert!(parser.next().unwrap().is_none());
+    parser.feed(b"--");
+    assert!(parser.next().is_err(), "a line without an end");
 }
 
 #[test]
