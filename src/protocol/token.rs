@@ -54,11 +54,6 @@ pub(super) struct Tokenizer {
 pub(super) type Found<T> = Result<Option<(T, usize)>, Error>;
 
 impl Tokenizer {
-    /// Forgets the line that was waited for: the next bytes are others.
-    pub fn reset(&mut self) {
-        self.searched = 0;
-    }
-
     /// The token at the front of `input`, which starts with the same bytes as last time when that gave `None`.
     #[inline]
     pub fn next<'a>(&mut self, input: &'a [u8]) -> Found<Token<'a>> {
