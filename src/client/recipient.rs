@@ -1,5 +1,6 @@
 //! What a link tells, and what that means for the requests that wait: an answer, another attempt, an end.
 
+use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -119,11 +120,15 @@ impl<D: Destination> Recipient for Core<D> {
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
+        // What broke the protocol, or a limit, is the reply to the first of them: sent again, it would do so again.
+        let mut is_culprit = why.status != Status::Lost;
         let judge = |state: &mut State<D>, unit: Lost| {
+            let status = if mem::take(&mut is_culprit) { why.status } else { Status::Lost };
             let to = Addressee { ticket: unit.ticket, part: unit.part };
             let pending = state.requests.get(unit.ticket)?;
             let is_atomic = matches!(pending.work, Work::Transaction(_));
-            if !is_atomic
+            if status == Status::Lost
+                && !is_atomic
                 && retry::may_run_twice(&unit.bytes, pending.idempotent)
                 && u32::from(pending.count_attempt(unit.part)) < self.config.max_attempts
             {
@@ -131,7 +136,7 @@ impl<D: Destination> Recipient for Core<D> {
                 pending.set_place(unit.part, sequence);
                 return None;
             }
-            let error = Error::new(Status::Lost, format!("{}; the command was sent, it may have run", why.message));
+            let error = Error::new(status, format!("{}; the command was sent, it may have run", why.message));
             self.fail_unit(state, to, &error, Outcome::Unknown)
         };
         self.settle(lost.into_iter(), |unit| unit.ticket, judge);

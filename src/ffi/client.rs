@@ -38,7 +38,6 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.root.shut_down();
-        self.callbacks.end();
     }
 }
 

@@ -2,19 +2,19 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::{self, size_of};
-use std::sync::{Arc, Condvar};
+use std::slice;
+use std::sync::Arc;
 use std::time::Duration;
-use std::{cell::RefCell, slice};
 
 use super::boundary::{call, check_generation, check_may_wait, guard, null, remember, text};
 use super::client::jr_client;
 use super::completion::{Target, jr_callback, not_accepted, unknown_flags};
 use super::queue::jr_queue;
 use super::status::jr_status;
+use super::waiter::Waiter;
 use crate::client::completion::Completion;
 use crate::client::request::{Request, Timeout};
 use crate::error::{Error, Status};
-use crate::lock::{self, Lock};
 use crate::protocol::reply::{Node, Reply};
 use crate::topology::Route;
 
@@ -380,36 +380,4 @@ pub unsafe extern "C" fn jr_run_strings(
         unsafe { execute(client, &request) }.map(|(_, reply)| reply)
     });
     reply.into_raw()
-}
-
-/// Where a thread waits for the completion of its request.
-#[derive(Debug, Default)]
-pub(super) struct Waiter {
-    completion: Lock<Option<Completion>>,
-    arrived: Condvar,
-}
-
-impl Waiter {
-    fn of_this_thread() -> Arc<Waiter> {
-        thread_local! {
-            static WAITER: RefCell<Arc<Waiter>> = RefCell::default();
-        }
-        // At the end of a thread the shared one is gone.
-        WAITER.try_with(|waiter| Arc::clone(&waiter.borrow())).unwrap_or_default()
-    }
-
-    pub(super) fn wake(&self, completion: Completion) {
-        *self.completion.lock() = Some(completion);
-        self.arrived.notify_one();
-    }
-
-    fn wait(&self) -> Completion {
-        let mut completion = self.completion.lock();
-        loop {
-            match completion.take() {
-                Some(completion) => return completion,
-                None => completion = lock::wait(&self.arrived, completion),
-            }
-        }
-    }
 }

@@ -65,6 +65,9 @@ pub struct Parser {
     start: usize,
     /// The usual size of the read buffer.
     size: usize,
+    /// How much the read buffer takes at once: little behind a long text, because another one may follow, whose
+    /// bytes would be copied twice; then soon all that it has room for.
+    window: usize,
     state: State,
     tokens: Tokenizer,
     machine: Machine,
@@ -75,10 +78,12 @@ pub struct Parser {
 impl Parser {
     /// A parser with a read buffer of `buffer` bytes (at least 32 KiB), allocated when the first bytes come.
     pub fn new(limits: Limits, buffer: usize) -> Parser {
+        let size = buffer.max(2 * SMALL);
         Parser {
             input: Buffer::default(),
             start: 0,
-            size: buffer.max(2 * SMALL),
+            size,
+            window: size,
             state: State::Boundary,
             tokens: Tokenizer::default(),
             machine: Machine::new(limits),
@@ -170,7 +175,7 @@ impl Parser {
         }
         match self.direct() {
             Some(left) => self.builder.text().map(|text| (text, left)),
-            None => Some((&mut self.input, usize::MAX)),
+            None => Some((&mut self.input, self.window)),
         }
     }
 
@@ -213,6 +218,8 @@ impl Parser {
             && let State::Text { left, .. } = &mut self.state
         {
             *left -= count;
+        } else {
+            self.window = self.window.saturating_mul(2).min(self.size);
         }
     }
 
@@ -261,6 +268,7 @@ impl Parser {
                             Token::Text(leaf, length) => {
                                 self.machine.text(length)?;
                                 self.builder.open_text(&leaf);
+                                self.window = SMALL;
                                 self.state = State::Text { left: length + 2, piece: false };
                                 false
                             }
