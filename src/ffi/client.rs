@@ -152,6 +152,12 @@ pub unsafe extern "C" fn jr_client_events(
         if request.count != 0 {
             return Err(Error::new(Status::Argument, "a request for events has no commands"));
         }
+        if request.flags != 0 {
+            return Err(Error::new(Status::Argument, "a request for events has no flags"));
+        }
+        if request.queue.is_null() && request.callback.is_none() {
+            return Err(Error::new(Status::Argument, "a request for events names a queue or a callback"));
+        }
         // SAFETY: as above.
         let listening = unsafe { to_target(client, &request, |target| client.client.listen(target)) }?;
         if let Some(id) = id {

@@ -270,6 +270,9 @@ pub unsafe extern "C" fn jr_submit_many(
             let client = jr_client::check(client)?;
             // SAFETY: the caller's promise is passed on.
             let size = if count == 0 { 0 } else { unsafe { read_request(requests) }?.size };
+            if count > isize::MAX as usize / size.max(1) {
+                return Err(Error::new(Status::Argument, "the count of requests is out of range"));
+            }
             for index in 0..count {
                 // SAFETY: the array has `count` structs of the size that the first one says.
                 let submitted = unsafe {
@@ -357,8 +360,8 @@ pub unsafe extern "C" fn jr_run_strings(
     let reply = guard(not_accepted, || {
         let client = jr_client::check(client)?;
         check_may_wait()?;
-        if strings.is_null() || count == 0 {
-            return Err(Error::new(Status::Argument, "jr_run needs a command"));
+        if strings.is_null() || count == 0 || count > isize::MAX as usize / size_of::<jr_bytes>() {
+            return Err(Error::new(Status::Argument, "jr_run needs a command: strings is NULL or count is out of range"));
         }
         // SAFETY: not NULL, and the caller promises `count` texts.
         let strings = unsafe { slice::from_raw_parts(strings, count) };
