@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
 use super::handshake::{Greeting, shake_hands};
 use super::link::{Connection, Link, News, Recipient};
@@ -77,9 +77,13 @@ struct Driver {
 impl Driver {
     async fn run(mut self) {
         while !self.is_over() {
+            let mut refused = None;
             let pause = match self.dial_round().await {
                 None => return,
-                Some(Err(error)) => self.report_failure(error),
+                Some(Err(error)) => {
+                    refused = Some(error.clone()).filter(|error| error.status == Status::Auth);
+                    self.report_failure(error)
+                }
                 Some(Ok(connection)) => {
                     let born = Instant::now();
                     match self.serve(&connection).await {
@@ -96,12 +100,34 @@ impl Driver {
                     }
                 }
             };
-            if !pause.is_zero() && !self.is_over() {
-                tokio::select! {
-                    () = sleep(pause) => {}
-                    () = self.closed() => return,
-                }
+            if !pause.is_zero() {
+                self.pause(pause, refused.as_ref()).await;
             }
+        }
+    }
+
+    /// Waits until the next dial or the end of the link. Whoever comes meanwhile to a server that `refused` the
+    /// password is told so at once: waiting for the next dial would not help.
+    async fn pause(&self, pause: Duration, refused: Option<&Error>) {
+        let until = Instant::now() + pause;
+        while !self.is_over() {
+            self.link.asleep.store(true, Ordering::SeqCst);
+            if let Some(error) = refused {
+                self.fail_waiting(error);
+            }
+            tokio::select! {
+                () = sleep_until(until.into()) => break,
+                () = self.link.notify.notified() => {}
+            }
+        }
+        self.link.asleep.store(false, Ordering::SeqCst);
+    }
+
+    /// Fails everything that waits for a connection.
+    fn fail_waiting(&self, error: &Error) {
+        if let Some(recipient) = self.recipient.upgrade() {
+            let waiting = self.link.clear_unsent();
+            recipient.unreachable(&self.link, waiting, error);
         }
     }
 
@@ -144,7 +170,10 @@ impl Driver {
                 Err(error) => {
                     let error = Error::new(error.status, format!("{address}: {}", error.message));
                     self.link.change_standing(|standing| standing.error = Some(error.clone()));
-                    last = error;
+                    // A wrong password is what people must hear of, whatever ails the endpoints behind.
+                    if last.status != Status::Auth {
+                        last = error;
+                    }
                 }
             }
         }
@@ -166,9 +195,8 @@ impl Driver {
             ConnectRetries::Rounds(rounds) => self.failed_rounds >= rounds,
         };
         self.tell(News::Unreachable(error.clone()));
-        if let Some(recipient) = self.recipient.upgrade().filter(|_| give_up || error.status == Status::Auth) {
-            let waiting = self.link.clear_unsent();
-            recipient.unreachable(&self.link, waiting, &error);
+        if give_up || error.status == Status::Auth {
+            self.fail_waiting(&error);
         }
         self.schedule.after_failure()
     }

@@ -123,7 +123,7 @@ impl Conversation<'_> {
                     continue;
                 }
                 return Err(match question[0] {
-                    "SELECT" => {
+                    "SELECT" if !text.starts_with("NOAUTH") => {
                         Error::new(Status::Connect, format!("database {database} could not be selected: {text}"))
                     }
                     _ => refusal(&text),
@@ -162,10 +162,19 @@ impl Conversation<'_> {
                 Ok(taken) => drop(bytes.split_to(taken)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(broken(error)),
+                Err(error) => return Err(self.last_words(broken(error))),
             }
         }
         Ok(())
+    }
+
+    /// Why the server hung up before it was asked anything, if it said so; else `error`.
+    fn last_words(&mut self, error: Error) -> Error {
+        while let Ok(1..) = self.parser.receive(|space| self.stream.receive(space)) {}
+        match self.parser.next() {
+            Ok(Some(Frame::Reply(reply))) if reply.kind() == Kind::Error => refusal(&text_of(&reply)),
+            _ => error,
+        }
     }
 
     async fn read(&mut self) -> Result<(), Error> {
