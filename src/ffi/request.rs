@@ -213,8 +213,8 @@ pub(super) unsafe fn to_target(
             check_generation(queue.generation)?;
             let most = client.client().config().max_unread;
             queue.queue.reserve(most)?;
-            let queue = Arc::clone(&queue.queue);
-            start(Target::Queue { queue: Arc::clone(&queue), user_data, most }).inspect_err(|_| queue.give_back())
+            let target = Target::Queue { queue: Arc::clone(&queue.queue), user_data, most };
+            start(target).inspect_err(|_| queue.queue.give_back())
         }
     }
 }
