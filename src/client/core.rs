@@ -121,9 +121,11 @@ impl<D: Destination> Core<D> {
             responder.finish(verdict);
         }
         if count > 0 && self.delivering.fetch_sub(count, Ordering::SeqCst) == count {
-            // Whoever waits for this looks at the count with the state locked.
-            drop(self.state.lock());
-            self.settled.notify_all();
+            // Whoever waits for this has closed the client first, and looks at the count with the state locked. (A
+            // notification is a system call, also where nobody waits.)
+            if self.state.lock().phase == Phase::Closed {
+                self.settled.notify_all();
+            }
         }
     }
 

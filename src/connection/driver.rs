@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep_until, timeout};
 
 use super::handshake::{Greeting, shake_hands};
-use super::link::{Connection, Link, News, Recipient};
+use super::link::{Connection, Link, News, Read, Recipient};
 use super::reconnect::Schedule;
 use super::silence::{Silence, Verdict};
 use super::stream::{Dialer, Stream, reason};
@@ -285,7 +285,7 @@ impl Driver {
     fn read(&self, connection: &Connection) -> Result<bool, Error> {
         let Some(recipient) = self.recipient.upgrade() else { return Ok(false) };
         for _ in 0..READS {
-            if !self.link.drive(connection, &*recipient)? {
+            if self.link.drive(connection, &*recipient)? != Read::Full {
                 return Ok(false);
             }
         }
@@ -294,13 +294,14 @@ impl Driver {
 
     /// Reads until the end after a write failed; gives the better of the two reasons.
     fn last_words(&self, connection: &Connection, reason: &str) -> Error {
-        loop {
-            match self.read(connection) {
-                Ok(true) => {}
-                Ok(false) => return Error::new(Status::Lost, reason),
+        while let Some(recipient) = self.recipient.upgrade() {
+            match self.link.drive(connection, &*recipient) {
+                Ok(Read::Nothing) => break,
+                Ok(_) => {}
                 Err(error) => return error,
             }
         }
+        Error::new(Status::Lost, reason)
     }
 
     fn look(&self, silence: &mut Option<Silence>) -> Result<Instant, Error> {
