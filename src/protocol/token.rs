@@ -258,7 +258,7 @@ fn stranger<'a>(mark: u8, input: &[u8]) -> Found<Token<'a>> {
         return Ok(None);
     }
     if mark == 0x15 || mark == 0x16 {
-        return Err(violation("the server speaks TLS, not plain RESP; use a rediss:// URL or another port".into()));
+        return Err(violation("the server speaks TLS, which this version does not; use its port without TLS".into()));
     }
     Err(unexpected("a reply", input))
 }
@@ -274,4 +274,15 @@ pub(super) fn unexpected(wanted: &str, found: &[u8]) -> Error {
 #[cold]
 fn violation(message: String) -> Error {
     Error::new(Status::Protocol, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_on_tls_names_nothing_that_is_refused() {
+        let error = stranger(0x15, &[0x15, 3, 1, 0, 2]).err().unwrap();
+        assert!(error.message.contains("without TLS") && !error.message.contains("rediss"), "{error}");
+    }
 }
