@@ -260,7 +260,8 @@ fn stranger<'a>(mark: u8, input: &[u8]) -> Found<Token<'a>> {
     if mark == 0x15 || mark == 0x16 {
         return Err(violation("the server speaks TLS, which this version does not; use its port without TLS".into()));
     }
-    Err(unexpected("a reply", input))
+    let Error { status, message } = unexpected("a reply", input);
+    Err(Error::new(status, format!("{message}; is this the port of a Redis server?")))
 }
 
 /// Says what was expected, and quotes what came instead.

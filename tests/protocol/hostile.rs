@@ -132,7 +132,9 @@ fn other_protocols_are_recognised() {
         assert!(parse(b"\x16\x03\x01".chunks(size)).unwrap_err().message.contains("TLS"));
     }
     let quoted = parse([&b"SSH-2.0-OpenSSH_9.2p1 Debian-2+deb12u3\r\n"[..]]).unwrap_err();
-    assert_eq!(quoted.message, "expected a reply, found \"SSH-2.0-OpenSSH_9.2p1 Debian-2+d\"...");
+    let sentence =
+        "expected a reply, found \"SSH-2.0-OpenSSH_9.2p1 Debian-2+d\"...; is this the port of a Redis server?";
+    assert_eq!(quoted.message, sentence);
 }
 
 #[test]
