@@ -29,7 +29,7 @@ header:
 	@echo "include/justredis.h is up to date"
 
 readme:
-	UPDATE=1 cargo test --quiet --test readme
+	UPDATE=1 cargo test --quiet --test readme its_table
 	@echo "README.md is up to date"
 
 clean:

@@ -73,7 +73,8 @@ fn its_table_and_its_programs_are_those_of_the_code() {
     if readme != right && env::var_os("UPDATE").is_some() {
         fs::write(path("README.md"), right).unwrap();
     } else {
-        assert!(readme == right, "the table of options or a program in README.md is old; run: make readme");
+        let stale = readme.lines().zip(right.lines()).find(|(is, ought)| is != ought);
+        assert!(readme == right, "README.md is not what the code says; run: make readme\n{stale:#?}");
     }
 }
 
