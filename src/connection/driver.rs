@@ -129,6 +129,7 @@ impl Driver {
             let waiting = self.link.clear_unsent();
             recipient.unreachable(&self.link, waiting, error);
         }
+        self.tell_of_room();
     }
 
     fn is_over(&self) -> bool {
@@ -211,6 +212,13 @@ impl Driver {
         if let Some(recipient) = self.recipient.upgrade() {
             recipient.lost(&self.link, lost, &error);
             recipient.happened(&self.link, News::Lost(error));
+        }
+        self.tell_of_room();
+    }
+
+    fn tell_of_room(&self) {
+        if self.link.has_room_again() {
+            self.tell(News::Writable);
         }
     }
 

@@ -202,6 +202,12 @@ impl Link {
         self.outgoing.lock().withdraw(sequence)
     }
 
+    /// True once after a refusal, when there is room again: [`News::Writable`] is to be told. To be asked after
+    /// whatever makes room.
+    pub fn has_room_again(&self) -> bool {
+        self.outgoing.lock().has_room_again()
+    }
+
     /// Ends the link: its socket is closed and its driver ends. What still waits is not reported.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
