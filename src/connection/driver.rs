@@ -227,6 +227,7 @@ impl Driver {
         let link = &*self.link;
         let mut silence: Option<Silence> = None;
         let mut look_at = Instant::now();
+        let mut ping = 0;
         loop {
             if self.is_over() {
                 return Ending::Closed;
@@ -279,7 +280,7 @@ impl Driver {
                     }
                 }
                 () = sleep_until(look_at.into()), if silence.is_some() => {
-                    match self.look(&mut silence) {
+                    match self.look(&mut silence, &mut ping) {
                         Ok(at) => look_at = at,
                         Err(error) => return Ending::Broken(error),
                     }
@@ -311,17 +312,20 @@ impl Driver {
         }
     }
 
-    fn look(&self, silence: &mut Option<Silence>) -> Result<Instant, Error> {
+    /// Looks whether a silent server is dead; `ping` is the sequence number of the last PING.
+    fn look(&self, silence: &mut Option<Silence>, ping: &mut u64) -> Result<Instant, Error> {
         let now = Instant::now();
         let Some(watch) = silence else { return Ok(now) };
+        // Only what stands before the PING can be why it is not answered; what came later says nothing, and under
+        // steady traffic there would always be something.
         let ready_to_wait = || {
-            let tickets = self.link.tickets_in_flight();
+            let tickets = self.link.tickets_ahead_of(*ping);
             self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&tickets))
         };
         match watch.look(now, ready_to_wait) {
             Verdict::Wait(at) => Ok(at),
             Verdict::Ping(at) => {
-                self.link.ping();
+                *ping = self.link.ping();
                 Ok(at)
             }
             Verdict::Dead => {

@@ -239,8 +239,8 @@ impl Link {
         self.outgoing.lock().is_in_flight()
     }
 
-    pub(super) fn tickets_in_flight(&self) -> Vec<Ticket> {
-        self.outgoing.lock().tickets_in_flight().collect()
+    pub(super) fn tickets_ahead_of(&self, sequence: u64) -> Vec<Ticket> {
+        self.outgoing.lock().tickets_ahead_of(sequence).collect()
     }
 
     pub(super) fn disconnect(&self) -> Vec<Lost> {
@@ -252,11 +252,12 @@ impl Link {
         self.outgoing.lock().clear_unsent()
     }
 
-    pub(super) fn ping(&self) {
+    /// Appends a PING; gives its sequence number.
+    pub(super) fn ping(&self) -> u64 {
         let words = ["PING"];
         let length = command::encoded_length(&words).unwrap_or_default();
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
-        self.outgoing.lock().append(to, 1, length, |tail| command::encode(&words, tail));
+        self.outgoing.lock().append(to, 1, length, |tail| command::encode(&words, tail))
     }
 
     /// Writes what waits. `Ok(false)`: the socket is full, call again when it is writable.

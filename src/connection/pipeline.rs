@@ -350,9 +350,9 @@ impl Pipeline {
             .collect()
     }
 
-    /// The requests that are in flight.
-    pub fn tickets_in_flight(&self) -> impl Iterator<Item = Ticket> {
-        let first = self.first_unsent();
+    /// The requests that are in flight ahead of the slot of this sequence number.
+    pub fn tickets_ahead_of(&self, sequence: u64) -> impl Iterator<Item = Ticket> {
+        let first = self.first_unsent().min(self.slots.partition_point(|slot| slot.sequence < sequence));
         self.slots.range(..first).map(|slot| slot.ticket).filter(|ticket| *ticket != Ticket::NOBODY)
     }
 
