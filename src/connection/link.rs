@@ -239,6 +239,12 @@ impl Link {
         self.outgoing.lock().is_in_flight()
     }
 
+    /// Bytes that were written and are not answered.
+    pub(super) fn outstanding(&self) -> u64 {
+        let outgoing = self.outgoing.lock();
+        outgoing.written().saturating_sub(outgoing.answered())
+    }
+
     pub(super) fn tickets_ahead_of(&self, sequence: u64) -> Vec<Ticket> {
         self.outgoing.lock().tickets_ahead_of(sequence).collect()
     }
