@@ -25,6 +25,9 @@ const READS: usize = 16;
 /// Between two renewals of one link.
 const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
 
+/// So many bytes fit into the receive window of any peer, whatever it is busy with.
+const WINDOW: u64 = 32 << 10;
+
 /// What a link needs to be opened.
 #[derive(Clone)]
 pub struct Opening {
@@ -61,6 +64,14 @@ enum Ending {
     Closed,
     Renewed,
     Broken(Error),
+}
+
+/// What a connection is watched with, beside [`Silence`].
+struct Watch {
+    /// The sequence number of the last PING.
+    ping: u64,
+    /// The kernel was told to end a connection on which nothing is acknowledged.
+    by_kernel: bool,
 }
 
 struct Driver {
@@ -129,6 +140,7 @@ impl Driver {
             let waiting = self.link.clear_unsent();
             recipient.unreachable(&self.link, waiting, error);
         }
+        self.tell_of_room();
     }
 
     fn is_over(&self) -> bool {
@@ -212,6 +224,13 @@ impl Driver {
             recipient.lost(&self.link, lost, &error);
             recipient.happened(&self.link, News::Lost(error));
         }
+        self.tell_of_room();
+    }
+
+    fn tell_of_room(&self) {
+        if self.link.has_room_again() {
+            self.tell(News::Writable);
+        }
     }
 
     /// Moves bytes until the connection ends.
@@ -219,6 +238,7 @@ impl Driver {
         let link = &*self.link;
         let mut silence: Option<Silence> = None;
         let mut look_at = Instant::now();
+        let mut watch = Watch { ping: 0, by_kernel: self.dialer.is_none() };
         loop {
             if self.is_over() {
                 return Ending::Closed;
@@ -271,7 +291,8 @@ impl Driver {
                     }
                 }
                 () = sleep_until(look_at.into()), if silence.is_some() => {
-                    match self.look(&mut silence) {
+                    self.let_kernel_watch(connection, &mut watch);
+                    match self.look(&mut silence, &mut watch) {
                         Ok(at) => look_at = at,
                         Err(error) => return Ending::Broken(error),
                     }
@@ -304,17 +325,30 @@ impl Driver {
         Error::new(Status::Lost, reason)
     }
 
-    fn look(&self, silence: &mut Option<Silence>) -> Result<Instant, Error> {
+    /// The kernel ends a connection on which nothing is acknowledged, and also one whose peer acknowledges everything
+    /// but takes no more bytes. The second one is busy, not dead: when that much is under way, the kernel must not judge.
+    fn let_kernel_watch(&self, connection: &Connection, watch: &mut Watch) {
+        let can_judge = self.link.outstanding() <= WINDOW;
+        if self.dialer.is_none() && can_judge != watch.by_kernel {
+            connection.stream.limit_silence(can_judge.then_some(self.link.config.dead_after));
+            watch.by_kernel = can_judge;
+        }
+    }
+
+    /// Looks whether a silent server is dead.
+    fn look(&self, silence: &mut Option<Silence>, watch: &mut Watch) -> Result<Instant, Error> {
         let now = Instant::now();
-        let Some(watch) = silence else { return Ok(now) };
+        let Some(silence) = silence else { return Ok(now) };
+        // Only what stands before the PING can be why it is not answered; what came later says nothing, and under
+        // steady traffic there would always be something.
         let ready_to_wait = || {
-            let tickets = self.link.tickets_in_flight();
+            let tickets = self.link.tickets_ahead_of(watch.ping);
             self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&tickets))
         };
-        match watch.look(now, ready_to_wait) {
+        match silence.look(now, ready_to_wait) {
             Verdict::Wait(at) => Ok(at),
             Verdict::Ping(at) => {
-                self.link.ping();
+                watch.ping = self.link.ping();
                 Ok(at)
             }
             Verdict::Dead => {

@@ -214,6 +214,12 @@ impl Link {
         self.outgoing.lock().withdraw(sequence)
     }
 
+    /// True once after a refusal, when there is room again: [`News::Writable`] is to be told. To be asked after
+    /// whatever makes room.
+    pub fn has_room_again(&self) -> bool {
+        self.outgoing.lock().has_room_again()
+    }
+
     /// Ends the link: its socket is closed and its driver ends. What still waits is not reported.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
@@ -247,8 +253,14 @@ impl Link {
         self.outgoing.lock().is_in_flight()
     }
 
-    pub(super) fn tickets_in_flight(&self) -> Vec<Ticket> {
-        self.outgoing.lock().tickets_in_flight().collect()
+    /// Bytes that were written and are not answered.
+    pub(super) fn outstanding(&self) -> u64 {
+        let outgoing = self.outgoing.lock();
+        outgoing.written().saturating_sub(outgoing.answered())
+    }
+
+    pub(super) fn tickets_ahead_of(&self, sequence: u64) -> Vec<Ticket> {
+        self.outgoing.lock().tickets_ahead_of(sequence).collect()
     }
 
     pub(super) fn disconnect(&self) -> Vec<Lost> {
@@ -260,11 +272,12 @@ impl Link {
         self.outgoing.lock().clear_unsent()
     }
 
-    pub(super) fn ping(&self) {
+    /// Appends a PING; gives its sequence number.
+    pub(super) fn ping(&self) -> u64 {
         let words = ["PING"];
         let length = command::encoded_length(&words).unwrap_or_default();
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
-        self.outgoing.lock().append(to, 1, length, |tail| command::encode(&words, tail));
+        self.outgoing.lock().append(to, 1, length, |tail| command::encode(&words, tail))
     }
 
     /// Writes what waits. `Ok(false)`: the socket is full, call again when it is writable.
