@@ -35,6 +35,8 @@ struct Waiting {
     calls: VecDeque<Call>,
     logs: usize,
     running: bool,
+    /// The thread waits for calls.
+    sleeping: bool,
     /// No call will be added: the thread ends when there is none left.
     ended: bool,
 }
@@ -78,14 +80,16 @@ impl Callbacks {
     }
 
     fn add(&self, call: Call) -> bool {
-        let mut waiting = self.waiting.lock();
-        waiting.calls.push_back(call);
-        let was_empty = waiting.calls.len() == 1;
-        drop(waiting);
-        if was_empty {
+        self.waiting.lock().calls.push_back(call);
+        true
+    }
+
+    /// Wakes the thread if it sleeps: calls were added.
+    pub(super) fn announce(&self) {
+        let sleeping = std::mem::take(&mut self.waiting.lock().sleeping);
+        if sleeping {
             self.changed.notify_all();
         }
-        true
     }
 
     /// Says that no call will be added any more. Calls that wait still run.
@@ -113,8 +117,10 @@ impl Callbacks {
                     self.changed.notify_all();
                     return;
                 }
+                waiting.sleeping = true;
                 waiting = lock::wait(&self.changed, waiting);
             }
+            waiting.sleeping = false;
             std::mem::swap(&mut batch, &mut waiting.calls);
             waiting.logs = 0;
             drop(waiting);
