@@ -228,6 +228,19 @@ fn a_long_text_is_received_where_it_stays() {
     assert_eq!(receive(&mut parser, &mut left, usize::MAX), 9 + 500_000 + 2 - 65536);
     assert_eq!((parser.buffered(), left), (0, &b"+OK\r\n"[..]));
     assert!(matches!(parser.next(), Ok(Some(Frame::Reply(reply))) if reply.as_bytes().len() == 500_000));
+    // Little is read at once behind it, until short replies come again.
+    for expected in [16384, 65536] {
+        let mut room = 0;
+        let _ = parser.receive(|place| {
+            room = place.len();
+            place[0].write(b'_');
+            // SAFETY: one byte was just written.
+            Ok::<_, ()>(unsafe { std::slice::from_raw_parts_mut(place.as_mut_ptr().cast(), 1) })
+        });
+        parser.feed(b"\r\n");
+        assert!(matches!(parser.next(), Ok(Some(Frame::Reply(_)))));
+        assert_eq!(room, expected);
+    }
 }
 
 #[test]
