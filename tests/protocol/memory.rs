@@ -69,7 +69,7 @@ fn other_large_replies_peak_at_the_reply_and_a_fifth() {
 #[test]
 fn replies_of_middle_size_waste_little() {
     for length in [1, 10, 100, 300, 700, 1500, 2500, 3500, 12_000] {
-        for count in [1000, 1500, 2000, 3000, 5000, 7000, 10_000, 20_000, 50_000] {
+        for count in [20, 25, 30, 100, 1000, 1500, 2000, 3000, 5000, 7000, 10_000, 20_000, 50_000] {
             if length * count > 10_000_000 {
                 continue;
             }
@@ -79,6 +79,21 @@ fn replies_of_middle_size_waste_little() {
             assert!(usage.held as usize <= size + size / 8, "{count} strings of {length}: {usage:?} for {size}");
         }
     }
+}
+
+#[test]
+fn a_reply_that_is_not_small_leaves_the_read_buffer() {
+    let mut parser = Parser::new(Limits::default(), 1 << 20);
+    parser.feed(b"*10000\r\n");
+    let item = b"$10\r\n0123456789\r\n";
+    let mut most = 0;
+    for _ in 0..9999 {
+        parser.feed(item);
+        assert!(parser.next().unwrap().is_none());
+        most = most.max(parser.buffered());
+    }
+    assert!((16384..16384 + 2 * item.len()).contains(&(most + item.len())), "{most}");
+    assert_eq!(parser.buffered(), 0);
 }
 
 #[test]

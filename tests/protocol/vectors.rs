@@ -185,36 +185,75 @@ fn a_line_of_64_kib_and_no_longer() {
     assert!(parser.next().is_err(), "a line without an end");
 }
 
+/// Has the parser receive the front of `left`, at most `most` bytes of it.
+fn receive(parser: &mut Parser, left: &mut &[u8], most: usize) -> usize {
+    let received = parser.receive(|place| {
+        let count = left.len().min(place.len()).min(most);
+        let (now, later) = left.split_at(count);
+        *left = later;
+        for (place, &byte) in place.iter_mut().zip(now) {
+            place.write(byte);
+        }
+        // SAFETY: so many bytes were just written.
+        Ok::<_, ()>(unsafe { std::slice::from_raw_parts_mut(place.as_mut_ptr().cast(), count) })
+    });
+    received.unwrap()
+}
+
 #[test]
 fn received_as_from_a_socket() {
-    let wire: String = VALUES.iter().map(|(wire, _)| *wire).collect();
-    let wire = format!("{wire}$50000\r\n{}\r\n{wire}", "y".repeat(50000));
-    let mut parser = Parser::new(Limits::default(), 65536);
-    let (mut out, mut left) = (Vec::new(), wire.as_bytes());
-    assert!(parser.is_idle());
-    loop {
-        let count = parser
-            .receive(|place| {
-                let count = left.len().min(place.len()).min(3001);
-                let (now, later) = left.split_at(count);
-                left = later;
-                for (place, &byte) in place.iter_mut().zip(now) {
-                    place.write(byte);
-                }
-                // SAFETY: so many bytes were just written.
-                Ok::<_, ()>(unsafe { std::slice::from_raw_parts_mut(place.as_mut_ptr().cast(), count) })
-            })
-            .unwrap();
-        if count == 0 {
-            break;
+    let values: String = VALUES.iter().map(|(wire, _)| *wire).collect();
+    let text = "y".repeat(500_000);
+    let wire = format!("{values}$500000\r\n{text}\r\n{values}$20000\r\n{}\r\n{values}", &text[..20000]);
+    for most in [1000, 3001, 65536, usize::MAX] {
+        let mut parser = Parser::new(Limits::default(), 65536);
+        let (mut out, mut left) = (Vec::new(), wire.as_bytes());
+        assert!(parser.is_idle());
+        while receive(&mut parser, &mut left, most) > 0 {
+            drain(&mut parser, &mut out).unwrap();
         }
-        drain(&mut parser, &mut out).unwrap();
+        assert!(parser.is_idle() && left.is_empty());
+        assert_eq!(out, parse([wire.as_bytes()]).unwrap());
     }
-    assert!(parser.is_idle());
-    assert_eq!(out, parse([wire.as_bytes()]).unwrap());
+}
+
+#[test]
+fn a_long_text_is_received_where_it_stays() {
+    let wire = format!("$500000\r\n{}\r\n+OK\r\n", "y".repeat(500_000));
+    let (mut parser, mut left) = (Parser::new(Limits::default(), 65536), wire.as_bytes());
+    assert_eq!(receive(&mut parser, &mut left, usize::MAX), 65536);
+    assert!(parser.next().unwrap().is_none());
+    assert_eq!(parser.buffered(), 0);
+    // The rest of the text and its line ending, and nothing of what follows.
+    assert_eq!(receive(&mut parser, &mut left, usize::MAX), 9 + 500_000 + 2 - 65536);
+    assert_eq!((parser.buffered(), left), (0, &b"+OK\r\n"[..]));
+    assert!(matches!(parser.next(), Ok(Some(Frame::Reply(reply))) if reply.as_bytes().len() == 500_000));
+    // Little is read at once behind it, until short replies come again.
+    for expected in [16384, 65536] {
+        let mut room = 0;
+        let _ = parser.receive(|place| {
+            room = place.len();
+            place[0].write(b'_');
+            // SAFETY: one byte was just written.
+            Ok::<_, ()>(unsafe { std::slice::from_raw_parts_mut(place.as_mut_ptr().cast(), 1) })
+        });
+        parser.feed(b"\r\n");
+        assert!(matches!(parser.next(), Ok(Some(Frame::Reply(_)))));
+        assert_eq!(room, expected);
+    }
+}
+
+#[test]
+fn a_reader_that_fails_or_ends_changes_nothing() {
+    let mut parser = Parser::new(Limits::default(), 0);
     assert_eq!(parser.receive(|_| Err("broken")), Err("broken"));
     assert_eq!(parser.receive(|_| Ok::<_, ()>(&mut [])), Ok(0));
     assert!(parser.is_idle() && parser.buffered() == 0);
+    parser.feed(b"+O");
+    assert_eq!(parser.receive(|_| Err("broken")), Err("broken"));
+    assert!(!parser.is_idle() && parser.buffered() == 2);
+    parser.feed(b"K\r\n");
+    assert!(matches!(parser.next(), Ok(Some(Frame::Reply(_)))));
 }
 
 #[test]
