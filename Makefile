@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
-.PHONY: help demo test lint bench bench-quick install uninstall header clean
+.PHONY: help demo test lint bench bench-quick install uninstall header readme clean
 
 help:
 	@echo "make demo        build the library and run the C examples against a private server"
@@ -15,6 +15,7 @@ help:
 	@echo "make install     install into PREFIX (default /usr/local), under DESTDIR"
 	@echo "make uninstall   remove what install put there"
 	@echo "make header      write include/justredis.h anew from the source"
+	@echo "make readme      write the table of options and the programs in README.md anew"
 	@echo "make clean       remove everything that was built"
 
 demo test lint bench install uninstall:
@@ -26,6 +27,10 @@ bench-quick:
 header:
 	cargo build --quiet
 	@echo "include/justredis.h is up to date"
+
+readme:
+	UPDATE=1 cargo test --quiet --test readme its_table
+	@echo "README.md is up to date"
 
 clean:
 	cargo clean

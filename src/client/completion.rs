@@ -26,7 +26,8 @@ pub struct Completion {
     pub reply: Reply,
 }
 
-/// Where completions go. Called from library threads and from those of the user, never under a lock.
+/// Where completions go. Called from library threads and from those of the user; it must neither wait nor call the
+/// client back, but only put the completion where somebody else will find it.
 pub trait Destination: Send + 'static {
     /// Takes a completion; false if it carries [`MORE`] and there is no room for it. To be announced.
     fn deliver(&self, completion: Completion) -> bool;

@@ -54,7 +54,7 @@ impl<D: Destination> Core<D> {
         if let Work::Script(script) = &pending.work
             && reply.as_bytes().starts_with(b"NOSCRIPT No matching script")
             && pending.attempts < 2
-            && let Ok(eval) = script.eval_of(request)
+            && let Some(eval) = script.eval_of(request)
         {
             pending.attempts += 1;
             pending.sequence = link.submit_again(to, 1, eval.into());
@@ -123,7 +123,10 @@ impl<D: Destination> Recipient for Core<D> {
             let to = Addressee { ticket: unit.ticket, part: unit.part };
             let pending = state.requests.get(unit.ticket)?;
             let is_atomic = matches!(pending.work, Work::Transaction(_));
+            // Its own reply broke the rules (or a limit), and would do so again.
+            let is_culprit = unit.is_next && why.status != Status::Lost;
             if !is_atomic
+                && !is_culprit
                 && retry::may_run_twice(&unit.bytes, pending.idempotent)
                 && u32::from(pending.count_attempt(unit.part)) < self.config.max_attempts
             {
@@ -131,7 +134,8 @@ impl<D: Destination> Recipient for Core<D> {
                 pending.set_place(unit.part, sequence);
                 return None;
             }
-            let error = Error::new(Status::Lost, format!("{}; the command was sent, it may have run", why.message));
+            let status = if is_culprit { why.status } else { Status::Lost };
+            let error = Error::new(status, format!("{}; the command was sent, it may have run", why.message));
             self.fail_unit(state, to, &error, Outcome::Unknown)
         };
         self.settle(lost.into_iter(), |unit| unit.ticket, judge);

@@ -55,17 +55,17 @@ enum Plan<'a, A> {
     Atomic(&'a [&'a [A]]),
 }
 
-/// The length of each unit; of the usual one without an allocation.
+/// The lengths of units; one is the rule and costs no memory.
 enum Lengths {
     One(usize),
-    Several(Vec<usize>),
+    Many(Vec<usize>),
 }
 
 impl Lengths {
     fn as_slice(&self) -> &[usize] {
         match self {
             Lengths::One(length) => std::slice::from_ref(length),
-            Lengths::Several(lengths) => lengths,
+            Lengths::Many(lengths) => lengths,
         }
     }
 }
@@ -80,7 +80,7 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
         match self {
             Plan::One(words) => of(words).map(Lengths::One),
             Plan::Encoded(bytes) => Some(Lengths::One(bytes.len())),
-            Plan::Several(commands) => commands.iter().map(of).collect::<Option<_>>().map(Lengths::Several),
+            Plan::Several(commands) => commands.iter().map(of).collect::<Option<_>>().map(Lengths::Many),
             Plan::Atomic(commands) => {
                 let frame = command::encoded_length(&MULTI)? + command::encoded_length(&EXEC)?;
                 let sum = commands.iter().map(of).try_fold(frame, |sum, length| sum.checked_add(length?))?;
@@ -121,9 +121,11 @@ struct Prepared<'a, A> {
 
 impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
     fn new(plan: Plan<'a, A>, most: usize) -> Result<Prepared<'a, A>, Error> {
-        let lengths = plan.lengths().unwrap_or(Lengths::One(0));
-        let total = lengths.as_slice().iter().try_fold(0usize, |sum, length| sum.checked_add(*length));
-        let Some(total) = total.filter(|total| (1..=most).contains(total)) else {
+        let measured = plan.lengths().and_then(|lengths| {
+            let total = lengths.as_slice().iter().try_fold(0usize, |sum, length| sum.checked_add(*length))?;
+            (total <= most).then_some((lengths, total))
+        });
+        let Some((lengths, total)) = measured else {
             let sentence = format!("the request is longer than max_request_bytes ({most}) allows");
             return Err(Error::new(Status::Argument, sentence));
         };
@@ -162,10 +164,8 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
 
 /// Whether a command may go on a shared connection; a sentence that says why not.
 fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
-    if words.is_empty() {
-        return Err("the command is empty".to_string());
-    }
-    let name = || String::from_utf8_lossy(words[0].as_ref()).to_ascii_uppercase();
+    let Some(name) = words.first() else { return Err("the command is empty".to_string()) };
+    let name = || String::from_utf8_lossy(name.as_ref()).to_ascii_uppercase();
     match catalog::handling(words) {
         Handling::ConnectionState { instead } => Err(instead.to_string()),
         Handling::Blocking => Err(format!(
@@ -219,6 +219,11 @@ impl<D: Destination> Core<D> {
             return self.answer_of_nobody(link, destination);
         }
         let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
+        if prepared.lengths.as_slice().len() > self.config.max_requests {
+            let (count, most) = (prepared.lengths.as_slice().len(), self.config.max_requests);
+            let sentence = format!("the request has {count} commands, more than max_requests ({most}) allows");
+            return Err(Error::new(Status::Argument, sentence));
+        }
         let work = |first: u64| match (&prepared.plan, script.take()) {
             (_, Some(script)) => Work::Script(script),
             (Plan::Atomic(commands), _) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),

@@ -31,12 +31,14 @@ pub struct Script {
 }
 
 impl Script {
-    /// The command to send when the server does not hold the script: `request` is an encoded EVALSHA.
-    pub fn eval_of(&self, request: &[u8]) -> Result<Vec<u8>, Error> {
+    /// The command to send when the server does not hold the script that this encoded EVALSHA names. `None`: it was
+    /// an EVAL, and whatever its answer says of scripts was said by the script itself, after it was run.
+    pub fn eval_of(&self, request: &[u8]) -> Option<Vec<u8>> {
         let name: &[u8] = if self.read_only { b"EVAL_RO" } else { b"EVAL" };
         let mut words: Vec<&[u8]> = command::decode(request).collect();
+        words.first().filter(|word| word.starts_with(b"EVALSHA"))?;
         replace_head(&mut words, name, &self.body);
-        command::encode_to_vec(&words)
+        command::encode_to_vec(&words).ok()
     }
 
     /// The command to send when the server holds the script: `words` are those of EVAL.

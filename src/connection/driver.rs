@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
 use super::handshake::{Greeting, shake_hands};
 use super::link::{Connection, Link, News, Read, Recipient};
@@ -24,6 +24,9 @@ const READS: usize = 16;
 
 /// Between two renewals of one link.
 const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
+
+/// So many bytes fit into the receive window of any peer, whatever it is busy with.
+const WINDOW: u64 = 32 << 10;
 
 /// What a link needs to be opened.
 #[derive(Clone)]
@@ -63,6 +66,14 @@ enum Ending {
     Broken(Error),
 }
 
+/// What a connection is watched with, beside [`Silence`].
+struct Watch {
+    /// The sequence number of the last PING.
+    ping: u64,
+    /// The kernel was told to end a connection on which nothing is acknowledged.
+    by_kernel: bool,
+}
+
 struct Driver {
     link: Arc<Link>,
     dialer: Option<Arc<dyn Dialer>>,
@@ -77,9 +88,13 @@ struct Driver {
 impl Driver {
     async fn run(mut self) {
         while !self.is_over() {
+            let mut refused = None;
             let pause = match self.dial_round().await {
                 None => return,
-                Some(Err(error)) => self.report_failure(error),
+                Some(Err(error)) => {
+                    refused = Some(error.clone()).filter(|error| error.status == Status::Auth);
+                    self.report_failure(error)
+                }
                 Some(Ok(connection)) => {
                     let born = Instant::now();
                     match self.serve(&connection).await {
@@ -96,13 +111,36 @@ impl Driver {
                     }
                 }
             };
-            if !pause.is_zero() && !self.is_over() {
-                tokio::select! {
-                    () = sleep(pause) => {}
-                    () = self.closed() => return,
-                }
+            if !pause.is_zero() {
+                self.pause(pause, refused.as_ref()).await;
             }
         }
+    }
+
+    /// Waits until the next dial or the end of the link. Whoever comes meanwhile to a server that `refused` the
+    /// password is told so at once: waiting for the next dial would not help.
+    async fn pause(&self, pause: Duration, refused: Option<&Error>) {
+        let until = Instant::now() + pause;
+        while !self.is_over() {
+            self.link.asleep.store(true, Ordering::SeqCst);
+            if let Some(error) = refused {
+                self.fail_waiting(error);
+            }
+            tokio::select! {
+                () = sleep_until(until.into()) => break,
+                () = self.link.notify.notified() => {}
+            }
+        }
+        self.link.asleep.store(false, Ordering::SeqCst);
+    }
+
+    /// Fails everything that waits for a connection.
+    fn fail_waiting(&self, error: &Error) {
+        if let Some(recipient) = self.recipient.upgrade() {
+            let waiting = self.link.clear_unsent();
+            recipient.unreachable(&self.link, waiting, error);
+        }
+        self.tell_of_room();
     }
 
     fn is_over(&self) -> bool {
@@ -144,7 +182,10 @@ impl Driver {
                 Err(error) => {
                     let error = Error::new(error.status, format!("{address}: {}", error.message));
                     self.link.change_standing(|standing| standing.error = Some(error.clone()));
-                    last = error;
+                    // A wrong password is what people must hear of, whatever ails the endpoints behind.
+                    if last.status != Status::Auth {
+                        last = error;
+                    }
                 }
             }
         }
@@ -166,9 +207,8 @@ impl Driver {
             ConnectRetries::Rounds(rounds) => self.failed_rounds >= rounds,
         };
         self.tell(News::Unreachable(error.clone()));
-        if let Some(recipient) = self.recipient.upgrade().filter(|_| give_up || error.status == Status::Auth) {
-            let waiting = self.link.clear_unsent();
-            recipient.unreachable(&self.link, waiting, &error);
+        if give_up || error.status == Status::Auth {
+            self.fail_waiting(&error);
         }
         self.schedule.after_failure()
     }
@@ -184,6 +224,13 @@ impl Driver {
             recipient.lost(&self.link, lost, &error);
             recipient.happened(&self.link, News::Lost(error));
         }
+        self.tell_of_room();
+    }
+
+    fn tell_of_room(&self) {
+        if self.link.has_room_again() {
+            self.tell(News::Writable);
+        }
     }
 
     /// Moves bytes until the connection ends.
@@ -191,6 +238,7 @@ impl Driver {
         let link = &*self.link;
         let mut silence: Option<Silence> = None;
         let mut look_at = Instant::now();
+        let mut watch = Watch { ping: 0, by_kernel: self.dialer.is_none() };
         loop {
             if self.is_over() {
                 return Ending::Closed;
@@ -243,7 +291,8 @@ impl Driver {
                     }
                 }
                 () = sleep_until(look_at.into()), if silence.is_some() => {
-                    match self.look(&mut silence) {
+                    self.let_kernel_watch(connection, &mut watch);
+                    match self.look(&mut silence, &mut watch) {
                         Ok(at) => look_at = at,
                         Err(error) => return Ending::Broken(error),
                     }
@@ -276,17 +325,30 @@ impl Driver {
         Error::new(Status::Lost, reason)
     }
 
-    fn look(&self, silence: &mut Option<Silence>) -> Result<Instant, Error> {
+    /// The kernel ends a connection on which nothing is acknowledged, and also one whose peer acknowledges everything
+    /// but takes no more bytes. The second one is busy, not dead: when that much is under way, the kernel must not judge.
+    fn let_kernel_watch(&self, connection: &Connection, watch: &mut Watch) {
+        let can_judge = self.link.outstanding() <= WINDOW;
+        if self.dialer.is_none() && can_judge != watch.by_kernel {
+            connection.stream.limit_silence(can_judge.then_some(self.link.config.dead_after));
+            watch.by_kernel = can_judge;
+        }
+    }
+
+    /// Looks whether a silent server is dead.
+    fn look(&self, silence: &mut Option<Silence>, watch: &mut Watch) -> Result<Instant, Error> {
         let now = Instant::now();
-        let Some(watch) = silence else { return Ok(now) };
+        let Some(silence) = silence else { return Ok(now) };
+        // Only what stands before the PING can be why it is not answered; what came later says nothing, and under
+        // steady traffic there would always be something.
         let ready_to_wait = || {
-            let tickets = self.link.tickets_in_flight();
+            let tickets = self.link.tickets_ahead_of(watch.ping);
             self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&tickets))
         };
-        match watch.look(now, ready_to_wait) {
+        match silence.look(now, ready_to_wait) {
             Verdict::Wait(at) => Ok(at),
             Verdict::Ping(at) => {
-                self.link.ping();
+                watch.ping = self.link.ping();
                 Ok(at)
             }
             Verdict::Dead => {

@@ -40,7 +40,7 @@ pub async fn shake_hands(
     database: u32,
     resp3_seen: bool,
 ) -> Result<Greeting, Error> {
-    let mut conversation = Conversation { stream, parser };
+    let mut conversation = Conversation { stream, parser, config };
     let greeting = match config.protocol {
         Protocol::Resp2 => None,
         Protocol::Resp3 => Some(conversation.hello(config).await?.ok_or_else(no_resp3)?),
@@ -67,6 +67,7 @@ fn no_resp3() -> Error {
 struct Conversation<'a> {
     stream: &'a Stream,
     parser: &'a mut Parser,
+    config: &'a Config,
 }
 
 impl Conversation<'_> {
@@ -85,7 +86,7 @@ impl Conversation<'_> {
         }
         let text = text_of(&reply);
         let unknown = text.starts_with("NOPROTO") || text.to_ascii_lowercase().starts_with("err unknown command");
-        if unknown { Ok(None) } else { Err(refusal(&text)) }
+        if unknown { Ok(None) } else { Err(refusal(&text, config)) }
     }
 
     async fn authenticate(&mut self, config: &Config) -> Result<(), Error> {
@@ -94,7 +95,7 @@ impl Conversation<'_> {
             Some(username) => self.ask_one(&["AUTH", username.expose(), password.expose()]).await?,
             None => self.ask_one(&["AUTH", password.expose()]).await?,
         };
-        if reply.kind() == Kind::Error { Err(refusal(&text_of(&reply))) } else { Ok(()) }
+        if reply.kind() == Kind::Error { Err(refusal(&text_of(&reply), config)) } else { Ok(()) }
     }
 
     /// Everything that needs a known user and may go out together. The last question is one that every server answers.
@@ -123,10 +124,11 @@ impl Conversation<'_> {
                     continue;
                 }
                 return Err(match question[0] {
-                    "SELECT" => {
+                    "SELECT" if !text.starts_with("NOAUTH") => {
+                        let text = without_secrets(&text, config);
                         Error::new(Status::Connect, format!("database {database} could not be selected: {text}"))
                     }
-                    _ => refusal(&text),
+                    _ => refusal(&text, config),
                 });
             }
         }
@@ -162,10 +164,19 @@ impl Conversation<'_> {
                 Ok(taken) => drop(bytes.split_to(taken)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(broken(error)),
+                Err(error) => return Err(self.last_words(broken(error))),
             }
         }
         Ok(())
+    }
+
+    /// Why the server hung up before it was asked anything, if it said so; else `error`.
+    fn last_words(&mut self, error: Error) -> Error {
+        while let Ok(1..) = self.parser.receive(|space| self.stream.receive(space)) {}
+        match self.parser.next() {
+            Ok(Some(Frame::Reply(reply))) if reply.kind() == Kind::Error => refusal(&text_of(&reply), self.config),
+            _ => error,
+        }
     }
 
     async fn read(&mut self) -> Result<(), Error> {
@@ -188,14 +199,26 @@ fn broken(error: io::Error) -> Error {
     Error::new(Status::Connect, format!("{} during the handshake", reason(&error)))
 }
 
+/// The server's text, unless it repeats a secret that we told it.
+fn without_secrets<'a>(text: &'a str, config: &Config) -> &'a str {
+    let repeats = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| text.contains(secret.expose()));
+    // The words of this one are fixed, and a user may well be called "user".
+    let is_fixed = text == "WRONGPASS invalid username-password pair or user is disabled.";
+    if !is_fixed && (repeats(&config.password) || repeats(&config.username)) {
+        return "it repeats the user name or the password, so its words are not shown";
+    }
+    text
+}
+
 /// The server's "no" to HELLO or AUTH.
-fn refusal(text: &str) -> Error {
+fn refusal(text: &str, config: &Config) -> Error {
     let code = text.split(' ').next().unwrap_or_default();
+    let shown = without_secrets(text, config);
     match code {
-        "NOAUTH" => Error::new(Status::Auth, format!("the server wants a password, set the option password: {text}")),
-        "WRONGPASS" | "NOPERM" => Error::new(Status::Auth, text),
-        _ if text.contains("AUTH") || text.contains("password") => Error::new(Status::Auth, text),
-        _ => Error::new(Status::Connect, format!("the server refused the connection: {text}")),
+        "NOAUTH" => Error::new(Status::Auth, format!("the server wants a password, set the option password: {shown}")),
+        "WRONGPASS" | "NOPERM" => Error::new(Status::Auth, shown),
+        _ if text.contains("AUTH") || text.contains("password") => Error::new(Status::Auth, shown),
+        _ => Error::new(Status::Connect, format!("the server refused the connection: {shown}")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One connection to one server, through all its deaths: what is given to it is sent in order, and its owner, the
 //! [`Recipient`], hears of every reply and every loss. The link belongs to no thread: whoever has reason to may call
-//! [`Link::flush`] and [`Link::drive`]; today that is the background driver.
+//! `flush` and `drive`; today that is the background driver.
 //!
 //! Locks are taken in this order: incoming, (the recipient's own), outgoing.
 
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::handshake::Greeting;
@@ -98,13 +98,14 @@ pub(super) struct Connection {
 
 struct Incoming {
     parser: Parser,
+    replies: Vec<Reply>,
     answers: Vec<Answer>,
     pushes: Vec<Reply>,
 }
 
 impl Connection {
     pub(super) fn new(stream: Stream, parser: Parser) -> Connection {
-        let incoming = Incoming { parser, answers: Vec::new(), pushes: Vec::new() };
+        let incoming = Incoming { parser, replies: Vec::new(), answers: Vec::new(), pushes: Vec::new() };
         Connection { stream, incoming: Lock::new(incoming), writer: Lock::new(Vec::new()) }
     }
 }
@@ -213,6 +214,12 @@ impl Link {
         self.outgoing.lock().withdraw(sequence)
     }
 
+    /// True once after a refusal, when there is room again: [`News::Writable`] is to be told. To be asked after
+    /// whatever makes room.
+    pub fn has_room_again(&self) -> bool {
+        self.outgoing.lock().has_room_again()
+    }
+
     /// Ends the link: its socket is closed and its driver ends. What still waits is not reported.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
@@ -246,8 +253,14 @@ impl Link {
         self.outgoing.lock().is_in_flight()
     }
 
-    pub(super) fn tickets_in_flight(&self) -> Vec<Ticket> {
-        self.outgoing.lock().tickets_in_flight().collect()
+    /// Bytes that were written and are not answered.
+    pub(super) fn outstanding(&self) -> u64 {
+        let outgoing = self.outgoing.lock();
+        outgoing.written().saturating_sub(outgoing.answered())
+    }
+
+    pub(super) fn tickets_ahead_of(&self, sequence: u64) -> Vec<Ticket> {
+        self.outgoing.lock().tickets_ahead_of(sequence).collect()
     }
 
     pub(super) fn disconnect(&self) -> Vec<Lost> {
@@ -259,11 +272,12 @@ impl Link {
         self.outgoing.lock().clear_unsent()
     }
 
-    pub(super) fn ping(&self) {
+    /// Appends a PING; gives its sequence number.
+    pub(super) fn ping(&self) -> u64 {
         let words = ["PING"];
         let length = command::encoded_length(&words).unwrap_or_default();
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
-        self.outgoing.lock().append(to, 1, length, |tail| command::encode(&words, tail));
+        self.outgoing.lock().append(to, 1, length, |tail| command::encode(&words, tail))
     }
 
     /// Writes what waits. `Ok(false)`: the socket is full, call again when it is writable.
@@ -310,6 +324,7 @@ impl Link {
         };
         self.counters.received.fetch_add(received as u64, Ordering::Relaxed);
         let parsed = self.parse(incoming);
+        let assigned = self.assign(incoming);
         if !incoming.answers.is_empty() {
             recipient.answered(self, &mut incoming.answers);
             incoming.answers.clear();
@@ -317,25 +332,31 @@ impl Link {
         for message in mem::take(&mut incoming.pushes) {
             recipient.pushed(self, message);
         }
-        if parsed? {
+        if assigned? {
             recipient.happened(self, News::Writable);
         }
+        parsed?;
         Ok(if received < room { Read::Rest } else { Read::Full })
     }
 
-    /// Gives each complete reply to the slot that waits for it. True: there is room for requests again.
-    fn parse(&self, incoming: &mut Incoming) -> Result<bool, Error> {
-        let mut outgoing: Option<std::sync::MutexGuard<'_, Pipeline>> = None;
-        loop {
-            let reply = match incoming.parser.next()? {
-                None => break,
-                Some(Frame::Push(message)) => {
-                    incoming.pushes.push(message);
-                    continue;
-                }
-                Some(Frame::Reply(reply)) => reply,
-            };
-            let outgoing = outgoing.get_or_insert_with(|| self.outgoing.lock());
+    /// Takes every complete reply and message out of the parser.
+    fn parse(&self, incoming: &mut Incoming) -> Result<(), Error> {
+        while let Some(frame) = incoming.parser.next()? {
+            match frame {
+                Frame::Reply(reply) => incoming.replies.push(reply),
+                Frame::Push(message) => incoming.pushes.push(message),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives each reply to the slot that waits for it. True: there is room for requests again.
+    fn assign(&self, incoming: &mut Incoming) -> Result<bool, Error> {
+        if incoming.replies.is_empty() {
+            return Ok(false);
+        }
+        let mut outgoing = self.outgoing.lock();
+        for reply in incoming.replies.drain(..) {
             let is_error = reply.kind() == Kind::Error;
             let request = if is_error { outgoing.front_bytes() } else { Bytes::new() };
             match outgoing.answer() {
@@ -348,7 +369,6 @@ impl Link {
                 None => return Err(Error::new(Status::Protocol, "the server sent a reply that nobody asked for")),
             }
         }
-        let Some(mut outgoing) = outgoing else { return Ok(false) };
         let mut sample = self.sample.lock();
         if let Some((_, since)) = sample.0.filter(|(position, _)| outgoing.answered() >= *position) {
             let micros = since.elapsed().min(Duration::from_secs(3600)).as_micros() as u32;
@@ -357,9 +377,4 @@ impl Link {
         }
         Ok(outgoing.has_room_again())
     }
-}
-
-/// Appends one command that `words` make up to a pipeline; gives its sequence number.
-pub fn append_command<A: AsRef<[u8]>>(pipeline: &mut Pipeline, to: Addressee, words: &[A], length: usize) -> u64 {
-    pipeline.append(to, 1, length, |tail: &mut BytesMut| command::encode(words, tail))
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::callback::Callbacks;
 use super::queue::Queue;
-use super::request::Waiter;
 use super::status::jr_status;
+use super::waiter::Waiter;
 use crate::client::completion::{self, Completion, Destination};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::{Node, Reply};
