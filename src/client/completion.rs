@@ -31,10 +31,12 @@ pub struct Completion {
 pub trait Destination: Send + 'static {
     /// Takes a completion; false if it carries [`MORE`] and there is no room for it. To be announced.
     fn deliver(&self, completion: Completion) -> bool;
-    /// Wakes whoever waits for what was delivered since the last time.
-    fn announce(&self);
+    /// Wakes whoever waits for what was delivered since the last time; for destinations that gather.
+    fn announce(&self) {}
     /// Whether announcing one announces the other.
-    fn is_beside(&self, other: &Self) -> bool;
+    fn is_beside(&self, _other: &Self) -> bool {
+        false
+    }
 }
 
 /// The status, outcome and reply of a request that is over.
