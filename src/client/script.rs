@@ -31,12 +31,17 @@ pub struct Script {
 }
 
 impl Script {
-    /// The command to send when the server does not hold the script: `request` is an encoded EVALSHA.
-    pub fn eval_of(&self, request: &[u8]) -> Result<Vec<u8>, Error> {
-        let name: &[u8] = if self.read_only { b"EVAL_RO" } else { b"EVAL" };
+    /// The command to send when the server does not hold the script of an encoded EVALSHA. `None`: `request` is none, so
+    /// that whatever was said of a missing script, the script itself said it, and it did run.
+    pub fn eval_of(&self, request: &[u8]) -> Option<Vec<u8>> {
         let mut words: Vec<&[u8]> = command::decode(request).collect();
+        let name: &[u8] = match *words.first()? {
+            b"EVALSHA" => b"EVAL",
+            b"EVALSHA_RO" => b"EVAL_RO",
+            _ => return None,
+        };
         replace_head(&mut words, name, &self.body);
-        command::encode_to_vec(&words)
+        command::encode_to_vec(&words).ok()
     }
 
     /// The command to send when the server holds the script: `words` are those of EVAL.
