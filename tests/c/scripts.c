@@ -54,7 +54,8 @@ static void is_repaired_under_way(void) {
         CHECK_INT(submit(client, request_to(queue, NULL, i), NULL, "EVAL", "return redis.call('INCR', KEYS[1])", "1",
                          "scripts:counter"),
                   JR_OK);
-        if (i % 100 == 50) CHECK_INT(submit(client, request_to(NULL, NULL, 0), NULL, "SCRIPT", "FLUSH"), JR_OK);
+        if (i % 100 == 50)
+            CHECK_INT(submit(client, request_to(NULL, NULL, 0), NULL, "SCRIPT", "FLUSH"), JR_OK);
     }
     static char seen[COUNT], values[COUNT];
     for (int i = 0; i < COUNT; i++) {
@@ -71,8 +72,12 @@ static void is_repaired_under_way(void) {
 
 /* What a script answers is the user's, whatever it looks like: it is not repaired and not run again. */
 static void errors_are_verbatim(void) {
-    static const char *const texts[] = {"NOSCRIPT No matching script. Please use EVAL.", "READONLY no", "LOADING no",
-                                        "TRYAGAIN no", "MOVED 1 127.0.0.1:1", "ERR mine"};
+    static const char *const texts[] = {"NOSCRIPT No matching script. Please use EVAL.",
+                                        "READONLY no",
+                                        "LOADING no",
+                                        "TRYAGAIN no",
+                                        "MOVED 1 127.0.0.1:1",
+                                        "ERR mine"};
     perform(client, "DEL", "scripts:runs");
     for (int i = 0; i < 6; i++) {
         for (int again = 0; again < 3; again++) {
@@ -108,7 +113,8 @@ static void goes_as_it_is_with_others(void) {
     perform(client, "EVAL", script, "0");
     for (int atomic = 0; atomic < 2; atomic++) {
         for (int flushed = 0; flushed < 2; flushed++) {
-            if (flushed) perform(client, "SCRIPT", "FLUSH");
+            if (flushed)
+                perform(client, "SCRIPT", "FLUSH");
             perform(client, "CONFIG", "RESETSTAT");
             jr_command commands[3] = {COMMAND("EVAL", script, "0"), COMMAND("PING"), COMMAND("EVAL", script, "0")};
             jr_request request = request_of(commands, 3);
@@ -150,7 +156,8 @@ static void is_forgotten_with_the_connection(void) {
 static void read_only(void) {
     perform(client, "SCRIPT", "FLUSH");
     perform(client, "CONFIG", "RESETSTAT");
-    for (int i = 0; i < 3; i++) CHECK_INT(run_number(client, "EVAL_RO", "return 9", "0"), 9);
+    for (int i = 0; i < 3; i++)
+        CHECK_INT(run_number(client, "EVAL_RO", "return 9", "0"), 9);
     CHECK_INT(calls_of("eval_ro"), 1);
     CHECK_INT(calls_of("evalsha_ro"), 2);
 }
