@@ -152,7 +152,10 @@ impl<D: Destination> Core<D> {
         };
         let verdict = match work {
             Work::Gather(mut gather) => {
-                gather.fail_missing(&Error::new(status, sentence(Outcome::Unknown)), outcome);
+                gather.fail_missing(|sequence| {
+                    let outcome = outcome(sequence);
+                    (Error::new(status, sentence(outcome)), outcome)
+                });
                 gather.finish()
             }
             Work::Events => Verdict::failed(&Error::new(status, sentence(Outcome::NotRun)), Outcome::NotRun),
@@ -215,7 +218,9 @@ impl<D: Destination> Core<D> {
         let drained = state.requests.len() == 0;
         drop(state);
         self.shut_down();
-        if let Some(tasks) = self.tasks.lock().take() {
+        // Held to the end, so that of two who close neither returns before all is gone.
+        let mut tasks = self.tasks.lock();
+        if let Some(tasks) = tasks.take() {
             // Nobody ever sends: this returns when the last task has dropped its end.
             while tasks.recv().is_ok() {}
         }

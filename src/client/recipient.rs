@@ -53,10 +53,8 @@ impl<D: Destination> Core<D> {
         let Some(pending) = state.requests.get(to.ticket) else { return false };
         if let Work::Script(script) = &pending.work
             && reply.as_bytes().starts_with(b"NOSCRIPT No matching script")
-            && pending.attempts < 2
             && let Some(eval) = script.eval_of(request)
         {
-            pending.attempts += 1;
             pending.sequence = link.submit_again(to, 1, eval.into());
             return true;
         }

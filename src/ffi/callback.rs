@@ -117,10 +117,9 @@ impl Callbacks {
         while waiting.running {
             waiting = lock::wait(&self.line.changed, waiting);
         }
-        let thread = waiting.thread.take();
-        drop(waiting);
+        // The thread locks nothing any more, so the lock can be held: another one who joins waits for its end as well.
         // It fails if a callback panicked through C, which has been reported.
-        drop(thread.map(JoinHandle::join));
+        drop(waiting.thread.take().map(JoinHandle::join));
     }
 }
 

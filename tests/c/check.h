@@ -46,13 +46,15 @@ __attribute__((format(printf, 3, 4), noreturn)) static inline void fail(const ch
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \
-        if (!(condition)) fail(__FILE__, __LINE__, "%s is not true", #condition);                                      \
+        if (!(condition))                                                                                              \
+            fail(__FILE__, __LINE__, "%s is not true", #condition);                                                    \
     } while (0)
 
 #define CHECK_INT(actual, expected)                                                                                    \
     do {                                                                                                               \
         long long actual_ = (long long)(actual), expected_ = (long long)(expected);                                    \
-        if (actual_ != expected_) fail(__FILE__, __LINE__, "%s is %lld, not %lld", #actual, actual_, expected_);       \
+        if (actual_ != expected_)                                                                                      \
+            fail(__FILE__, __LINE__, "%s is %lld, not %lld", #actual, actual_, expected_);                             \
     } while (0)
 
 #define CHECK_TEXT(actual, expected)                                                                                   \
@@ -90,7 +92,8 @@ static inline void pause_briefly(void) {
 #define WAIT_UNTIL(condition)                                                                                          \
     do {                                                                                                               \
         for (int polls_ = 0; !(condition); polls_++) {                                                                 \
-            if (polls_ > PATIENCE) fail(__FILE__, __LINE__, "waited in vain for %s", #condition);                      \
+            if (polls_ > PATIENCE)                                                                                     \
+                fail(__FILE__, __LINE__, "waited in vain for %s", #condition);                                         \
             pause_briefly();                                                                                           \
         }                                                                                                              \
     } while (0)
@@ -105,7 +108,9 @@ static inline const char *server_url(void) {
 }
 
 /* "127.0.0.1:6379", as the library writes it in errors and maps. */
-static inline const char *server_address(void) { return server_url() + strlen("redis://"); }
+static inline const char *server_address(void) {
+    return server_url() + strlen("redis://");
+}
 
 static inline jr_config *config_of(const char *url) {
     jr_config *config = jr_config_new();
@@ -122,7 +127,9 @@ static inline jr_client *client_of(const char *url) {
     return client;
 }
 
-static inline jr_client *connect_client(void) { return client_of(server_url()); }
+static inline jr_client *connect_client(void) {
+    return client_of(server_url());
+}
 
 /* With the query part of a URL: "protocol=2&max_unread=4". */
 static inline jr_client *connect_with(const char *options) {
@@ -139,7 +146,8 @@ static inline void close_client(jr_client *client) {
 /* A command of C strings up to NULL; `room` holds its arguments. */
 static inline jr_command command_of(jr_bytes *room, const char *const *words) {
     size_t count = 0;
-    for (; words[count]; count++) room[count] = jr_text(words[count]);
+    for (; words[count]; count++)
+        room[count] = jr_text(words[count]);
     return (jr_command){room, count};
 }
 
@@ -209,13 +217,18 @@ static inline size_t count_entries(const char *path) {
     size_t count = 0;
     DIR *directory = opendir(path);
     CHECK(directory != NULL);
-    for (struct dirent *entry; (entry = readdir(directory)) != NULL;) count += entry->d_name[0] != '.';
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        count += entry->d_name[0] != '.';
     closedir(directory);
     return count;
 }
 
-static inline size_t count_threads(void) { return count_entries("/proc/self/task"); }
-static inline size_t count_descriptors(void) { return count_entries("/proc/self/fd"); }
+static inline size_t count_threads(void) {
+    return count_entries("/proc/self/task");
+}
+static inline size_t count_descriptors(void) {
+    return count_entries("/proc/self/fd");
+}
 
 /* A socket that listens and never says a word: the kernel accepts for it. */
 struct silent_server {
@@ -244,6 +257,8 @@ static inline pthread_t start_thread(void *(*body)(void *), void *argument) {
     return thread;
 }
 
-static inline void join_thread(pthread_t thread) { CHECK_INT(pthread_join(thread, NULL), 0); }
+static inline void join_thread(pthread_t thread) {
+    CHECK_INT(pthread_join(thread, NULL), 0);
+}
 
 #endif

@@ -1,4 +1,5 @@
-/* The layout of the public structs, which every binding copies, and the numbers of the constants, which never change. */
+/* The layout of the public structs, which every binding copies, and the numbers of the constants, which never change.
+ */
 #include "check.h"
 
 #if UINTPTR_MAX == UINT64_MAX

@@ -103,8 +103,10 @@ static void within(size_t row, uint32_t flags) {
 int main(void) {
     /* What looks alike and is allowed. */
     static const char *const allowed[][6] = {
-        {"CLIENT", "GETNAME"}, {"CLIENT", "ID"},   {"CLIENT", "LIST"}, {"SCRIPT", "EXISTS", "x"},
-        {"PUBLISH", "c", "m"}, {"TIME"},           {"LPOP", "none"},   {"XREAD", "STREAMS", "block", "0"},
+        {"CLIENT", "GETNAME"}, {"CLIENT", "ID"},
+        {"CLIENT", "LIST"},    {"SCRIPT", "EXISTS", "x"},
+        {"PUBLISH", "c", "m"}, {"TIME"},
+        {"LPOP", "none"},      {"XREAD", "STREAMS", "block", "0"},
         {"ECHO", "SELECT"},    {"SET", "AUTH", "1"},
     };
     client = connect_client();

@@ -120,7 +120,8 @@ static void every_kind(int protocol) {
     reply = run(client, "DEBUG", "PROTOCOL", "array");
     CHECK_INT(reply->kind, JR_ARRAY);
     CHECK_INT(reply->length, 3);
-    for (int64_t i = 0; i < 3; i++) CHECK_INT(reply->items[i].integer, i);
+    for (int64_t i = 0; i < 3; i++)
+        CHECK_INT(reply->items[i].integer, i);
     jr_reply_free(reply);
     reply = run(client, "DEBUG", "PROTOCOL", "set");
     CHECK_INT(reply->kind, three ? JR_SET : JR_ARRAY);
@@ -146,7 +147,8 @@ static void every_kind(int protocol) {
     jr_reply_free(reply);
     reply = run(client, "DEBUG", "PROTOCOL", "verbatim");
     CHECK_REPLY(reply, three ? JR_VERB : JR_STRING, "This is a verbatim\nstring");
-    if (three) CHECK_INT(reply->integer, 't' | 'x' << 8 | 't' << 16);
+    if (three)
+        CHECK_INT(reply->integer, 't' | 'x' << 8 | 't' << 16);
     CHECK(jr_reply_attributes(reply) == NULL);
     jr_reply_free(reply);
 }
@@ -168,7 +170,8 @@ static void attributes(void) {
 }
 
 static void nested(void) {
-    jr_reply *reply = run(client, "EVAL", "return {1, {'two', {}, {3}}, false, {ok = 'fine'}, {err = 'ERR inside'}}", "0");
+    jr_reply *reply =
+        run(client, "EVAL", "return {1, {'two', {}, {3}}, false, {ok = 'fine'}, {err = 'ERR inside'}}", "0");
     CHECK_INT(reply->kind, JR_ARRAY);
     CHECK_INT(reply->length, 5);
     CHECK_REPLY(&reply->items[1].items[0], JR_STRING, "two");
@@ -183,7 +186,8 @@ static void nested(void) {
 
 static void large(size_t size) {
     char *value = malloc(size + 1);
-    for (size_t i = 0; i < size; i++) value[i] = (char)('a' + i % 23);
+    for (size_t i = 0; i < size; i++)
+        value[i] = (char)('a' + i % 23);
     value[size] = '\0';
     jr_bytes words[2] = {jr_text("ECHO"), {value, size}};
     jr_command command = {words, 2};
@@ -221,9 +225,11 @@ int main(void) {
         binary_text();
         hash(protocol);
         every_kind(protocol);
-        if (protocol == 3) attributes();
+        if (protocol == 3)
+            attributes();
         nested();
-        for (size_t size = 15 * 1024; size <= 17 * 1024; size += 511) large(size); /* about where large ones begin */
+        for (size_t size = 15 * 1024; size <= 17 * 1024; size += 511)
+            large(size); /* about where large ones begin */
         large(1 << 20);
         large(20 << 20);
         many_items();
