@@ -1,6 +1,7 @@
 //! One server: its sockets and the order of its replies. Knows addresses; knows nothing of slots of a cluster, of
 //! who else exists, or of who asked.
 
+pub mod attention;
 pub mod descriptors;
 pub mod driver;
 pub mod handshake;
@@ -9,3 +10,4 @@ pub mod pipeline;
 pub mod reconnect;
 pub mod silence;
 pub mod stream;
+pub mod turn;

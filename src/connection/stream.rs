@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, sockopt};
-use tokio::io::Interest;
-use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
+use tokio::io::unix::AsyncFdReadyGuard;
 use tokio::net::{TcpSocket, UnixStream, lookup_host};
 use tokio::time::timeout;
 
+use super::attention::{Attention, Events};
 use super::descriptors::Registered;
 use crate::address::Address;
 use crate::config::Config;
@@ -30,10 +30,12 @@ pub trait Dialer: Send + Sync {
     fn dial(&self, address: &Address, budget: Duration) -> Result<OwnedFd, String>;
 }
 
-/// A connected, non-blocking socket.
+/// A connected socket. It is in blocking mode, so that a thread can wait on it with one system call; everybody else
+/// reads and writes without waiting.
 #[derive(Debug)]
 pub struct Stream {
-    socket: AsyncFd<Registered>,
+    socket: Registered,
+    events: Events,
 }
 
 impl Stream {
@@ -49,19 +51,36 @@ impl Stream {
             (None, Address::Unix(path)) => dial_unix(path).await,
             (None, Address::Tcp { host, port }) => dial_tcp(host, *port, config, budget).await,
         };
-        dialled.and_then(Stream::new).map_err(|reason| Error::new(Status::Connect, reason))
+        let stream = dialled.and_then(|socket| Stream::new(socket).map_err(|error| reason(&error)));
+        stream.map_err(|reason| Error::new(Status::Connect, reason))
     }
 
-    fn new(descriptor: OwnedFd) -> Result<Stream, String> {
-        #[expect(deprecated, reason = "sound here: the descriptor is owned, and always the same one")]
-        let socket = AsyncFd::new(Registered::new(descriptor)).map_err(|error| reason(&error))?;
-        Ok(Stream { socket })
+    fn new(socket: OwnedFd) -> io::Result<Stream> {
+        rustix::io::ioctl_fionbio(&socket, false)?;
+        let socket = Registered::new(socket);
+        let events = Events::of(&socket)?;
+        Ok(Stream { socket, events })
     }
 
     /// Receives into the front of `space`: `WouldBlock` when nothing is there, an empty slice at the end.
     pub fn receive<'a>(&self, space: &'a mut [MaybeUninit<u8>]) -> io::Result<&'a mut [u8]> {
-        let ((received, _), _) = rustix::net::recv(self.socket.get_ref(), space, RecvFlags::DONTWAIT)?;
+        self.receive_with(space, RecvFlags::DONTWAIT)
+    }
+
+    /// As [`Stream::receive`], but waits for the first byte; `WouldBlock` when none came in the time that
+    /// [`Stream::limit_wait`] set.
+    pub fn receive_waiting<'a>(&self, space: &'a mut [MaybeUninit<u8>]) -> io::Result<&'a mut [u8]> {
+        self.receive_with(space, RecvFlags::empty())
+    }
+
+    fn receive_with<'a>(&self, space: &'a mut [MaybeUninit<u8>], flags: RecvFlags) -> io::Result<&'a mut [u8]> {
+        let ((received, _), _) = rustix::net::recv(&self.socket, space, flags)?;
         Ok(received)
+    }
+
+    /// How long [`Stream::receive_waiting`] waits.
+    pub fn limit_wait(&self, limit: Duration) -> io::Result<()> {
+        Ok(sockopt::set_socket_timeout(&self.socket, sockopt::Timeout::Recv, Some(limit))?)
     }
 
     /// Sends as much of the first [`PARTS`] parts as the socket takes: `WouldBlock` when it takes nothing.
@@ -72,24 +91,32 @@ impl Stream {
             *slice = IoSlice::new(part);
         }
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        if let [slice] = &slices[..count] {
+            return Ok(rustix::net::send(&self.socket, slice, flags)?);
+        }
         let mut nothing = SendAncillaryBuffer::default();
-        Ok(rustix::net::sendmsg(self.socket.get_ref(), &slices[..count], &mut nothing, flags)?)
+        Ok(rustix::net::sendmsg(&self.socket, &slices[..count], &mut nothing, flags)?)
     }
 
     /// After how long without an acknowledgement the kernel ends the connection; `None`: as it pleases.
     pub fn limit_silence(&self, limit: Option<Duration>) {
         // What is no TCP socket has no such limit, and needs none.
-        _ = set_silence(self.socket.get_ref(), limit);
+        _ = set_silence(&self.socket, limit);
     }
 
-    /// Waits until there may be something to read.
-    pub async fn readable(&self) -> io::Result<AsyncFdReadyGuard<'_, Registered>> {
-        self.socket.ready(Interest::READABLE).await
+    /// Ends the connection, so that whoever waits on the socket wakes up.
+    pub fn shut_down(&self) {
+        _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
     }
 
-    /// Waits until there may be room to write.
-    pub async fn writable(&self) -> io::Result<AsyncFdReadyGuard<'_, Registered>> {
-        self.socket.ready(Interest::WRITABLE).await
+    /// Decides what the background is told of; what is there already it is told at once.
+    pub fn attend(&self, attention: Attention) -> io::Result<()> {
+        self.events.attend(&self.socket, attention)
+    }
+
+    /// Waits for what the background is told of. To be cleared when neither reading nor writing finds anything to do.
+    pub async fn ready(&self) -> io::Result<AsyncFdReadyGuard<'_, Registered>> {
+        self.events.ready().await
     }
 }
 

@@ -1,0 +1,103 @@
+//! Whether the background is told what happens on a socket. On Linux any thread decides that with one system call: the
+//! socket sits in an epoll of its own, and that epoll is what the reactor of the background watches. Elsewhere the
+//! background is always told.
+
+use std::io;
+
+use tokio::io::unix::AsyncFdReadyGuard;
+
+use super::descriptors::Registered;
+
+/// What the background is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Of bytes and of the end.
+    Reading,
+    /// Also of room to write.
+    ReadingAndWriting,
+    /// Of nothing: a thread waits on the socket itself.
+    None,
+}
+
+pub use system::{CAN_LOOK_AWAY, Events};
+
+#[cfg(target_os = "linux")]
+mod system {
+    use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+
+    use super::*;
+
+    /// Whether [`Attention::None`] has an effect.
+    pub const CAN_LOOK_AWAY: bool = true;
+
+    /// What the reactor watches in the place of a socket.
+    #[derive(Debug)]
+    pub struct Events(AsyncFd<Registered>);
+
+    impl Events {
+        /// Of this socket; the background is told of bytes.
+        pub fn of(socket: &Registered) -> io::Result<Events> {
+            let events = epoll::create(CreateFlags::CLOEXEC)?;
+            epoll::add(&events, socket, EventData::new_u64(0), flags(Attention::Reading))?;
+            #[expect(deprecated, reason = "sound here: the descriptor is owned, and always the same one")]
+            let events = AsyncFd::with_interest(Registered::new(events), Interest::READABLE)?;
+            Ok(Events(events))
+        }
+
+        /// Changes what the background is told of; what is there already it is told at once.
+        pub fn attend(&self, socket: &Registered, attention: Attention) -> io::Result<()> {
+            Ok(epoll::modify(self.0.get_ref(), socket, EventData::new_u64(0), flags(attention))?)
+        }
+
+        /// Waits for what the background is told of. To be cleared when neither reading nor writing finds anything to do.
+        pub async fn ready(&self) -> io::Result<AsyncFdReadyGuard<'_, Registered>> {
+            self.0.readable().await
+        }
+    }
+
+    fn flags(attention: Attention) -> EventFlags {
+        match attention {
+            Attention::Reading => EventFlags::IN | EventFlags::RDHUP,
+            Attention::ReadingAndWriting => EventFlags::IN | EventFlags::RDHUP | EventFlags::OUT,
+            // The kernel tells of a broken connection whatever was asked for; so only once.
+            Attention::None => EventFlags::ET,
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod system {
+    use tokio::io::Interest;
+    use tokio::io::unix::AsyncFd;
+
+    use super::*;
+
+    /// Whether [`Attention::None`] has an effect.
+    pub const CAN_LOOK_AWAY: bool = false;
+
+    /// What the reactor watches in the place of a socket: the same socket by another number.
+    #[derive(Debug)]
+    pub struct Events(AsyncFd<Registered>);
+
+    impl Events {
+        /// Of this socket.
+        pub fn of(socket: &Registered) -> io::Result<Events> {
+            let copy = Registered::new(rustix::io::fcntl_dupfd_cloexec(socket, 0)?);
+            #[expect(deprecated, reason = "sound here: the descriptor is owned, and always the same one")]
+            let events = AsyncFd::with_interest(copy, Interest::READABLE | Interest::WRITABLE)?;
+            Ok(Events(events))
+        }
+
+        /// Changes nothing: the background is always told.
+        pub fn attend(&self, _socket: &Registered, _attention: Attention) -> io::Result<()> {
+            Ok(())
+        }
+
+        /// Waits for what the background is told of. To be cleared when neither reading nor writing finds anything to do.
+        pub async fn ready(&self) -> io::Result<AsyncFdReadyGuard<'_, Registered>> {
+            self.0.ready(Interest::READABLE | Interest::WRITABLE).await
+        }
+    }
+}
