@@ -1,6 +1,10 @@
 //! Connecting: every way to a server, everything the handshake settles, and every kind of "no" in a sentence.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "also in the helpers of these tests a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
 
 mod support;
 
@@ -88,9 +92,14 @@ fn a_wrong_password_fails_every_request_at_once_until_it_is_right() {
     let options = [("password", "later"), ("reconnect_delay", "1d"), ("reconnect_delay_max", "1d")];
     let client = Tester::with(format!("redis://{}", server.address()), &options);
     for _ in 0..20 {
-        client.run_within(100_000, &["INCR", "n"]).says(Status::Auth, NotRun, &["WRONGPASS", &server.address().to_string()]);
+        client.run_within(100_000, &["INCR", "n"]).says(
+            Status::Auth,
+            NotRun,
+            &["WRONGPASS", &server.address().to_string()],
+        );
     }
-    let client = Tester::with(format!("redis://{}", server.address()), &[("password", "later"), ("reconnect_delay_max", "50")]);
+    let client =
+        Tester::with(format!("redis://{}", server.address()), &[("password", "later"), ("reconnect_delay_max", "50")]);
     assert_eq!(client.run(&["INCR", "n"]).status, Status::Auth);
     assert!(server.command(&["CONFIG", "SET", "requirepass", "later"]).is_ok());
     wait::until("the password to be accepted", || client.run(&["INCR", "n"]).is_ok());
@@ -151,7 +160,8 @@ fn a_server_without_hello_is_spoken_to_in_resp2() {
     assert_eq!(client.text(&["GET", "key"]), "value");
     assert_eq!(client.stat("protocol"), 2);
     let names: Vec<String> = server.received().iter().map(|command| command.words().join(" ")).collect();
-    let position = |text: &str| names.iter().position(|name| name == text).unwrap_or_else(|| panic!("{text}: {names:?}"));
+    let position =
+        |text: &str| names.iter().position(|name| name == text).unwrap_or_else(|| panic!("{text}: {names:?}"));
     assert!(position("AUTH ann pw") < position("SELECT 4") && position("SELECT 4") < position("GET key"));
     assert!(position("CLIENT SETNAME me") < position("GET key"));
     let client = Tester::with(server.url(), &[("protocol", "3")]);
@@ -205,7 +215,11 @@ fn the_connection_has_its_name_and_tells_the_library() {
             _ => vec![Step::send("+PONG\r\n")],
         });
         assert_eq!(Tester::connect(server.url()).text(&["PING"]), "PONG");
-        let told = server.received().iter().filter(|command| command.words().get(1).is_some_and(|word| word == "SETINFO")).count();
+        let told = server
+            .received()
+            .iter()
+            .filter(|command| command.words().get(1).is_some_and(|word| word == "SETINFO"))
+            .count();
         assert_eq!(told, 2);
         assert_eq!(Tester::with(server.url(), &[("library_info", "off")]).text(&["PING"]), "PONG");
         assert_eq!(server.received().iter().filter(|command| command.name() == "CLIENT").count(), 2, "off means off");
@@ -261,7 +275,9 @@ fn a_server_that_is_loading_in_the_handshake_is_used_later() {
     let count = AtomicUsize::new(0);
     let server = Scripted::after_handshake(|_| vec![Step::send("+PONG\r\n")]);
     let loading = Scripted::answering(move |command| match command.name().as_str() {
-        "HELLO" if count.fetch_add(1, SeqCst) < 3 => vec![Step::send("-LOADING Redis is loading the dataset in memory\r\n")],
+        "HELLO" if count.fetch_add(1, SeqCst) < 3 => {
+            vec![Step::send("-LOADING Redis is loading the dataset in memory\r\n")]
+        }
         "HELLO" => vec![Step::send(HELLO_3)],
         "PING" => vec![Step::send("+PONG\r\n")],
         _ => vec![Step::send("+OK\r\n")],

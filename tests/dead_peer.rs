@@ -1,6 +1,10 @@
 //! A peer that is gone without a word is found by our own clock; one that is only busy is left in peace.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "also in the helpers of these tests a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
 
 mod support;
 
@@ -116,7 +120,9 @@ fn a_server_that_takes_no_more_bytes_is_not_dead() {
     server.stop();
     let large = vec![b'x'; 8 << 20];
     let ids: Vec<u64> = (0..8)
-        .map(|_| client.send(&Request { timeout: Timeout::None, ..request(&[&[&b"SET"[..], b"large", &large]]) }).unwrap())
+        .map(|_| {
+            client.send(&Request { timeout: Timeout::None, ..request(&[&[&b"SET"[..], b"large", &large]]) }).unwrap()
+        })
         .collect();
     client.run_within(3000, &["ECHO", "a clock"]);
     client.inbox.take(0);

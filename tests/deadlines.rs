@@ -1,7 +1,11 @@
 //! Deadlines and cancels end a request and nothing else: the connection stays, in step, and what was not sent by then
 //! never is.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "also in the helpers of these tests a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
 
 mod support;
 
@@ -89,7 +93,11 @@ fn what_was_not_sent_in_time_is_never_sent() {
 #[test]
 fn what_waits_behind_a_full_socket_is_withdrawn() {
     let (server, proxy, client, large) = stuck();
-    let ids: Vec<u64> = (0..20).map(|_| client.send(&Request { timeout: Timeout::None, ..request(&[&[&b"SET"[..], b"large", &large]]) }).unwrap()).collect();
+    let ids: Vec<u64> = (0..20)
+        .map(|_| {
+            client.send(&Request { timeout: Timeout::None, ..request(&[&[&b"SET"[..], b"large", &large]]) }).unwrap()
+        })
+        .collect();
     let behind: Vec<u64> = (0..100).map(|_| client.submit_within(20, &["INCR", "never"])).collect();
     let cancelled = client.submit(&["INCR", "never"]);
     let after = client.send(&Request { timeout: Timeout::None, ..request(&[&["ECHO", "after"]]) }).unwrap();

@@ -1,6 +1,10 @@
 //! Everything that waits is bounded, the bounds are told, and what is given up gives its memory back.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "also in the helpers of these tests a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
 
 mod support;
 
@@ -107,12 +111,18 @@ fn what_is_withdrawn_gives_its_memory_back() {
     let value = vec![b'x'; 4000];
     let mut peaks = Vec::new();
     for round in 0..4 {
-        let ids: Vec<u64> =
-            (0..30_000).map(|_| client.send(&Request { timeout: Timeout::None, ..request(&[&[&b"SET"[..], b"k", &value]]) }).unwrap()).collect();
+        let ids: Vec<u64> = (0..30_000)
+            .map(|_| {
+                client.send(&Request { timeout: Timeout::None, ..request(&[&[&b"SET"[..], b"k", &value]]) }).unwrap()
+            })
+            .collect();
         peaks.push(resident());
         assert!(client.stat("waiting_bytes") > 120_000_000);
         ids.iter().for_each(|id| assert!(client.client.cancel(*id)));
-        assert!(client.inbox.each_once(&ids).values().all(|done| done.ending() == (Status::Canceled, NotRun)), "{round}");
+        assert!(
+            client.inbox.each_once(&ids).values().all(|done| done.ending() == (Status::Canceled, NotRun)),
+            "{round}"
+        );
         assert_eq!((client.stat("waiting_requests"), client.stat("waiting_bytes")), (0, 0));
     }
     // What the allocator keeps for itself is used again; what the library kept would be there four times.

@@ -1,6 +1,10 @@
 //! Every reply goes to its own request, however the bytes come and whatever becomes of the requests around it.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "also in the helpers of these tests a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
 
 mod support;
 
@@ -38,7 +42,8 @@ fn echo(client: &Tester, thread: usize, bursts: usize, burst: usize) -> Tally {
         for place in 0..burst {
             let unique = format!("{thread}/{number}/{place}/{}", "x".repeat(fastrand::usize(0..40)));
             let timeout = if fastrand::u32(0..10) == 0 { within(fastrand::u64(1..5)) } else { Timeout::None };
-            let id = client.client.submit(&Request { timeout, ..request(&[&["ECHO", &unique]]) }, inbox.clone()).unwrap();
+            let id =
+                client.client.submit(&Request { timeout, ..request(&[&["ECHO", &unique]]) }, inbox.clone()).unwrap();
             if fastrand::u32(0..20) == 0 {
                 client.client.cancel(sent.get(fastrand::usize(0..=place)).map_or(id, |(id, _)| *id));
             }
@@ -63,7 +68,8 @@ fn echo(client: &Tester, thread: usize, bursts: usize, burst: usize) -> Tally {
 
 fn torture(client: &Tester, bursts: usize, burst: usize) {
     let tallies: Vec<Tally> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || echo(client, thread, bursts, burst))).collect();
+        let threads: Vec<_> =
+            (0..THREADS).map(|thread| scope.spawn(move || echo(client, thread, bursts, burst))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     let answered: usize = tallies.iter().map(|tally| tally.answered).sum();

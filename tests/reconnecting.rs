@@ -1,6 +1,10 @@
 //! Connections die in every way and at every byte; no request is lost, doubled, or said to be what it is not.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "also in the helpers of these tests a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
 
 mod support;
 
@@ -97,7 +101,8 @@ fn killed_and_restarted_in_the_middle_of_ten_thousand_requests() {
     };
     let sent: Vec<Sent> = thread::scope(|scope| {
         let (client, pace) = (&client, &pace);
-        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || push_and_count(client, thread, pace))).collect();
+        let threads: Vec<_> =
+            (0..THREADS).map(|thread| scope.spawn(move || push_and_count(client, thread, pace))).collect();
         wait::until("the requests to be under way", || started.load(SeqCst) > REQUESTS / 4);
         server.kill();
         server.restart();
@@ -116,7 +121,8 @@ fn cut_again_and_again_under_load() {
     let pace = |_: usize| ();
     let sent: Vec<Sent> = thread::scope(|scope| {
         let (client, pace) = (&client, &pace);
-        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || push_and_count(client, thread, pace))).collect();
+        let threads: Vec<_> =
+            (0..THREADS).map(|thread| scope.spawn(move || push_and_count(client, thread, pace))).collect();
         for (place, fault) in [(5_000, Fault::Close), (9_001, Fault::Reset), (14_503, Fault::HalfClose)] {
             proxy.to_client().after(place, fault);
             proxy.to_server().after(place * 7, fault);
@@ -132,7 +138,9 @@ fn cut_again_and_again_under_load() {
 /// Words of a small conversation whose every command leaves its own trace.
 fn conversation(client: &Tester) -> Vec<u64> {
     let mut ids = vec![client.submit(&["RPUSH", "list", "a"]), client.submit(&["LRANGE", "constant", "0", "-1"])];
-    ids.push(client.send(&Request { atomic: true, ..request(&[&["RPUSH", "list", "b"], &["RPUSH", "list", "c"]]) }).unwrap());
+    ids.push(
+        client.send(&Request { atomic: true, ..request(&[&["RPUSH", "list", "b"], &["RPUSH", "list", "c"]]) }).unwrap(),
+    );
     ids.push(client.submit(&["RPUSH", "list", "d"]));
     ids
 }
@@ -158,7 +166,11 @@ fn cut_everywhere(fault: Fault, of_replies: bool) {
         assert_eq!(client.text(&["PING"]), "PONG");
         let held = list(&server, "list");
         let read = &done[&ids[1]];
-        assert!(read.is_ok() && read.reply.items().len() == 2, "what only reads is sent again: {read:?} {}", read.text());
+        assert!(
+            read.is_ok() && read.reply.items().len() == 2,
+            "what only reads is sent again: {read:?} {}",
+            read.text()
+        );
         for (id, values) in [(ids[0], &["a"][..]), (ids[2], &["b", "c"]), (ids[3], &["d"])] {
             let copies: Vec<usize> =
                 values.iter().map(|value| held.iter().filter(|found| found == value).count()).collect();
@@ -271,7 +283,8 @@ fn unsent_requests_wait_in_an_outage_and_go_out_in_order() {
     until_event(&events, "unreachable");
     let late = client.submit_within(200, &["RPUSH", "list", "never"]);
     let expected: Vec<String> = (0..500).map(|number| format!("{number}")).collect();
-    let ids: Vec<u64> = expected.iter().map(|number| client.submit_within(100_000, &["RPUSH", "list", number])).collect();
+    let ids: Vec<u64> =
+        expected.iter().map(|number| client.submit_within(100_000, &["RPUSH", "list", number])).collect();
     let address = server.address().to_string();
     client.inbox.take(1)[0].says(Status::Timeout, NotRun, &["200 ms", &address, "refused"]);
     server.restart();
@@ -303,7 +316,9 @@ fn sent_dials(server: &Scripted) -> usize {
 /// The first wait is at most 100 ms, then 200, 400, ...: in a second there is time for some rounds, not for a storm.
 #[test]
 fn dials_are_few_while_the_server_is_down_or_dies_young() {
-    for steps in [vec![Step::Close], vec![Step::Command, Step::send(support::scripted::HELLO_3), Step::Bytes, Step::Close]] {
+    for steps in
+        [vec![Step::Close], vec![Step::Command, Step::send(support::scripted::HELLO_3), Step::Bytes, Step::Close]]
+    {
         let server = Scripted::playing(steps);
         let client = Tester::with(server.url(), &[("connect_retries", "0"), ("reconnect_delay", "100")]);
         client.run_within(1000, &["PING"]);

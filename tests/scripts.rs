@@ -1,6 +1,10 @@
 //! EVAL goes out as EVALSHA where the server holds the script, and nobody notices when it does not.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "also in the helpers of these tests a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
 
 mod support;
 
@@ -30,7 +34,10 @@ fn reset(server: &Server) {
 fn eval(client: &Tester, argument: &str) {
     let done = client.run(&["EVAL", SCRIPT, "1", "key", argument]);
     assert!(done.is_ok(), "{done:?}");
-    assert_eq!((done.reply.items()[0].as_bytes(), done.reply.items()[1].as_bytes()), (&b"key"[..], argument.as_bytes()));
+    assert_eq!(
+        (done.reply.items()[0].as_bytes(), done.reply.items()[1].as_bytes()),
+        (&b"key"[..], argument.as_bytes())
+    );
 }
 
 #[test]
@@ -133,7 +140,8 @@ fn noscript_is_repaired_once() {
     let client = Tester::connect(server.url());
     assert_eq!(client.text(&["EVAL", "return 1", "0"]), "fine");
     assert_eq!(client.run(&["EVAL", "return 1", "0"]).status, Status::Server);
-    let names: Vec<String> = server.received().iter().map(|command| command.name()).filter(|name| name.starts_with("EVAL")).collect();
+    let names: Vec<String> =
+        server.received().iter().map(|command| command.name()).filter(|name| name.starts_with("EVAL")).collect();
     assert_eq!(names, ["EVAL", "EVALSHA", "EVAL"]);
 }
 

@@ -1,7 +1,11 @@
 //! No secret is ever shown: not in an error, an event, the statistics, or a Debug print, however it was given and
 //! whatever goes wrong.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "also in the helpers of these tests a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
 
 mod support;
 
@@ -39,9 +43,18 @@ fn all_it_says(client: &Tester) -> String {
     client.run_within(50, &["GET", "key"]);
     let mut said = format!("{done:?} {}", done.text());
     said += &format!("{:?} {:?}", client.client.config(), client.client.stats().unwrap());
-    said += &client.client.stats().unwrap().find(b"links").unwrap().items().iter().map(|link| {
-        link.find(b"error").map(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()).unwrap_or_default()
-    }).collect::<String>();
+    said += &client
+        .client
+        .stats()
+        .unwrap()
+        .find(b"links")
+        .unwrap()
+        .items()
+        .iter()
+        .map(|link| {
+            link.find(b"error").map(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()).unwrap_or_default()
+        })
+        .collect::<String>();
     until_event(&events, "unreachable");
     for event in events.take(1) {
         said += &format!("{event:?}");

@@ -1,6 +1,10 @@
 //! The main things on a Valkey server, when one is installed; the rest of the tests run on `JR_TEST_SERVER`.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "also in the helpers of these tests a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
 
 mod support;
 

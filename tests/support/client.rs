@@ -61,7 +61,8 @@ impl Inbox {
             let before = (done.len(), Instant::now());
             while done.len() == before.0 {
                 assert!(before.1.elapsed() < LIMIT, "{} of {count} completions came", done.len());
-                done = self.0.1.wait_timeout(done, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner).0;
+                done =
+                    self.0.1.wait_timeout(done, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner).0;
             }
         }
     }
