@@ -91,6 +91,8 @@ fn killed_and_restarted_in_the_middle_of_ten_thousand_requests() {
     // The append-only file lets the restarted server know what the killed one had run.
     let server = Server::builder().arguments(&["--appendonly", "yes", "--appendfsync", "always"]).start();
     let client = Tester::with(server.url(), &SOON);
+    // Killed before the first connection there would be nothing to make again.
+    client.until_stat("connections", |connections| connections > 0);
     let started = AtomicUsize::new(0);
     let pace = |number: usize| {
         started.fetch_add(1, SeqCst);

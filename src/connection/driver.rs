@@ -6,9 +6,9 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
-use super::handshake::{Greeting, shake_hands};
+use super::handshake::{Greeting, has_data, shake_hands};
 use super::link::{Connection, Link, News, Read, Recipient};
 use super::reconnect::Schedule;
 use super::silence::{Silence, Verdict};
@@ -358,28 +358,34 @@ impl Driver {
         }
     }
 
-    /// One endpoint, from its name to the end of the handshake, on one budget.
+    /// One endpoint, from its name to the end of the handshake, on one budget. A server that is there but still loads
+    /// its data is waited for, however long that takes: nothing is sent to it meanwhile.
     async fn dial(&self, address: &Address) -> Result<(Connection, Greeting), Error> {
         let config = &*self.link.config;
-        let budget = config.connect_timeout;
         let limits = Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes };
         let mut parser = Parser::new(limits, config.receive_buffer);
         let attempt = async {
-            let stream = Stream::dial(address, config, self.dialer.as_ref(), budget).await?;
+            let stream = Stream::dial(address, config, self.dialer.as_ref(), config.connect_timeout).await?;
             let database = self.link.database();
-            let greeting = shake_hands(&stream, &mut parser, config, database, self.resp3_seen).await?;
-            Ok((stream, greeting))
+            let greeted = shake_hands(&stream, &mut parser, config, database, self.resp3_seen).await?;
+            Ok((stream, greeted))
         };
-        match timeout(budget, attempt).await {
-            Ok(Ok((stream, greeting))) => Ok((Connection::new(stream, parser), greeting)),
-            Ok(Err(error)) => Err(error),
-            Err(_) => {
-                let waited = budget.as_millis();
-                Err(Error::new(
-                    Status::Connect,
-                    format!("no connection within {waited} ms: the server does not answer"),
-                ))
-            }
+        let (stream, (greeting, mut is_ready)) = self.in_time(attempt).await?;
+        while !is_ready {
+            let loading = Error::new(Status::Connect, format!("{address}: the server is loading its data"));
+            self.link.change_standing(|standing| standing.error = Some(loading));
+            sleep(config.reconnect_delay).await;
+            is_ready = self.in_time(has_data(&stream, &mut parser, config)).await?;
         }
+        Ok((Connection::new(stream, parser), greeting))
+    }
+
+    /// What must be done within `connect_timeout`.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let budget = self.link.config.connect_timeout;
+        timeout(budget, work).await.unwrap_or_else(|_| {
+            let waited = budget.as_millis();
+            Err(Error::new(Status::Connect, format!("no connection within {waited} ms: the server does not answer")))
+        })
     }
 }
