@@ -32,6 +32,8 @@ fn write_header(root: &Path, generated: &Path) -> Result<(), Failure> {
     let mut header = cbindgen::Builder::new().with_config(config);
     let mut files: Vec<PathBuf> =
         fs::read_dir(root.join("src/ffi"))?.map(|entry| Ok(entry?.path())).collect::<Result<_, Failure>>()?;
+    // The modules are given one by one; their parent would bring each a second time.
+    files.retain(|file| !file.ends_with("mod.rs"));
     files.sort();
     files.push(root.join("src/protocol/reply.rs"));
     for file in files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "rs")) {

@@ -58,7 +58,6 @@ pub struct Config {
     /// `None`: no deadline.
     pub command_timeout: Option<Duration>,
     pub dead_after: Duration,
-    pub unblock_grace: Duration,
     pub reconnect_delay: Duration,
     pub reconnect_delay_max: Duration,
     pub max_attempts: u32,
@@ -72,7 +71,6 @@ pub struct Config {
     pub max_reply_bytes: usize,
     pub max_reply_depth: usize,
     pub max_unread: usize,
-    pub max_unread_bytes: usize,
 }
 
 impl Default for Config {
@@ -89,7 +87,6 @@ impl Default for Config {
             connect_retries: ConnectRetries::Auto,
             command_timeout: Some(Duration::from_secs(5)),
             dead_after: Duration::from_secs(3),
-            unblock_grace: Duration::from_millis(500),
             reconnect_delay: Duration::from_millis(50),
             reconnect_delay_max: Duration::from_secs(5),
             max_attempts: 8,
@@ -102,7 +99,6 @@ impl Default for Config {
             max_reply_bytes: 1 << 30,
             max_reply_depth: 128,
             max_unread: 1_000_000,
-            max_unread_bytes: 256 << 20,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
@@ -34,6 +35,7 @@ pub fn generation() -> u32 {
 /// Says that this process is the child of a fork.
 pub fn enter_child() {
     GENERATION.fetch_add(1, Ordering::Relaxed);
+    OF_THE_LIBRARY.set(false);
 }
 
 /// Whether the calling thread is one of the library's, which must never wait for the library.
@@ -88,7 +90,8 @@ impl Runtime {
         let stopped = Arc::clone(&stop);
         let thread = spawn_thread("justredis-io", move || {
             runtime.block_on(stopped.notified());
-            runtime.shutdown_background();
+            // A resolver may hang for long; it is left behind.
+            runtime.shutdown_timeout(Duration::from_millis(100));
         })?;
         Ok(Runtime { handle, stop, thread: Some(thread) })
     }

@@ -270,22 +270,27 @@ fn a_full_server_says_so_and_is_used_once_it_has_room() {
     wait::until("room at the server", || client.run(&["PING"]).is_ok());
 }
 
+/// Refused one by one, the commands would be sent again one by one, and lose their order.
 #[test]
-fn a_server_that_is_loading_in_the_handshake_is_used_later() {
-    let count = AtomicUsize::new(0);
-    let server = Scripted::after_handshake(|_| vec![Step::send("+PONG\r\n")]);
-    let loading = Scripted::answering(move |command| match command.name().as_str() {
-        "HELLO" if count.fetch_add(1, SeqCst) < 3 => {
-            vec![Step::send("-LOADING Redis is loading the dataset in memory\r\n")]
-        }
+fn nothing_is_sent_to_a_server_that_still_loads_its_data() {
+    let pings = AtomicUsize::new(0);
+    let server = Scripted::answering(move |command| match command.name().as_str() {
         "HELLO" => vec![Step::send(HELLO_3)],
-        "PING" => vec![Step::send("+PONG\r\n")],
-        _ => vec![Step::send("+OK\r\n")],
+        "CLIENT" => vec![Step::send("+OK\r\n")],
+        "PING" if pings.fetch_add(1, SeqCst) >= 3 => vec![Step::send("+PONG\r\n")],
+        "RPUSH" if pings.load(SeqCst) > 3 => vec![Step::send(":1\r\n")],
+        _ => vec![Step::send("-LOADING Redis is loading the dataset in memory\r\n")],
     });
-    drop(server);
-    let client = Tester::with(loading.url(), &[("connect_retries", "0")]);
-    client.run(&["PING"]).says(Status::Ok, Answered, &["PONG"]);
-    assert_eq!(loading.received().iter().filter(|command| command.name() == "HELLO").count(), 4);
+    let client = Tester::with(server.url(), &[("max_attempts", "1"), ("reconnect_delay", "1")]);
+    let numbers: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    let ids: Vec<u64> = numbers.iter().map(|number| client.submit(&["RPUSH", "list", number])).collect();
+    for done in client.inbox.each_once(&ids).values() {
+        assert_eq!(done.ending(), (Status::Ok, Answered));
+    }
+    let sent = server.received();
+    let pushed: Vec<String> =
+        sent.iter().filter(|command| command.name() == "RPUSH").map(|command| command.words()[2].clone()).collect();
+    assert_eq!(pushed, numbers);
 }
 
 /// Dials where it was told to, after whatever `wait_for` waits for.

@@ -91,6 +91,7 @@ fn killed_and_restarted_in_the_middle_of_ten_thousand_requests() {
     // The append-only file lets the restarted server know what the killed one had run.
     let server = Server::builder().arguments(&["--appendonly", "yes", "--appendfsync", "always"]).start();
     let client = Tester::with(server.url(), &SOON);
+    // Killed before the first connection there would be nothing to make again.
     client.until_connected();
     let pace = |number: usize| {
         // The second half does not begin before the kill, so that there are requests on both sides of it.

@@ -10,6 +10,9 @@ pub const TICK: u64 = 2;
 const SLOTS: usize = 4096;
 const NONE: u32 = u32::MAX;
 
+/// So many places are kept when there is no deadline.
+const KEPT: usize = 1024;
+
 #[derive(Clone, Copy, Debug)]
 struct Node {
     due: u64,
@@ -116,9 +119,11 @@ impl Deadlines {
         (self.occupied[from as usize % SLOTS / 64] != 0).then_some(from + SLOTS as u64 - 64)
     }
 
-    /// Gives memory back; there are no deadlines.
+    /// Gives memory back, if it is much; there are no deadlines.
     pub fn shrink(&mut self) {
-        self.nodes = Vec::new();
+        if self.nodes.len() > KEPT {
+            self.nodes = Vec::new();
+        }
     }
 }
 

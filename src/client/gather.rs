@@ -68,11 +68,14 @@ impl Gather {
         })
     }
 
-    /// Ends every part that is not answered; `outcome` tells what may have become of the unit at a place.
-    pub fn fail_missing(&mut self, error: &Error, mut outcome: impl FnMut(u64) -> Outcome) {
+    /// Ends every part that is not answered; `why` tells it of the unit at a place, and what may have become of it.
+    pub fn fail_missing(&mut self, mut why: impl FnMut(u64) -> (Error, Outcome)) {
         for part in &mut self.parts {
             let sequence = part.sequence;
-            part.reply.get_or_insert_with(|| Reply::error(error.status, outcome(sequence), &error.message));
+            part.reply.get_or_insert_with(|| {
+                let (error, outcome) = why(sequence);
+                Reply::error(error.status, outcome, &error.message)
+            });
         }
         self.missing = 0;
     }

@@ -53,10 +53,8 @@ impl<D: Destination> Core<D> {
         let Some(pending) = state.requests.get(to.ticket) else { return false };
         if let Work::Script(script) = &pending.work
             && reply.as_bytes().starts_with(b"NOSCRIPT No matching script")
-            && pending.attempts < 2
             && let Some(eval) = script.eval_of(request)
         {
-            pending.attempts += 1;
             pending.sequence = link.submit_again(to, 1, eval.into());
             return true;
         }
@@ -124,7 +122,7 @@ impl<D: Destination> Recipient for Core<D> {
             let pending = state.requests.get(unit.ticket)?;
             let is_atomic = matches!(pending.work, Work::Transaction(_));
             // Its own reply broke the rules (or a limit), and would do so again.
-            let is_culprit = unit.is_next && why.status == Status::Protocol;
+            let is_culprit = unit.is_next && why.status != Status::Lost;
             if !is_atomic
                 && !is_culprit
                 && retry::may_run_twice(&unit.bytes, pending.idempotent)
@@ -134,7 +132,7 @@ impl<D: Destination> Recipient for Core<D> {
                 pending.set_place(unit.part, sequence);
                 return None;
             }
-            let status = if is_culprit { Status::Protocol } else { Status::Lost };
+            let status = if is_culprit { why.status } else { Status::Lost };
             let error = Error::new(status, format!("{}; the command was sent, it may have run", why.message));
             self.fail_unit(state, to, &error, Outcome::Unknown)
         };

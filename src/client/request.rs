@@ -55,21 +55,36 @@ enum Plan<'a, A> {
     Atomic(&'a [&'a [A]]),
 }
 
+/// The lengths of units; one is the rule and costs no memory.
+enum Lengths {
+    One(usize),
+    Many(Vec<usize>),
+}
+
+impl Lengths {
+    fn as_slice(&self) -> &[usize] {
+        match self {
+            Lengths::One(length) => std::slice::from_ref(length),
+            Lengths::Many(lengths) => lengths,
+        }
+    }
+}
+
 const MULTI: [&str; 1] = ["MULTI"];
 const EXEC: [&str; 1] = ["EXEC"];
 
 impl<A: AsRef<[u8]>> Plan<'_, A> {
     /// The length of each unit; `None` if it is beyond what can be addressed.
-    fn lengths(&self) -> Option<Vec<usize>> {
+    fn lengths(&self) -> Option<Lengths> {
         let of = |words: &&[A]| command::encoded_length(words);
         match self {
-            Plan::One(words) => Some(vec![of(words)?]),
-            Plan::Encoded(bytes) => Some(vec![bytes.len()]),
-            Plan::Several(commands) => commands.iter().map(of).collect(),
+            Plan::One(words) => of(words).map(Lengths::One),
+            Plan::Encoded(bytes) => Some(Lengths::One(bytes.len())),
+            Plan::Several(commands) => commands.iter().map(of).collect::<Option<_>>().map(Lengths::Many),
             Plan::Atomic(commands) => {
                 let frame = command::encoded_length(&MULTI)? + command::encoded_length(&EXEC)?;
                 let sum = commands.iter().map(of).try_fold(frame, |sum, length| sum.checked_add(length?))?;
-                Some(vec![sum])
+                Some(Lengths::One(sum))
             }
         }
     }
@@ -99,16 +114,18 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
 /// A checked request, ready to be appended: small ones are encoded where they go, large ones before any lock is taken.
 struct Prepared<'a, A> {
     plan: Plan<'a, A>,
-    lengths: Vec<usize>,
+    lengths: Lengths,
     total: usize,
     encoded: Option<Bytes>,
 }
 
 impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
     fn new(plan: Plan<'a, A>, most: usize) -> Result<Prepared<'a, A>, Error> {
-        let lengths = plan.lengths().unwrap_or_default();
-        let total = lengths.iter().try_fold(0usize, |sum, length| sum.checked_add(*length));
-        let Some(total) = total.filter(|total| (1..=most).contains(total)) else {
+        let measured = plan.lengths().and_then(|lengths| {
+            let total = lengths.as_slice().iter().try_fold(0usize, |sum, length| sum.checked_add(*length))?;
+            (total <= most).then_some((lengths, total))
+        });
+        let Some((lengths, total)) = measured else {
             let sentence = format!("the request is longer than max_request_bytes ({most}) allows");
             return Err(Error::new(Status::Argument, sentence));
         };
@@ -118,7 +135,7 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
             plan => {
                 let mut out = Vec::new();
                 out.try_reserve_exact(total).map_err(|_| Error::memory(total))?;
-                (0..lengths.len()).for_each(|unit| plan.encode(unit, &mut out));
+                (0..lengths.as_slice().len()).for_each(|unit| plan.encode(unit, &mut out));
                 Some(Bytes::from(out))
             }
         };
@@ -127,13 +144,14 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
 
     /// Appends all units; gives the first sequence number, the others follow it.
     fn append(&self, pipeline: &mut Pipeline, ticket: Ticket) -> u64 {
-        match (&self.encoded, self.lengths.len()) {
+        let lengths = self.lengths.as_slice();
+        match (&self.encoded, lengths.len()) {
             (Some(bytes), 1) => {
                 pipeline.append_encoded(Addressee { ticket, part: 0 }, self.plan.replies(), bytes.clone())
             }
-            (Some(bytes), _) => pipeline.append_parts(ticket, bytes.clone(), &self.lengths),
+            (Some(bytes), _) => pipeline.append_parts(ticket, bytes.clone(), lengths),
             (None, _) => {
-                let units = self.lengths.iter().enumerate().map(|(unit, length)| {
+                let units = lengths.iter().enumerate().map(|(unit, length)| {
                     let to = Addressee { ticket, part: unit as u32 };
                     pipeline.append(to, self.plan.replies(), *length, |tail| self.plan.encode(unit, tail))
                 });
@@ -146,21 +164,21 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
 
 /// Whether a command may go on a shared connection; a sentence that says why not.
 fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
-    if words.is_empty() {
-        return Err("the command is empty".to_string());
-    }
-    let name = String::from_utf8_lossy(words[0].as_ref()).to_ascii_uppercase();
+    let Some(name) = words.first() else { return Err("the command is empty".to_string()) };
+    let name = || String::from_utf8_lossy(name.as_ref()).to_ascii_uppercase();
     match catalog::handling(words) {
         Handling::ConnectionState { instead } => Err(instead.to_string()),
         Handling::Blocking => Err(format!(
-            "{name} waits at the server and would hold up everyone on the shared connection; \
-             this version has no connections of their own for blocking commands"
+            "{} waits at the server and would hold up everyone on the shared connection; \
+             this version has no connections of their own for blocking commands",
+            name()
         )),
         Handling::Multishot | Handling::Monitor => {
-            Err(format!("{name} gets many answers; this version has no subscriptions"))
+            Err(format!("{} gets many answers; this version has no subscriptions", name()))
         }
         Handling::OwnWrites => Err(format!(
-            "{name} speaks of the writes of its own connection, which on a shared client are those of everyone"
+            "{} speaks of the writes of its own connection, which on a shared client are those of everyone",
+            name()
         )),
         handling => Ok(handling),
     }
@@ -201,8 +219,8 @@ impl<D: Destination> Core<D> {
             return self.answer_of_nobody(link, destination);
         }
         let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
-        if prepared.lengths.len() > self.config.max_requests {
-            let (count, most) = (prepared.lengths.len(), self.config.max_requests);
+        if prepared.lengths.as_slice().len() > self.config.max_requests {
+            let (count, most) = (prepared.lengths.as_slice().len(), self.config.max_requests);
             let sentence = format!("the request has {count} commands, more than max_requests ({most}) allows");
             return Err(Error::new(Status::Argument, sentence));
         }
@@ -238,8 +256,8 @@ impl<D: Destination> Core<D> {
         let due = timeout.map(|timeout| self.clock.after(timeout));
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
-        let appended =
-            link.submit(prepared.lengths.len(), prepared.total, |pipeline| prepared.append(pipeline, ticket));
+        let appended = link
+            .submit(prepared.lengths.as_slice().len(), prepared.total, |pipeline| prepared.append(pipeline, ticket));
         let sequence = match appended {
             Ok(sequence) => sequence,
             Err(error) => {

@@ -31,12 +31,15 @@ pub struct Script {
 }
 
 impl Script {
-    /// The command to send when the server does not hold the script that this encoded EVALSHA names. `None`: it was
-    /// an EVAL, and whatever its answer says of scripts was said by the script itself, after it was run.
+    /// The command to send when the server does not hold the script of an encoded EVALSHA. `None`: `request` is none, so
+    /// that whatever was said of a missing script, the script itself said it, and it did run.
     pub fn eval_of(&self, request: &[u8]) -> Option<Vec<u8>> {
-        let name: &[u8] = if self.read_only { b"EVAL_RO" } else { b"EVAL" };
         let mut words: Vec<&[u8]> = command::decode(request).collect();
-        words.first().filter(|word| word.starts_with(b"EVALSHA"))?;
+        let name: &[u8] = match *words.first()? {
+            b"EVALSHA" => b"EVAL",
+            b"EVALSHA_RO" => b"EVAL_RO",
+            _ => return None,
+        };
         replace_head(&mut words, name, &self.body);
         command::encode_to_vec(&words).ok()
     }

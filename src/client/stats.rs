@@ -12,7 +12,9 @@ use crate::protocol::reply::Reply;
 impl<D: Destination> Core<D> {
     /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each link.
     pub(super) fn stats(&self) -> Result<Reply, Error> {
-        let requests = self.state.lock().requests.len();
+        let state = self.state.lock();
+        let requests = state.requests.len() - state.listeners.len();
+        drop(state);
         let links = self.topology.links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
         Reply::map(vec![
             text("version", env!("CARGO_PKG_VERSION")),

@@ -150,7 +150,7 @@ pub static OPTIONS: &[Opt] = &[
         "command_timeout",
         "duration, `none`",
         "5s",
-        "The deadline of a request that names none; a blocking command's own timeout is added to it.",
+        "The deadline of a request that names none.",
         |config, text| {
             config.command_timeout = value::optional_duration(text, MILLISECOND_UP)?;
             Ok(())
@@ -163,16 +163,6 @@ pub static OPTIONS: &[Opt] = &[
         "How long a ping on a silent connection may stay unanswered before the connection counts as dead.",
         |config, text| {
             config.dead_after = value::duration(text, MILLISECOND_UP)?;
-            Ok(())
-        },
-    ),
-    option(
-        "unblock_grace",
-        "duration",
-        "500ms",
-        "How long the reply of a blocking command is awaited after it was cancelled or its deadline passed.",
-        |config, text| {
-            config.unblock_grace = value::duration(text, MILLISECOND_UP)?;
             Ok(())
         },
     ),
@@ -215,14 +205,14 @@ pub static OPTIONS: &[Opt] = &[
         Ok(())
     }),
     option("receive_buffer", "bytes", "64KiB", "The size of a connection's read buffer.", |config, text| {
-        config.receive_buffer = value::size(text, Range { least: 4 << 10, most: 1 << 30 })?;
+        config.receive_buffer = value::size(text, Range { least: 32 << 10, most: 1 << 30 })?;
         Ok(())
     }),
     option(
         "max_connections",
         "number",
         "16",
-        "Dedicated connections to one server, for blocking commands and leases; beyond, requests wait.",
+        "Dedicated connections to one server, for blocking commands and leases (neither is in this version yet).",
         |config, text| {
             config.max_connections = count(text, 1, 100_000)?;
             Ok(())
@@ -269,17 +259,13 @@ pub static OPTIONS: &[Opt] = &[
             Ok(())
         },
     ),
-    option("max_unread", "number", "1000000", "Completions that may wait in one queue to be taken.", |config, text| {
-        config.max_unread = count(text, 1, u64::from(u32::MAX))?;
-        Ok(())
-    }),
     option(
-        "max_unread_bytes",
-        "bytes",
-        "256MiB",
-        "Bytes of messages that may wait for one subscriber; beyond, messages are dropped and counted.",
+        "max_unread",
+        "number",
+        "1000000",
+        "Completions that one queue may owe or hold; beyond, submitting to it fails.",
         |config, text| {
-            config.max_unread_bytes = value::size(text, Range { least: 1 << 10, most: TIB })?;
+            config.max_unread = count(text, 1, u64::from(u32::MAX))?;
             Ok(())
         },
     ),

@@ -15,20 +15,18 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("connect_retries", "3", "many"),
     ("command_timeout", "none", "25d"),
     ("dead_after", "9s", "9x"),
-    ("unblock_grace", "9s", ""),
     ("reconnect_delay", "9", "soon"),
     ("reconnect_delay_max", "9m", "late"),
     ("max_attempts", "1", "0"),
     ("tcp_keepalive", "off", "999ms"),
     ("tcp_nodelay", "no", "2"),
-    ("receive_buffer", "4KiB", "4095"),
+    ("receive_buffer", "32KiB", "32767"),
     ("max_connections", "1", "0"),
     ("max_requests", "1", "0"),
     ("max_request_bytes", "1MiB", "1"),
     ("max_reply_bytes", "1MiB", "1"),
     ("max_reply_depth", "8", "7"),
     ("max_unread", "1", "0"),
-    ("max_unread_bytes", "1MiB", "1"),
 ];
 
 #[test]

@@ -6,10 +6,10 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
-use super::handshake::{Greeting, shake_hands};
-use super::link::{Connection, Link, News, Recipient};
+use super::handshake::{Greeting, has_data, shake_hands};
+use super::link::{Connection, Link, News, Read, Recipient};
 use super::reconnect::Schedule;
 use super::silence::{Silence, Verdict};
 use super::stream::{Dialer, Stream, reason};
@@ -306,7 +306,7 @@ impl Driver {
     fn read(&self, connection: &Connection) -> Result<bool, Error> {
         let Some(recipient) = self.recipient.upgrade() else { return Ok(false) };
         for _ in 0..READS {
-            if !self.link.drive(connection, &*recipient)? {
+            if self.link.drive(connection, &*recipient)? != Read::Full {
                 return Ok(false);
             }
         }
@@ -315,13 +315,14 @@ impl Driver {
 
     /// Reads until the end after a write failed; gives the better of the two reasons.
     fn last_words(&self, connection: &Connection, reason: &str) -> Error {
-        loop {
-            match self.read(connection) {
-                Ok(true) => {}
-                Ok(false) => return Error::new(Status::Lost, reason),
+        while let Some(recipient) = self.recipient.upgrade() {
+            match self.link.drive(connection, &*recipient) {
+                Ok(Read::Nothing) => break,
+                Ok(_) => {}
                 Err(error) => return error,
             }
         }
+        Error::new(Status::Lost, reason)
     }
 
     /// The kernel ends a connection on which nothing is acknowledged, and also one whose peer acknowledges everything
@@ -357,28 +358,34 @@ impl Driver {
         }
     }
 
-    /// One endpoint, from its name to the end of the handshake, on one budget.
+    /// One endpoint, from its name to the end of the handshake, on one budget. A server that is there but still loads
+    /// its data is waited for, however long that takes: nothing is sent to it meanwhile.
     async fn dial(&self, address: &Address) -> Result<(Connection, Greeting), Error> {
         let config = &*self.link.config;
-        let budget = config.connect_timeout;
         let limits = Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes };
         let mut parser = Parser::new(limits, config.receive_buffer);
         let attempt = async {
-            let stream = Stream::dial(address, config, self.dialer.as_ref(), budget).await?;
+            let stream = Stream::dial(address, config, self.dialer.as_ref(), config.connect_timeout).await?;
             let database = self.link.database();
-            let greeting = shake_hands(&stream, &mut parser, config, database, self.resp3_seen).await?;
-            Ok((stream, greeting))
+            let greeted = shake_hands(&stream, &mut parser, config, database, self.resp3_seen).await?;
+            Ok((stream, greeted))
         };
-        match timeout(budget, attempt).await {
-            Ok(Ok((stream, greeting))) => Ok((Connection::new(stream, parser), greeting)),
-            Ok(Err(error)) => Err(error),
-            Err(_) => {
-                let waited = budget.as_millis();
-                Err(Error::new(
-                    Status::Connect,
-                    format!("no connection within {waited} ms: the server does not answer"),
-                ))
-            }
+        let (stream, (greeting, mut is_ready)) = self.in_time(attempt).await?;
+        while !is_ready {
+            let loading = Error::new(Status::Connect, format!("{address}: the server is loading its data"));
+            self.link.change_standing(|standing| standing.error = Some(loading));
+            sleep(config.reconnect_delay).await;
+            is_ready = self.in_time(has_data(&stream, &mut parser, config)).await?;
         }
+        Ok((Connection::new(stream, parser), greeting))
+    }
+
+    /// What must be done within `connect_timeout`.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let budget = self.link.config.connect_timeout;
+        timeout(budget, work).await.unwrap_or_else(|_| {
+            let waited = budget.as_millis();
+            Err(Error::new(Status::Connect, format!("no connection within {waited} ms: the server does not answer")))
+        })
     }
 }

@@ -32,14 +32,15 @@ pub struct Greeting {
 }
 
 /// Makes a fresh connection ready for commands of one database. `resp3_seen`: this server spoke RESP3 before, so that
-/// falling back to RESP2 would change the shapes of replies under the user.
+/// falling back to RESP2 would change the shapes of replies under the user. Also says whether the server has its data;
+/// if not, ask [`has_data`] before sending anything, or every command is refused and the order among them lost.
 pub async fn shake_hands(
     stream: &Stream,
     parser: &mut Parser,
     config: &Config,
     database: u32,
     resp3_seen: bool,
-) -> Result<Greeting, Error> {
+) -> Result<(Greeting, bool), Error> {
     let mut conversation = Conversation { stream, parser, config };
     let greeting = match config.protocol {
         Protocol::Resp2 => None,
@@ -56,8 +57,18 @@ pub async fn shake_hands(
             Greeting { protocol: 2, ..Greeting::default() }
         }
     };
-    conversation.settle(config, database, greeting.protocol).await?;
-    Ok(greeting)
+    let has_data = conversation.settle(config, database, greeting.protocol).await?;
+    Ok((greeting, has_data))
+}
+
+/// Whether a server that was loading its data has it now.
+pub async fn has_data(stream: &Stream, parser: &mut Parser, config: &Config) -> Result<bool, Error> {
+    let reply = Conversation { stream, parser, config }.ask_one(&["PING"]).await?;
+    Ok(!is_loading(&reply))
+}
+
+fn is_loading(reply: &Reply) -> bool {
+    reply.kind() == Kind::Error && reply.as_bytes().starts_with(b"LOADING ")
 }
 
 fn no_resp3() -> Error {
@@ -98,8 +109,8 @@ impl Conversation<'_> {
         if reply.kind() == Kind::Error { Err(refusal(&text_of(&reply), config)) } else { Ok(()) }
     }
 
-    /// Everything that needs a known user and may go out together. The last question is one that every server answers.
-    async fn settle(&mut self, config: &Config, database: u32, protocol: u32) -> Result<(), Error> {
+    /// Everything that needs a known user and may go out together; in the end whether the server has its data.
+    async fn settle(&mut self, config: &Config, database: u32, protocol: u32) -> Result<bool, Error> {
         let number = database.to_string();
         let mut questions: Vec<Vec<&str>> = Vec::new();
         if config.library_info {
@@ -111,15 +122,14 @@ impl Conversation<'_> {
         }
         if database != 0 {
             questions.push(vec!["SELECT", &number]);
-        } else if protocol == 2 {
-            questions.push(vec!["PING"]);
         }
+        questions.push(vec!["PING"]);
         let replies = self.ask(&questions).await?;
         for (question, reply) in questions.iter().zip(&replies) {
             let optional = question.get(1) == Some(&"SETINFO");
             if reply.kind() == Kind::Error && !optional {
                 let text = text_of(reply);
-                // A server that is loading its data refuses these but is there; what matters is asked again by commands.
+                // Who may not PING is connected all the same.
                 if question[0] == "PING" && !text.starts_with("NOAUTH") {
                     continue;
                 }
@@ -132,7 +142,7 @@ impl Conversation<'_> {
                 });
             }
         }
-        Ok(())
+        Ok(!replies.last().is_some_and(is_loading))
     }
 
     async fn ask_one(&mut self, words: &[&str]) -> Result<Reply, Error> {

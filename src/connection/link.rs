@@ -1,6 +1,6 @@
 //! One connection to one server, through all its deaths: what is given to it is sent in order, and its owner, the
 //! [`Recipient`], hears of every reply and every loss. The link belongs to no thread: whoever has reason to may call
-//! [`Link::flush`] and [`Link::drive`]; today that is the background driver.
+//! `flush` and `drive`; today that is the background driver.
 //!
 //! Locks are taken in this order: incoming, (the recipient's own), outgoing.
 
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::handshake::Greeting;
@@ -98,15 +98,27 @@ pub(super) struct Connection {
 
 struct Incoming {
     parser: Parser,
+    replies: Vec<Reply>,
     answers: Vec<Answer>,
     pushes: Vec<Reply>,
 }
 
 impl Connection {
     pub(super) fn new(stream: Stream, parser: Parser) -> Connection {
-        let incoming = Incoming { parser, answers: Vec::new(), pushes: Vec::new() };
+        let incoming = Incoming { parser, replies: Vec::new(), answers: Vec::new(), pushes: Vec::new() };
         Connection { stream, incoming: Lock::new(incoming), writer: Lock::new(Vec::new()) }
     }
+}
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Nothing is there.
+    Nothing,
+    /// Less than there was room for: nothing more was there. What comes after it, and the end, wakes the reactor.
+    Rest,
+    /// There may be more.
+    Full,
 }
 
 /// A sample of the round-trip time under way: when the byte at this position was written.
@@ -222,7 +234,9 @@ impl Link {
 
     /// Wakes the background if it sleeps: there are bytes to write.
     pub fn wake(&self) {
-        if self.asleep.swap(false, Ordering::SeqCst) {
+        // Looking first saves the exclusive access of every command but the first. It cannot miss a driver that falls
+        // asleep: it says so before it looks for bytes, under the lock under which the caller has appended them.
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             self.notify.notify_one();
         }
     }
@@ -292,19 +306,25 @@ impl Link {
         }
     }
 
-    /// Reads once and delivers the replies that are complete. `Ok(false)`: nothing more is there just now.
-    pub(super) fn drive(self: &Arc<Self>, connection: &Connection, recipient: &dyn Recipient) -> Result<bool, Error> {
+    /// Reads once and delivers the replies that are complete.
+    pub(super) fn drive(self: &Arc<Self>, connection: &Connection, recipient: &dyn Recipient) -> Result<Read, Error> {
         let mut incoming = connection.incoming.lock();
         let incoming = &mut *incoming;
-        let received = match incoming.parser.receive(|space| connection.stream.receive(space)) {
+        let mut room = 0;
+        let received = incoming.parser.receive(|space| {
+            room = space.len();
+            connection.stream.receive(space)
+        });
+        let received = match received {
             Ok(0) => return Err(Error::new(Status::Lost, "the server closed the connection")),
             Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Read::Full),
             Err(error) => return Err(Error::new(Status::Lost, reason(&error))),
         };
         self.counters.received.fetch_add(received as u64, Ordering::Relaxed);
         let parsed = self.parse(incoming);
+        let assigned = self.assign(incoming);
         if !incoming.answers.is_empty() {
             recipient.answered(self, &mut incoming.answers);
             incoming.answers.clear();
@@ -312,25 +332,31 @@ impl Link {
         for message in mem::take(&mut incoming.pushes) {
             recipient.pushed(self, message);
         }
-        if parsed? {
+        if assigned? {
             recipient.happened(self, News::Writable);
         }
-        Ok(true)
+        parsed?;
+        Ok(if received < room { Read::Rest } else { Read::Full })
     }
 
-    /// Gives each complete reply to the slot that waits for it. True: there is room for requests again.
-    fn parse(&self, incoming: &mut Incoming) -> Result<bool, Error> {
-        let mut outgoing: Option<std::sync::MutexGuard<'_, Pipeline>> = None;
-        loop {
-            let reply = match incoming.parser.next()? {
-                None => break,
-                Some(Frame::Push(message)) => {
-                    incoming.pushes.push(message);
-                    continue;
-                }
-                Some(Frame::Reply(reply)) => reply,
-            };
-            let outgoing = outgoing.get_or_insert_with(|| self.outgoing.lock());
+    /// Takes every complete reply and message out of the parser.
+    fn parse(&self, incoming: &mut Incoming) -> Result<(), Error> {
+        while let Some(frame) = incoming.parser.next()? {
+            match frame {
+                Frame::Reply(reply) => incoming.replies.push(reply),
+                Frame::Push(message) => incoming.pushes.push(message),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives each reply to the slot that waits for it. True: there is room for requests again.
+    fn assign(&self, incoming: &mut Incoming) -> Result<bool, Error> {
+        if incoming.replies.is_empty() {
+            return Ok(false);
+        }
+        let mut outgoing = self.outgoing.lock();
+        for reply in incoming.replies.drain(..) {
             let is_error = reply.kind() == Kind::Error;
             let request = if is_error { outgoing.front_bytes() } else { Bytes::new() };
             match outgoing.answer() {
@@ -343,7 +369,6 @@ impl Link {
                 None => return Err(Error::new(Status::Protocol, "the server sent a reply that nobody asked for")),
             }
         }
-        let Some(mut outgoing) = outgoing else { return Ok(false) };
         let mut sample = self.sample.lock();
         if let Some((_, since)) = sample.0.filter(|(position, _)| outgoing.answered() >= *position) {
             let micros = since.elapsed().min(Duration::from_secs(3600)).as_micros() as u32;
@@ -352,9 +377,4 @@ impl Link {
         }
         Ok(outgoing.has_room_again())
     }
-}
-
-/// Appends one command that `words` make up to a pipeline; gives its sequence number.
-pub fn append_command<A: AsRef<[u8]>>(pipeline: &mut Pipeline, to: Addressee, words: &[A], length: usize) -> u64 {
-    pipeline.append(to, 1, length, |tail: &mut BytesMut| command::encode(words, tail))
 }

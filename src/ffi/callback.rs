@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 use std::ffi::{CString, c_void};
+use std::mem;
 use std::sync::{Arc, Condvar};
+use std::thread::JoinHandle;
 
 use super::completion::jr_completion;
 use super::config::{Logger, level_of};
@@ -23,8 +25,14 @@ enum Call {
     Log(Reply),
 }
 
-/// The calls that wait for the thread, and the thread.
+/// The right to have callbacks called. A request holds it until its completion, so that the thread, which ends when
+/// the last holder is gone, ends after the last call.
 pub(super) struct Callbacks {
+    line: Arc<Line>,
+}
+
+/// The calls that wait for the thread.
+struct Line {
     waiting: Lock<Waiting>,
     changed: Condvar,
     logger: Option<Arc<Logger>>,
@@ -34,7 +42,10 @@ pub(super) struct Callbacks {
 struct Waiting {
     calls: VecDeque<Call>,
     logs: usize,
+    thread: Option<JoinHandle<()>>,
     running: bool,
+    /// The thread waits for calls.
+    sleeping: bool,
     /// No call will be added: the thread ends when there is none left.
     ended: bool,
 }
@@ -45,17 +56,24 @@ impl std::fmt::Debug for Callbacks {
     }
 }
 
+impl Drop for Callbacks {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Callbacks {
     pub(super) fn new(logger: Option<Arc<Logger>>) -> Arc<Callbacks> {
-        Arc::new(Callbacks { waiting: Lock::default(), changed: Condvar::new(), logger })
+        let line = Line { waiting: Lock::default(), changed: Condvar::new(), logger };
+        Arc::new(Callbacks { line: Arc::new(line) })
     }
 
     /// Starts the thread if it does not run.
-    pub(super) fn start(self: &Arc<Callbacks>) -> Result<(), Error> {
-        let mut waiting = self.waiting.lock();
-        if !waiting.running {
-            let callbacks = Arc::clone(self);
-            runtime::spawn_thread("justredis-call", move || callbacks.run())?;
+    pub(super) fn start(&self) -> Result<(), Error> {
+        let mut waiting = self.line.waiting.lock();
+        if !waiting.running && !waiting.ended {
+            let line = Arc::clone(&self.line);
+            waiting.thread = Some(runtime::spawn_thread("justredis-call", move || line.run())?);
             waiting.running = true;
         }
         Ok(())
@@ -63,43 +81,51 @@ impl Callbacks {
 
     /// Adds a call; the thread runs already.
     pub(super) fn call(&self, function: Function, completion: jr_completion) -> bool {
-        self.add(Call::Completion(function, completion))
+        self.line.add(Call::Completion(function, completion));
+        true
     }
 
-    /// Adds a message for the logger.
+    /// Adds a message for the logger; false if too many wait.
     pub(super) fn log(&self, completion: Completion) -> bool {
-        let mut waiting = self.waiting.lock();
+        let mut waiting = self.line.waiting.lock();
         if completion.flags & MORE == 0 || waiting.logs >= LOGS {
             return false;
         }
         waiting.logs += 1;
         drop(waiting);
-        self.add(Call::Log(completion.reply))
+        self.line.add(Call::Log(completion.reply));
+        true
     }
 
-    fn add(&self, call: Call) -> bool {
-        let mut waiting = self.waiting.lock();
-        waiting.calls.push_back(call);
-        let was_empty = waiting.calls.len() == 1;
-        drop(waiting);
-        if was_empty {
-            self.changed.notify_all();
+    /// Wakes the thread if it sleeps: calls were added.
+    pub(super) fn announce(&self) {
+        let sleeping = mem::take(&mut self.line.waiting.lock().sleeping);
+        if sleeping {
+            self.line.changed.notify_all();
         }
-        true
     }
 
     /// Says that no call will be added any more. Calls that wait still run.
     pub(super) fn end(&self) {
-        self.waiting.lock().ended = true;
-        self.changed.notify_all();
+        self.line.waiting.lock().ended = true;
+        self.line.changed.notify_all();
     }
 
-    /// Waits until the thread, told to end, has run its last call.
+    /// Waits until the thread, told to end, has run its last call and is gone.
     pub(super) fn join(&self) {
-        let mut waiting = self.waiting.lock();
+        let mut waiting = self.line.waiting.lock();
         while waiting.running {
-            waiting = lock::wait(&self.changed, waiting);
+            waiting = lock::wait(&self.line.changed, waiting);
         }
+        // The thread locks nothing any more, so the lock can be held: another one who joins waits for its end as well.
+        // It fails if a callback panicked through C, which has been reported.
+        drop(waiting.thread.take().map(JoinHandle::join));
+    }
+}
+
+impl Line {
+    fn add(&self, call: Call) {
+        self.waiting.lock().calls.push_back(call);
     }
 
     fn run(&self) {
@@ -113,9 +139,11 @@ impl Callbacks {
                     self.changed.notify_all();
                     return;
                 }
+                waiting.sleeping = true;
                 waiting = lock::wait(&self.changed, waiting);
             }
-            std::mem::swap(&mut batch, &mut waiting.calls);
+            waiting.sleeping = false;
+            mem::swap(&mut batch, &mut waiting.calls);
             waiting.logs = 0;
             drop(waiting);
             for call in batch.drain(..) {

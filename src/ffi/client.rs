@@ -38,7 +38,6 @@ struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.root.shut_down();
-        self.callbacks.end();
     }
 }
 
@@ -152,6 +151,12 @@ pub unsafe extern "C" fn jr_client_events(
         let request = unsafe { read_request(target) }?;
         if request.count != 0 {
             return Err(Error::new(Status::Argument, "a request for events has no commands"));
+        }
+        if request.flags != 0 {
+            return Err(Error::new(Status::Argument, "a request for events has no flags"));
+        }
+        if request.queue.is_null() && request.callback.is_none() {
+            return Err(Error::new(Status::Argument, "a request for events names a queue or a callback"));
         }
         // SAFETY: as above.
         let listening = unsafe { to_target(client, &request, |target| client.client.listen(target)) }?;

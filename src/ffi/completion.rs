@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::callback::Callbacks;
 use super::queue::Queue;
-use super::request::Waiter;
 use super::status::jr_status;
+use super::waiter::Waiter;
 use crate::client::completion::{self, Completion, Destination};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::{Node, Reply};
@@ -76,6 +76,24 @@ impl Destination for Target {
                 true
             }
             Target::Log(callbacks) => callbacks.log(completion),
+        }
+    }
+
+    fn announce(&self) {
+        match self {
+            Target::Nowhere | Target::Waiter(_) => {}
+            Target::Queue { queue, .. } => queue.announce(),
+            Target::Callback { callbacks, .. } | Target::Log(callbacks) => callbacks.announce(),
+        }
+    }
+
+    fn is_beside(&self, other: &Target) -> bool {
+        match (self, other) {
+            (Target::Queue { queue, .. }, Target::Queue { queue: other, .. }) => Arc::ptr_eq(queue, other),
+            (Target::Callback { callbacks, .. }, Target::Callback { callbacks: other, .. }) => {
+                Arc::ptr_eq(callbacks, other)
+            }
+            _ => false,
         }
     }
 }

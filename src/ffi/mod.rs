@@ -12,3 +12,4 @@ pub mod queue;
 pub mod reply;
 pub mod request;
 pub mod status;
+pub mod waiter;

@@ -2,19 +2,19 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::{self, size_of};
-use std::sync::{Arc, Condvar};
+use std::slice;
+use std::sync::Arc;
 use std::time::Duration;
-use std::{cell::RefCell, slice};
 
 use super::boundary::{call, check_generation, check_may_wait, guard, null, remember, text};
 use super::client::jr_client;
 use super::completion::{Target, jr_callback, not_accepted, unknown_flags};
 use super::queue::jr_queue;
 use super::status::jr_status;
+use super::waiter::Waiter;
 use crate::client::completion::Completion;
 use crate::client::request::{Request, Timeout};
 use crate::error::{Error, Status};
-use crate::lock::{self, Lock};
 use crate::protocol::reply::{Node, Reply};
 use crate::topology::Route;
 
@@ -213,8 +213,8 @@ pub(super) unsafe fn to_target(
             check_generation(queue.generation)?;
             let most = client.client().config().max_unread;
             queue.queue.reserve(most)?;
-            let queue = Arc::clone(&queue.queue);
-            start(Target::Queue { queue: Arc::clone(&queue), user_data, most }).inspect_err(|_| queue.give_back())
+            let target = Target::Queue { queue: Arc::clone(&queue.queue), user_data, most };
+            start(target).inspect_err(|_| queue.queue.give_back())
         }
     }
 }
@@ -270,6 +270,9 @@ pub unsafe extern "C" fn jr_submit_many(
             let client = jr_client::check(client)?;
             // SAFETY: the caller's promise is passed on.
             let size = if count == 0 { 0 } else { unsafe { read_request(requests) }?.size };
+            if count > isize::MAX as usize / size.max(1) {
+                return Err(Error::new(Status::Argument, "the count of requests is out of range"));
+            }
             for index in 0..count {
                 // SAFETY: the array has `count` structs of the size that the first one says.
                 let submitted = unsafe {
@@ -357,8 +360,11 @@ pub unsafe extern "C" fn jr_run_strings(
     let reply = guard(not_accepted, || {
         let client = jr_client::check(client)?;
         check_may_wait()?;
-        if strings.is_null() || count == 0 {
-            return Err(Error::new(Status::Argument, "jr_run needs a command"));
+        if strings.is_null() || count == 0 || count > isize::MAX as usize / size_of::<jr_bytes>() {
+            return Err(Error::new(
+                Status::Argument,
+                "jr_run needs a command: strings is NULL or count is out of range",
+            ));
         }
         // SAFETY: not NULL, and the caller promises `count` texts.
         let strings = unsafe { slice::from_raw_parts(strings, count) };
@@ -377,36 +383,4 @@ pub unsafe extern "C" fn jr_run_strings(
         unsafe { execute(client, &request) }.map(|(_, reply)| reply)
     });
     reply.into_raw()
-}
-
-/// Where a thread waits for the completion of its request.
-#[derive(Debug, Default)]
-pub(super) struct Waiter {
-    completion: Lock<Option<Completion>>,
-    arrived: Condvar,
-}
-
-impl Waiter {
-    fn of_this_thread() -> Arc<Waiter> {
-        thread_local! {
-            static WAITER: RefCell<Arc<Waiter>> = RefCell::default();
-        }
-        // At the end of a thread the shared one is gone.
-        WAITER.try_with(|waiter| Arc::clone(&waiter.borrow())).unwrap_or_default()
-    }
-
-    pub(super) fn wake(&self, completion: Completion) {
-        *self.completion.lock() = Some(completion);
-        self.arrived.notify_one();
-    }
-
-    fn wait(&self) -> Completion {
-        let mut completion = self.completion.lock();
-        loop {
-            match completion.take() {
-                Some(completion) => return completion,
-                None => completion = lock::wait(&self.arrived, completion),
-            }
-        }
-    }
 }

@@ -47,6 +47,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order of its number.
+    /// cbindgen:ignore
     pub const ALL: [Kind; 14] = [
         Kind::String,
         Kind::Array,

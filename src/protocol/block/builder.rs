@@ -231,12 +231,8 @@ impl Builder {
     }
 
     /// Writes a finished value where it belongs: behind its siblings, or to the root.
-    #[inline]
-    fn place(&mut self, mut node: Node) -> Result<(), Error> {
-        if !self.attributes.is_null() {
-            attach(&mut node, self.attributes);
-            self.attributes = ptr::null();
-        }
+    #[inline(always)]
+    fn place(&mut self, node: Node) -> Result<(), Error> {
         let place = match self.levels.last_mut() {
             Some(level) => level.next()?,
             None => {
@@ -247,6 +243,11 @@ impl Builder {
         };
         // SAFETY: a place for a node that is not written yet, in the chain or in the block that grows.
         unsafe { place.write(node) };
+        if !self.attributes.is_null() {
+            // SAFETY: just written, and nothing else refers to it.
+            attach(unsafe { &mut *place }, self.attributes);
+            self.attributes = ptr::null();
+        }
         Ok(())
     }
 }
