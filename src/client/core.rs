@@ -16,7 +16,7 @@ use super::script::Scripts;
 use super::timer::{self, Clock, Delayed};
 use crate::config::Config;
 use crate::connection::driver::Opening;
-use crate::connection::link::{Link, Recipient};
+use crate::connection::link::{Link, News, Recipient};
 use crate::connection::pipeline::Ticket;
 use crate::connection::stream::Dialer;
 use crate::error::{Error, Outcome, Status};
@@ -127,7 +127,8 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// Ends a request that was taken out before its answer came. `sentence` gets whether the server may have run it.
+    /// Ends a request that was taken out before its answer came. `sentence` gets whether the server may have run it. The
+    /// state must not be locked.
     pub(super) fn abort(
         &self,
         pending: Pending<D>,
@@ -153,6 +154,9 @@ impl<D: Destination> Core<D> {
                 Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
             }
         };
+        if link.has_room_again() {
+            self.happened(&link, News::Writable);
+        }
         (responder, verdict)
     }
 

@@ -157,6 +157,12 @@ impl Driver {
         }
     }
 
+    fn tell_of_room(&self) {
+        if self.link.has_room_again() {
+            self.tell(News::Writable);
+        }
+    }
+
     /// A whole round failed: fails those who wait if they shall not wait longer; gives the pause before the next.
     fn report_failure(&mut self, error: Error) -> Duration {
         self.failed_rounds = self.failed_rounds.saturating_add(1);
@@ -169,6 +175,7 @@ impl Driver {
         if let Some(recipient) = self.recipient.upgrade().filter(|_| give_up || error.status == Status::Auth) {
             let waiting = self.link.clear_unsent();
             recipient.unreachable(&self.link, waiting, &error);
+            self.tell_of_room();
         }
         self.schedule.after_failure()
     }
@@ -184,6 +191,7 @@ impl Driver {
             recipient.lost(&self.link, lost, &error);
             recipient.happened(&self.link, News::Lost(error));
         }
+        self.tell_of_room();
     }
 
     /// Moves bytes until the connection ends.

@@ -203,6 +203,12 @@ impl Link {
         self.outgoing.lock().withdraw(sequence)
     }
 
+    /// True once after a request was refused for want of room, when there is room again. Asked after anything that makes
+    /// room, so that who waits for it hears of it.
+    pub fn has_room_again(&self) -> bool {
+        self.outgoing.lock().has_room_again()
+    }
+
     /// Ends the link: its socket is closed and its driver ends. What still waits is not reported.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
