@@ -4,24 +4,33 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
-.PHONY: help demo test lint bench install uninstall header clean
+.PHONY: help demo test lint bench bench-quick install uninstall header readme clean
 
 help:
 	@echo "make demo        build the library and run the C examples against a private server"
 	@echo "make test        run every test, in Rust and in C; the last line counts them"
 	@echo "make lint        formatting, lints and documentation of Rust and C"
-	@echo "make bench       measure against other clients, side by side"
+	@echo "make bench       measure against other clients, side by side: eight minutes"
+	@echo "make bench-quick the same in two minutes, less exactly"
 	@echo "make install     install into PREFIX (default /usr/local), under DESTDIR"
 	@echo "make uninstall   remove what install put there"
 	@echo "make header      write include/justredis.h anew from the source"
+	@echo "make readme      write the table of options and the programs in README.md anew"
 	@echo "make clean       remove everything that was built"
 
 demo test lint bench install uninstall:
 	@scripts/$@
 
+bench-quick:
+	@scripts/bench --quick
+
 header:
 	cargo build --quiet
 	@echo "include/justredis.h is up to date"
+
+readme:
+	UPDATE=1 cargo test --quiet --test readme its_table
+	@echo "README.md is up to date"
 
 clean:
 	cargo clean

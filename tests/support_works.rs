@@ -117,20 +117,21 @@ fn the_directory_goes_with_the_server() {
 }
 
 /// Not a test of its own: the process that `a_server_does_not_outlive_the_tests` kills.
-#[test]
-#[ignore = "it is run, and killed, by a_server_does_not_outlive_the_tests"]
-fn start_a_server_and_wait_for_the_end() {
-    let server = Server::start();
-    println!("\nserver {} {}", server.port(), server.directory().display());
-    loop {
-        std::thread::park();
-    }
-}
+/// Set in the process that a_server_does_not_outlive_the_tests starts to be killed.
+const DOOMED: &str = "JR_TEST_DOOMED";
 
 #[test]
 fn a_server_does_not_outlive_the_tests() {
+    if std::env::var_os(DOOMED).is_some() {
+        let server = Server::start();
+        println!("\nserver {} {}", server.port(), server.directory().display());
+        loop {
+            std::thread::park();
+        }
+    }
     let mut tests = Command::new(std::env::current_exe().unwrap())
-        .args(["start_a_server_and_wait_for_the_end", "--ignored", "--nocapture"])
+        .args(["a_server_does_not_outlive_the_tests", "--exact", "--nocapture"])
+        .env(DOOMED, "1")
         .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();

@@ -29,8 +29,14 @@ pub struct Completion {
 /// Where completions go. Called from library threads and from those of the user; it must neither wait nor call the
 /// client back, but only put the completion where somebody else will find it.
 pub trait Destination: Send + 'static {
-    /// Takes a completion; false if it carries [`MORE`] and there is no room for it.
+    /// Takes a completion; false if it carries [`MORE`] and there is no room for it. To be announced.
     fn deliver(&self, completion: Completion) -> bool;
+    /// Wakes whoever waits for what was delivered since the last time; for destinations that gather.
+    fn announce(&self) {}
+    /// Whether announcing one announces the other.
+    fn is_beside(&self, _other: &Self) -> bool {
+        false
+    }
 }
 
 /// The status, outcome and reply of a request that is over.
@@ -70,9 +76,9 @@ impl<D: Destination> Responder<D> {
         Responder { destination: Some(destination), request, dropped: false }
     }
 
-    /// The final completion.
-    pub fn finish(mut self, verdict: Verdict) {
-        self.deliver(verdict);
+    /// The final completion; gives the destination, which is still to be announced.
+    pub fn finish(mut self, verdict: Verdict) -> Option<D> {
+        self.deliver(verdict)
     }
 
     /// A completion that is not the last; remembers if there was no room for it.
@@ -81,14 +87,15 @@ impl<D: Destination> Responder<D> {
         let flags = MORE | Outcome::Answered.bit() | flags | if self.dropped { DROPPED } else { 0 };
         let completion = Completion { request: self.request, status: Status::Ok, flags, reply };
         self.dropped = !destination.deliver(completion);
+        destination.announce();
     }
 
-    fn deliver(&mut self, verdict: Verdict) {
-        if let Some(destination) = self.destination.take() {
-            let Verdict { status, outcome, reply } = verdict;
-            let flags = outcome.bit() | if self.dropped { DROPPED } else { 0 };
-            destination.deliver(Completion { request: self.request, status, flags, reply });
-        }
+    fn deliver(&mut self, verdict: Verdict) -> Option<D> {
+        let destination = self.destination.take()?;
+        let Verdict { status, outcome, reply } = verdict;
+        let flags = outcome.bit() | if self.dropped { DROPPED } else { 0 };
+        destination.deliver(Completion { request: self.request, status, flags, reply });
+        Some(destination)
     }
 }
 
@@ -96,7 +103,7 @@ impl<D: Destination> Drop for Responder<D> {
     fn drop(&mut self) {
         if self.destination.is_some() {
             let error = Error::new(Status::Internal, "the request was forgotten; please report this");
-            self.deliver(Verdict::failed(&error, Outcome::Unknown));
+            self.deliver(Verdict::failed(&error, Outcome::Unknown)).inspect(D::announce);
         }
     }
 }

@@ -117,13 +117,24 @@ impl<D: Destination> Core<D> {
     /// Delivers what ended. The state must not be locked.
     pub(super) fn complete(&self, finished: Vec<Finished<D>>) {
         let count = finished.len();
+        // Whoever is woken by the first of many would run at once, take that one, and sleep again.
+        let mut last: Option<D> = None;
         for (responder, verdict) in finished {
-            responder.finish(verdict);
+            let destination = responder.finish(verdict);
+            if let (Some(last), Some(destination)) = (&last, &destination)
+                && !destination.is_beside(last)
+            {
+                last.announce();
+            }
+            last = destination;
         }
+        last.inspect(D::announce);
         if count > 0 && self.delivering.fetch_sub(count, Ordering::SeqCst) == count {
-            // Whoever waits for this looks at the count with the state locked.
-            drop(self.state.lock());
-            self.settled.notify_all();
+            // Whoever waits for this has closed the client first, and looks at the count with the state locked. (A
+            // notification is a system call, also where nobody waits.)
+            if self.state.lock().phase == Phase::Closed {
+                self.settled.notify_all();
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 //! What a link tells, and what that means for the requests that wait: an answer, another attempt, an end.
 
-use std::mem;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -118,15 +117,14 @@ impl<D: Destination> Recipient for Core<D> {
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
-        // What broke the protocol, or a limit, is the reply to the first of them: sent again, it would do so again.
-        let mut is_culprit = why.status != Status::Lost;
         let judge = |state: &mut State<D>, unit: Lost| {
-            let status = if mem::take(&mut is_culprit) { why.status } else { Status::Lost };
             let to = Addressee { ticket: unit.ticket, part: unit.part };
             let pending = state.requests.get(unit.ticket)?;
             let is_atomic = matches!(pending.work, Work::Transaction(_));
-            if status == Status::Lost
-                && !is_atomic
+            // Its own reply broke the rules (or a limit), and would do so again.
+            let is_culprit = unit.is_next && why.status != Status::Lost;
+            if !is_atomic
+                && !is_culprit
                 && retry::may_run_twice(&unit.bytes, pending.idempotent)
                 && u32::from(pending.count_attempt(unit.part)) < self.config.max_attempts
             {
@@ -134,6 +132,7 @@ impl<D: Destination> Recipient for Core<D> {
                 pending.set_place(unit.part, sequence);
                 return None;
             }
+            let status = if is_culprit { why.status } else { Status::Lost };
             let error = Error::new(status, format!("{}; the command was sent, it may have run", why.message));
             self.fail_unit(state, to, &error, Outcome::Unknown)
         };

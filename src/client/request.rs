@@ -219,6 +219,11 @@ impl<D: Destination> Core<D> {
             return self.answer_of_nobody(link, destination);
         }
         let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
+        if prepared.lengths.as_slice().len() > self.config.max_requests {
+            let (count, most) = (prepared.lengths.as_slice().len(), self.config.max_requests);
+            let sentence = format!("the request has {count} commands, more than max_requests ({most}) allows");
+            return Err(Error::new(Status::Argument, sentence));
+        }
         let work = |first: u64| match (&prepared.plan, script.take()) {
             (_, Some(script)) => Work::Script(script),
             (Plan::Atomic(commands), _) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),

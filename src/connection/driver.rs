@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, sleep_until, timeout};
 
-use super::handshake::{Greeting, shake_hands};
-use super::link::{Connection, Link, News, Recipient};
+use super::handshake::{Greeting, has_data, shake_hands};
+use super::link::{Connection, Link, News, Read, Recipient};
 use super::reconnect::Schedule;
 use super::silence::{Silence, Verdict};
 use super::stream::{Dialer, Stream, reason};
@@ -24,6 +24,9 @@ const READS: usize = 16;
 
 /// Between two renewals of one link.
 const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
+
+/// So many bytes fit into the receive window of any peer, whatever it is busy with.
+const WINDOW: u64 = 32 << 10;
 
 /// What a link needs to be opened.
 #[derive(Clone)]
@@ -63,6 +66,14 @@ enum Ending {
     Broken(Error),
 }
 
+/// What a connection is watched with, beside [`Silence`].
+struct Watch {
+    /// The sequence number of the last PING.
+    ping: u64,
+    /// The kernel was told to end a connection on which nothing is acknowledged.
+    by_kernel: bool,
+}
+
 struct Driver {
     link: Arc<Link>,
     dialer: Option<Arc<dyn Dialer>>,
@@ -77,9 +88,13 @@ struct Driver {
 impl Driver {
     async fn run(mut self) {
         while !self.is_over() {
+            let mut refused = None;
             let pause = match self.dial_round().await {
                 None => return,
-                Some(Err(error)) => self.report_failure(error),
+                Some(Err(error)) => {
+                    refused = Some(error.clone()).filter(|error| error.status == Status::Auth);
+                    self.report_failure(error)
+                }
                 Some(Ok(connection)) => {
                     let born = Instant::now();
                     match self.serve(&connection).await {
@@ -96,13 +111,36 @@ impl Driver {
                     }
                 }
             };
-            if !pause.is_zero() && !self.is_over() {
-                tokio::select! {
-                    () = sleep(pause) => {}
-                    () = self.closed() => return,
-                }
+            if !pause.is_zero() {
+                self.pause(pause, refused.as_ref()).await;
             }
         }
+    }
+
+    /// Waits until the next dial or the end of the link. Whoever comes meanwhile to a server that `refused` the
+    /// password is told so at once: waiting for the next dial would not help.
+    async fn pause(&self, pause: Duration, refused: Option<&Error>) {
+        let until = Instant::now() + pause;
+        while !self.is_over() {
+            self.link.asleep.store(true, Ordering::SeqCst);
+            if let Some(error) = refused {
+                self.fail_waiting(error);
+            }
+            tokio::select! {
+                () = sleep_until(until.into()) => break,
+                () = self.link.notify.notified() => {}
+            }
+        }
+        self.link.asleep.store(false, Ordering::SeqCst);
+    }
+
+    /// Fails everything that waits for a connection.
+    fn fail_waiting(&self, error: &Error) {
+        if let Some(recipient) = self.recipient.upgrade() {
+            let waiting = self.link.clear_unsent();
+            recipient.unreachable(&self.link, waiting, error);
+        }
+        self.tell_of_room();
     }
 
     fn is_over(&self) -> bool {
@@ -144,7 +182,10 @@ impl Driver {
                 Err(error) => {
                     let error = Error::new(error.status, format!("{address}: {}", error.message));
                     self.link.change_standing(|standing| standing.error = Some(error.clone()));
-                    last = error;
+                    // A wrong password is what people must hear of, whatever ails the endpoints behind.
+                    if last.status != Status::Auth {
+                        last = error;
+                    }
                 }
             }
         }
@@ -157,12 +198,6 @@ impl Driver {
         }
     }
 
-    fn tell_of_room(&self) {
-        if self.link.has_room_again() {
-            self.tell(News::Writable);
-        }
-    }
-
     /// A whole round failed: fails those who wait if they shall not wait longer; gives the pause before the next.
     fn report_failure(&mut self, error: Error) -> Duration {
         self.failed_rounds = self.failed_rounds.saturating_add(1);
@@ -172,10 +207,8 @@ impl Driver {
             ConnectRetries::Rounds(rounds) => self.failed_rounds >= rounds,
         };
         self.tell(News::Unreachable(error.clone()));
-        if let Some(recipient) = self.recipient.upgrade().filter(|_| give_up || error.status == Status::Auth) {
-            let waiting = self.link.clear_unsent();
-            recipient.unreachable(&self.link, waiting, &error);
-            self.tell_of_room();
+        if give_up || error.status == Status::Auth {
+            self.fail_waiting(&error);
         }
         self.schedule.after_failure()
     }
@@ -194,11 +227,18 @@ impl Driver {
         self.tell_of_room();
     }
 
+    fn tell_of_room(&self) {
+        if self.link.has_room_again() {
+            self.tell(News::Writable);
+        }
+    }
+
     /// Moves bytes until the connection ends.
     async fn serve(&self, connection: &Connection) -> Ending {
         let link = &*self.link;
         let mut silence: Option<Silence> = None;
         let mut look_at = Instant::now();
+        let mut watch = Watch { ping: 0, by_kernel: self.dialer.is_none() };
         loop {
             if self.is_over() {
                 return Ending::Closed;
@@ -251,7 +291,8 @@ impl Driver {
                     }
                 }
                 () = sleep_until(look_at.into()), if silence.is_some() => {
-                    match self.look(&mut silence) {
+                    self.let_kernel_watch(connection, &mut watch);
+                    match self.look(&mut silence, &mut watch) {
                         Ok(at) => look_at = at,
                         Err(error) => return Ending::Broken(error),
                     }
@@ -265,7 +306,7 @@ impl Driver {
     fn read(&self, connection: &Connection) -> Result<bool, Error> {
         let Some(recipient) = self.recipient.upgrade() else { return Ok(false) };
         for _ in 0..READS {
-            if !self.link.drive(connection, &*recipient)? {
+            if self.link.drive(connection, &*recipient)? != Read::Full {
                 return Ok(false);
             }
         }
@@ -274,26 +315,40 @@ impl Driver {
 
     /// Reads until the end after a write failed; gives the better of the two reasons.
     fn last_words(&self, connection: &Connection, reason: &str) -> Error {
-        loop {
-            match self.read(connection) {
-                Ok(true) => {}
-                Ok(false) => return Error::new(Status::Lost, reason),
+        while let Some(recipient) = self.recipient.upgrade() {
+            match self.link.drive(connection, &*recipient) {
+                Ok(Read::Nothing) => break,
+                Ok(_) => {}
                 Err(error) => return error,
             }
         }
+        Error::new(Status::Lost, reason)
     }
 
-    fn look(&self, silence: &mut Option<Silence>) -> Result<Instant, Error> {
+    /// The kernel ends a connection on which nothing is acknowledged, and also one whose peer acknowledges everything
+    /// but takes no more bytes. The second one is busy, not dead: when that much is under way, the kernel must not judge.
+    fn let_kernel_watch(&self, connection: &Connection, watch: &mut Watch) {
+        let can_judge = self.link.outstanding() <= WINDOW;
+        if self.dialer.is_none() && can_judge != watch.by_kernel {
+            connection.stream.limit_silence(can_judge.then_some(self.link.config.dead_after));
+            watch.by_kernel = can_judge;
+        }
+    }
+
+    /// Looks whether a silent server is dead.
+    fn look(&self, silence: &mut Option<Silence>, watch: &mut Watch) -> Result<Instant, Error> {
         let now = Instant::now();
-        let Some(watch) = silence else { return Ok(now) };
+        let Some(silence) = silence else { return Ok(now) };
+        // Only what stands before the PING can be why it is not answered; what came later says nothing, and under
+        // steady traffic there would always be something.
         let ready_to_wait = || {
-            let tickets = self.link.tickets_in_flight();
+            let tickets = self.link.tickets_ahead_of(watch.ping);
             self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&tickets))
         };
-        match watch.look(now, ready_to_wait) {
+        match silence.look(now, ready_to_wait) {
             Verdict::Wait(at) => Ok(at),
             Verdict::Ping(at) => {
-                self.link.ping();
+                watch.ping = self.link.ping();
                 Ok(at)
             }
             Verdict::Dead => {
@@ -303,28 +358,34 @@ impl Driver {
         }
     }
 
-    /// One endpoint, from its name to the end of the handshake, on one budget.
+    /// One endpoint, from its name to the end of the handshake, on one budget. A server that is there but still loads
+    /// its data is waited for, however long that takes: nothing is sent to it meanwhile.
     async fn dial(&self, address: &Address) -> Result<(Connection, Greeting), Error> {
         let config = &*self.link.config;
-        let budget = config.connect_timeout;
         let limits = Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes };
         let mut parser = Parser::new(limits, config.receive_buffer);
         let attempt = async {
-            let stream = Stream::dial(address, config, self.dialer.as_ref(), budget).await?;
+            let stream = Stream::dial(address, config, self.dialer.as_ref(), config.connect_timeout).await?;
             let database = self.link.database();
-            let greeting = shake_hands(&stream, &mut parser, config, database, self.resp3_seen).await?;
-            Ok((stream, greeting))
+            let greeted = shake_hands(&stream, &mut parser, config, database, self.resp3_seen).await?;
+            Ok((stream, greeted))
         };
-        match timeout(budget, attempt).await {
-            Ok(Ok((stream, greeting))) => Ok((Connection::new(stream, parser), greeting)),
-            Ok(Err(error)) => Err(error),
-            Err(_) => {
-                let waited = budget.as_millis();
-                Err(Error::new(
-                    Status::Connect,
-                    format!("no connection within {waited} ms: the server does not answer"),
-                ))
-            }
+        let (stream, (greeting, mut is_ready)) = self.in_time(attempt).await?;
+        while !is_ready {
+            let loading = Error::new(Status::Connect, format!("{address}: the server is loading its data"));
+            self.link.change_standing(|standing| standing.error = Some(loading));
+            sleep(config.reconnect_delay).await;
+            is_ready = self.in_time(has_data(&stream, &mut parser, config)).await?;
         }
+        Ok((Connection::new(stream, parser), greeting))
+    }
+
+    /// What must be done within `connect_timeout`.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let budget = self.link.config.connect_timeout;
+        timeout(budget, work).await.unwrap_or_else(|_| {
+            let waited = budget.as_millis();
+            Err(Error::new(Status::Connect, format!("no connection within {waited} ms: the server does not answer")))
+        })
     }
 }

@@ -32,15 +32,16 @@ pub struct Greeting {
 }
 
 /// Makes a fresh connection ready for commands of one database. `resp3_seen`: this server spoke RESP3 before, so that
-/// falling back to RESP2 would change the shapes of replies under the user.
+/// falling back to RESP2 would change the shapes of replies under the user. Also says whether the server has its data;
+/// if not, ask [`has_data`] before sending anything, or every command is refused and the order among them lost.
 pub async fn shake_hands(
     stream: &Stream,
     parser: &mut Parser,
     config: &Config,
     database: u32,
     resp3_seen: bool,
-) -> Result<Greeting, Error> {
-    let mut conversation = Conversation { stream, parser };
+) -> Result<(Greeting, bool), Error> {
+    let mut conversation = Conversation { stream, parser, config };
     let greeting = match config.protocol {
         Protocol::Resp2 => None,
         Protocol::Resp3 => Some(conversation.hello(config).await?.ok_or_else(no_resp3)?),
@@ -56,8 +57,18 @@ pub async fn shake_hands(
             Greeting { protocol: 2, ..Greeting::default() }
         }
     };
-    conversation.settle(config, database, greeting.protocol).await?;
-    Ok(greeting)
+    let has_data = conversation.settle(config, database, greeting.protocol).await?;
+    Ok((greeting, has_data))
+}
+
+/// Whether a server that was loading its data has it now.
+pub async fn has_data(stream: &Stream, parser: &mut Parser, config: &Config) -> Result<bool, Error> {
+    let reply = Conversation { stream, parser, config }.ask_one(&["PING"]).await?;
+    Ok(!is_loading(&reply))
+}
+
+fn is_loading(reply: &Reply) -> bool {
+    reply.kind() == Kind::Error && reply.as_bytes().starts_with(b"LOADING ")
 }
 
 fn no_resp3() -> Error {
@@ -67,6 +78,7 @@ fn no_resp3() -> Error {
 struct Conversation<'a> {
     stream: &'a Stream,
     parser: &'a mut Parser,
+    config: &'a Config,
 }
 
 impl Conversation<'_> {
@@ -85,7 +97,7 @@ impl Conversation<'_> {
         }
         let text = text_of(&reply);
         let unknown = text.starts_with("NOPROTO") || text.to_ascii_lowercase().starts_with("err unknown command");
-        if unknown { Ok(None) } else { Err(refusal(&text)) }
+        if unknown { Ok(None) } else { Err(refusal(&text, config)) }
     }
 
     async fn authenticate(&mut self, config: &Config) -> Result<(), Error> {
@@ -94,11 +106,11 @@ impl Conversation<'_> {
             Some(username) => self.ask_one(&["AUTH", username.expose(), password.expose()]).await?,
             None => self.ask_one(&["AUTH", password.expose()]).await?,
         };
-        if reply.kind() == Kind::Error { Err(refusal(&text_of(&reply))) } else { Ok(()) }
+        if reply.kind() == Kind::Error { Err(refusal(&text_of(&reply), config)) } else { Ok(()) }
     }
 
-    /// Everything that needs a known user and may go out together. The last question is one that every server answers.
-    async fn settle(&mut self, config: &Config, database: u32, protocol: u32) -> Result<(), Error> {
+    /// Everything that needs a known user and may go out together; in the end whether the server has its data.
+    async fn settle(&mut self, config: &Config, database: u32, protocol: u32) -> Result<bool, Error> {
         let number = database.to_string();
         let mut questions: Vec<Vec<&str>> = Vec::new();
         if config.library_info {
@@ -110,27 +122,27 @@ impl Conversation<'_> {
         }
         if database != 0 {
             questions.push(vec!["SELECT", &number]);
-        } else if protocol == 2 {
-            questions.push(vec!["PING"]);
         }
+        questions.push(vec!["PING"]);
         let replies = self.ask(&questions).await?;
         for (question, reply) in questions.iter().zip(&replies) {
             let optional = question.get(1) == Some(&"SETINFO");
             if reply.kind() == Kind::Error && !optional {
                 let text = text_of(reply);
-                // A server that is loading its data refuses these but is there; what matters is asked again by commands.
+                // Who may not PING is connected all the same.
                 if question[0] == "PING" && !text.starts_with("NOAUTH") {
                     continue;
                 }
                 return Err(match question[0] {
-                    "SELECT" => {
+                    "SELECT" if !text.starts_with("NOAUTH") => {
+                        let text = without_secrets(&text, config);
                         Error::new(Status::Connect, format!("database {database} could not be selected: {text}"))
                     }
-                    _ => refusal(&text),
+                    _ => refusal(&text, config),
                 });
             }
         }
-        Ok(())
+        Ok(!replies.last().is_some_and(is_loading))
     }
 
     async fn ask_one(&mut self, words: &[&str]) -> Result<Reply, Error> {
@@ -162,10 +174,19 @@ impl Conversation<'_> {
                 Ok(taken) => drop(bytes.split_to(taken)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(broken(error)),
+                Err(error) => return Err(self.last_words(broken(error))),
             }
         }
         Ok(())
+    }
+
+    /// Why the server hung up before it was asked anything, if it said so; else `error`.
+    fn last_words(&mut self, error: Error) -> Error {
+        while let Ok(1..) = self.parser.receive(|space| self.stream.receive(space)) {}
+        match self.parser.next() {
+            Ok(Some(Frame::Reply(reply))) if reply.kind() == Kind::Error => refusal(&text_of(&reply), self.config),
+            _ => error,
+        }
     }
 
     async fn read(&mut self) -> Result<(), Error> {
@@ -188,14 +209,26 @@ fn broken(error: io::Error) -> Error {
     Error::new(Status::Connect, format!("{} during the handshake", reason(&error)))
 }
 
+/// The server's text, unless it repeats a secret that we told it.
+fn without_secrets<'a>(text: &'a str, config: &Config) -> &'a str {
+    let repeats = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| text.contains(secret.expose()));
+    // The words of this one are fixed, and a user may well be called "user".
+    let is_fixed = text == "WRONGPASS invalid username-password pair or user is disabled.";
+    if !is_fixed && (repeats(&config.password) || repeats(&config.username)) {
+        return "it repeats the user name or the password, so its words are not shown";
+    }
+    text
+}
+
 /// The server's "no" to HELLO or AUTH.
-fn refusal(text: &str) -> Error {
+fn refusal(text: &str, config: &Config) -> Error {
     let code = text.split(' ').next().unwrap_or_default();
+    let shown = without_secrets(text, config);
     match code {
-        "NOAUTH" => Error::new(Status::Auth, format!("the server wants a password, set the option password: {text}")),
-        "WRONGPASS" | "NOPERM" => Error::new(Status::Auth, text),
-        _ if text.contains("AUTH") || text.contains("password") => Error::new(Status::Auth, text),
-        _ => Error::new(Status::Connect, format!("the server refused the connection: {text}")),
+        "NOAUTH" => Error::new(Status::Auth, format!("the server wants a password, set the option password: {shown}")),
+        "WRONGPASS" | "NOPERM" => Error::new(Status::Auth, shown),
+        _ if text.contains("AUTH") || text.contains("password") => Error::new(Status::Auth, shown),
+        _ => Error::new(Status::Connect, format!("the server refused the connection: {shown}")),
     }
 }
 

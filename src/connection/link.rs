@@ -110,6 +110,17 @@ impl Connection {
     }
 }
 
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Nothing is there.
+    Nothing,
+    /// Less than there was room for: nothing more was there. What comes after it, and the end, wakes the reactor.
+    Rest,
+    /// There may be more.
+    Full,
+}
+
 /// A sample of the round-trip time under way: when the byte at this position was written.
 #[derive(Debug, Default)]
 struct Sample(Option<(u64, Instant)>);
@@ -203,8 +214,8 @@ impl Link {
         self.outgoing.lock().withdraw(sequence)
     }
 
-    /// True once after a request was refused for want of room, when there is room again. Asked after anything that makes
-    /// room, so that who waits for it hears of it.
+    /// True once after a refusal, when there is room again: [`News::Writable`] is to be told. To be asked after
+    /// whatever makes room.
     pub fn has_room_again(&self) -> bool {
         self.outgoing.lock().has_room_again()
     }
@@ -223,7 +234,9 @@ impl Link {
 
     /// Wakes the background if it sleeps: there are bytes to write.
     pub fn wake(&self) {
-        if self.asleep.swap(false, Ordering::SeqCst) {
+        // Looking first saves the exclusive access of every command but the first. It cannot miss a driver that falls
+        // asleep: it says so before it looks for bytes, under the lock under which the caller has appended them.
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             self.notify.notify_one();
         }
     }
@@ -240,8 +253,14 @@ impl Link {
         self.outgoing.lock().is_in_flight()
     }
 
-    pub(super) fn tickets_in_flight(&self) -> Vec<Ticket> {
-        self.outgoing.lock().tickets_in_flight().collect()
+    /// Bytes that were written and are not answered.
+    pub(super) fn outstanding(&self) -> u64 {
+        let outgoing = self.outgoing.lock();
+        outgoing.written().saturating_sub(outgoing.answered())
+    }
+
+    pub(super) fn tickets_ahead_of(&self, sequence: u64) -> Vec<Ticket> {
+        self.outgoing.lock().tickets_ahead_of(sequence).collect()
     }
 
     pub(super) fn disconnect(&self) -> Vec<Lost> {
@@ -253,11 +272,12 @@ impl Link {
         self.outgoing.lock().clear_unsent()
     }
 
-    pub(super) fn ping(&self) {
+    /// Appends a PING; gives its sequence number.
+    pub(super) fn ping(&self) -> u64 {
         let words = ["PING"];
         let length = command::encoded_length(&words).unwrap_or_default();
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
-        self.outgoing.lock().append(to, 1, length, |tail| command::encode(&words, tail));
+        self.outgoing.lock().append(to, 1, length, |tail| command::encode(&words, tail))
     }
 
     /// Writes what waits. `Ok(false)`: the socket is full, call again when it is writable.
@@ -286,15 +306,20 @@ impl Link {
         }
     }
 
-    /// Reads once and delivers the replies that are complete. `Ok(false)`: nothing more is there just now.
-    pub(super) fn drive(self: &Arc<Self>, connection: &Connection, recipient: &dyn Recipient) -> Result<bool, Error> {
+    /// Reads once and delivers the replies that are complete.
+    pub(super) fn drive(self: &Arc<Self>, connection: &Connection, recipient: &dyn Recipient) -> Result<Read, Error> {
         let mut incoming = connection.incoming.lock();
         let incoming = &mut *incoming;
-        let received = match incoming.parser.receive(|space| connection.stream.receive(space)) {
+        let mut room = 0;
+        let received = incoming.parser.receive(|space| {
+            room = space.len();
+            connection.stream.receive(space)
+        });
+        let received = match received {
             Ok(0) => return Err(Error::new(Status::Lost, "the server closed the connection")),
             Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Read::Full),
             Err(error) => return Err(Error::new(Status::Lost, reason(&error))),
         };
         self.counters.received.fetch_add(received as u64, Ordering::Relaxed);
@@ -310,7 +335,8 @@ impl Link {
         if assigned? {
             recipient.happened(self, News::Writable);
         }
-        parsed.map(|()| true)
+        parsed?;
+        Ok(if received < room { Read::Rest } else { Read::Full })
     }
 
     /// Takes every complete reply and message out of the parser.

@@ -4,6 +4,7 @@
 //! handed over stays until its last reply or the loss of the connection; before that it can be withdrawn without trace.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use bytes::{Bytes, BytesMut};
 
@@ -74,6 +75,8 @@ pub struct Lost {
     pub replies: u32,
     /// What was sent, for sending it again.
     pub bytes: Bytes,
+    /// The next reply would have been its.
+    pub is_next: bool,
 }
 
 /// How much may wait for one server.
@@ -104,6 +107,8 @@ pub struct Pipeline {
     next_sequence: u64,
     withdrawn_slots: usize,
     withdrawn_bytes: u64,
+    /// Slots that were given up while their bytes were being handed over.
+    abandoned: Vec<u64>,
     limits: Limits,
     was_full: bool,
 }
@@ -123,6 +128,7 @@ impl Pipeline {
             next_sequence: 1,
             withdrawn_slots: 0,
             withdrawn_bytes: 0,
+            abandoned: Vec::new(),
             limits,
             was_full: false,
         }
@@ -251,6 +257,9 @@ impl Pipeline {
     pub fn end_write(&mut self, taken: usize) {
         self.written += taken as u64;
         self.handed = self.written;
+        for sequence in mem::take(&mut self.abandoned) {
+            self.withdraw(sequence);
+        }
     }
 
     /// A reply came: who it is for. `None`: nobody waits, the link is out of step.
@@ -275,12 +284,20 @@ impl Pipeline {
         }
     }
 
-    /// Takes a slot out that was not handed over yet; false when it is too late for that or the slot is gone.
+    /// Takes a slot out that was not handed over yet; false when it is too late for that or the slot is gone. What is
+    /// too late keeps its place for its reply, but nobody's: if not all of it went out, it will not be sent again.
     pub fn withdraw(&mut self, sequence: u64) -> bool {
         let index = self.slots.partition_point(|slot| slot.sequence < sequence);
         let start = self.start_of(index);
         let Some(slot) = self.slots.get_mut(index) else { return false };
-        if slot.sequence != sequence || slot.replies == 0 || start < self.handed {
+        if slot.sequence != sequence || slot.replies == 0 {
+            return false;
+        }
+        if start < self.handed {
+            slot.ticket = Ticket::NOBODY;
+            if slot.end > self.written {
+                self.abandoned.push(sequence);
+            }
             return false;
         }
         slot.ticket = Ticket::NOBODY;
@@ -294,13 +311,15 @@ impl Pipeline {
     }
 
     /// The connection is gone: gives the slots that went out whole. What was not sent whole stays, and starts again
-    /// with its first byte.
+    /// with its first byte, unless it was given up.
     pub fn disconnect(&mut self) -> Vec<Lost> {
         let mut lost = Vec::new();
         let mut end = self.start;
+        let half_sent = self.written;
         while let Some(slot) = self.slots.front().filter(|slot| slot.end <= self.written) {
             let bytes = self.bytes_between(end, slot.end);
-            lost.push(Lost { ticket: slot.ticket, part: slot.part, replies: slot.replies, bytes });
+            let is_next = end == self.start;
+            lost.push(Lost { ticket: slot.ticket, part: slot.part, replies: slot.replies, bytes, is_next });
             end = slot.end;
             self.slots.pop_front();
         }
@@ -308,6 +327,10 @@ impl Pipeline {
         self.advance(end);
         self.written = end;
         self.handed = end;
+        let given_up = self.slots.front().filter(|slot| half_sent > end && slot.ticket == Ticket::NOBODY);
+        if let Some(sequence) = given_up.map(|slot| slot.sequence) {
+            self.withdraw(sequence);
+        }
         lost.retain(|slot| slot.ticket != Ticket::NOBODY);
         lost
     }
@@ -327,9 +350,9 @@ impl Pipeline {
             .collect()
     }
 
-    /// The requests that are in flight.
-    pub fn tickets_in_flight(&self) -> impl Iterator<Item = Ticket> {
-        let first = self.first_unsent();
+    /// The requests that are in flight ahead of the slot of this sequence number.
+    pub fn tickets_ahead_of(&self, sequence: u64) -> impl Iterator<Item = Ticket> {
+        let first = self.first_unsent().min(self.slots.partition_point(|slot| slot.sequence < sequence));
         self.slots.range(..first).map(|slot| slot.ticket).filter(|ticket| *ticket != Ticket::NOBODY)
     }
 

@@ -1,8 +1,9 @@
 //! When a silent server counts as dead. Pure: it is told the time.
 //!
 //! A link that owes replies and is silent is pinged; it is dead when the ping stays unanswered for `dead_after` and no
-//! request is ready to wait longer. (A peer that does not even acknowledge bytes is found by the kernel: the stream
-//! sets TCP_USER_TIMEOUT to the same time.)
+//! request ahead of it is ready to wait longer. (A peer that does not even acknowledge bytes is found by the kernel: the
+//! stream sets TCP_USER_TIMEOUT to the same time, unless so much is under way that a busy peer may have closed its
+//! window.)
 
 use std::time::{Duration, Instant};
 
@@ -42,8 +43,8 @@ impl Silence {
         self.pinged = None;
     }
 
-    /// Replies are owed, and it is time to look. `ready_to_wait`: whether any of those who wait has a deadline that
-    /// is still to come.
+    /// Replies are owed, and it is time to look. `ready_to_wait`: whether any of those ahead of the PING has a deadline
+    /// that is still to come.
     pub fn look(&mut self, now: Instant, ready_to_wait: impl FnOnce() -> bool) -> Verdict {
         match self.pinged {
             None if now < self.since + self.patience() => Verdict::Wait(self.since + self.patience()),

@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -76,6 +76,12 @@ impl Stream {
         Ok(rustix::net::sendmsg(self.socket.get_ref(), &slices[..count], &mut nothing, flags)?)
     }
 
+    /// After how long without an acknowledgement the kernel ends the connection; `None`: as it pleases.
+    pub fn limit_silence(&self, limit: Option<Duration>) {
+        // What is no TCP socket has no such limit, and needs none.
+        _ = set_silence(self.socket.get_ref(), limit);
+    }
+
     /// Waits until there may be something to read.
     pub async fn readable(&self) -> io::Result<AsyncFdReadyGuard<'_, Registered>> {
         self.socket.ready(Interest::READABLE).await
@@ -144,7 +150,17 @@ async fn connect(address: SocketAddr, config: &Config) -> io::Result<OwnedFd> {
         sockopt::set_tcp_keepintvl(&socket, (idle / 3).max(Duration::from_secs(1)))?;
         sockopt::set_tcp_keepcnt(&socket, 3)?;
     }
-    #[cfg(target_os = "linux")]
-    sockopt::set_tcp_user_timeout(&socket, u32::try_from(config.dead_after.as_millis()).unwrap_or(u32::MAX))?;
+    set_silence(&socket, Some(config.dead_after))?;
     Ok(socket)
+}
+
+#[cfg(target_os = "linux")]
+fn set_silence(socket: impl AsFd, limit: Option<Duration>) -> io::Result<()> {
+    let millis = limit.map_or(0, |limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX));
+    Ok(sockopt::set_tcp_user_timeout(socket, millis)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn set_silence(_: impl AsFd, _: Option<Duration>) -> io::Result<()> {
+    Ok(())
 }

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::ffi::{CString, c_void};
+use std::mem;
 use std::sync::{Arc, Condvar};
 use std::thread::JoinHandle;
 
@@ -43,6 +44,8 @@ struct Waiting {
     logs: usize,
     thread: Option<JoinHandle<()>>,
     running: bool,
+    /// The thread waits for calls.
+    sleeping: bool,
     /// No call will be added: the thread ends when there is none left.
     ended: bool,
 }
@@ -94,6 +97,14 @@ impl Callbacks {
         true
     }
 
+    /// Wakes the thread if it sleeps: calls were added.
+    pub(super) fn announce(&self) {
+        let sleeping = mem::take(&mut self.line.waiting.lock().sleeping);
+        if sleeping {
+            self.line.changed.notify_all();
+        }
+    }
+
     /// Says that no call will be added any more. Calls that wait still run.
     pub(super) fn end(&self) {
         self.line.waiting.lock().ended = true;
@@ -114,13 +125,7 @@ impl Callbacks {
 
 impl Line {
     fn add(&self, call: Call) {
-        let mut waiting = self.waiting.lock();
-        waiting.calls.push_back(call);
-        let was_empty = waiting.calls.len() == 1;
-        drop(waiting);
-        if was_empty {
-            self.changed.notify_all();
-        }
+        self.waiting.lock().calls.push_back(call);
     }
 
     fn run(&self) {
@@ -134,9 +139,11 @@ impl Line {
                     self.changed.notify_all();
                     return;
                 }
+                waiting.sleeping = true;
                 waiting = lock::wait(&self.changed, waiting);
             }
-            std::mem::swap(&mut batch, &mut waiting.calls);
+            waiting.sleeping = false;
+            mem::swap(&mut batch, &mut waiting.calls);
             waiting.logs = 0;
             drop(waiting);
             for call in batch.drain(..) {

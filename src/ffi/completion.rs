@@ -78,6 +78,24 @@ impl Destination for Target {
             Target::Log(callbacks) => callbacks.log(completion),
         }
     }
+
+    fn announce(&self) {
+        match self {
+            Target::Nowhere | Target::Waiter(_) => {}
+            Target::Queue { queue, .. } => queue.announce(),
+            Target::Callback { callbacks, .. } | Target::Log(callbacks) => callbacks.announce(),
+        }
+    }
+
+    fn is_beside(&self, other: &Target) -> bool {
+        match (self, other) {
+            (Target::Queue { queue, .. }, Target::Queue { queue: other, .. }) => Arc::ptr_eq(queue, other),
+            (Target::Callback { callbacks, .. }, Target::Callback { callbacks: other, .. }) => {
+                Arc::ptr_eq(callbacks, other)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// The completion of a request that was not accepted, for those who get one all the same.

@@ -1,11 +1,12 @@
 //! Where completions wait until somebody takes them.
 //!
-//! Invariant: the descriptor, once asked for, is readable exactly while there is something to take or a wake-up is due.
+//! Invariant: the descriptor, once asked for, is readable exactly while there is something to take or a wake-up is due;
+//! what was put counts from its announcement on, and whoever puts announces.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Arc, Condvar};
+use std::sync::{Arc, Condvar, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::boundary::{call, check_generation, check_may_wait, guard, null};
@@ -37,6 +38,8 @@ struct Held {
     owed: usize,
     /// Completions in here that are not final.
     messages: usize,
+    /// Threads that sleep until there is something to take.
+    sleepers: usize,
     woken: bool,
     freed: bool,
     signal: Option<Signal>,
@@ -70,12 +73,24 @@ impl Queue {
         }
         held.messages += usize::from(is_message);
         held.completions.push_back(completion);
-        if held.completions.len() == 1 {
+        true
+    }
+
+    /// Lets the descriptor and one sleeper know that completions were put.
+    pub(super) fn announce(&self) {
+        let mut held = self.held.lock();
+        if !held.completions.is_empty() {
             held.signal();
-            drop(held);
+            self.wake_one(held);
+        }
+    }
+
+    fn wake_one(&self, held: MutexGuard<'_, Held>) {
+        let sleeps = held.sleepers > 0;
+        drop(held);
+        if sleeps {
             self.arrived.notify_one();
         }
-        true
     }
 
     fn take(&self, out: &mut [std::mem::MaybeUninit<jr_completion>], timeout: Option<Duration>) -> usize {
@@ -86,7 +101,9 @@ impl Queue {
             if left.is_some_and(|left| left.is_zero()) {
                 return 0;
             }
+            held.sleepers += 1;
             held = lock::wait_for(&self.arrived, held, left);
+            held.sleepers -= 1;
         }
         let count = out.len().min(held.completions.len());
         let mut finals = 0;
@@ -101,8 +118,7 @@ impl Queue {
             held.unsignal();
         } else {
             // More than this caller wanted: the next one in the line is due.
-            drop(held);
-            self.arrived.notify_one();
+            self.wake_one(held);
         }
         count
     }

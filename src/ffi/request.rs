@@ -213,8 +213,8 @@ pub(super) unsafe fn to_target(
             check_generation(queue.generation)?;
             let most = client.client().config().max_unread;
             queue.queue.reserve(most)?;
-            let queue = Arc::clone(&queue.queue);
-            start(Target::Queue { queue: Arc::clone(&queue), user_data, most }).inspect_err(|_| queue.give_back())
+            let target = Target::Queue { queue: Arc::clone(&queue.queue), user_data, most };
+            start(target).inspect_err(|_| queue.queue.give_back())
         }
     }
 }
@@ -361,7 +361,10 @@ pub unsafe extern "C" fn jr_run_strings(
         let client = jr_client::check(client)?;
         check_may_wait()?;
         if strings.is_null() || count == 0 || count > isize::MAX as usize / size_of::<jr_bytes>() {
-            return Err(Error::new(Status::Argument, "jr_run needs a command: strings is NULL or count is out of range"));
+            return Err(Error::new(
+                Status::Argument,
+                "jr_run needs a command: strings is NULL or count is out of range",
+            ));
         }
         // SAFETY: not NULL, and the caller promises `count` texts.
         let strings = unsafe { slice::from_raw_parts(strings, count) };

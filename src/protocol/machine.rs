@@ -79,7 +79,10 @@ impl Machine {
     /// An aggregate has started. Whether the reply is complete, which it is when the aggregate is empty.
     pub fn open<S: Sink>(&mut self, kind: Kind, count: Option<usize>, sink: &mut S) -> Result<bool, Error> {
         if self.levels.len() >= self.limits.depth {
-            return Err(refused(format!("a reply is nested deeper than the limit of {}", self.limits.depth)));
+            return Err(refused(format!(
+                "a reply is nested deeper than the limit of {} (max_reply_depth)",
+                self.limits.depth
+            )));
         }
         self.charge(NODE)?;
         // The items are paid for as they come; a count that cannot come is refused at once.
@@ -150,7 +153,7 @@ impl Machine {
 
     #[cold]
     fn too_large(&self) -> Error {
-        refused(format!("a reply is larger than the limit of {} bytes", self.limits.reply_bytes))
+        refused(format!("a reply is larger than the limit of {} bytes (max_reply_bytes)", self.limits.reply_bytes))
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! * [`catalog`]: what must be known of commands.
 //! * [`command`]: argv to RESP and back. [`slot`]: which of the 16384 cluster slots a key belongs to.
-//! * [`reply`]: the immutable tree that a program gets. [`number`](self): the numbers that replies hold.
+//! * [`reply`]: the immutable tree that a program gets.
 //! * [`parser`]: bytes to replies, fed as they come. Inside, a tokenizer cuts the bytes, one structural machine
 //!   gives the tokens their place, and a builder writes nodes into raw blocks.
 //!

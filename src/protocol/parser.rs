@@ -14,6 +14,9 @@ use super::token::{LONG_TEXT, Token, Tokenizer, unexpected};
 /// A reply of at most so many bytes on the wire is counted first and allocated once.
 const SMALL: usize = LONG_TEXT;
 
+/// The read buffer holds a small reply, and a text that is not long behind it.
+const LEAST_BUFFER: usize = SMALL + LONG_TEXT + 64;
+
 /// The first room of a long text, when it is not shorter.
 const FIRST_ROOM: usize = 1 << 20;
 
@@ -76,9 +79,9 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// A parser with a read buffer of `buffer` bytes (at least 32 KiB), allocated when the first bytes come.
+    /// A parser with a read buffer of `buffer` bytes (at least 32 KiB and a little), allocated when the first bytes come.
     pub fn new(limits: Limits, buffer: usize) -> Parser {
-        let size = buffer.max(2 * SMALL);
+        let size = buffer.max(LEAST_BUFFER);
         Parser {
             input: Buffer::default(),
             start: 0,
@@ -312,7 +315,6 @@ impl Parser {
 
     /// Goes back to the start of the reply, to build it: with its exact memory when that is known.
     fn build(&mut self, memory: usize) -> Result<(), Error> {
-        self.tokens.reset();
         self.machine.reset();
         self.builder.start(memory)?;
         self.state = State::Building;
@@ -324,9 +326,6 @@ impl Parser {
         let input = Parser::rest(&self.input, self.start);
         while ahead <= SMALL {
             let Some((token, used)) = self.tokens.next(input.get(ahead..).unwrap_or_default())? else {
-                if input.len() > SMALL {
-                    break;
-                }
                 self.state = State::Counting { ahead };
                 return Ok(false);
             };

@@ -54,11 +54,6 @@ pub(super) struct Tokenizer {
 pub(super) type Found<T> = Result<Option<(T, usize)>, Error>;
 
 impl Tokenizer {
-    /// Forgets the line that was waited for: the next bytes are others.
-    pub fn reset(&mut self) {
-        self.searched = 0;
-    }
-
     /// The token at the front of `input`, which starts with the same bytes as last time when that gave `None`.
     #[inline]
     pub fn next<'a>(&mut self, input: &'a [u8]) -> Found<Token<'a>> {
@@ -263,9 +258,10 @@ fn stranger<'a>(mark: u8, input: &[u8]) -> Found<Token<'a>> {
         return Ok(None);
     }
     if mark == 0x15 || mark == 0x16 {
-        return Err(violation("the server speaks TLS, not plain RESP; use a rediss:// URL or another port".into()));
+        return Err(violation("the server speaks TLS, which this version does not; use its port without TLS".into()));
     }
-    Err(unexpected("a reply", input))
+    let Error { status, message } = unexpected("a reply", input);
+    Err(Error::new(status, format!("{message}; is this the port of a Redis server?")))
 }
 
 /// Says what was expected, and quotes what came instead.
@@ -279,4 +275,15 @@ pub(super) fn unexpected(wanted: &str, found: &[u8]) -> Error {
 #[cold]
 fn violation(message: String) -> Error {
     Error::new(Status::Protocol, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_advice_on_tls_names_nothing_that_is_refused() {
+        let error = stranger(0x15, &[0x15, 3, 1, 0, 2]).err().unwrap();
+        assert!(error.message.contains("without TLS") && !error.message.contains("rediss"), "{error}");
+    }
 }

@@ -116,6 +116,7 @@ impl Scripted {
         Scripted::answering(move |command| match command.name().as_str() {
             "HELLO" => vec![Step::send(HELLO_3)],
             "AUTH" | "CLIENT" | "SELECT" => vec![Step::send("+OK\r\n")],
+            "PING" => vec![Step::send("+PONG\r\n")],
             _ => answer(command),
         })
     }

@@ -61,8 +61,8 @@ fn what_is_withdrawn_is_never_written() {
     assert_eq!(pipeline.waiting(), 6);
     assert_eq!(write_all(&mut pipeline), b"<1><2><5><6><7><8>");
     assert!(!pipeline.withdraw(sequences[5]), "it was handed over");
-    for n in [1, 2, 5, 6, 7, 8] {
-        assert_eq!(pipeline.answer().unwrap().ticket, Ticket(n + 1));
+    for ticket in [2, 3, 0, 7, 8, 9] {
+        assert_eq!(pipeline.answer().unwrap().ticket, Ticket(ticket), "what was given up keeps its place");
     }
 }
 
@@ -77,8 +77,36 @@ fn a_loss_returns_what_went_out_whole_and_keeps_the_rest() {
     pipeline.end_write(5);
     let lost = pipeline.disconnect();
     assert_eq!(lost.len(), 1);
-    assert_eq!((lost[0].ticket, lost[0].bytes.as_ref()), (Ticket(1), &b"aaa"[..]));
+    assert_eq!((lost[0].ticket, lost[0].bytes.as_ref(), lost[0].is_next), (Ticket(1), &b"aaa"[..], true));
     assert_eq!(write_all(&mut pipeline), b"bbbccc");
+}
+
+#[test]
+fn what_was_half_sent_and_given_up_is_not_started_again() {
+    let mut pipeline = Pipeline::new(WIDE);
+    let first = push(&mut pipeline, 1, b"aaa");
+    let second = push(&mut pipeline, 2, b"bbb");
+    push(&mut pipeline, 3, b"ccc");
+    let mut parts = Vec::new();
+    pipeline.begin_write(&mut parts);
+    pipeline.end_write(5);
+    assert!(!pipeline.withdraw(first) && !pipeline.withdraw(second));
+    assert_eq!(pipeline.disconnect(), []);
+    assert_eq!(write_all(&mut pipeline), b"ccc");
+    assert_eq!((pipeline.waiting(), pipeline.waiting_bytes()), (1, 3));
+}
+
+#[test]
+fn what_is_given_up_during_a_write_that_did_not_take_it_is_never_written() {
+    let mut pipeline = Pipeline::new(WIDE);
+    push(&mut pipeline, 1, b"aaa");
+    let second = push(&mut pipeline, 2, b"bbb");
+    push(&mut pipeline, 3, b"ccc");
+    let mut parts = Vec::new();
+    pipeline.begin_write(&mut parts);
+    assert!(!pipeline.withdraw(second), "nobody can know yet");
+    pipeline.end_write(3);
+    assert_eq!(write_all(&mut pipeline), b"ccc");
 }
 
 #[test]
@@ -117,7 +145,9 @@ fn it_behaves_like_a_plain_list() {
         sequence: u64,
         bytes: Vec<u8>,
         handed: usize,
+        given_up: bool,
     }
+    let name_of = |slot: &Model| if slot.given_up { 0 } else { slot.ticket };
     for seed in 0..300 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut pipeline = Pipeline::new(WIDE);
@@ -130,13 +160,21 @@ fn it_behaves_like_a_plain_list() {
                         if random.u32(0..20) == 0 { random.usize(LARGE..3 * LARGE) } else { random.usize(1..80) };
                     let bytes: Vec<u8> = (0..length).map(|n| (next as usize + n) as u8).collect();
                     let sequence = push(&mut pipeline, next, &bytes);
-                    model.push(Model { ticket: next, sequence, bytes, handed: 0 });
+                    model.push(Model { ticket: next, sequence, bytes, handed: 0, given_up: false });
                     next += 1;
                 }
                 45..65 => {
                     let mut parts = Vec::new();
                     pipeline.begin_write(&mut parts);
                     let all: Vec<u8> = parts.concat();
+                    if !model.is_empty() && random.u32(0..4) == 0 {
+                        let index = random.usize(0..model.len());
+                        if pipeline.withdraw(model[index].sequence) {
+                            assert_eq!(model.remove(index).handed, 0);
+                        } else {
+                            model[index].given_up = true;
+                        }
+                    }
                     let mut taken = if random.bool() { all.len() } else { random.usize(0..=all.len()) };
                     pipeline.end_write(taken);
                     let mut written = &all[..taken];
@@ -148,9 +186,10 @@ fn it_behaves_like_a_plain_list() {
                         taken -= part;
                     }
                     assert_eq!(taken, 0);
+                    model.retain(|slot| !slot.given_up || slot.handed > 0);
                 }
                 65..80 => {
-                    let expected = model.first().filter(|slot| slot.handed == slot.bytes.len()).map(|slot| slot.ticket);
+                    let expected = model.first().filter(|slot| slot.handed == slot.bytes.len()).map(name_of);
                     assert_eq!(pipeline.answer().map(|to| to.ticket.0), expected);
                     if expected.is_some() {
                         model.remove(0);
@@ -162,17 +201,20 @@ fn it_behaves_like_a_plain_list() {
                         assert_eq!(pipeline.withdraw(model[index].sequence), model[index].handed == 0);
                         if model[index].handed == 0 {
                             model.remove(index);
+                        } else {
+                            model[index].given_up = true;
                         }
                     }
                 }
                 _ => {
                     let lost = pipeline.disconnect();
-                    let gone: Vec<&Model> = model.iter().take_while(|slot| slot.handed == slot.bytes.len()).collect();
+                    let whole = model.iter().take_while(|slot| slot.handed == slot.bytes.len()).count();
+                    let gone: Vec<Model> = model.drain(..whole).filter(|slot| !slot.given_up).collect();
                     assert_eq!(lost.len(), gone.len());
                     for (lost, gone) in lost.iter().zip(&gone) {
                         assert_eq!((lost.ticket.0, lost.bytes.as_ref()), (gone.ticket, gone.bytes.as_slice()));
                     }
-                    model.drain(..lost.len());
+                    model.retain(|slot| !slot.given_up);
                     model.iter_mut().for_each(|slot| slot.handed = 0);
                 }
             }

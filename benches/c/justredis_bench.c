@@ -1,0 +1,219 @@
+/* A load generator and benchmark of justredis: one client, in each of the ways a program can use it. */
+#define _POSIX_C_SOURCE 200809L
+#include "measure.h"
+
+#include <justredis.h>
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const measure_mode modes[] = {
+    {"execute", "every thread calls jr_execute", false},
+    {"queue", "every thread has a queue, and waits in jr_queue_take", true},
+    {"poll", "as queue, but waits in poll(2) for the descriptor of the queue", true},
+    {"callback", "every thread lets callbacks submit the next request", true},
+    {NULL, NULL, false},
+};
+
+static const measure_program program = {
+    "justredis_bench", "runs GET or SET through justredis and prints throughput, latency and CPU time", modes};
+
+/* The command of every request, and the client that all share. */
+typedef struct context {
+    jr_client *client;
+    jr_bytes words[3];
+    jr_command command;
+} context;
+
+static jr_request request_of(const context *context) {
+    jr_request request = {.size = sizeof request, .commands = &context->command, .count = 1};
+    return request;
+}
+
+/* A reply is looked at as a program would: its kind, and that a value has its length. */
+static void finish(measure_worker *worker, jr_status status, jr_reply *reply, uint64_t since) {
+    const measure_options *options = worker->options;
+    if (status != JR_OK)
+        measure_failed(worker, reply ? reply->bytes : jr_error_text());
+    else if (options->set ? reply->kind != JR_STATUS : reply->kind != JR_STRING || reply->length != options->value)
+        measure_failed(worker, "an unexpected reply");
+    else
+        measure_done(worker, since);
+    jr_reply_free(reply);
+}
+
+static void execute(measure_worker *worker) {
+    const context *context = worker->shared;
+    jr_request request = request_of(context);
+    measure_begin(worker);
+    while (measure_may_start(worker)) {
+        uint64_t since = measure_now();
+        jr_reply *reply = NULL;
+        jr_status status = jr_execute(context->client, &request, &reply);
+        finish(worker, status, reply, since);
+    }
+}
+
+static void submit(const context *context, const jr_request *request) {
+    if (jr_submit(context->client, request, NULL) != JR_OK)
+        measure_give_up("jr_submit", jr_error_text());
+}
+
+static void wait_for(const jr_queue *queue) {
+    struct pollfd descriptor = {.fd = jr_queue_fd(queue), .events = POLLIN};
+    poll(&descriptor, 1, -1);
+}
+
+static void take_from_queue(measure_worker *worker, bool polls) {
+    const context *context = worker->shared;
+    unsigned window = worker->options->window, in_flight = 0;
+    jr_queue *queue = jr_queue_new();
+    jr_completion *completions = measure_memory(window * sizeof *completions);
+    jr_request request = request_of(context);
+    request.queue = queue;
+    measure_begin(worker);
+    for (;;) {
+        while (in_flight < window && measure_may_start(worker)) {
+            request.user_data = measure_sample(worker);
+            submit(context, &request);
+            in_flight++;
+        }
+        if (!in_flight)
+            break;
+        if (polls)
+            wait_for(queue);
+        int64_t count = jr_queue_take(queue, completions, window, polls ? 0 : -1);
+        if (count < 0)
+            measure_give_up("jr_queue_take", jr_error_text());
+        for (int64_t index = 0; index < count; index++)
+            finish(worker, completions[index].status, completions[index].reply, completions[index].user_data);
+        in_flight -= (unsigned)count;
+    }
+    free(completions);
+    jr_queue_free(queue);
+}
+
+static void queue(measure_worker *worker) {
+    take_from_queue(worker, false);
+}
+
+static void poll_queue(measure_worker *worker) {
+    take_from_queue(worker, true);
+}
+
+/* One place in the window of a worker that lives by callbacks: it submits itself again from its callback. Only the
+ * callback thread touches it and the worker, once it runs. */
+typedef struct place {
+    struct chain *chain;
+    uint64_t since;
+} place;
+
+typedef struct chain {
+    measure_worker *worker;
+    place *places;
+    unsigned in_flight;
+    pthread_mutex_t lock;
+    pthread_cond_t ended;
+    bool has_ended;
+} chain;
+
+static void called_back(const jr_completion *completion);
+
+static void submit_place(place *place) {
+    measure_worker *worker = place->chain->worker;
+    if (!measure_may_start(worker))
+        return;
+    jr_request request = request_of(worker->shared);
+    request.callback = called_back;
+    request.user_data = (uint64_t)(uintptr_t)place;
+    place->since = measure_sample(worker);
+    place->chain->in_flight++;
+    submit(worker->shared, &request);
+}
+
+static void end_when_empty(chain *chain) {
+    if (chain->in_flight)
+        return;
+    pthread_mutex_lock(&chain->lock);
+    chain->has_ended = true;
+    pthread_cond_signal(&chain->ended);
+    pthread_mutex_unlock(&chain->lock);
+}
+
+static void called_back(const jr_completion *completion) {
+    place *place = (struct place *)(uintptr_t)completion->user_data;
+    chain *chain = place->chain;
+    chain->in_flight--;
+    finish(chain->worker, completion->status, completion->reply, place->since);
+    submit_place(place);
+    end_when_empty(chain);
+}
+
+/* The first callback fills the window, so that only the callback thread submits. */
+static void fill_window(const jr_completion *completion) {
+    chain *chain = (struct chain *)(uintptr_t)completion->user_data;
+    jr_reply_free(completion->reply);
+    for (unsigned index = 0; index < chain->worker->options->window; index++)
+        submit_place(&chain->places[index]);
+    end_when_empty(chain);
+}
+
+static void callback(measure_worker *worker) {
+    chain chain = {.worker = worker, .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
+    chain.places = measure_memory(worker->options->window * sizeof *chain.places);
+    for (unsigned index = 0; index < worker->options->window; index++)
+        chain.places[index].chain = &chain;
+    jr_request request = request_of(worker->shared);
+    request.callback = fill_window;
+    request.user_data = (uint64_t)(uintptr_t)&chain;
+    measure_begin(worker);
+    submit(worker->shared, &request);
+    pthread_mutex_lock(&chain.lock);
+    while (!chain.has_ended)
+        pthread_cond_wait(&chain.ended, &chain.lock);
+    pthread_mutex_unlock(&chain.lock);
+    free(chain.places);
+}
+
+static jr_client *connect_to(const measure_options *options) {
+    char url[512];
+    if (!options->url)
+        snprintf(url, sizeof url, "redis://%s:%u", options->host, options->port);
+    jr_config *config = jr_config_new();
+    jr_client *client = NULL;
+    if (jr_config_set(config, "url", options->url ? options->url : url) != JR_OK ||
+        jr_client_new(config, &client) != JR_OK)
+        measure_give_up("no client", jr_error_text());
+    jr_config_free(config);
+    return client;
+}
+
+static void write_value(const jr_client *client, const char *value, size_t length) {
+    jr_bytes words[] = {jr_text("SET"), jr_text(MEASURE_KEY), {value, length}};
+    jr_command command = {words, 3};
+    jr_request request = {.size = sizeof request, .commands = &command, .count = 1};
+    jr_reply *reply = NULL;
+    if (jr_execute(client, &request, &reply) != JR_OK)
+        measure_give_up("SET", reply ? reply->bytes : jr_error_text());
+    jr_reply_free(reply);
+}
+
+int main(int count, char **arguments) {
+    void (*const works[])(measure_worker *) = {execute, queue, poll_queue, callback};
+    measure_options options = measure_arguments(&program, count, arguments);
+    char *value = measure_value(&options);
+    context context = {.client = connect_to(&options)};
+    write_value(context.client, value, options.value);
+    context.words[0] = jr_text(options.set ? "SET" : "GET");
+    context.words[1] = jr_text(MEASURE_KEY);
+    context.words[2] = (jr_bytes){value, options.value};
+    context.command = (jr_command){context.words, options.set ? 3 : 2};
+    int status = measure_run(&program, &options, works[options.mode - modes], &context);
+    jr_client_close(context.client, 1000);
+    jr_client_free(context.client);
+    free(value);
+    return status;
+}

@@ -1,0 +1,95 @@
+/* What the benchmark programs share: arguments, threads that work for a time or a count, latencies, CPU, the results.
+ */
+#ifndef MEASURE_H
+#define MEASURE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The key that is read and written: 16 bytes. */
+#define MEASURE_KEY "benchmark:000001"
+
+/* Latencies in nanoseconds: each power of two in 128 steps, so a percentile is right within 1 %. */
+#define MEASURE_BUCKETS (64 * 128)
+
+typedef struct measure_program {
+    const char *name;
+    const char *about;
+    /* Ends with NULL; the first is the default. */
+    const struct measure_mode *modes;
+} measure_program;
+
+typedef struct measure_mode {
+    const char *name;
+    const char *about;
+    /* Its number of requests in flight is --window; else one for each thread. */
+    bool has_window;
+} measure_mode;
+
+typedef struct measure_options {
+    const measure_mode *mode;
+    const char *host;
+    const char *url;
+    unsigned port;
+    /* SET instead of GET. */
+    bool set;
+    bool json;
+    size_t value;
+    unsigned threads;
+    unsigned window;
+    double warmup;
+    double seconds;
+    /* Instead of a time: so many requests, all threads together. */
+    uint64_t count;
+} measure_options;
+
+typedef struct measure_worker {
+    const measure_options *options;
+    /* What the program gave to measure_run. */
+    void *shared;
+    /* The next three belong to the one thread that starts and ends the requests of this worker. */
+    uint64_t started;
+    uint64_t quota;
+    uint64_t *latencies;
+    atomic_uint_fast64_t done;
+    atomic_uint_fast64_t failures;
+} measure_worker;
+
+/* Reads the arguments; --help and a wrong one end the program. */
+measure_options measure_arguments(const measure_program *program, int count, char **arguments);
+
+/* Runs `work` on every thread and prints what came of it. Gives the exit status of the program. */
+int measure_run(const measure_program *program, const measure_options *options, void (*work)(measure_worker *),
+                void *shared);
+
+/* In `work`: it is connected and ready. Returns when all are. */
+void measure_begin(measure_worker *worker);
+
+/* Whether one more request may be started; then it counts as started. */
+bool measure_may_start(measure_worker *worker);
+
+/* The time at which a request starts, where many are in flight: of every 32nd, 0 of the others, as a look at the clock
+ * costs as much as a quarter of a request. */
+uint64_t measure_sample(const measure_worker *worker);
+
+/* A request ended well; it started at `since` (0: not sampled). */
+void measure_done(measure_worker *worker, uint64_t since);
+
+/* A request failed for this reason; the first one is printed. */
+void measure_failed(measure_worker *worker, const char *reason);
+
+/* Nanoseconds of the monotonic clock. */
+uint64_t measure_now(void);
+
+/* The value that is written, of --value bytes and a NUL. */
+char *measure_value(const measure_options *options);
+
+/* malloc, or the end. */
+void *measure_memory(size_t size);
+
+/* Prints why it cannot go on, and exits. */
+_Noreturn void measure_give_up(const char *what, const char *reason);
+
+#endif

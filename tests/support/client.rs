@@ -1,0 +1,231 @@
+//! The library as a test wants it: a client over the Rust layer, completions that are collected and counted, and
+//! waiting that ends. The only part of the harness that uses what it judges.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use justredis::client::Client;
+use justredis::client::completion::{Completion, Destination, MORE};
+use justredis::client::request::{Request, Timeout};
+use justredis::config::Config;
+use justredis::connection::stream::Dialer;
+use justredis::error::{Error, Outcome, Status};
+use justredis::protocol::reply::Reply;
+use justredis::topology::Route;
+
+use super::wait::{self, LIMIT};
+
+/// Where completions go and stay until they are taken; clones are the same inbox.
+#[derive(Clone, Default)]
+pub struct Inbox(Arc<(Mutex<Vec<Done>>, Condvar)>);
+
+/// A completion with its flags taken apart.
+#[derive(Debug)]
+pub struct Done {
+    pub request: u64,
+    pub status: Status,
+    pub outcome: Outcome,
+    /// More completions of the same request follow.
+    pub more: bool,
+    pub reply: Reply,
+}
+
+impl Destination for Inbox {
+    fn deliver(&self, completion: Completion) -> bool {
+        let Completion { request, status, flags, reply } = completion;
+        let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
+        let said: Vec<Outcome> = outcomes.into_iter().filter(|outcome| flags & outcome.bit() != 0).collect();
+        assert_eq!(said.len(), 1, "exactly one outcome: {flags:b}");
+        self.lock().push(Done { request, status, outcome: said[0], more: flags & MORE != 0, reply });
+        self.0.1.notify_all();
+        true
+    }
+}
+
+impl Inbox {
+    fn lock(&self) -> MutexGuard<'_, Vec<Done>> {
+        // A test that failed while it waited must not take the I/O thread of the others with it.
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many are there.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Waits until there are `count` in all. Every completion that comes starts the limit anew.
+    pub fn until(&self, count: usize) {
+        let mut done = self.lock();
+        while done.len() < count {
+            let before = (done.len(), Instant::now());
+            while done.len() == before.0 {
+                assert!(before.1.elapsed() < LIMIT, "{} of {count} completions came", done.len());
+                done =
+                    self.0.1.wait_timeout(done, Duration::from_millis(100)).unwrap_or_else(PoisonError::into_inner).0;
+            }
+        }
+    }
+
+    /// Waits until there are `count`, and takes everything out.
+    pub fn take(&self, count: usize) -> Vec<Done> {
+        self.until(count);
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Waits for one completion for each of `ids`, proves that each has exactly one, and gives them by id.
+    pub fn each_once(&self, ids: &[u64]) -> HashMap<u64, Done> {
+        let done = self.take(ids.len());
+        assert_eq!(done.len(), ids.len(), "as many completions as requests");
+        let by_id: HashMap<u64, Done> = done.into_iter().map(|done| (done.request, done)).collect();
+        assert_eq!(by_id.len(), ids.len(), "no request completed twice");
+        assert!(ids.iter().all(|id| by_id.contains_key(id)), "no completion of somebody else");
+        by_id
+    }
+}
+
+impl Done {
+    /// The text of the reply, of whatever kind that has one.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(self.reply.as_bytes()).into_owned()
+    }
+
+    /// The reply as a number.
+    pub fn integer(&self) -> i64 {
+        self.reply.to_i64().unwrap_or_else(|| panic!("no integer: {self:?}"))
+    }
+
+    pub fn is_ok(&self) -> bool {
+        self.status == Status::Ok
+    }
+
+    /// Status and outcome, to be compared at once.
+    pub fn ending(&self) -> (Status, Outcome) {
+        (self.status, self.outcome)
+    }
+
+    /// That this is how it ended, and that the text says each of `words`.
+    pub fn says(&self, status: Status, outcome: Outcome, words: &[&str]) {
+        assert_eq!(self.ending(), (status, outcome), "{}", self.text());
+        words.iter().for_each(|word| assert!(self.text().contains(word), "{word:?} is missing: {}", self.text()));
+    }
+}
+
+/// A request of these commands with nothing special about it.
+pub fn request<'a, W>(commands: &'a [&'a [W]]) -> Request<'a, W> {
+    Request { commands, atomic: false, idempotent: false, timeout: Timeout::Default, route: Route::ByKey }
+}
+
+/// A timeout of so many milliseconds.
+pub fn within(milliseconds: u64) -> Timeout {
+    Timeout::After(Duration::from_millis(milliseconds))
+}
+
+/// A configuration of a URL and some options.
+pub fn config(url: impl AsRef<str>, options: &[(&str, &str)]) -> Config {
+    let mut config = Config::default();
+    config.set("url", url.as_ref()).unwrap();
+    options.iter().for_each(|(name, value)| config.set(name, value).unwrap());
+    config
+}
+
+/// A client, and an inbox for what is submitted without waiting.
+#[derive(Clone)]
+pub struct Tester {
+    pub client: Client<Inbox>,
+    pub inbox: Inbox,
+}
+
+impl Tester {
+    pub fn connect(url: impl AsRef<str>) -> Tester {
+        Tester::with(url, &[])
+    }
+
+    pub fn with(url: impl AsRef<str>, options: &[(&str, &str)]) -> Tester {
+        Tester::dialling(url, options, None)
+    }
+
+    pub fn dialling(url: impl AsRef<str>, options: &[(&str, &str)], dialer: Option<Arc<dyn Dialer>>) -> Tester {
+        let client = Client::new(config(url, options), dialer).unwrap();
+        Tester { client, inbox: Inbox::default() }
+    }
+
+    /// Submits to a place of its own and waits.
+    pub fn wait_for<W: AsRef<[u8]>>(&self, request: &Request<'_, W>) -> Result<Done, Error> {
+        let inbox = Inbox::default();
+        let id = self.client.submit(request, inbox.clone())?;
+        Ok(inbox.each_once(&[id]).remove(&id).unwrap())
+    }
+
+    /// One command, waited for.
+    pub fn run<W: AsRef<[u8]>>(&self, words: &[W]) -> Done {
+        self.wait_for(&request(&[words])).unwrap()
+    }
+
+    /// One command that must succeed: its text.
+    pub fn text<W: AsRef<[u8]>>(&self, words: &[W]) -> String {
+        let done = self.run(words);
+        assert!(done.is_ok(), "{done:?} {}", done.text());
+        done.text()
+    }
+
+    /// One command with a deadline of its own, waited for.
+    pub fn run_within<W: AsRef<[u8]>>(&self, milliseconds: u64, words: &[W]) -> Done {
+        self.wait_for(&Request { timeout: within(milliseconds), ..request(&[words]) }).unwrap()
+    }
+
+    /// Several commands as a transaction, waited for.
+    pub fn atomic<W: AsRef<[u8]>>(&self, commands: &[&[W]]) -> Done {
+        self.wait_for(&Request { atomic: true, ..request(commands) }).unwrap()
+    }
+
+    /// One command to the inbox, not waited for.
+    pub fn submit<W: AsRef<[u8]>>(&self, words: &[W]) -> u64 {
+        self.send(&request(&[words])).unwrap()
+    }
+
+    /// One command with a deadline of its own to the inbox.
+    pub fn submit_within<W: AsRef<[u8]>>(&self, milliseconds: u64, words: &[W]) -> u64 {
+        self.send(&Request { timeout: within(milliseconds), ..request(&[words]) }).unwrap()
+    }
+
+    /// A request to the inbox.
+    pub fn send<W: AsRef<[u8]>>(&self, request: &Request<'_, W>) -> Result<u64, Error> {
+        self.client.submit(request, self.inbox.clone())
+    }
+
+    /// A number of the statistics of the first link.
+    pub fn stat(&self, key: &str) -> i64 {
+        let stats = self.client.stats().unwrap();
+        let link = &stats.find(b"links").unwrap().items()[0];
+        link.find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap()
+    }
+
+    /// Waits until a statistic satisfies a condition.
+    pub fn until_stat(&self, key: &str, mut holds: impl FnMut(i64) -> bool) {
+        wait::until(&format!("the statistic {key}"), || holds(self.stat(key)));
+    }
+
+    pub fn until_connected(&self) {
+        self.until_stat("connected", |connected| connected == 1);
+    }
+
+    pub fn until_disconnected(&self) {
+        self.until_stat("connected", |connected| connected == 0);
+    }
+
+    /// An inbox that hears of events from now on.
+    pub fn events(&self) -> Inbox {
+        let inbox = Inbox::default();
+        self.client.listen(inbox.clone()).unwrap();
+        inbox
+    }
+}
+
+/// Waits until an event of this name has come.
+pub fn until_event(events: &Inbox, name: &str) {
+    wait::until(&format!("the event {name}"), || {
+        let seen = events.lock();
+        seen.iter().any(|done| done.reply.find(b"event").is_some_and(|event| event.as_bytes() == name.as_bytes()))
+    });
+}
