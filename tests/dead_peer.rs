@@ -115,7 +115,7 @@ fn a_server_that_sleeps_for_another_client_is_not_dead() {
 #[test]
 fn a_server_that_takes_no_more_bytes_is_not_dead() {
     let server = Server::start();
-    let client = Tester::with(server.url(), &[("dead_after", "100")]);
+    let client = Tester::with(server.url(), &[("dead_after", "300")]);
     assert_eq!(client.text(&["PING"]), "PONG");
     server.stop();
     let large = vec![b'x'; 8 << 20];

@@ -92,10 +92,8 @@ fn killed_and_restarted_in_the_middle_of_ten_thousand_requests() {
     let server = Server::builder().arguments(&["--appendonly", "yes", "--appendfsync", "always"]).start();
     let client = Tester::with(server.url(), &SOON);
     // Killed before the first connection there would be nothing to make again.
-    client.until_stat("connections", |connections| connections > 0);
-    let started = AtomicUsize::new(0);
+    client.until_connected();
     let pace = |number: usize| {
-        started.fetch_add(1, SeqCst);
         // The second half does not begin before the kill, so that there are requests on both sides of it.
         if number == REQUESTS / THREADS / 2 {
             client.until_stat("reconnects", |reconnects| reconnects > 0);
@@ -105,7 +103,7 @@ fn killed_and_restarted_in_the_middle_of_ten_thousand_requests() {
         let (client, pace) = (&client, &pace);
         let threads: Vec<_> =
             (0..THREADS).map(|thread| scope.spawn(move || push_and_count(client, thread, pace))).collect();
-        wait::until("the requests to be under way", || started.load(SeqCst) > REQUESTS / 4);
+        wait::until("the requests to be under way", || client.inbox.len() > REQUESTS / 10);
         server.kill();
         server.restart();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -114,12 +112,13 @@ fn killed_and_restarted_in_the_middle_of_ten_thousand_requests() {
     assert_eq!(ids.len(), REQUESTS);
     let done = client.inbox.each_once(&ids);
     check(&server, &sent, &done);
-    assert!(done.values().filter(|done| done.outcome == Answered).count() > REQUESTS / 4, "most were answered");
+    assert!(done.values().filter(|done| done.outcome == Answered).count() > REQUESTS / 4, "many were answered");
 }
 
 #[test]
 fn cut_again_and_again_under_load() {
     let (server, proxy, client) = through_proxy(&[]);
+    client.until_connected();
     let pace = |_: usize| ();
     let sent: Vec<Sent> = thread::scope(|scope| {
         let (client, pace) = (&client, &pace);

@@ -35,7 +35,7 @@ fn refusing(text: &'static str, times: usize) -> Scripted {
 }
 
 fn commands(server: &Scripted) -> usize {
-    let handshake = ["HELLO", "AUTH", "CLIENT", "SELECT"];
+    let handshake = ["HELLO", "AUTH", "CLIENT", "SELECT", "PING"];
     server.received().iter().filter(|command| !handshake.contains(&command.name().as_str())).count()
 }
 

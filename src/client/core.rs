@@ -138,7 +138,8 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// Ends a request that was taken out before its answer came. The state must not be locked. `sentence` gets whether the server may have run it.
+    /// Ends a request that was taken out before its answer came. `sentence` gets whether the server may have run it. The
+    /// state must not be locked.
     pub(super) fn abort(
         &self,
         pending: Pending<D>,

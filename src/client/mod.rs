@@ -50,6 +50,14 @@ impl<D: Destination> Client<D> {
         Ok(Client { core, link })
     }
 
+    /// As [`Client::new`], with a listener that misses nothing: see [`Client::listen`].
+    pub fn with_listener(config: Config, dialer: Option<Arc<dyn Dialer>>, listener: D) -> Result<Client<D>, Error> {
+        let database = config.database;
+        let core = Core::start(config, dialer)?;
+        let link = core.open_and_listen(database, listener)?;
+        Ok(Client { core, link })
+    }
+
     /// A view on another database.
     pub fn database(&self, number: u32) -> Result<Client<D>, Error> {
         Ok(Client { core: Arc::clone(&self.core), link: self.core.link(number)? })

@@ -310,8 +310,20 @@ impl<D: Destination> Core<D> {
 
     /// Registers a request that hears of events; nothing is sent.
     pub(super) fn listen(&self, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
+        self.add_listener(&mut self.state.lock(), link, destination)
+    }
+
+    /// Opens the link of a database with a listener that hears of all that happens to it, its first connection included.
+    pub(super) fn open_and_listen(&self, database: u32, destination: D) -> Result<Arc<Link>, Error> {
+        // News wait for this lock.
         let mut state = self.state.lock();
-        let ticket = self.reserve(&mut state)?;
+        let link = self.link(database)?;
+        self.add_listener(&mut state, &link, destination)?;
+        Ok(link)
+    }
+
+    fn add_listener(&self, state: &mut State<D>, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
+        let ticket = self.reserve(state)?;
         let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Events);
         state.requests.fill(ticket, pending);
         state.listeners.push(ticket);

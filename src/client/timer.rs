@@ -136,7 +136,8 @@ impl<D: Destination> Core<D> {
                 let address = standing.address;
                 match (outcome, standing.error) {
                     (Outcome::NotRun, Some(error)) => {
-                        format!("{address}: not sent within {timeout} ms; {}", error.message)
+                        // Its sentence begins with the address.
+                        format!("{}; not sent within {timeout} ms", error.message)
                     }
                     (Outcome::NotRun, None) => format!("{address}: not sent within {timeout} ms"),
                     _ => format!("{address}: no answer within {timeout} ms"),

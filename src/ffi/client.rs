@@ -78,11 +78,13 @@ pub extern "C" fn jr_client_new(
         let dialer = dialer.map(|dialer| Arc::new(ClientDialer::new(dialer)));
         let has_logger = logger.is_some();
         let callbacks = Callbacks::new(logger);
-        let root: Client<Target> = Client::new(options, dialer.clone().map(|dialer| dialer as Arc<dyn Dialer>))?;
-        if has_logger {
+        let by_user = dialer.clone().map(|dialer| dialer as Arc<dyn Dialer>);
+        let root: Client<Target> = if has_logger {
             callbacks.start()?;
-            root.listen(Target::Log(Arc::clone(&callbacks)))?;
-        }
+            Client::with_listener(options, by_user, Target::Log(Arc::clone(&callbacks)))?
+        } else {
+            Client::new(options, by_user)?
+        };
         let shared = Arc::new(Shared { root: root.clone(), callbacks, dialer });
         let generation = runtime::generation();
         out.write(Box::new(jr_client {

@@ -142,6 +142,8 @@ impl Shared {
         thread::spawn(move || {
             for client in listener.incoming() {
                 if self.refusing.load(SeqCst) {
+                    // Closing is not enough: a child that another test has just forked may hold the listener, too.
+                    SockRef::from(&listener).shutdown(Shutdown::Both).unwrap();
                     break;
                 }
                 if let Ok(client) = client {
