@@ -69,6 +69,18 @@ impl<D: Destination> Client<D> {
         self.core.submit(&self.link, request, destination)
     }
 
+    /// As [`Client::submit`], for a caller who then waits for the completion: with nothing else under way, this thread
+    /// writes the request and reads the answer itself. `is_done` says whether `destination` has its completion; it may
+    /// also come later.
+    pub fn execute<A: AsRef<[u8]>>(
+        &self,
+        request: &Request<'_, A>,
+        destination: D,
+        is_done: impl Fn() -> bool,
+    ) -> Result<u64, Error> {
+        self.core.execute(&self.link, request, destination, is_done)
+    }
+
     /// `destination` hears of what happens to the connections, until it is cancelled or the client ends.
     pub fn listen(&self, destination: D) -> Result<u64, Error> {
         self.core.listen(&self.link, destination)

@@ -14,6 +14,7 @@ use super::gather::{Gather, Shape};
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::script::Script;
 use super::transaction::{FRAME, Transaction};
+use crate::connection::lead::Lead;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
 use crate::error::{Error, Status};
@@ -185,13 +186,41 @@ fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
 }
 
 impl<D: Destination> Core<D> {
-    /// Accepts a request or says why not.
+    /// Accepts a request or says why not; the background writes it and reads the answer.
     pub(super) fn submit<A: AsRef<[u8]>>(
         &self,
         link: &Arc<Link>,
         request: &Request<'_, A>,
         destination: D,
     ) -> Result<u64, Error> {
+        self.accept(link, request, destination, false).map(|(id, _)| id)
+    }
+
+    /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
+    /// and its answer read here, until `is_done` or for a while.
+    pub(super) fn execute<A: AsRef<[u8]>>(
+        &self,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        destination: D,
+        is_done: impl Fn() -> bool,
+    ) -> Result<u64, Error> {
+        let (id, lead) = self.accept(link, request, destination, true)?;
+        if let Some(lead) = lead {
+            let patience = self.config.dead_after / 4;
+            let deadline = self.timeout_of(request).unwrap_or(patience);
+            lead.drive(self, patience.min(deadline), is_done);
+        }
+        Ok(id)
+    }
+
+    fn accept<A: AsRef<[u8]>>(
+        &self,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        destination: D,
+        leads: bool,
+    ) -> Result<(u64, Option<Lead>), Error> {
         let refused = |sentence| Error::new(Status::Refused, sentence);
         let mut script = None;
         let plan = match request.commands {
@@ -216,7 +245,7 @@ impl<D: Destination> Core<D> {
             return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
         }
         if !self.topology.serves(request.route, link)? {
-            return self.answer_of_nobody(link, destination);
+            return self.answer_of_nobody(link, destination).map(|id| (id, None));
         }
         let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
         if prepared.lengths.as_slice().len() > self.config.max_requests {
@@ -237,7 +266,15 @@ impl<D: Destination> Core<D> {
             }
             _ => Work::Single,
         };
-        self.enqueue(link, request, &prepared, work, destination)
+        self.enqueue(link, request, &prepared, work, destination, leads)
+    }
+
+    fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<Duration> {
+        match request.timeout {
+            Timeout::Default => self.config.command_timeout,
+            Timeout::None => None,
+            Timeout::After(timeout) => Some(timeout),
+        }
     }
 
     fn enqueue<A: AsRef<[u8]>>(
@@ -247,19 +284,20 @@ impl<D: Destination> Core<D> {
         prepared: &Prepared<'_, A>,
         work: impl FnOnce(u64) -> Work,
         destination: D,
-    ) -> Result<u64, Error> {
-        let timeout = match request.timeout {
-            Timeout::Default => self.config.command_timeout,
-            Timeout::None => None,
-            Timeout::After(timeout) => Some(timeout),
-        };
+        leads: bool,
+    ) -> Result<(u64, Option<Lead>), Error> {
+        let timeout = self.timeout_of(request);
         let due = timeout.map(|timeout| self.clock.after(timeout));
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
-        let appended = link
-            .submit(prepared.lengths.as_slice().len(), prepared.total, |pipeline| prepared.append(pipeline, ticket));
-        let sequence = match appended {
-            Ok(sequence) => sequence,
+        let (slots, bytes) = (prepared.lengths.as_slice().len(), prepared.total);
+        let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
+        let appended = match leads {
+            true => link.submit_and_lead(slots, bytes, append),
+            false => link.submit(slots, bytes, append).map(|sequence| (sequence, None)),
+        };
+        let (sequence, lead) = match appended {
+            Ok(appended) => appended,
             Err(error) => {
                 state.requests.give_back(ticket);
                 return Err(error);
@@ -277,11 +315,13 @@ impl<D: Destination> Core<D> {
         state.requests.fill(ticket, pending);
         let earlier = due.is_some_and(|due| self.set_deadline(&mut state, ticket, due));
         drop(state);
-        link.wake();
+        if lead.is_none() {
+            link.wake();
+        }
         if earlier {
             self.clock.wake();
         }
-        Ok(ticket.0)
+        Ok((ticket.0, lead))
     }
 
     /// EVAL as it goes out: with the text, or with its digest where the server holds the script.

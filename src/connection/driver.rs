@@ -28,6 +28,9 @@ const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
 /// So many bytes fit into the receive window of any peer, whatever it is busy with.
 const WINDOW: u64 = 32 << 10;
 
+/// When no caller has read for this long, the background listens again.
+const CALLERS_PAUSE: Duration = Duration::from_millis(100);
+
 /// What a link needs to be opened.
 #[derive(Clone)]
 pub struct Opening {
@@ -66,12 +69,69 @@ enum Ending {
     Broken(Error),
 }
 
-/// What a connection is watched with, beside [`Silence`].
+/// What a connection is watched with.
 struct Watch {
+    silence: Option<Silence>,
+    look_at: Instant,
+    /// What was received when it looked last.
+    heard: u64,
     /// The sequence number of the last PING.
     ping: u64,
     /// The kernel was told to end a connection on which nothing is acknowledged.
     by_kernel: bool,
+}
+
+impl Watch {
+    fn new(by_kernel: bool) -> Watch {
+        Watch { silence: None, look_at: Instant::now(), heard: 0, ping: 0, by_kernel }
+    }
+
+    /// A silence can only be one while replies are owed.
+    fn begin_or_end(&mut self, link: &Link) {
+        match (&self.silence, link.is_in_flight()) {
+            (None, true) => {
+                let now = Instant::now();
+                self.look_at = now + link.config.dead_after / 4;
+                self.heard = link.counters.received.load(Ordering::Relaxed);
+                self.silence = Some(Silence::new(link.config.dead_after, now));
+            }
+            (Some(_), false) => self.silence = None,
+            _ => {}
+        }
+    }
+}
+
+/// Whether callers still read for themselves. When they have not for a while, the background must hear of the end of the
+/// connection again.
+struct Callers {
+    read: bool,
+    taken: u64,
+    look_at: Instant,
+}
+
+impl Default for Callers {
+    fn default() -> Callers {
+        Callers { read: false, taken: 0, look_at: Instant::now() }
+    }
+}
+
+impl Callers {
+    fn observe(&mut self, link: &Link) {
+        let (is_background, taken) = link.turn();
+        if is_background {
+            self.read = false;
+        } else if !self.read {
+            *self = Callers { read: true, taken, look_at: Instant::now() + CALLERS_PAUSE };
+        }
+    }
+
+    fn look(&mut self, link: &Link) {
+        let (_, taken) = link.turn();
+        if taken == self.taken {
+            link.attend_if_nobody();
+        }
+        *self = Callers { read: true, taken, look_at: Instant::now() + CALLERS_PAUSE };
+    }
 }
 
 struct Driver {
@@ -96,7 +156,8 @@ impl Driver {
                     self.report_failure(error)
                 }
                 Some(Ok(connection)) => {
-                    let born = Instant::now();
+                    let (born, connection) = (Instant::now(), Arc::new(connection));
+                    self.link.connect(&connection);
                     match self.serve(&connection).await {
                         Ending::Closed => return,
                         Ending::Renewed => {
@@ -104,8 +165,7 @@ impl Driver {
                             RENEWAL_PAUSE.saturating_sub(born.elapsed())
                         }
                         Ending::Broken(error) => {
-                            drop(connection);
-                            self.report_loss(error);
+                            self.report_loss(error, &connection);
                             self.schedule.after_loss(born.elapsed())
                         }
                     }
@@ -213,13 +273,13 @@ impl Driver {
         self.schedule.after_failure()
     }
 
-    fn report_loss(&mut self, error: Error) {
+    fn report_loss(&mut self, error: Error, connection: &Connection) {
         let error = Error::new(error.status, format!("{}: {}", self.link.address(), error.message));
         self.link.change_standing(|standing| {
             standing.connected = false;
             standing.error = Some(error.clone());
         });
-        let lost = self.link.disconnect();
+        let lost = self.link.disconnect(connection);
         if let Some(recipient) = self.recipient.upgrade() {
             recipient.lost(&self.link, lost, &error);
             recipient.happened(&self.link, News::Lost(error));
@@ -234,18 +294,19 @@ impl Driver {
     }
 
     /// Moves bytes until the connection ends.
-    async fn serve(&self, connection: &Connection) -> Ending {
+    async fn serve(&self, connection: &Arc<Connection>) -> Ending {
         let link = &*self.link;
-        let mut silence: Option<Silence> = None;
-        let mut look_at = Instant::now();
-        let mut watch = Watch { ping: 0, by_kernel: self.dialer.is_none() };
+        let mut watch = Watch::new(self.dialer.is_none());
+        let mut callers = Callers::default();
         loop {
             if self.is_over() {
                 return Ending::Closed;
             }
+            if let Some(error) = connection.failure.lock().take() {
+                return Ending::Broken(error);
+            }
             let renewing = link.renewing.load(Ordering::SeqCst);
-            let in_flight = link.is_in_flight();
-            if renewing && !in_flight {
+            if renewing && link.disconnect_if_idle() {
                 return Ending::Renewed;
             }
             let writable = match if renewing { Ok(true) } else { link.flush(connection) } {
@@ -253,15 +314,9 @@ impl Driver {
                 // What the server said before it went is worth reading: it may say why.
                 Err(error) => return Ending::Broken(self.last_words(connection, &reason(&error))),
             };
-            match (&mut silence, link.is_in_flight()) {
-                (None, true) => {
-                    let now = Instant::now();
-                    look_at = now + link.config.dead_after / 4;
-                    silence = Some(Silence::new(link.config.dead_after, now));
-                }
-                (Some(_), false) => silence = None,
-                _ => {}
-            }
+            link.set_blocked(!writable);
+            watch.begin_or_end(link);
+            callers.observe(link);
             link.asleep.store(true, Ordering::SeqCst);
             if writable && !renewing && link.is_unsent() {
                 link.asleep.store(false, Ordering::SeqCst);
@@ -269,52 +324,44 @@ impl Driver {
             }
             tokio::select! {
                 biased;
-                ready = connection.stream.readable() => {
+                ready = connection.stream.ready() => {
                     link.asleep.store(false, Ordering::SeqCst);
                     let Ok(mut ready) = ready else { return Ending::Closed };
                     match self.read(connection) {
-                        Ok(true) => tokio::task::yield_now().await,
-                        Ok(false) => ready.clear_ready(),
+                        Ok(Read::Nothing) => ready.clear_ready(),
+                        // The end may stand behind what was read. But first what gathered meanwhile goes out.
+                        Ok(Read::Rest) => {}
+                        Ok(Read::Full) => tokio::task::yield_now().await,
                         Err(error) => return Ending::Broken(error),
-                    }
-                    if let Some(silence) = &mut silence {
-                        silence.heard(Instant::now());
                     }
                 }
                 () = link.notify.notified() => {}
-                ready = connection.stream.writable(), if !writable => {
-                    let Ok(mut ready) = ready else { return Ending::Closed };
-                    match link.flush(connection) {
-                        Ok(true) => {}
-                        Ok(false) => ready.clear_ready(),
-                        Err(error) => return Ending::Broken(self.last_words(connection, &reason(&error))),
-                    }
-                }
-                () = sleep_until(look_at.into()), if silence.is_some() => {
+                () = sleep_until(watch.look_at.into()), if watch.silence.is_some() => {
                     self.let_kernel_watch(connection, &mut watch);
-                    match self.look(&mut silence, &mut watch) {
-                        Ok(at) => look_at = at,
-                        Err(error) => return Ending::Broken(error),
+                    if let Err(error) = self.look(&mut watch) {
+                        return Ending::Broken(error);
                     }
                 }
+                () = sleep_until(callers.look_at.into()), if callers.read => callers.look(link),
             }
             link.asleep.store(false, Ordering::SeqCst);
         }
     }
 
-    /// Reads what is there, at most [`READS`] times; true when there may be more.
-    fn read(&self, connection: &Connection) -> Result<bool, Error> {
-        let Some(recipient) = self.recipient.upgrade() else { return Ok(false) };
-        for _ in 0..READS {
-            if self.link.drive(connection, &*recipient)? != Read::Full {
-                return Ok(false);
+    /// Reads while there is much, at most [`READS`] times; gives what the last read brought.
+    fn read(&self, connection: &Arc<Connection>) -> Result<Read, Error> {
+        let Some(recipient) = self.recipient.upgrade() else { return Ok(Read::Nothing) };
+        for _ in 1..READS {
+            let read = self.link.drive(connection, &*recipient)?;
+            if read != Read::Full {
+                return Ok(read);
             }
         }
-        Ok(true)
+        self.link.drive(connection, &*recipient)
     }
 
     /// Reads until the end after a write failed; gives the better of the two reasons.
-    fn last_words(&self, connection: &Connection, reason: &str) -> Error {
+    fn last_words(&self, connection: &Arc<Connection>, reason: &str) -> Error {
         while let Some(recipient) = self.recipient.upgrade() {
             match self.link.drive(connection, &*recipient) {
                 Ok(Read::Nothing) => break,
@@ -336,26 +383,32 @@ impl Driver {
     }
 
     /// Looks whether a silent server is dead.
-    fn look(&self, silence: &mut Option<Silence>, watch: &mut Watch) -> Result<Instant, Error> {
+    fn look(&self, watch: &mut Watch) -> Result<(), Error> {
         let now = Instant::now();
-        let Some(silence) = silence else { return Ok(now) };
+        let Watch { silence: Some(silence), heard, ping, look_at, .. } = watch else { return Ok(()) };
+        let received = self.link.counters.received.load(Ordering::Relaxed);
+        if received != std::mem::replace(heard, received) {
+            silence.heard(now);
+        }
         // Only what stands before the PING can be why it is not answered; what came later says nothing, and under
         // steady traffic there would always be something.
         let ready_to_wait = || {
-            let tickets = self.link.tickets_ahead_of(watch.ping);
+            let tickets = self.link.tickets_ahead_of(*ping);
             self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&tickets))
         };
         match silence.look(now, ready_to_wait) {
-            Verdict::Wait(at) => Ok(at),
+            Verdict::Wait(at) => *look_at = at,
             Verdict::Ping(at) => {
-                watch.ping = self.link.ping();
-                Ok(at)
+                *ping = self.link.ping();
+                *look_at = at;
             }
             Verdict::Dead => {
                 let waited = self.link.config.dead_after.as_millis();
-                Err(Error::new(Status::Lost, format!("the server is silent: no answer to a PING within {waited} ms")))
+                let sentence = format!("the server is silent: no answer to a PING within {waited} ms");
+                return Err(Error::new(Status::Lost, sentence));
             }
         }
+        Ok(())
     }
 
     /// One endpoint, from its name to the end of the handshake, on one budget. A server that is there but still loads

@@ -7,6 +7,7 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 
+use super::attention::Attention;
 use super::stream::{Stream, reason};
 use crate::config::{Config, Protocol, Secret};
 use crate::error::{Error, Status};
@@ -169,15 +170,20 @@ impl Conversation<'_> {
 
     async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
         while !bytes.is_empty() {
-            let mut ready = self.stream.writable().await.map_err(broken)?;
             match self.stream.send(std::slice::from_ref(&bytes)) {
                 Ok(taken) => drop(bytes.split_to(taken)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room().await?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.last_words(broken(error))),
             }
         }
         Ok(())
+    }
+
+    async fn wait_for_room(&self) -> Result<(), Error> {
+        self.stream.attend(Attention::ReadingAndWriting).map_err(broken)?;
+        self.stream.ready().await.map_err(broken)?.clear_ready();
+        self.stream.attend(Attention::Reading).map_err(broken)
     }
 
     /// Why the server hung up before it was asked anything, if it said so; else `error`.
@@ -191,7 +197,7 @@ impl Conversation<'_> {
 
     async fn read(&mut self) -> Result<(), Error> {
         loop {
-            let mut ready = self.stream.readable().await.map_err(broken)?;
+            let mut ready = self.stream.ready().await.map_err(broken)?;
             match self.parser.receive(|space| self.stream.receive(space)) {
                 Ok(0) => {
                     return Err(Error::new(Status::Connect, "the server closed the connection during the handshake"));

@@ -1,20 +1,23 @@
 //! One connection to one server, through all its deaths: what is given to it is sent in order, and its owner, the
-//! [`Recipient`], hears of every reply and every loss. The link belongs to no thread: whoever has reason to may call
-//! `flush` and `drive`; today that is the background driver.
+//! [`Recipient`], hears of every reply and every loss. The link belongs to no thread: the background writes and reads
+//! ([`super::driver`]), or a caller does it for itself ([`super::lead`]).
 //!
-//! Locks are taken in this order: incoming, (the recipient's own), outgoing.
+//! Locks are taken in this order: incoming, (the recipient's own), writer, outgoing.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use std::{io, mem};
+use std::{fmt, io, mem};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::attention::{Attention, CAN_LOOK_AWAY};
 use super::handshake::Greeting;
+use super::lead::Lead;
 use super::pipeline::{Addressee, Limits, Lost, Pipeline, Ticket};
 use super::stream::{Stream, reason};
+use super::turn::{Change, Turn};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
@@ -91,12 +94,16 @@ pub struct Standing {
 /// The living part of a link: one socket.
 pub(super) struct Connection {
     pub(super) stream: Stream,
-    incoming: Lock<Incoming>,
+    pub(super) incoming: Lock<Incoming>,
     /// The parts of the write that is under way; who holds it writes.
     writer: Lock<Vec<Bytes>>,
+    /// Why a caller who read found the connection at its end; the background draws the consequences.
+    pub(super) failure: Lock<Option<Error>>,
+    /// How long a caller waits on the socket, in microseconds.
+    pub(super) patience: AtomicU64,
 }
 
-struct Incoming {
+pub(super) struct Incoming {
     parser: Parser,
     replies: Vec<Reply>,
     answers: Vec<Answer>,
@@ -106,7 +113,48 @@ struct Incoming {
 impl Connection {
     pub(super) fn new(stream: Stream, parser: Parser) -> Connection {
         let incoming = Incoming { parser, replies: Vec::new(), answers: Vec::new(), pushes: Vec::new() };
-        Connection { stream, incoming: Lock::new(incoming), writer: Lock::new(Vec::new()) }
+        Connection {
+            stream,
+            incoming: Lock::new(incoming),
+            writer: Lock::default(),
+            failure: Lock::default(),
+            patience: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
+/// The bytes on their way out, and who reads what comes back. Both under one lock, because whether somebody reads
+/// depends on whether something is under way.
+pub(super) struct Outgoing {
+    pub(super) pipeline: Pipeline,
+    pub(super) turn: Turn,
+    /// The connection that carries the bytes; what another one brings is not for them.
+    connection: Option<Arc<Connection>>,
+    /// The socket is full: the background must hear of room.
+    blocked: bool,
+}
+
+impl Outgoing {
+    pub(super) fn belongs_to(&self, connection: &Arc<Connection>) -> bool {
+        self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
+    }
+
+    /// Tells the kernel what the background is to hear of. (What goes wrong here goes wrong with the socket, which
+    /// whoever reads or writes next will find out.)
+    fn attend(&self) {
+        let Some(connection) = &self.connection else { return };
+        let attention = match (self.blocked, self.turn.is_background()) {
+            (true, _) => Attention::ReadingAndWriting,
+            (false, true) => Attention::Reading,
+            (false, false) => Attention::None,
+        };
+        _ = connection.stream.attend(attention);
+    }
+
+    pub(super) fn apply(&self, change: Change) {
+        if change != Change::Nothing {
+            self.attend();
+        }
     }
 }
 
@@ -115,7 +163,7 @@ impl Connection {
 pub(super) enum Read {
     /// Nothing is there.
     Nothing,
-    /// Less than there was room for: nothing more was there. What comes after it, and the end, wakes the reactor.
+    /// Less than there was room for: nothing more was there but perhaps the end.
     Rest,
     /// There may be more.
     Full,
@@ -126,11 +174,10 @@ pub(super) enum Read {
 struct Sample(Option<(u64, Instant)>);
 
 /// One connection to one server and database.
-#[derive(Debug)]
 pub struct Link {
     pub(super) config: Arc<Config>,
     database: u32,
-    outgoing: Lock<Pipeline>,
+    pub(super) outgoing: Lock<Outgoing>,
     standing: Lock<Standing>,
     sample: Lock<Sample>,
     /// What is counted.
@@ -143,6 +190,12 @@ pub struct Link {
     pub(super) renewing: AtomicBool,
 }
 
+impl fmt::Debug for Link {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Link").field("database", &self.database).finish_non_exhaustive()
+    }
+}
+
 impl Link {
     pub(super) fn new(config: Arc<Config>, database: u32) -> Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
@@ -150,7 +203,12 @@ impl Link {
         Link {
             config,
             database,
-            outgoing: Lock::new(Pipeline::new(limits)),
+            outgoing: Lock::new(Outgoing {
+                pipeline: Pipeline::new(limits),
+                turn: Turn::new(),
+                connection: None,
+                blocked: false,
+            }),
             standing: Lock::new(Standing { address, ..Standing::default() }),
             sample: Lock::default(),
             counters: Counters::default(),
@@ -179,50 +237,99 @@ impl Link {
     /// Requests and bytes that wait.
     pub fn waiting(&self) -> (usize, usize) {
         let outgoing = self.outgoing.lock();
-        (outgoing.waiting(), outgoing.waiting_bytes())
+        (outgoing.pipeline.waiting(), outgoing.pipeline.waiting_bytes())
     }
 
     /// Appends a request: all its units or, when a limit is reached, none. `append` gets the pipeline. To be followed
     /// by [`Link::wake`] when the caller has let go of its locks.
     pub fn submit<T>(&self, slots: usize, bytes: usize, append: impl FnOnce(&mut Pipeline) -> T) -> Result<T, Error> {
         let mut outgoing = self.outgoing.lock();
-        if !outgoing.has_room(slots, bytes) {
-            let (requests, waiting) = (outgoing.waiting(), outgoing.waiting_bytes());
-            drop(outgoing);
-            return Err(Error::new(
-                Status::Full,
-                format!(
-                    "{}: {requests} requests with {waiting} bytes wait already (limits: max_requests {}, max_request_bytes {})",
-                    self.address(),
-                    self.config.max_requests,
-                    self.config.max_request_bytes,
-                ),
-            ));
+        if !outgoing.pipeline.has_room(slots, bytes) {
+            return Err(self.is_full(&outgoing.pipeline));
         }
-        Ok(append(&mut outgoing))
+        let change = Self::joined(&mut outgoing);
+        outgoing.apply(change);
+        Ok(append(&mut outgoing.pipeline))
+    }
+
+    /// As [`Link::submit`], by a caller who waits for the answer and is ready to write and read for itself: with
+    /// `Some`, it has to, and the background is not to be woken.
+    pub fn submit_and_lead<T>(
+        self: &Arc<Self>,
+        slots: usize,
+        bytes: usize,
+        append: impl FnOnce(&mut Pipeline) -> T,
+    ) -> Result<(T, Option<Lead>), Error> {
+        let mut outgoing = self.outgoing.lock();
+        if !outgoing.pipeline.has_room(slots, bytes) {
+            return Err(self.is_full(&outgoing.pipeline));
+        }
+        let Some(connection) = outgoing.connection.clone().filter(|_| CAN_LOOK_AWAY && !self.is_ending()) else {
+            return Ok((append(&mut outgoing.pipeline), None));
+        };
+        let idle = outgoing.pipeline.is_idle();
+        let (leads, change) = outgoing.turn.offer(idle);
+        outgoing.apply(change);
+        let appended = append(&mut outgoing.pipeline);
+        drop(outgoing);
+        if change == Change::Leave {
+            // The background shall look now and then whether callers still read.
+            self.notify.notify_one();
+        }
+        Ok((appended, leads.then(|| Lead::new(Arc::clone(self), connection))))
     }
 
     /// Appends what was accepted before, whatever the limits say.
     pub fn submit_again(&self, to: Addressee, replies: u32, bytes: Bytes) -> u64 {
-        let sequence = self.outgoing.lock().append_encoded(to, replies, bytes);
+        let mut outgoing = self.outgoing.lock();
+        let change = Self::joined(&mut outgoing);
+        outgoing.apply(change);
+        let sequence = outgoing.pipeline.append_encoded(to, replies, bytes);
+        drop(outgoing);
         self.wake();
         sequence
     }
 
+    fn joined(outgoing: &mut Outgoing) -> Change {
+        let idle = outgoing.pipeline.is_idle();
+        outgoing.turn.join(idle)
+    }
+
+    fn is_full(&self, pipeline: &Pipeline) -> Error {
+        let (requests, bytes) = (pipeline.waiting(), pipeline.waiting_bytes());
+        Error::new(
+            Status::Full,
+            format!(
+                "{}: {requests} requests with {bytes} bytes wait already (limits: max_requests {}, max_request_bytes {})",
+                self.address(),
+                self.config.max_requests,
+                self.config.max_request_bytes,
+            ),
+        )
+    }
+
+    fn is_ending(&self) -> bool {
+        self.closing.load(Ordering::SeqCst) || self.renewing.load(Ordering::SeqCst)
+    }
+
     /// Takes a unit back; true if no byte of it was sent, and then none ever will be.
     pub fn withdraw(&self, sequence: u64) -> bool {
-        self.outgoing.lock().withdraw(sequence)
+        self.outgoing.lock().pipeline.withdraw(sequence)
     }
 
     /// True once after a refusal, when there is room again: [`News::Writable`] is to be told. To be asked after
     /// whatever makes room.
     pub fn has_room_again(&self) -> bool {
-        self.outgoing.lock().has_room_again()
+        self.outgoing.lock().pipeline.has_room_again()
     }
 
     /// Ends the link: its socket is closed and its driver ends. What still waits is not reported.
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
+        if let Some(connection) = &self.outgoing.lock().connection {
+            // A caller who waits on the socket wakes up.
+            connection.stream.shut_down();
+        }
         self.notify.notify_one();
     }
 
@@ -245,31 +352,54 @@ impl Link {
         change(&mut self.standing.lock());
     }
 
-    pub(super) fn is_unsent(&self) -> bool {
-        self.outgoing.lock().is_unsent()
-    }
-
     pub(super) fn is_in_flight(&self) -> bool {
-        self.outgoing.lock().is_in_flight()
+        self.outgoing.lock().pipeline.is_in_flight()
     }
 
     /// Bytes that were written and are not answered.
     pub(super) fn outstanding(&self) -> u64 {
         let outgoing = self.outgoing.lock();
-        outgoing.written().saturating_sub(outgoing.answered())
+        outgoing.pipeline.written().saturating_sub(outgoing.pipeline.answered())
     }
 
     pub(super) fn tickets_ahead_of(&self, sequence: u64) -> Vec<Ticket> {
-        self.outgoing.lock().tickets_ahead_of(sequence).collect()
+        self.outgoing.lock().pipeline.tickets_ahead_of(sequence).collect()
     }
 
-    pub(super) fn disconnect(&self) -> Vec<Lost> {
+    /// From now on this connection carries the bytes.
+    pub(super) fn connect(&self, connection: &Arc<Connection>) {
+        let mut outgoing = self.outgoing.lock();
+        outgoing.turn = Turn::new();
+        outgoing.connection = Some(Arc::clone(connection));
+        outgoing.blocked = false;
+        outgoing.attend();
+    }
+
+    /// Lets go of the connection if nothing is under way.
+    pub(super) fn disconnect_if_idle(&self) -> bool {
+        let mut outgoing = self.outgoing.lock();
+        let idle = !outgoing.pipeline.is_in_flight();
+        if idle {
+            outgoing.connection = None;
+        }
+        idle
+    }
+
+    /// Lets go of the connection, which is at its end; gives what was under way.
+    pub(super) fn disconnect(&self, connection: &Connection) -> Vec<Lost> {
+        connection.stream.shut_down();
+        // Nobody is in the midst of a write.
+        let writer = connection.writer.lock();
         *self.sample.lock() = Sample::default();
-        self.outgoing.lock().disconnect()
+        let mut outgoing = self.outgoing.lock();
+        outgoing.connection = None;
+        let lost = outgoing.pipeline.disconnect();
+        drop(writer);
+        lost
     }
 
     pub(super) fn clear_unsent(&self) -> Vec<Addressee> {
-        self.outgoing.lock().clear_unsent()
+        self.outgoing.lock().pipeline.clear_unsent()
     }
 
     /// Appends a PING; gives its sequence number.
@@ -277,22 +407,52 @@ impl Link {
         let words = ["PING"];
         let length = command::encoded_length(&words).unwrap_or_default();
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
-        self.outgoing.lock().append(to, 1, length, |tail| command::encode(&words, tail))
+        self.outgoing.lock().pipeline.append(to, 1, length, |tail| command::encode(&words, tail))
+    }
+
+    /// Whose turn it is: the background's, and how often callers took it.
+    pub(super) fn turn(&self) -> (bool, u64) {
+        let turn = &self.outgoing.lock().turn;
+        (turn.is_background(), turn.taken())
+    }
+
+    /// No caller has read for a while: the background shall hear of the end of the connection.
+    pub(super) fn attend_if_nobody(&self) {
+        let mut outgoing = self.outgoing.lock();
+        let change = outgoing.turn.attend_if_nobody();
+        outgoing.apply(change);
+    }
+
+    pub(super) fn is_unsent(&self) -> bool {
+        self.outgoing.lock().pipeline.is_unsent()
+    }
+
+    /// The socket is full, or not any more: whether the background has to hear of room.
+    pub(super) fn set_blocked(&self, blocked: bool) {
+        let mut outgoing = self.outgoing.lock();
+        if outgoing.blocked != blocked {
+            outgoing.blocked = blocked;
+            outgoing.attend();
+        }
     }
 
     /// Writes what waits. `Ok(false)`: the socket is full, call again when it is writable.
-    pub(super) fn flush(&self, connection: &Connection) -> io::Result<bool> {
+    pub(super) fn flush(&self, connection: &Arc<Connection>) -> io::Result<bool> {
         let mut parts = connection.writer.lock();
         loop {
             parts.clear();
-            self.outgoing.lock().begin_write(&mut parts);
+            let mut outgoing = self.outgoing.lock();
+            if outgoing.belongs_to(connection) {
+                outgoing.pipeline.begin_write(&mut parts);
+            }
+            drop(outgoing);
             if parts.is_empty() {
                 return Ok(true);
             }
             let sent = connection.stream.send(&parts);
             let mut outgoing = self.outgoing.lock();
-            outgoing.end_write(*sent.as_ref().unwrap_or(&0));
-            let written = outgoing.written();
+            outgoing.pipeline.end_write(*sent.as_ref().unwrap_or(&0));
+            let written = outgoing.pipeline.written();
             drop(outgoing);
             match sent {
                 Ok(bytes) => {
@@ -306,14 +466,33 @@ impl Link {
         }
     }
 
-    /// Reads once and delivers the replies that are complete.
-    pub(super) fn drive(self: &Arc<Self>, connection: &Connection, recipient: &dyn Recipient) -> Result<Read, Error> {
-        let mut incoming = connection.incoming.lock();
-        let incoming = &mut *incoming;
+    /// The background reads once, if it is its turn, and delivers the replies that are complete.
+    pub(super) fn drive(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        recipient: &dyn Recipient,
+    ) -> Result<Read, Error> {
+        // A caller who holds it reads, or is about to hand over: then it calls the background.
+        let Some(mut incoming) = connection.incoming.try_lock() else { return Ok(Read::Nothing) };
+        if !self.outgoing.lock().turn.is_background() {
+            return Ok(Read::Nothing);
+        }
+        self.read(connection, &mut incoming, recipient, false)
+    }
+
+    /// Reads once and delivers the replies that are complete; `wait`: waits for the first byte.
+    pub(super) fn read(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        incoming: &mut Incoming,
+        recipient: &dyn Recipient,
+        wait: bool,
+    ) -> Result<Read, Error> {
         let mut room = 0;
         let received = incoming.parser.receive(|space| {
             room = space.len();
-            connection.stream.receive(space)
+            let stream = &connection.stream;
+            if wait { stream.receive_waiting(space) } else { stream.receive(space) }
         });
         let received = match received {
             Ok(0) => return Err(Error::new(Status::Lost, "the server closed the connection")),
@@ -324,7 +503,7 @@ impl Link {
         };
         self.counters.received.fetch_add(received as u64, Ordering::Relaxed);
         let parsed = self.parse(incoming);
-        let assigned = self.assign(incoming);
+        let assigned = self.assign(connection, incoming);
         if !incoming.answers.is_empty() {
             recipient.answered(self, &mut incoming.answers);
             incoming.answers.clear();
@@ -351,11 +530,16 @@ impl Link {
     }
 
     /// Gives each reply to the slot that waits for it. True: there is room for requests again.
-    fn assign(&self, incoming: &mut Incoming) -> Result<bool, Error> {
+    fn assign(&self, connection: &Arc<Connection>, incoming: &mut Incoming) -> Result<bool, Error> {
         if incoming.replies.is_empty() {
             return Ok(false);
         }
         let mut outgoing = self.outgoing.lock();
+        if !outgoing.belongs_to(connection) {
+            incoming.replies.clear();
+            return Err(Error::new(Status::Lost, "the connection was given up"));
+        }
+        let outgoing = &mut outgoing.pipeline;
         for reply in incoming.replies.drain(..) {
             let is_error = reply.kind() == Kind::Error;
             let request = if is_error { outgoing.front_bytes() } else { Bytes::new() };

@@ -5,6 +5,7 @@ pub mod attention;
 pub mod descriptors;
 pub mod driver;
 pub mod handshake;
+pub mod lead;
 pub mod link;
 pub mod pipeline;
 pub mod reconnect;

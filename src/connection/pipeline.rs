@@ -162,6 +162,11 @@ impl Pipeline {
         (self.end - self.start - self.withdrawn_bytes) as usize
     }
 
+    /// Whether nothing is under way: no reply is owed and no byte waits.
+    pub fn is_idle(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     /// Whether a reply is owed.
     pub fn is_in_flight(&self) -> bool {
         self.handed > self.start

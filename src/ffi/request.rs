@@ -159,6 +159,18 @@ pub(super) unsafe fn read_request(request: *const jr_request) -> Result<jr_reque
 /// # Safety
 /// The pointers in `request` are as the header demands.
 unsafe fn submit(client: &jr_client, request: &jr_request, target: Target) -> Result<u64, Error> {
+    // SAFETY: the caller's promise is passed on.
+    unsafe { with_request(request, |request| client.client().submit(request, target)) }
+}
+
+/// Gives `then` the request as the layers below want it.
+///
+/// # Safety
+/// The pointers in `request` are as the header demands.
+unsafe fn with_request<T>(
+    request: &jr_request,
+    then: impl FnOnce(&Request<'_, Argument>) -> Result<T, Error>,
+) -> Result<T, Error> {
     if request.commands.is_null() || request.count == 0 || request.count > u32::MAX as usize - 2 {
         return Err(Error::new(Status::Argument, "request.commands is NULL or request.count is out of range"));
     }
@@ -177,7 +189,7 @@ unsafe fn submit(client: &jr_client, request: &jr_request, target: Target) -> Re
     let run = |commands: &[&[Argument]]| {
         let atomic = request.flags & JR_REQUEST_ATOMIC != 0;
         let idempotent = request.flags & JR_REQUEST_IDEMPOTENT != 0;
-        client.client().submit(&Request { commands, atomic, idempotent, timeout, route }, target)
+        then(&Request { commands, atomic, idempotent, timeout, route })
     };
     match commands {
         // SAFETY: the caller promises the pointers of each command.
@@ -338,7 +350,11 @@ pub unsafe extern "C" fn jr_execute(
 unsafe fn execute(client: &jr_client, request: &jr_request) -> Result<(jr_status, Reply), Error> {
     let waiter = Waiter::of_this_thread();
     // SAFETY: the caller's promise is passed on.
-    unsafe { submit(client, request, Target::Waiter(Arc::clone(&waiter))) }?;
+    unsafe {
+        with_request(request, |request| {
+            client.client().execute(request, Target::Waiter(Arc::clone(&waiter)), || waiter.is_done())
+        })
+    }?;
     let Completion { status, reply, .. } = waiter.wait();
     if status != Status::Ok {
         remember(&Error::new(status, String::from_utf8_lossy(reply.as_bytes())));

@@ -9,8 +9,15 @@ use crate::lock::{self, Lock};
 /// Where a thread waits for the completion of its request.
 #[derive(Debug, Default)]
 pub(super) struct Waiter {
-    completion: Lock<Option<Completion>>,
+    place: Lock<Place>,
     arrived: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Place {
+    completion: Option<Completion>,
+    /// The thread sleeps; only then it must be woken, which costs a system call.
+    sleeps: bool,
 }
 
 impl Waiter {
@@ -25,18 +32,30 @@ impl Waiter {
 
     /// Brings the completion.
     pub(super) fn wake(&self, completion: Completion) {
-        *self.completion.lock() = Some(completion);
-        self.arrived.notify_one();
+        let mut place = self.place.lock();
+        place.completion = Some(completion);
+        let sleeps = place.sleeps;
+        drop(place);
+        if sleeps {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Whether the completion is there.
+    pub(super) fn is_done(&self) -> bool {
+        self.place.lock().completion.is_some()
     }
 
     /// Waits for the completion.
     pub(super) fn wait(&self) -> Completion {
-        let mut completion = self.completion.lock();
+        let mut place = self.place.lock();
         loop {
-            match completion.take() {
-                Some(completion) => return completion,
-                None => completion = lock::wait(&self.arrived, completion),
+            if let Some(completion) = place.completion.take() {
+                place.sleeps = false;
+                return completion;
             }
+            place.sleeps = true;
+            place = lock::wait(&self.arrived, place);
         }
     }
 }

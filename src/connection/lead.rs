@@ -1,0 +1,72 @@
+//! A caller who writes its own request and reads its own reply, because nothing else was under way: no other thread is
+//! woken, and the round trip costs one send and one receive.
+//!
+//! Invariant: whoever holds a [`Lead`] is the only reader; when it is dropped, the background reads if something is
+//! still under way.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::link::{Connection, Link, Read, Recipient};
+use super::turn::Change;
+
+/// The turn to read from a link.
+pub struct Lead {
+    link: Arc<Link>,
+    connection: Arc<Connection>,
+}
+
+impl Lead {
+    pub(super) fn new(link: Arc<Link>, connection: Arc<Connection>) -> Lead {
+        Lead { link, connection }
+    }
+
+    /// Writes what waits and reads, for everybody, until `is_done`, but waits no longer than `patience` for bytes.
+    /// Whatever goes wrong is left to the background.
+    pub fn drive(self, recipient: &dyn Recipient, patience: Duration, is_done: impl Fn() -> bool) {
+        let mut incoming = self.connection.incoming.lock();
+        if !matches!(self.link.flush(&self.connection), Ok(true)) {
+            return;
+        }
+        self.be_patient(patience);
+        while !is_done() {
+            match self.link.read(&self.connection, &mut incoming, recipient, true) {
+                Ok(Read::Nothing) => return,
+                Ok(_) if is_done() || !self.link.is_in_flight() => return,
+                Ok(_) => {}
+                Err(error) => {
+                    *self.connection.failure.lock() = Some(error);
+                    self.link.notify.notify_one();
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sets how long a read waits. To wait less than asked is no harm: the background goes on.
+    fn be_patient(&self, patience: Duration) {
+        let wanted = u64::try_from(patience.as_micros()).unwrap_or(u64::MAX).max(1000);
+        let current = self.connection.patience.load(Ordering::Relaxed);
+        if current > wanted || current < wanted / 4 {
+            let limited = self.connection.stream.limit_wait(Duration::from_micros(wanted));
+            self.connection.patience.store(if limited.is_ok() { wanted } else { u64::MAX }, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Lead {
+    fn drop(&mut self) {
+        let mut outgoing = self.link.outgoing.lock();
+        if !outgoing.belongs_to(&self.connection) {
+            return;
+        }
+        let idle = outgoing.pipeline.is_idle();
+        let change = outgoing.turn.give_back(idle);
+        outgoing.apply(change);
+        drop(outgoing);
+        if change == Change::Attend {
+            self.link.notify.notify_one();
+        }
+    }
+}
