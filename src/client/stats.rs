@@ -46,6 +46,7 @@ fn describe(link: &Arc<Link>) -> Result<Reply, Error> {
         number("bytes_received", counters.received.load(Ordering::Relaxed)),
         number("connections", connections),
         number("reconnects", connections.saturating_sub(1)),
+        number("lone_calls", counters.lone_calls.load(Ordering::Relaxed)),
         number("round_trip_us", counters.round_trip.load(Ordering::Relaxed).into()),
         text("error", &error),
     ])

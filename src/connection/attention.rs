@@ -15,8 +15,8 @@ pub enum Attention {
     Reading,
     /// Also of room to write.
     ReadingAndWriting,
-    /// Of nothing: a thread waits on the socket itself.
-    None,
+    /// Of the end only: a thread waits on the socket itself.
+    Ending,
 }
 
 pub use system::{CAN_LOOK_AWAY, Events};
@@ -29,7 +29,7 @@ mod system {
 
     use super::*;
 
-    /// Whether [`Attention::None`] has an effect.
+    /// Whether [`Attention::Ending`] has an effect.
     pub const CAN_LOOK_AWAY: bool = true;
 
     /// What the reactor watches in the place of a socket.
@@ -61,8 +61,7 @@ mod system {
         match attention {
             Attention::Reading => EventFlags::IN | EventFlags::RDHUP,
             Attention::ReadingAndWriting => EventFlags::IN | EventFlags::RDHUP | EventFlags::OUT,
-            // The kernel tells of a broken connection whatever was asked for; so only once.
-            Attention::None => EventFlags::ET,
+            Attention::Ending => EventFlags::RDHUP,
         }
     }
 }
@@ -74,7 +73,7 @@ mod system {
 
     use super::*;
 
-    /// Whether [`Attention::None`] has an effect.
+    /// Whether [`Attention::Ending`] has an effect.
     pub const CAN_LOOK_AWAY: bool = false;
 
     /// What the reactor watches in the place of a socket: the same socket by another number.

@@ -101,8 +101,8 @@ impl Watch {
     }
 }
 
-/// Whether callers still read for themselves. When they have not for a while, the background must hear of the end of the
-/// connection again.
+/// Whether callers still read for themselves. When they have not for a while, the background reads again: it also hears
+/// of messages out of turn.
 struct Callers {
     read: bool,
     taken: u64,
@@ -327,6 +327,9 @@ impl Driver {
                 ready = connection.stream.ready() => {
                     link.asleep.store(false, Ordering::SeqCst);
                     let Ok(mut ready) = ready else { return Ending::Closed };
+                    if callers.read && connection.stream.is_at_end() {
+                        link.attend_if_nobody();
+                    }
                     match self.read(connection) {
                         Ok(Read::Nothing) => ready.clear_ready(),
                         // The end may stand behind what was read. But first what gathered meanwhile goes out.

@@ -74,6 +74,8 @@ pub struct Counters {
     pub sent: AtomicU64,
     /// Connections made.
     pub connections: AtomicU64,
+    /// Calls whose caller wrote and read for itself.
+    pub lone_calls: AtomicU64,
     /// The last round trip, in microseconds.
     pub round_trip: AtomicU32,
 }
@@ -101,6 +103,9 @@ pub(super) struct Connection {
     pub(super) failure: Lock<Option<Error>>,
     /// How long a caller waits on the socket, in microseconds.
     pub(super) patience: AtomicU64,
+    pub(super) born: Instant,
+    /// When a caller read last, in microseconds since it was born.
+    pub(super) led: AtomicU64,
 }
 
 pub(super) struct Incoming {
@@ -119,6 +124,8 @@ impl Connection {
             writer: Lock::default(),
             failure: Lock::default(),
             patience: AtomicU64::new(u64::MAX),
+            born: Instant::now(),
+            led: AtomicU64::new(0),
         }
     }
 }
@@ -146,7 +153,7 @@ impl Outgoing {
         let attention = match (self.blocked, self.turn.is_background()) {
             (true, _) => Attention::ReadingAndWriting,
             (false, true) => Attention::Reading,
-            (false, false) => Attention::None,
+            (false, false) => Attention::Ending,
         };
         _ = connection.stream.attend(attention);
     }
@@ -275,6 +282,9 @@ impl Link {
         if change == Change::Leave {
             // The background shall look now and then whether callers still read.
             self.notify.notify_one();
+        }
+        if leads {
+            self.counters.lone_calls.fetch_add(1, Ordering::Relaxed);
         }
         Ok((appended, leads.then(|| Lead::new(Arc::clone(self), connection))))
     }
@@ -416,7 +426,7 @@ impl Link {
         (turn.is_background(), turn.taken())
     }
 
-    /// No caller has read for a while: the background shall hear of the end of the connection.
+    /// No caller has read for a while, or the connection is at its end: if nobody reads, the background does.
     pub(super) fn attend_if_nobody(&self) {
         let mut outgoing = self.outgoing.lock();
         let change = outgoing.turn.attend_if_nobody();

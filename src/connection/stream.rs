@@ -104,6 +104,15 @@ impl Stream {
         _ = set_silence(&self.socket, limit);
     }
 
+    /// Whether the other side has ended the connection and nothing is left to read.
+    pub fn is_at_end(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        match self.receive_with(&mut byte, RecvFlags::DONTWAIT | RecvFlags::PEEK) {
+            Ok(received) => received.is_empty(),
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
+    }
+
     /// Ends the connection, so that whoever waits on the socket wakes up.
     pub fn shut_down(&self) {
         _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);

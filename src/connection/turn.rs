@@ -13,7 +13,7 @@ const LONELY: u32 = 4;
 enum Reader {
     /// The background, which is told of bytes.
     Background,
-    /// Nobody: nothing is owed, and the background is not told of bytes.
+    /// Nobody: nothing is owed, and the background is told of the end only.
     Nobody,
     /// A caller, on its own thread.
     Caller,
@@ -27,7 +27,7 @@ pub enum Change {
     Nothing,
     /// It reads from now on.
     Attend,
-    /// It must not be woken by bytes any more.
+    /// It must not be woken by bytes any more, only by the end.
     Leave,
 }
 
@@ -81,7 +81,7 @@ impl Turn {
         self.attend_if_nobody()
     }
 
-    /// Callers have not read for a while: the background shall hear of the end of the connection.
+    /// Callers have not read for a while, or there is an end to be read: the background reads if nobody does.
     pub fn attend_if_nobody(&mut self) -> Change {
         if self.reader != Reader::Nobody {
             return Change::Nothing;

@@ -1,0 +1,161 @@
+//! Callers who find nothing under way write and read for themselves, and hand over to the background as soon as they are
+//! not alone, at their deadline, and when anything goes wrong: nothing may be lost or mixed up at any of these moments.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
+
+mod support;
+
+use std::thread;
+use std::time::Duration;
+
+use justredis::client::request::{Request, Timeout};
+use justredis::error::{Outcome, Status};
+use support::client::{Tester, request};
+use support::server::Server;
+use support::wait;
+
+/// A client whose next lone call is carried by its caller.
+fn lonely(server: &Server) -> Tester {
+    // Connections that live briefly, as in these tests, are otherwise dialled with growing pauses.
+    let client = Tester::with(server.url(), &[("reconnect_delay", "1"), ("reconnect_delay_max", "1")]);
+    wait::until("callers read for themselves", || {
+        client.text(&["PING"]);
+        client.stat("lone_calls") > 0
+    });
+    client
+}
+
+fn debugging() -> Server {
+    Server::builder().arguments(&["--enable-debug-command", "yes"]).start()
+}
+
+#[test]
+fn lone_calls_are_carried_by_their_caller() {
+    let server = Server::start();
+    let client = lonely(&server);
+    let before = client.stat("lone_calls");
+    for number in 0..1000 {
+        let text = number.to_string();
+        assert_eq!(client.text(&["ECHO", &text]), text);
+    }
+    assert_eq!(client.stat("lone_calls"), before + 1000);
+    assert_eq!(client.stat("connections"), 1);
+}
+
+#[test]
+fn who_joins_a_caller_gets_an_answer_too() {
+    let server = debugging();
+    let client = lonely(&server);
+    for round in 0..20 {
+        let before = client.stat("lone_calls");
+        let ids: Vec<u64> = thread::scope(|scope| {
+            let caller = scope.spawn(|| client.run(&["DEBUG", "SLEEP", "0.02"]));
+            wait::until("the caller waits for the server", || {
+                client.stat("lone_calls") > before || caller.is_finished()
+            });
+            let ids = (0..100).map(|number| client.submit(&["ECHO", &format!("{round}.{number}")])).collect();
+            assert!(caller.join().unwrap().is_ok());
+            ids
+        });
+        let done = client.inbox.each_once(&ids);
+        for (number, id) in ids.iter().enumerate() {
+            assert_eq!(done[id].text(), format!("{round}.{number}"));
+        }
+        wait::until("alone again", || {
+            client.text(&["PING"]);
+            client.stat("lone_calls") > before + 1
+        });
+    }
+}
+
+#[test]
+fn a_caller_whose_deadline_passes_leaves_the_connection_in_step() {
+    let server = Server::start();
+    let client = lonely(&server);
+    server.stop();
+    client.run_within(20, &["ECHO", "late"]).says(Status::Timeout, Outcome::Unknown, &["no answer"]);
+    client.run_within(20, &["ECHO", "later"]).says(Status::Timeout, Outcome::Unknown, &["no answer"]);
+    server.cont();
+    assert_eq!(client.text(&["ECHO", "in step"]), "in step");
+    assert_eq!(client.stat("connections"), 1);
+}
+
+#[test]
+fn closing_frees_a_caller_who_waits_on_the_socket() {
+    let server = Server::start();
+    let client = lonely(&server);
+    server.stop();
+    let before = client.stat("lone_calls");
+    let caller = thread::spawn({
+        let client = client.clone();
+        move || client.wait_for(&Request { timeout: Timeout::None, ..request(&[&["PING"]]) }).unwrap()
+    });
+    wait::until("the caller waits for the server", || client.stat("lone_calls") > before);
+    assert!(!client.client.close(Some(Duration::ZERO)));
+    caller.join().unwrap().says(Status::Closed, Outcome::Unknown, &["closed"]);
+}
+
+#[test]
+fn a_connection_that_ended_between_two_calls_costs_nothing() {
+    let server = Server::start();
+    let client = lonely(&server);
+    for round in 1..=30 {
+        let connection = client.run(&["CLIENT", "ID"]).integer().to_string();
+        server.command(&["CLIENT", "KILL", "ID", &connection]);
+        // The end is on its way to us; whoever sends before it came cannot know.
+        wait::until("the end has come", || client.stat("connected") == 0 || client.stat("connections") > round);
+        client.run(&["INCR", "counter"]).says(Status::Ok, Outcome::Answered, &[]);
+    }
+    assert_eq!(server.command(&["GET", "counter"]).text(), "30");
+}
+
+#[test]
+fn a_connection_that_ends_under_a_caller_is_told() {
+    let server = Server::start();
+    let client = lonely(&server);
+    let before = client.stat("lone_calls");
+    server.stop();
+    let caller = thread::spawn({
+        let client = client.clone();
+        move || client.run(&["INCR", "counter"])
+    });
+    wait::until("the caller waits for the server", || client.stat("lone_calls") > before);
+    server.kill();
+    caller.join().unwrap().says(Status::Lost, Outcome::Unknown, &["may have run"]);
+}
+
+#[test]
+fn large_values_go_both_ways() {
+    let server = Server::start();
+    let client = lonely(&server);
+    let value = vec![b'x'; 30 << 20];
+    for _ in 0..3 {
+        assert!(client.run(&[b"SET".as_slice(), b"large", &value]).is_ok());
+        assert_eq!(client.run(&["GET", "large"]).reply.as_bytes(), value);
+    }
+}
+
+/// Two or three callers who are sometimes alone and sometimes not: every way of handing the turn over.
+#[test]
+fn callers_who_come_and_go_each_get_their_own_answer() {
+    let server = Server::start();
+    let client = lonely(&server);
+    thread::scope(|scope| {
+        for caller in 0..3 {
+            let client = &client;
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(caller);
+                for number in 0..10_000 {
+                    let text = format!("{caller}.{number}");
+                    assert_eq!(client.text(&["ECHO", &text]), text);
+                    if random.u32(0..50) == 0 {
+                        // Not to wait for anything: so that others are alone for a moment.
+                        thread::park_timeout(Duration::from_micros(random.u64(0..2000)));
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(client.stat("connections"), 1);
+    assert_eq!(client.stat("waiting_requests"), 0);
+}
