@@ -121,7 +121,8 @@ static void closed_with_a_deadline(void) {
             CHECK_INT(submit(client, request_to(queue, NULL, i), NULL, "PING"), JR_OK);
         jr_status status = jr_client_close(client, 20);
         CHECK(status == JR_ERR_TIMEOUT || (kind && status == JR_OK));
-        CHECK(each_once(queue, COUNT) == (status == JR_OK ? COUNT : 0));
+        int answered = each_once(queue, COUNT);
+        CHECK(status == JR_OK ? answered == COUNT : answered < (kind ? COUNT : 1));
         jr_client_free(client);
     }
     close(silent.descriptor);
