@@ -38,7 +38,8 @@ static void views_in_any_order(void) {
 static atomic_int called;
 
 static void count_closed(const jr_completion *completion) {
-    CHECK(completion->status == JR_ERR_CLOSED || completion->status == JR_OK);
+    if (completion->status != JR_ERR_CLOSED && completion->status != JR_OK)
+        fail(__FILE__, __LINE__, "status %d: %s", completion->status, completion->reply->bytes);
     jr_reply_free(completion->reply);
     atomic_fetch_add(&called, 1);
 }
@@ -195,8 +196,13 @@ static void *close_it(void *client) {
     return NULL;
 }
 
+static void *nothing(void *argument) {
+    return argument;
+}
+
 /* After close threads and descriptors are what they were before the client: none is left behind. */
 static void leaves_nothing(void) {
+    join_thread(start_thread(nothing, NULL)); /* a sanitizer may start a thread of its own beside the first one */
     size_t threads = count_threads(), descriptors = count_descriptors();
     for (int round = 0; round < 50; round++) {
         jr_client *client = connect_client(), *view = NULL;
