@@ -34,13 +34,16 @@ static size_t count_sockets(void) {
     return count;
 }
 
+/* Numbers beyond are not the library's: valgrind has its own there. */
+#define KNOWN 1024
+
 /* Every descriptor of the library is closed by exec. */
 static void descriptors_are_closed_by_exec(const char *known) {
     DIR *directory = opendir("/proc/self/fd");
     CHECK(directory != NULL);
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         int descriptor = atoi(entry->d_name);
-        if (entry->d_name[0] == '.' || descriptor == dirfd(directory) || known[descriptor])
+        if (entry->d_name[0] == '.' || descriptor == dirfd(directory) || descriptor >= KNOWN || known[descriptor])
             continue;
         CHECK(fcntl(descriptor, F_GETFD) & FD_CLOEXEC);
     }
@@ -89,7 +92,7 @@ static void a_new_client_works(void) {
         jr_reply_free(take_one(own).reply);
     close_client(fresh);
     jr_queue_free(own);
-    CHECK_INT(count_threads(), threads);
+    WAIT_UNTIL(count_threads() == threads); /* the kernel lists a joined thread for a moment longer */
 }
 
 static void free_what_was_inherited(int order) {
@@ -261,8 +264,8 @@ static void grandchild(void) {
 }
 
 int main(void) {
-    static char known[1024];
-    for (int i = 0; i < 1024; i++)
+    static char known[KNOWN];
+    for (int i = 0; i < KNOWN; i++)
         known[i] = fcntl(i, F_GETFD) != -1;
     config = config_of(server_url());
     CHECK_INT(jr_client_new(config, &client), JR_OK);

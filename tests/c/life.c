@@ -38,7 +38,8 @@ static void views_in_any_order(void) {
 static atomic_int called;
 
 static void count_closed(const jr_completion *completion) {
-    CHECK(completion->status == JR_ERR_CLOSED || completion->status == JR_OK);
+    if (completion->status != JR_ERR_CLOSED && completion->status != JR_OK)
+        fail(__FILE__, __LINE__, "status %d: %s", completion->status, completion->reply->bytes);
     jr_reply_free(completion->reply);
     atomic_fetch_add(&called, 1);
 }
@@ -121,7 +122,8 @@ static void closed_with_a_deadline(void) {
             CHECK_INT(submit(client, request_to(queue, NULL, i), NULL, "PING"), JR_OK);
         jr_status status = jr_client_close(client, 20);
         CHECK(status == JR_ERR_TIMEOUT || (kind && status == JR_OK));
-        CHECK(each_once(queue, COUNT) == (status == JR_OK ? COUNT : 0));
+        int answered = each_once(queue, COUNT);
+        CHECK(status == JR_OK ? answered == COUNT : answered < (kind ? COUNT : 1));
         jr_client_free(client);
     }
     close(silent.descriptor);
@@ -194,8 +196,13 @@ static void *close_it(void *client) {
     return NULL;
 }
 
+static void *nothing(void *argument) {
+    return argument;
+}
+
 /* After close threads and descriptors are what they were before the client: none is left behind. */
 static void leaves_nothing(void) {
+    join_thread(start_thread(nothing, NULL)); /* a sanitizer may start a thread of its own beside the first one */
     size_t threads = count_threads(), descriptors = count_descriptors();
     for (int round = 0; round < 50; round++) {
         jr_client *client = connect_client(), *view = NULL;
@@ -208,13 +215,13 @@ static void leaves_nothing(void) {
         if (round % 2) {
             pthread_t other = start_thread(close_it, client);
             close_it(client);
-            if (round % 4 == 3)
-                CHECK(count_threads() <= threads + 1); /* the other closer itself */
+            /* The other closer itself may still be there. */
+            WAIT_UNTIL(count_threads() <= threads + 1);
             join_thread(other);
         } else {
             close_it(client);
         }
-        CHECK_INT(count_threads(), threads);
+        WAIT_UNTIL(count_threads() == threads); /* the kernel lists a joined thread for a moment longer */
         CHECK_INT(atomic_load(&called), 1);
         jr_reply_free(take_one(queue).reply);
         jr_client_free(client);
@@ -270,6 +277,6 @@ int main(int count, char **arguments) {
     closed_with_a_deadline();
     closed_under_fire(200, 8);
     closed_under_fire(40, 20);
-    survives_exit("/proc/self/exe");
+    survives_exit(arguments[0]);
     return 0;
 }
