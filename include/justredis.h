@@ -508,12 +508,15 @@ jr_status jr_cancel(const struct jr_client *client, uint64_t id);
 /**
  * Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
  * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
- * "database", and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands.
+ * "database", and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
+ * happened before is not told: see jr_client_stats.
  *
  * # Safety
  * As jr_submit.
  */
-jr_status jr_client_events(const struct jr_client *client, const struct jr_request *target, uint64_t *id);
+jr_status jr_client_events(const struct jr_client *client,
+                           const struct jr_request *target,
+                           uint64_t *id);
 
 /**
  * The state of the client in numbers: a map with "version", "requests" (accepted and not completed) and "links", an
