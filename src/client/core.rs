@@ -4,7 +4,7 @@
 //! delivered after the state was unlocked; `delivering` counts those that are on their way.
 
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Weak};
 use std::time::{Duration, Instant};
@@ -54,6 +54,8 @@ pub struct Core<D: Destination> {
     tasks: Lock<Option<Receiver<()>>>,
     delivering: AtomicUsize,
     settled: Condvar,
+    /// As the phase says, without the lock.
+    closed: AtomicBool,
 }
 
 /// A request that was taken out and how it ends.
@@ -86,6 +88,7 @@ impl<D: Destination> Core<D> {
                 tasks: Lock::new(Some(tasks)),
                 delivering: AtomicUsize::new(0),
                 settled: Condvar::new(),
+                closed: AtomicBool::new(false),
             }
         });
         runtime.spawn(timer::run(Arc::downgrade(&core), Arc::clone(&core.clock), alive));
@@ -115,11 +118,12 @@ impl<D: Destination> Core<D> {
     }
 
     /// Delivers what ended. The state must not be locked.
-    pub(super) fn complete(&self, finished: Vec<Finished<D>>) {
-        let count = finished.len();
+    pub(super) fn complete(&self, finished: impl IntoIterator<Item = Finished<D>>) {
+        let mut count = 0;
         // Whoever is woken by the first of many would run at once, take that one, and sleep again.
         let mut last: Option<D> = None;
         for (responder, verdict) in finished {
+            count += 1;
             let destination = responder.finish(verdict);
             if let (Some(last), Some(destination)) = (&last, &destination)
                 && !destination.is_beside(last)
@@ -132,7 +136,8 @@ impl<D: Destination> Core<D> {
         if count > 0 && self.delivering.fetch_sub(count, Ordering::SeqCst) == count {
             // Whoever waits for this has closed the client first, and looks at the count with the state locked. (A
             // notification is a system call, also where nobody waits.)
-            if self.state.lock().phase == Phase::Closed {
+            if self.closed.load(Ordering::SeqCst) {
+                drop(self.state.lock());
                 self.settled.notify_all();
             }
         }
@@ -181,7 +186,7 @@ impl<D: Destination> Core<D> {
             _ => format!("{address}: cancelled after it was sent"),
         };
         let finished = self.abort(pending, Status::Canceled, &sentence);
-        self.complete(vec![finished]);
+        self.complete([finished]);
         true
     }
 
@@ -189,11 +194,12 @@ impl<D: Destination> Core<D> {
     fn end(&self, which: impl FnOnce(&State<D>) -> Vec<Ticket>) {
         let mut state = self.state.lock();
         state.phase = Phase::Closed;
+        self.closed.store(true, Ordering::SeqCst);
         let tickets = which(&state);
         let taken: Vec<Pending<D>> = tickets.into_iter().filter_map(|ticket| self.take(&mut state, ticket)).collect();
         drop(state);
         let sentence = |_| "the client was closed".to_string();
-        self.complete(taken.into_iter().map(|pending| self.abort(pending, Status::Closed, &sentence)).collect());
+        self.complete(taken.into_iter().map(|pending| self.abort(pending, Status::Closed, &sentence)));
     }
 
     /// Ends everything at once, without waiting for anything.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use super::completion::{Destination, Verdict};
 use super::core::{Core, State};
@@ -92,7 +93,7 @@ impl<D: Destination> Core<D> {
         ticket: impl Fn(&T) -> Ticket,
         mut judge: impl FnMut(&mut State<D>, T) -> Option<Verdict>,
     ) {
-        let mut finished = Vec::new();
+        let mut finished: SmallVec<[_; 1]> = SmallVec::new();
         let mut state = self.state.lock();
         for item in items {
             let ticket = ticket(&item);

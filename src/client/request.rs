@@ -13,6 +13,7 @@ use super::core::{Core, Phase, State, closed};
 use super::gather::{Gather, Shape};
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::script::Script;
+use super::timer::Clock;
 use super::transaction::{FRAME, Transaction};
 use crate::connection::lead::Lead;
 use crate::connection::link::Link;
@@ -163,6 +164,13 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
     }
 }
 
+/// When a request starts, in microseconds of the client's clock, and whether its caller is ready to write and read.
+#[derive(Clone, Copy)]
+struct Start {
+    now: u64,
+    leads: bool,
+}
+
 /// Whether a command may go on a shared connection; a sentence that says why not.
 fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
     let Some(name) = words.first() else { return Err("the command is empty".to_string()) };
@@ -193,7 +201,7 @@ impl<D: Destination> Core<D> {
         request: &Request<'_, A>,
         destination: D,
     ) -> Result<u64, Error> {
-        self.accept(link, request, destination, false).map(|(id, _)| id)
+        self.accept(link, request, destination, Start { now: self.clock.micros(), leads: false }).map(|(id, _)| id)
     }
 
     /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
@@ -205,11 +213,12 @@ impl<D: Destination> Core<D> {
         destination: D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
-        let (id, lead) = self.accept(link, request, destination, true)?;
+        let now = self.clock.micros();
+        let (id, lead) = self.accept(link, request, destination, Start { now, leads: true })?;
         if let Some(lead) = lead {
             let patience = self.config.dead_after / 4;
             let deadline = self.timeout_of(request).unwrap_or(patience);
-            lead.drive(self, patience.min(deadline), is_done);
+            lead.drive(self, patience.min(deadline), now, is_done);
         }
         Ok(id)
     }
@@ -219,7 +228,7 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         request: &Request<'_, A>,
         destination: D,
-        leads: bool,
+        start: Start,
     ) -> Result<(u64, Option<Lead>), Error> {
         let refused = |sentence| Error::new(Status::Refused, sentence);
         let mut script = None;
@@ -266,7 +275,7 @@ impl<D: Destination> Core<D> {
             }
             _ => Work::Single,
         };
-        self.enqueue(link, request, &prepared, work, destination, leads)
+        self.enqueue(link, request, &prepared, work, destination, start)
     }
 
     fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<Duration> {
@@ -284,15 +293,15 @@ impl<D: Destination> Core<D> {
         prepared: &Prepared<'_, A>,
         work: impl FnOnce(u64) -> Work,
         destination: D,
-        leads: bool,
+        start: Start,
     ) -> Result<(u64, Option<Lead>), Error> {
         let timeout = self.timeout_of(request);
-        let due = timeout.map(|timeout| self.clock.after(timeout));
+        let due = timeout.map(|timeout| Clock::tick_after(start.now, timeout));
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
         let (slots, bytes) = (prepared.lengths.as_slice().len(), prepared.total);
         let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
-        let appended = match leads {
+        let appended = match start.leads {
             true => link.submit_and_lead(slots, bytes, append),
             false => link.submit(slots, bytes, append).map(|sequence| (sequence, None)),
         };
@@ -344,7 +353,7 @@ impl<D: Destination> Core<D> {
         state.requests.fill(ticket, pending);
         let taken = self.take(&mut state, ticket);
         drop(state);
-        self.complete(taken.into_iter().map(|pending| (pending.responder, gather.finish())).collect());
+        self.complete(taken.into_iter().map(|pending| (pending.responder, gather.finish())));
         Ok(ticket.0)
     }
 

@@ -37,15 +37,20 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// The tick by which `timeout` has passed from now on.
-    pub fn after(&self, timeout: Duration) -> u64 {
-        let micros = (self.start.elapsed() + timeout).as_micros() as u64;
-        micros.div_ceil(TICK * 1000)
+    /// Microseconds since the client was made.
+    pub fn micros(&self) -> u64 {
+        self.start.elapsed().as_micros() as u64
+    }
+
+    /// The tick by which `timeout` has passed since `now`, in microseconds.
+    pub fn tick_after(now: u64, timeout: Duration) -> u64 {
+        let micros = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
+        now.saturating_add(micros).div_ceil(TICK * 1000)
     }
 
     /// The tick that was reached.
     fn now(&self) -> u64 {
-        self.start.elapsed().as_micros() as u64 / (TICK * 1000)
+        self.micros() / (TICK * 1000)
     }
 
     fn instant_of(&self, tick: u64) -> Instant {
@@ -145,7 +150,7 @@ impl<D: Destination> Core<D> {
             };
             self.abort(pending, Status::Timeout, &sentence)
         });
-        self.complete(finished.collect());
+        self.complete(finished);
         due.len()
     }
 

@@ -11,8 +11,8 @@ use std::time::Duration;
 use super::link::{Connection, Link, Read, Recipient};
 use super::turn::Change;
 
-/// After so many microseconds without a call a connection is looked at before it is written to.
-const IDLE: u64 = 100;
+/// So many microseconds after the last call began a connection is looked at before it is written to.
+const IDLE: u64 = 200;
 
 /// The turn to read from a link.
 pub struct Lead {
@@ -26,10 +26,12 @@ impl Lead {
     }
 
     /// Writes what waits and reads, for everybody, until `is_done`, but waits no longer than `patience` for bytes.
-    /// Whatever goes wrong is left to the background.
-    pub fn drive(self, recipient: &dyn Recipient, patience: Duration, is_done: impl Fn() -> bool) {
+    /// Whatever goes wrong is left to the background. `now`: microseconds of any clock that all callers share.
+    pub fn drive(self, recipient: &dyn Recipient, patience: Duration, now: u64, is_done: impl Fn() -> bool) {
         let mut incoming = self.connection.incoming.lock();
-        if self.was_idle() && self.connection.stream.is_at_end() {
+        // The server may have hung up unnoticed. In a row of calls not to look saves a system call each.
+        let was_idle = now.saturating_sub(self.connection.led.swap(now, Ordering::Relaxed)) > IDLE;
+        if was_idle && self.connection.stream.is_at_end() {
             // Nothing was sent, so nothing is lost: the background connects anew.
             return;
         }
@@ -51,17 +53,6 @@ impl Lead {
         }
     }
 
-    /// Whether so much time has passed since the last call that the server may have hung up unnoticed. In a row of calls
-    /// this saves a system call each.
-    fn was_idle(&self) -> bool {
-        self.now().saturating_sub(self.connection.led.load(Ordering::Relaxed)) > IDLE
-    }
-
-    /// Microseconds since the connection was made.
-    fn now(&self) -> u64 {
-        u64::try_from(self.connection.born.elapsed().as_micros()).unwrap_or(u64::MAX)
-    }
-
     /// Sets how long a read waits. To wait less than asked is no harm: the background goes on.
     fn be_patient(&self, patience: Duration) {
         let wanted = u64::try_from(patience.as_micros()).unwrap_or(u64::MAX).max(1000);
@@ -75,7 +66,6 @@ impl Lead {
 
 impl Drop for Lead {
     fn drop(&mut self) {
-        self.connection.led.store(self.now(), Ordering::Relaxed);
         let mut outgoing = self.link.outgoing.lock();
         if !outgoing.belongs_to(&self.connection) {
             return;

@@ -103,8 +103,7 @@ pub(super) struct Connection {
     pub(super) failure: Lock<Option<Error>>,
     /// How long a caller waits on the socket, in microseconds.
     pub(super) patience: AtomicU64,
-    pub(super) born: Instant,
-    /// When a caller read last, in microseconds since it was born.
+    /// When a caller took the turn last, in microseconds of the callers' clock.
     pub(super) led: AtomicU64,
 }
 
@@ -124,7 +123,6 @@ impl Connection {
             writer: Lock::default(),
             failure: Lock::default(),
             patience: AtomicU64::new(u64::MAX),
-            born: Instant::now(),
             led: AtomicU64::new(0),
         }
     }
@@ -176,6 +174,9 @@ pub(super) enum Read {
     Full,
 }
 
+/// The round-trip time is taken once in so many bytes, because clocks cost time, too.
+const SAMPLED: u64 = 4096;
+
 /// A sample of the round-trip time under way: when the byte at this position was written.
 #[derive(Debug, Default)]
 struct Sample(Option<(u64, Instant)>);
@@ -187,6 +188,8 @@ pub struct Link {
     pub(super) outgoing: Lock<Outgoing>,
     standing: Lock<Standing>,
     sample: Lock<Sample>,
+    /// Whether a sample is under way.
+    sampling: AtomicBool,
     /// What is counted.
     pub counters: Counters,
     /// The background sleeps and must be notified of bytes to write.
@@ -218,6 +221,7 @@ impl Link {
             }),
             standing: Lock::new(Standing { address, ..Standing::default() }),
             sample: Lock::default(),
+            sampling: AtomicBool::new(false),
             counters: Counters::default(),
             asleep: AtomicBool::new(false),
             notify: Notify::new(),
@@ -462,12 +466,18 @@ impl Link {
             let sent = connection.stream.send(&parts);
             let mut outgoing = self.outgoing.lock();
             outgoing.pipeline.end_write(*sent.as_ref().unwrap_or(&0));
-            let written = outgoing.pipeline.written();
+            let (written, is_unsent) = (outgoing.pipeline.written(), outgoing.pipeline.is_unsent());
             drop(outgoing);
             match sent {
                 Ok(bytes) => {
-                    self.counters.sent.fetch_add(bytes as u64, Ordering::Relaxed);
-                    self.sample.lock().0.get_or_insert_with(|| (written, Instant::now()));
+                    let before = self.counters.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+                    if before / SAMPLED != (before + bytes as u64) / SAMPLED || before == 0 {
+                        self.sample.lock().0.get_or_insert_with(|| (written, Instant::now()));
+                        self.sampling.store(true, Ordering::Relaxed);
+                    }
+                    if !is_unsent {
+                        return Ok(true);
+                    }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -563,12 +573,19 @@ impl Link {
                 None => return Err(Error::new(Status::Protocol, "the server sent a reply that nobody asked for")),
             }
         }
+        if self.sampling.load(Ordering::Relaxed) {
+            self.end_sample(outgoing.answered());
+        }
+        Ok(outgoing.has_room_again())
+    }
+
+    fn end_sample(&self, answered: u64) {
         let mut sample = self.sample.lock();
-        if let Some((_, since)) = sample.0.filter(|(position, _)| outgoing.answered() >= *position) {
+        if let Some((_, since)) = sample.0.filter(|(position, _)| answered >= *position) {
             let micros = since.elapsed().min(Duration::from_secs(3600)).as_micros() as u32;
             self.counters.round_trip.store(micros, Ordering::Relaxed);
             sample.0 = None;
+            self.sampling.store(false, Ordering::Relaxed);
         }
-        Ok(outgoing.has_room_again())
     }
 }
