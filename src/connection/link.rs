@@ -215,7 +215,7 @@ impl Link {
             database,
             outgoing: Lock::new(Outgoing {
                 pipeline: Pipeline::new(limits),
-                turn: Turn::new(),
+                turn: Turn::default(),
                 connection: None,
                 blocked: false,
             }),
@@ -383,7 +383,7 @@ impl Link {
     /// From now on this connection carries the bytes.
     pub(super) fn connect(&self, connection: &Arc<Connection>) {
         let mut outgoing = self.outgoing.lock();
-        outgoing.turn = Turn::new();
+        outgoing.turn = Turn::default();
         outgoing.connection = Some(Arc::clone(connection));
         outgoing.blocked = false;
         outgoing.attend();

@@ -85,14 +85,14 @@ impl Stream {
 
     /// Sends as much of the first [`PARTS`] parts as the socket takes: `WouldBlock` when it takes nothing.
     pub fn send(&self, parts: &[Bytes]) -> io::Result<usize> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        if let [part] = parts {
+            return Ok(rustix::net::send(&self.socket, part, flags)?);
+        }
         let mut slices = [IoSlice::new(&[]); PARTS];
         let count = parts.len().min(PARTS);
         for (slice, part) in slices.iter_mut().zip(parts) {
             *slice = IoSlice::new(part);
-        }
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        if let [slice] = &slices[..count] {
-            return Ok(rustix::net::send(&self.socket, slice, flags)?);
         }
         let mut nothing = SendAncillaryBuffer::default();
         Ok(rustix::net::sendmsg(&self.socket, &slices[..count], &mut nothing, flags)?)

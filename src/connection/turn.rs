@@ -41,12 +41,14 @@ pub struct Turn {
     taken: u64,
 }
 
-impl Turn {
+impl Default for Turn {
     /// The background reads.
-    pub const fn new() -> Turn {
+    fn default() -> Turn {
         Turn { reader: Reader::Background, lonely: 0, taken: 0 }
     }
+}
 
+impl Turn {
     /// Whether the background may read.
     pub fn is_background(&self) -> bool {
         self.reader == Reader::Background
@@ -111,7 +113,7 @@ mod tests {
     use super::*;
 
     fn taken_by_a_caller() -> Turn {
-        let mut turn = Turn::new();
+        let mut turn = Turn::default();
         for _ in 0..LONELY {
             assert_eq!(turn.offer(true), (false, Change::Nothing));
         }
@@ -128,7 +130,7 @@ mod tests {
 
     #[test]
     fn company_keeps_the_background_reading() {
-        let mut turn = Turn::new();
+        let mut turn = Turn::default();
         for _ in 0..100 {
             assert_eq!(turn.offer(true), (false, Change::Nothing));
             assert_eq!(turn.offer(false), (false, Change::Nothing));

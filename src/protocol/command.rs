@@ -8,7 +8,13 @@ use crate::error::{Error, Status};
 
 /// How many decimal digits a number has.
 fn digits(value: usize) -> usize {
-    value.checked_ilog10().map_or(1, |log| log as usize + 1)
+    match value {
+        // Nearly all lengths are short, and a logarithm takes longer than the rest of the work.
+        0..10 => 1,
+        10..100 => 2,
+        100..1000 => 3,
+        _ => value.ilog10() as usize + 1,
+    }
 }
 
 /// How many bytes [`encode`] appends for these arguments; `None` when the sum does not fit in a `usize`.
