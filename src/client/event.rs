@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::connection::link::{Link, News};
+use crate::connection::link::Link;
+use crate::connection::recipient::News;
 use crate::error::Error;
 use crate::protocol::reply::Reply;
 

@@ -10,8 +10,9 @@ use super::core::{Core, State};
 use super::event;
 use super::pending::Work;
 use super::retry::{self, Refusal};
-use crate::connection::link::{Answer, Link, News, Recipient};
+use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket};
+use crate::connection::recipient::{Answer, News, Recipient};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::{Kind, Reply};
 

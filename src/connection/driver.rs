@@ -9,10 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::handshake::{Greeting, has_data, shake_hands};
-use super::link::{Connection, Link, News, Read, Recipient};
+use super::link::Link;
+use super::recipient::{News, Recipient};
 use super::reconnect::Schedule;
-use super::silence::{Silence, Verdict};
+use super::silence::Verdict;
 use super::stream::{Dialer, Stream, reason};
+use super::traffic::{Connection, Read};
+use super::watch::{Callers, Watch};
 use crate::address::Address;
 use crate::config::{Config, ConnectRetries};
 use crate::error::{Error, Status};
@@ -27,9 +30,6 @@ const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
 
 /// So many bytes fit into the receive window of any peer, whatever it is busy with.
 const WINDOW: u64 = 32 << 10;
-
-/// When no caller has read for this long, the background listens again.
-const CALLERS_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a link needs to be opened.
 #[derive(Clone)]
@@ -67,71 +67,6 @@ enum Ending {
     Closed,
     Renewed,
     Broken(Error),
-}
-
-/// What a connection is watched with.
-struct Watch {
-    silence: Option<Silence>,
-    look_at: Instant,
-    /// What was received when it looked last.
-    heard: u64,
-    /// The sequence number of the last PING.
-    ping: u64,
-    /// The kernel was told to end a connection on which nothing is acknowledged.
-    by_kernel: bool,
-}
-
-impl Watch {
-    fn new(by_kernel: bool) -> Watch {
-        Watch { silence: None, look_at: Instant::now(), heard: 0, ping: 0, by_kernel }
-    }
-
-    /// A silence can only be one while replies are owed.
-    fn begin_or_end(&mut self, link: &Link) {
-        match (&self.silence, link.is_in_flight()) {
-            (None, true) => {
-                let now = Instant::now();
-                self.look_at = now + link.config.dead_after / 4;
-                self.heard = link.counters.received.load(Ordering::Relaxed);
-                self.silence = Some(Silence::new(link.config.dead_after, now));
-            }
-            (Some(_), false) => self.silence = None,
-            _ => {}
-        }
-    }
-}
-
-/// Whether callers still read for themselves. When they have not for a while, the background reads again: it also hears
-/// of messages out of turn.
-struct Callers {
-    read: bool,
-    taken: u64,
-    look_at: Instant,
-}
-
-impl Default for Callers {
-    fn default() -> Callers {
-        Callers { read: false, taken: 0, look_at: Instant::now() }
-    }
-}
-
-impl Callers {
-    fn observe(&mut self, link: &Link) {
-        let (is_background, taken) = link.turn();
-        if is_background {
-            self.read = false;
-        } else if !self.read {
-            *self = Callers { read: true, taken, look_at: Instant::now() + CALLERS_PAUSE };
-        }
-    }
-
-    fn look(&mut self, link: &Link) {
-        let (_, taken) = link.turn();
-        if taken == self.taken {
-            link.attend_if_nobody();
-        }
-        *self = Callers { read: true, taken, look_at: Instant::now() + CALLERS_PAUSE };
-    }
 }
 
 struct Driver {

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::link::{Connection, Link, Read, Recipient};
+use super::link::Link;
+use super::recipient::Recipient;
+use super::traffic::{Connection, Read};
 use super::turn::Change;
 
 /// So many microseconds after the last call began a connection is looked at before it is written to.

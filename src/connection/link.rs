@@ -1,69 +1,28 @@
 //! One connection to one server, through all its deaths: what is given to it is sent in order, and its owner, the
-//! [`Recipient`], hears of every reply and every loss. The link belongs to no thread: the background writes and reads
+//! [`super::recipient::Recipient`], hears of every reply and every loss. The link belongs to no thread: the background writes and reads
 //! ([`super::driver`]), or a caller does it for itself ([`super::lead`]).
 //!
 //! Locks are taken in this order: incoming, (the recipient's own), writer, outgoing.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-use std::{fmt, io, mem};
+use std::time::Instant;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::attention::{Attention, CAN_LOOK_AWAY};
+use super::attention::CAN_LOOK_AWAY;
 use super::handshake::Greeting;
 use super::lead::Lead;
+use super::outgoing::Outgoing;
 use super::pipeline::{Addressee, Limits, Lost, Pipeline, Ticket};
-use super::stream::{Stream, reason};
+use super::traffic::Connection;
 use super::turn::{Change, Turn};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::protocol::command;
-use crate::protocol::parser::{Frame, Parser};
-use crate::protocol::reply::{Kind, Reply};
-
-/// A reply and who it is for.
-#[derive(Debug)]
-pub struct Answer {
-    /// Which reply of which request.
-    pub to: Addressee,
-    /// The reply.
-    pub reply: Reply,
-    /// If the reply is an error: the bytes that caused it, for sending them again.
-    pub request: Bytes,
-}
-
-/// What a link tells of itself.
-#[derive(Clone, Debug)]
-pub enum News {
-    /// Commands can be sent.
-    Connected,
-    /// The connection is gone; it will be dialled again.
-    Lost(Error),
-    /// A round of dials failed; it will be dialled again.
-    Unreachable(Error),
-    /// There is room again after a request was refused with [`Status::Full`].
-    Writable,
-}
-
-/// The owner of the requests of a link. Called from whatever thread moves the bytes, never under the outgoing lock.
-pub trait Recipient: Send + Sync {
-    /// Replies, in order.
-    fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>);
-    /// A message out of turn (RESP3 push).
-    fn pushed(&self, link: &Arc<Link>, message: Reply);
-    /// The connection is gone; these went out whole and got no (or not every) reply.
-    fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error);
-    /// No connection could be made: these were not sent and shall not wait any longer.
-    fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error);
-    /// Whether one of these requests has a deadline that is still to come, or none.
-    fn ready_to_wait(&self, tickets: &[Ticket]) -> bool;
-    /// Something happened.
-    fn happened(&self, link: &Arc<Link>, news: News);
-}
 
 /// What is counted of a link, since it was opened.
 #[derive(Debug, Default)]
@@ -93,93 +52,9 @@ pub struct Standing {
     pub error: Option<Error>,
 }
 
-/// The living part of a link: one socket.
-pub(super) struct Connection {
-    pub(super) stream: Stream,
-    pub(super) incoming: Lock<Incoming>,
-    /// The parts of the write that is under way; who holds it writes.
-    writer: Lock<Vec<Bytes>>,
-    /// Why a caller who read found the connection at its end; the background draws the consequences.
-    pub(super) failure: Lock<Option<Error>>,
-    /// How long a caller waits on the socket, in microseconds.
-    pub(super) patience: AtomicU64,
-    /// When a caller took the turn last, in microseconds of the callers' clock.
-    pub(super) led: AtomicU64,
-}
-
-pub(super) struct Incoming {
-    parser: Parser,
-    replies: Vec<Reply>,
-    answers: Vec<Answer>,
-    pushes: Vec<Reply>,
-}
-
-impl Connection {
-    pub(super) fn new(stream: Stream, parser: Parser) -> Connection {
-        let incoming = Incoming { parser, replies: Vec::new(), answers: Vec::new(), pushes: Vec::new() };
-        Connection {
-            stream,
-            incoming: Lock::new(incoming),
-            writer: Lock::default(),
-            failure: Lock::default(),
-            patience: AtomicU64::new(u64::MAX),
-            led: AtomicU64::new(0),
-        }
-    }
-}
-
-/// The bytes on their way out, and who reads what comes back. Both under one lock, because whether somebody reads
-/// depends on whether something is under way.
-pub(super) struct Outgoing {
-    pub(super) pipeline: Pipeline,
-    pub(super) turn: Turn,
-    /// The connection that carries the bytes; what another one brings is not for them.
-    connection: Option<Arc<Connection>>,
-    /// The socket is full: the background must hear of room.
-    blocked: bool,
-}
-
-impl Outgoing {
-    pub(super) fn belongs_to(&self, connection: &Arc<Connection>) -> bool {
-        self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
-    }
-
-    /// Tells the kernel what the background is to hear of. (What goes wrong here goes wrong with the socket, which
-    /// whoever reads or writes next will find out.)
-    fn attend(&self) {
-        let Some(connection) = &self.connection else { return };
-        let attention = match (self.blocked, self.turn.is_background()) {
-            (true, _) => Attention::ReadingAndWriting,
-            (false, true) => Attention::Reading,
-            (false, false) => Attention::Ending,
-        };
-        _ = connection.stream.attend(attention);
-    }
-
-    pub(super) fn apply(&self, change: Change) {
-        if change != Change::Nothing {
-            self.attend();
-        }
-    }
-}
-
-/// What a read brought.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Read {
-    /// Nothing is there.
-    Nothing,
-    /// Less than there was room for: nothing more was there but perhaps the end.
-    Rest,
-    /// There may be more.
-    Full,
-}
-
-/// The round-trip time is taken once in so many bytes, because clocks cost time, too.
-const SAMPLED: u64 = 4096;
-
 /// A sample of the round-trip time under way: when the byte at this position was written.
 #[derive(Debug, Default)]
-struct Sample(Option<(u64, Instant)>);
+pub(super) struct Sample(pub(super) Option<(u64, Instant)>);
 
 /// One connection to one server and database.
 pub struct Link {
@@ -187,9 +62,9 @@ pub struct Link {
     database: u32,
     pub(super) outgoing: Lock<Outgoing>,
     standing: Lock<Standing>,
-    sample: Lock<Sample>,
+    pub(super) sample: Lock<Sample>,
     /// Whether a sample is under way.
-    sampling: AtomicBool,
+    pub(super) sampling: AtomicBool,
     /// What is counted.
     pub counters: Counters,
     /// The background sleeps and must be notified of bytes to write.
@@ -213,12 +88,7 @@ impl Link {
         Link {
             config,
             database,
-            outgoing: Lock::new(Outgoing {
-                pipeline: Pipeline::new(limits),
-                turn: Turn::default(),
-                connection: None,
-                blocked: false,
-            }),
+            outgoing: Lock::new(Outgoing::new(limits)),
             standing: Lock::new(Standing { address, ..Standing::default() }),
             sample: Lock::default(),
             sampling: AtomicBool::new(false),
@@ -331,7 +201,7 @@ impl Link {
         self.outgoing.lock().pipeline.withdraw(sequence)
     }
 
-    /// True once after a refusal, when there is room again: [`News::Writable`] is to be told. To be asked after
+    /// True once after a refusal, when there is room again: [`super::recipient::News::Writable`] is to be told. To be asked after
     /// whatever makes room.
     pub fn has_room_again(&self) -> bool {
         self.outgoing.lock().pipeline.has_room_again()
@@ -393,8 +263,9 @@ impl Link {
     pub(super) fn disconnect_if_idle(&self) -> bool {
         let mut outgoing = self.outgoing.lock();
         let idle = !outgoing.pipeline.is_in_flight();
-        if idle {
-            outgoing.connection = None;
+        if let Some(connection) = outgoing.connection.take_if(|_| idle) {
+            // A caller who was about to write waits on the socket in vain.
+            connection.stream.shut_down();
         }
         idle
     }
@@ -447,145 +318,6 @@ impl Link {
         if outgoing.blocked != blocked {
             outgoing.blocked = blocked;
             outgoing.attend();
-        }
-    }
-
-    /// Writes what waits. `Ok(false)`: the socket is full, call again when it is writable.
-    pub(super) fn flush(&self, connection: &Arc<Connection>) -> io::Result<bool> {
-        let mut parts = connection.writer.lock();
-        loop {
-            parts.clear();
-            let mut outgoing = self.outgoing.lock();
-            if outgoing.belongs_to(connection) {
-                outgoing.pipeline.begin_write(&mut parts);
-            }
-            drop(outgoing);
-            if parts.is_empty() {
-                return Ok(true);
-            }
-            let sent = connection.stream.send(&parts);
-            let mut outgoing = self.outgoing.lock();
-            outgoing.pipeline.end_write(*sent.as_ref().unwrap_or(&0));
-            let (written, is_unsent) = (outgoing.pipeline.written(), outgoing.pipeline.is_unsent());
-            drop(outgoing);
-            match sent {
-                Ok(bytes) => {
-                    let before = self.counters.sent.fetch_add(bytes as u64, Ordering::Relaxed);
-                    if before / SAMPLED != (before + bytes as u64) / SAMPLED || before == 0 {
-                        self.sample.lock().0.get_or_insert_with(|| (written, Instant::now()));
-                        self.sampling.store(true, Ordering::Relaxed);
-                    }
-                    if !is_unsent {
-                        return Ok(true);
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// The background reads once, if it is its turn, and delivers the replies that are complete.
-    pub(super) fn drive(
-        self: &Arc<Self>,
-        connection: &Arc<Connection>,
-        recipient: &dyn Recipient,
-    ) -> Result<Read, Error> {
-        // A caller who holds it reads, or is about to hand over: then it calls the background.
-        let Some(mut incoming) = connection.incoming.try_lock() else { return Ok(Read::Nothing) };
-        if !self.outgoing.lock().turn.is_background() {
-            return Ok(Read::Nothing);
-        }
-        self.read(connection, &mut incoming, recipient, false)
-    }
-
-    /// Reads once and delivers the replies that are complete; `wait`: waits for the first byte.
-    pub(super) fn read(
-        self: &Arc<Self>,
-        connection: &Arc<Connection>,
-        incoming: &mut Incoming,
-        recipient: &dyn Recipient,
-        wait: bool,
-    ) -> Result<Read, Error> {
-        let mut room = 0;
-        let received = incoming.parser.receive(|space| {
-            room = space.len();
-            let stream = &connection.stream;
-            if wait { stream.receive_waiting(space) } else { stream.receive(space) }
-        });
-        let received = match received {
-            Ok(0) => return Err(Error::new(Status::Lost, "the server closed the connection")),
-            Ok(received) => received,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Read::Full),
-            Err(error) => return Err(Error::new(Status::Lost, reason(&error))),
-        };
-        self.counters.received.fetch_add(received as u64, Ordering::Relaxed);
-        let parsed = self.parse(incoming);
-        let assigned = self.assign(connection, incoming);
-        if !incoming.answers.is_empty() {
-            recipient.answered(self, &mut incoming.answers);
-            incoming.answers.clear();
-        }
-        for message in mem::take(&mut incoming.pushes) {
-            recipient.pushed(self, message);
-        }
-        if assigned? {
-            recipient.happened(self, News::Writable);
-        }
-        parsed?;
-        Ok(if received < room { Read::Rest } else { Read::Full })
-    }
-
-    /// Takes every complete reply and message out of the parser.
-    fn parse(&self, incoming: &mut Incoming) -> Result<(), Error> {
-        while let Some(frame) = incoming.parser.next()? {
-            match frame {
-                Frame::Reply(reply) => incoming.replies.push(reply),
-                Frame::Push(message) => incoming.pushes.push(message),
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives each reply to the slot that waits for it. True: there is room for requests again.
-    fn assign(&self, connection: &Arc<Connection>, incoming: &mut Incoming) -> Result<bool, Error> {
-        if incoming.replies.is_empty() {
-            return Ok(false);
-        }
-        let mut outgoing = self.outgoing.lock();
-        if !outgoing.belongs_to(connection) {
-            incoming.replies.clear();
-            return Err(Error::new(Status::Lost, "the connection was given up"));
-        }
-        let outgoing = &mut outgoing.pipeline;
-        for reply in incoming.replies.drain(..) {
-            let is_error = reply.kind() == Kind::Error;
-            let request = if is_error { outgoing.front_bytes() } else { Bytes::new() };
-            match outgoing.answer() {
-                Some(to) if to.ticket == Ticket::NOBODY => {}
-                Some(to) => incoming.answers.push(Answer { to, reply, request }),
-                None if is_error => {
-                    let text = String::from_utf8_lossy(reply.as_bytes());
-                    return Err(Error::new(Status::Lost, format!("the server ended the connection: {text}")));
-                }
-                None => return Err(Error::new(Status::Protocol, "the server sent a reply that nobody asked for")),
-            }
-        }
-        if self.sampling.load(Ordering::Relaxed) {
-            self.end_sample(outgoing.answered());
-        }
-        Ok(outgoing.has_room_again())
-    }
-
-    fn end_sample(&self, answered: u64) {
-        let mut sample = self.sample.lock();
-        if let Some((_, since)) = sample.0.filter(|(position, _)| answered >= *position) {
-            let micros = since.elapsed().min(Duration::from_secs(3600)).as_micros() as u32;
-            self.counters.round_trip.store(micros, Ordering::Relaxed);
-            sample.0 = None;
-            self.sampling.store(false, Ordering::Relaxed);
         }
     }
 }

@@ -1,0 +1,50 @@
+//! The bytes on their way out, who reads what comes back, and the connection that carries both: under one lock, because
+//! whether somebody reads depends on whether something is under way.
+
+use std::sync::Arc;
+
+use super::attention::Attention;
+use super::pipeline::{Limits, Pipeline};
+use super::traffic::Connection;
+use super::turn::{Change, Turn};
+
+/// What is locked together.
+pub(super) struct Outgoing {
+    pub(super) pipeline: Pipeline,
+    pub(super) turn: Turn,
+    /// The connection that carries the bytes; what another one brings is not for them.
+    pub(super) connection: Option<Arc<Connection>>,
+    /// The socket is full: the background must hear of room.
+    pub(super) blocked: bool,
+}
+
+impl Outgoing {
+    /// Nothing is under way, and there is no connection.
+    pub(super) fn new(limits: Limits) -> Outgoing {
+        Outgoing { pipeline: Pipeline::new(limits), turn: Turn::default(), connection: None, blocked: false }
+    }
+
+    /// Whether this connection carries the bytes.
+    pub(super) fn belongs_to(&self, connection: &Arc<Connection>) -> bool {
+        self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
+    }
+
+    /// Tells the kernel what the background is to hear of. (What goes wrong here goes wrong with the socket, which
+    /// whoever reads or writes next will find out.)
+    pub(super) fn attend(&self) {
+        let Some(connection) = &self.connection else { return };
+        let attention = match (self.blocked, self.turn.is_background()) {
+            (true, _) => Attention::ReadingAndWriting,
+            (false, true) => Attention::Reading,
+            (false, false) => Attention::Ending,
+        };
+        _ = connection.stream.attend(attention);
+    }
+
+    /// As [`Outgoing::attend`], if the turn says so.
+    pub(super) fn apply(&self, change: Change) {
+        if change != Change::Nothing {
+            self.attend();
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a link tells the one who gave it requests.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::link::Link;
+use super::pipeline::{Addressee, Lost, Ticket};
+use crate::error::Error;
+use crate::protocol::reply::Reply;
+
+/// A reply and who it is for.
+#[derive(Debug)]
+pub struct Answer {
+    /// Which reply of which request.
+    pub to: Addressee,
+    /// The reply.
+    pub reply: Reply,
+    /// If the reply is an error: the bytes that caused it, for sending them again.
+    pub request: Bytes,
+}
+
+/// What a link tells of itself.
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Commands can be sent.
+    Connected,
+    /// The connection is gone; it will be dialled again.
+    Lost(Error),
+    /// A round of dials failed; it will be dialled again.
+    Unreachable(Error),
+    /// There is room again after a request was refused with [`crate::error::Status::Full`].
+    Writable,
+}
+
+/// The owner of the requests of a link. Called from whatever thread moves the bytes, never under the outgoing lock.
+pub trait Recipient: Send + Sync {
+    /// Replies, in order.
+    fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>);
+    /// A message out of turn (RESP3 push).
+    fn pushed(&self, link: &Arc<Link>, message: Reply);
+    /// The connection is gone; these went out whole and got no (or not every) reply.
+    fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error);
+    /// No connection could be made: these were not sent and shall not wait any longer.
+    fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error);
+    /// Whether one of these requests has a deadline that is still to come, or none.
+    fn ready_to_wait(&self, tickets: &[Ticket]) -> bool;
+    /// Something happened.
+    fn happened(&self, link: &Arc<Link>, news: News);
+}

@@ -1,0 +1,208 @@
+//! Moves bytes between a link and its socket, on whatever thread: writes what waits, reads what comes, and gives each
+//! reply to the slot that waits for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{io, mem};
+
+use bytes::Bytes;
+
+use super::link::Link;
+use super::pipeline::Ticket;
+use super::recipient::{Answer, News, Recipient};
+use super::stream::{Stream, reason};
+use crate::error::{Error, Status};
+use crate::lock::Lock;
+use crate::protocol::parser::{Frame, Parser};
+use crate::protocol::reply::{Kind, Reply};
+
+/// The round-trip time is taken once in so many bytes, because clocks cost time, too.
+const SAMPLED: u64 = 4096;
+
+/// The living part of a link: one socket.
+pub(super) struct Connection {
+    pub(super) stream: Stream,
+    pub(super) incoming: Lock<Incoming>,
+    /// The parts of the write that is under way; who holds it writes.
+    pub(super) writer: Lock<Vec<Bytes>>,
+    /// Why a caller who read found the connection at its end; the background draws the consequences.
+    pub(super) failure: Lock<Option<Error>>,
+    /// How long a caller waits on the socket, in microseconds.
+    pub(super) patience: AtomicU64,
+    /// When a caller took the turn last, in microseconds of the callers' clock.
+    pub(super) led: AtomicU64,
+}
+
+pub(super) struct Incoming {
+    parser: Parser,
+    replies: Vec<Reply>,
+    answers: Vec<Answer>,
+    pushes: Vec<Reply>,
+}
+
+impl Connection {
+    pub(super) fn new(stream: Stream, parser: Parser) -> Connection {
+        let incoming = Incoming { parser, replies: Vec::new(), answers: Vec::new(), pushes: Vec::new() };
+        Connection {
+            stream,
+            incoming: Lock::new(incoming),
+            writer: Lock::default(),
+            failure: Lock::default(),
+            patience: AtomicU64::new(u64::MAX),
+            led: AtomicU64::new(0),
+        }
+    }
+}
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    /// Nothing is there.
+    Nothing,
+    /// Less than there was room for: nothing more was there but perhaps the end.
+    Rest,
+    /// There may be more.
+    Full,
+}
+
+impl Link {
+    /// Writes what waits. `Ok(false)`: the socket is full, call again when it is writable.
+    pub(super) fn flush(&self, connection: &Arc<Connection>) -> io::Result<bool> {
+        let mut parts = connection.writer.lock();
+        loop {
+            parts.clear();
+            let mut outgoing = self.outgoing.lock();
+            if outgoing.belongs_to(connection) {
+                outgoing.pipeline.begin_write(&mut parts);
+            }
+            drop(outgoing);
+            if parts.is_empty() {
+                return Ok(true);
+            }
+            let sent = connection.stream.send(&parts);
+            let mut outgoing = self.outgoing.lock();
+            outgoing.pipeline.end_write(*sent.as_ref().unwrap_or(&0));
+            let (written, is_unsent) = (outgoing.pipeline.written(), outgoing.pipeline.is_unsent());
+            drop(outgoing);
+            match sent {
+                Ok(bytes) => {
+                    let before = self.counters.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+                    if before / SAMPLED != (before + bytes as u64) / SAMPLED || before == 0 {
+                        self.sample.lock().0.get_or_insert_with(|| (written, Instant::now()));
+                        self.sampling.store(true, Ordering::Relaxed);
+                    }
+                    if !is_unsent {
+                        return Ok(true);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The background reads once, if it is its turn, and delivers the replies that are complete.
+    pub(super) fn drive(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        recipient: &dyn Recipient,
+    ) -> Result<Read, Error> {
+        // A caller who holds it reads, or is about to hand over: then it calls the background.
+        let Some(mut incoming) = connection.incoming.try_lock() else { return Ok(Read::Nothing) };
+        if !self.outgoing.lock().turn.is_background() {
+            return Ok(Read::Nothing);
+        }
+        self.read(connection, &mut incoming, recipient, false)
+    }
+
+    /// Reads once and delivers the replies that are complete; `wait`: waits for the first byte.
+    pub(super) fn read(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        incoming: &mut Incoming,
+        recipient: &dyn Recipient,
+        wait: bool,
+    ) -> Result<Read, Error> {
+        let mut room = 0;
+        let received = incoming.parser.receive(|space| {
+            room = space.len();
+            let stream = &connection.stream;
+            if wait { stream.receive_waiting(space) } else { stream.receive(space) }
+        });
+        let received = match received {
+            Ok(0) => return Err(Error::new(Status::Lost, "the server closed the connection")),
+            Ok(received) => received,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Read::Full),
+            Err(error) => return Err(Error::new(Status::Lost, reason(&error))),
+        };
+        self.counters.received.fetch_add(received as u64, Ordering::Relaxed);
+        let parsed = self.parse(incoming);
+        let assigned = self.assign(connection, incoming);
+        if !incoming.answers.is_empty() {
+            recipient.answered(self, &mut incoming.answers);
+            incoming.answers.clear();
+        }
+        for message in mem::take(&mut incoming.pushes) {
+            recipient.pushed(self, message);
+        }
+        if assigned? {
+            recipient.happened(self, News::Writable);
+        }
+        parsed?;
+        Ok(if received < room { Read::Rest } else { Read::Full })
+    }
+
+    /// Takes every complete reply and message out of the parser.
+    fn parse(&self, incoming: &mut Incoming) -> Result<(), Error> {
+        while let Some(frame) = incoming.parser.next()? {
+            match frame {
+                Frame::Reply(reply) => incoming.replies.push(reply),
+                Frame::Push(message) => incoming.pushes.push(message),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives each reply to the slot that waits for it. True: there is room for requests again.
+    fn assign(&self, connection: &Arc<Connection>, incoming: &mut Incoming) -> Result<bool, Error> {
+        if incoming.replies.is_empty() {
+            return Ok(false);
+        }
+        let mut outgoing = self.outgoing.lock();
+        if !outgoing.belongs_to(connection) {
+            incoming.replies.clear();
+            return Err(Error::new(Status::Lost, "the connection was given up"));
+        }
+        let outgoing = &mut outgoing.pipeline;
+        for reply in incoming.replies.drain(..) {
+            let is_error = reply.kind() == Kind::Error;
+            let request = if is_error { outgoing.front_bytes() } else { Bytes::new() };
+            match outgoing.answer() {
+                Some(to) if to.ticket == Ticket::NOBODY => {}
+                Some(to) => incoming.answers.push(Answer { to, reply, request }),
+                None if is_error => {
+                    let text = String::from_utf8_lossy(reply.as_bytes());
+                    return Err(Error::new(Status::Lost, format!("the server ended the connection: {text}")));
+                }
+                None => return Err(Error::new(Status::Protocol, "the server sent a reply that nobody asked for")),
+            }
+        }
+        if self.sampling.load(Ordering::Relaxed) {
+            self.end_sample(outgoing.answered());
+        }
+        Ok(outgoing.has_room_again())
+    }
+
+    fn end_sample(&self, answered: u64) {
+        let mut sample = self.sample.lock();
+        if let Some((_, since)) = sample.0.filter(|(position, _)| answered >= *position) {
+            let micros = since.elapsed().min(Duration::from_secs(3600)).as_micros() as u32;
+            self.counters.round_trip.store(micros, Ordering::Relaxed);
+            sample.0 = None;
+            self.sampling.store(false, Ordering::Relaxed);
+        }
+    }
+}
