@@ -14,7 +14,7 @@ use super::recipient::{News, Recipient};
 use super::reconnect::Schedule;
 use super::silence::Verdict;
 use super::stream::{Dialer, Stream, reason};
-use super::traffic::{Connection, Read};
+use super::traffic::{CLOSED, Connection, Read};
 use super::watch::{Callers, Watch};
 use crate::address::Address;
 use crate::config::{Config, ConnectRetries};
@@ -244,7 +244,9 @@ impl Driver {
             if renewing && link.disconnect_if_idle() {
                 return Ending::Renewed;
             }
-            let writable = match if renewing { Ok(true) } else { link.flush(connection) } {
+            // A caller who is about to write looks first whether the connection is still there.
+            let may_write = !renewing && link.background_writes();
+            let writable = match if may_write { link.flush(connection) } else { Ok(true) } {
                 Ok(writable) => writable,
                 // What the server said before it went is worth reading: it may say why.
                 Err(error) => return Ending::Broken(self.last_words(connection, &reason(&error))),
@@ -253,7 +255,7 @@ impl Driver {
             watch.begin_or_end(link);
             callers.observe(link);
             link.asleep.store(true, Ordering::SeqCst);
-            if writable && !renewing && link.is_unsent() {
+            if writable && !renewing && link.background_writes() && link.is_unsent() {
                 link.asleep.store(false, Ordering::SeqCst);
                 continue;
             }
@@ -263,7 +265,7 @@ impl Driver {
                     link.asleep.store(false, Ordering::SeqCst);
                     let Ok(mut ready) = ready else { return Ending::Closed };
                     if callers.read && connection.stream.is_at_end() {
-                        link.attend_if_nobody();
+                        return Ending::Broken(Error::new(Status::Lost, CLOSED));
                     }
                     match self.read(connection) {
                         Ok(Read::Nothing) => ready.clear_ready(),

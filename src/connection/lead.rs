@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use super::link::Link;
 use super::recipient::Recipient;
-use super::traffic::{Connection, Read};
+use super::traffic::{CLOSED, Connection, Read};
 use super::turn::Change;
+use crate::error::{Error, Status};
 
 /// So many microseconds after the last call began a connection is looked at before it is written to.
 const IDLE: u64 = 200;
@@ -34,8 +35,8 @@ impl Lead {
         // The server may have hung up unnoticed. In a row of calls not to look saves a system call each.
         let was_idle = now.saturating_sub(self.connection.led.swap(now, Ordering::Relaxed)) > IDLE;
         if was_idle && self.connection.stream.is_at_end() {
-            // Nothing was sent, so nothing is lost: the background connects anew.
-            return;
+            // Nothing was sent and nothing will be, so nothing is lost: the background connects anew.
+            return self.fail(Error::new(Status::Lost, CLOSED));
         }
         if !matches!(self.link.flush(&self.connection), Ok(true)) {
             return;
@@ -46,13 +47,15 @@ impl Lead {
                 Ok(Read::Nothing) => return,
                 Ok(_) if is_done() || !self.link.is_in_flight() => return,
                 Ok(_) => {}
-                Err(error) => {
-                    *self.connection.failure.lock() = Some(error);
-                    self.link.notify.notify_one();
-                    return;
-                }
+                Err(error) => return self.fail(error),
             }
         }
+    }
+
+    /// Leaves the end of the connection to the background.
+    fn fail(&self, error: Error) {
+        *self.connection.failure.lock() = Some(error);
+        self.link.notify.notify_one();
     }
 
     /// Sets how long a read waits. To wait less than asked is no harm: the background goes on.

@@ -301,7 +301,13 @@ impl Link {
         (turn.is_background(), turn.taken())
     }
 
-    /// No caller has read for a while, or the connection is at its end: if nobody reads, the background does.
+    /// Whether the background writes what waits: else a caller is about to.
+    pub(super) fn background_writes(&self) -> bool {
+        let outgoing = self.outgoing.lock();
+        outgoing.turn.is_background() || outgoing.pipeline.is_in_flight()
+    }
+
+    /// No caller has read for a while: the background does.
     pub(super) fn attend_if_nobody(&self) {
         let mut outgoing = self.outgoing.lock();
         let change = outgoing.turn.attend_if_nobody();

@@ -17,6 +17,9 @@ use crate::lock::Lock;
 use crate::protocol::parser::{Frame, Parser};
 use crate::protocol::reply::{Kind, Reply};
 
+/// The end of the stream, in words.
+pub(super) const CLOSED: &str = "the server closed the connection";
+
 /// The round-trip time is taken once in so many bytes, because clocks cost time, too.
 const SAMPLED: u64 = 4096;
 
@@ -132,7 +135,7 @@ impl Link {
             if wait { stream.receive_waiting(space) } else { stream.receive(space) }
         });
         let received = match received {
-            Ok(0) => return Err(Error::new(Status::Lost, "the server closed the connection")),
+            Ok(0) => return Err(Error::new(Status::Lost, CLOSED)),
             Ok(received) => received,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Read::Full),

@@ -83,7 +83,7 @@ impl Turn {
         self.attend_if_nobody()
     }
 
-    /// Callers have not read for a while, or there is an end to be read: the background reads if nobody does.
+    /// Callers have not read for a while: the background reads if nobody does.
     pub fn attend_if_nobody(&mut self) -> Change {
         if self.reader != Reader::Nobody {
             return Change::Nothing;
