@@ -40,7 +40,7 @@ KEYS = {
     "TDIGEST.MERGE": (1, 1, 1, [index(1), counted(2)]),
 }
 
-# Commands newer than those servers (Redis 8, Valkey 8.1 and 9), from their documentation: flags, specifications.
+# Commands newer than those servers (Redis 8, Valkey 8.1 and 9), written by hand and not yet checked against such a server: flags, specifications.
 WRITE, READ = "WRITE FAST", "READONLY FAST"
 LATER = {
     **dict.fromkeys(["HGETDEL", "HGETEX", "DELEX", "DELIFEQ", "XDELEX", "XACKDEL", "VSETATTR"], (WRITE, [index(1)])),

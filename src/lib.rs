@@ -14,7 +14,8 @@
 //! Beside them stand [`runtime`], the one I/O thread of a process, and [`lock`].
 //!
 //! A request comes in through [`ffi::request`], is checked and appended to the outgoing bytes of a link by
-//! [`client::request`], written and matched with its reply by [`connection::link`], and completed by whoever takes it
+//! [`client::request`], written and matched with its reply by [`connection::traffic`], on the background
+//! ([`connection::driver`]) or on the thread of a lone caller ([`connection::lead`]), and completed by whoever takes it
 //! out of the client's pending requests: an answer, its deadline, a cancellation, a loss, or the end of the client.
 pub mod address;
 pub mod client;

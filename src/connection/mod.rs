@@ -1,5 +1,12 @@
 //! One server: its sockets and the order of its replies. Knows addresses; knows nothing of slots of a cluster, of
 //! who else exists, or of who asked.
+//!
+//! * [`link`]: one connection through all its deaths; [`recipient`]: what it tells its owner.
+//! * [`pipeline`]: outgoing bytes and the FIFO of who waits; [`turn`]: whose turn it is to read; [`outgoing`]: both,
+//!   under their lock.
+//! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself.
+//! * [`stream`]: a socket; [`attention`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
+//! * [`handshake`], [`reconnect`], [`silence`], [`watch`]: the first words, when to dial again, when a server is dead.
 
 pub mod attention;
 pub mod descriptors;
