@@ -2,112 +2,15 @@
 //! (COMMAND GETKEYS). Strict with 7.0, which the table was made from; later servers know more and flag a few differently.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of the test")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command as Process, Stdio};
-use std::time::{Duration, Instant};
+mod support;
 
 use justredis::protocol::catalog::{self, Command, Flags};
+use support::resp::{Answer, Plain};
+use support::server::Server;
 
-/// A server of its own on a free port; it ends with the value.
-struct Server {
-    process: Child,
-    _directory: tempfile::TempDir,
-    stream: BufReader<TcpStream>,
-}
-
-impl Server {
-    fn start() -> Server {
-        // Another process may take the port between the choice and the start; then the server ends, and again.
-        for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let directory = tempfile::tempdir().unwrap();
-            let mut process = Process::new("redis-server")
-                .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-                .arg("--dir")
-                .arg(directory.path())
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap();
-            let patience = Instant::now() + Duration::from_secs(10);
-            while process.try_wait().unwrap().is_none() && Instant::now() < patience {
-                if let Ok(stream) = TcpStream::connect(("127.0.0.1", port)) {
-                    return Server { process, _directory: directory, stream: BufReader::new(stream) };
-                }
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            let _ = process.kill();
-            let _ = process.wait();
-        }
-        panic!("redis-server does not start");
-    }
-
-    fn ask(&mut self, args: &[&str]) -> Reply {
-        let mut bytes = format!("*{}\r\n", args.len());
-        for arg in args {
-            bytes.push_str(&format!("${}\r\n{arg}\r\n", arg.len()));
-        }
-        self.stream.get_mut().write_all(bytes.as_bytes()).unwrap();
-        self.read()
-    }
-
-    fn read(&mut self) -> Reply {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).unwrap();
-        let (kind, rest) = line.trim_end().split_at(1);
-        match kind {
-            "+" => Reply::Text(rest.to_owned()),
-            "-" => Reply::Error,
-            ":" => Reply::Number(rest.parse().unwrap()),
-            "$" => {
-                let Ok(length) = rest.parse::<usize>() else { return Reply::Items(Vec::new()) };
-                let mut text = vec![0; length + 2];
-                self.stream.read_exact(&mut text).unwrap();
-                text.truncate(length);
-                Reply::Text(String::from_utf8_lossy(&text).into_owned())
-            }
-            "*" => Reply::Items((0..rest.parse().unwrap_or(0)).map(|_| self.read()).collect()),
-            _ => panic!("{line:?}"),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-#[derive(Debug)]
-enum Reply {
-    Text(String),
-    Error,
-    Number(i64),
-    Items(Vec<Reply>),
-}
-
-impl Reply {
-    fn text(&self) -> &str {
-        match self {
-            Reply::Text(text) => text,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn number(&self) -> i64 {
-        match self {
-            Reply::Number(number) => *number,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn items(&self) -> &[Reply] {
-        match self {
-            Reply::Items(items) => items,
-            other => panic!("{other:?}"),
-        }
-    }
+/// The answer to a command that cannot fail to be answered.
+fn ask(server: &mut Plain, words: &[&str]) -> Answer {
+    server.command(words).unwrap()
 }
 
 /// What the server says of one command.
@@ -119,13 +22,13 @@ struct Reported {
 }
 
 /// A command with its subcommands, but not those of modules: scripts/catalog.py corrects what these report.
-fn reported(reply: &Reply, into: &mut Vec<Reported>) {
+fn reported(reply: &Answer, into: &mut Vec<Reported>) {
     let items = reply.items();
-    let name = items[0].text().to_owned();
-    let flags: Vec<String> = items[2].items().iter().map(|flag| flag.text().to_owned()).collect();
-    let positions = [items[3].number(), items[4].number(), items[5].number()];
+    let name = items[0].text();
+    let flags: Vec<String> = items[2].items().iter().map(Answer::text).collect();
+    let positions = [items[3].integer(), items[4].integer(), items[5].integer()];
     if !flags.iter().any(|flag| flag == "module") {
-        into.push(Reported { name, arity: items[1].number(), flags, positions });
+        into.push(Reported { name, arity: items[1].integer(), flags, positions });
     }
     for inner in items[9].items() {
         reported(inner, into);
@@ -138,12 +41,12 @@ fn find(name: &str) -> Option<&'static Command> {
 }
 
 /// Ours and the server's keys of one invocation.
-fn compare_keys(server: &mut Server, args: &[&str]) -> Result<(), String> {
-    let mut ask = vec!["COMMAND", "GETKEYS"];
-    ask.extend(args);
-    let expected = match server.ask(&ask) {
-        Reply::Items(keys) => keys.iter().map(|key| key.text().to_owned()).collect(),
-        Reply::Error => Vec::new(),
+fn compare_keys(server: &mut Plain, args: &[&str]) -> Result<(), String> {
+    let mut question = vec!["COMMAND", "GETKEYS"];
+    question.extend(args);
+    let expected: Vec<String> = match ask(server, &question) {
+        Answer::Array(keys) => keys.iter().map(Answer::text).collect(),
+        Answer::Error(_) => Vec::new(),
         other => panic!("{other:?}"),
     };
     let found: Vec<String> = catalog::keys(args).map(|key| String::from_utf8_lossy(key).into_owned()).collect();
@@ -152,11 +55,12 @@ fn compare_keys(server: &mut Server, args: &[&str]) -> Result<(), String> {
 
 #[test]
 fn the_table_is_what_the_server_reports() {
-    let mut server = Server::start();
-    let info = server.ask(&["INFO", "server"]);
+    let running = Server::start();
+    let mut server = running.connect().unwrap();
+    let info = ask(&mut server, &["INFO", "server"]);
     let strict = info.text().contains("redis_version:7.0.");
     let mut commands = Vec::new();
-    for command in server.ask(&["COMMAND"]).items() {
+    for command in ask(&mut server, &["COMMAND"]).items() {
         reported(command, &mut commands);
     }
     assert!(commands.len() > 300);
@@ -188,9 +92,10 @@ fn the_table_is_what_the_server_reports() {
 /// Each command with as many arguments as it must have, and a few more: "1" is a key, a count and a number.
 #[test]
 fn keys_of_every_command() {
-    let mut server = Server::start();
+    let running = Server::start();
+    let mut server = running.connect().unwrap();
     let mut commands = Vec::new();
-    for command in server.ask(&["COMMAND"]).items() {
+    for command in ask(&mut server, &["COMMAND"]).items() {
         reported(command, &mut commands);
     }
     let mut differences = Vec::new();
@@ -210,7 +115,8 @@ fn keys_of_every_command() {
 
 #[test]
 fn keys_of_samples() {
-    let mut server = Server::start();
+    let running = Server::start();
+    let mut server = running.connect().unwrap();
     let mut differences = Vec::new();
     for line in SAMPLES.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let args: Vec<&str> = line.split(' ').map(|word| if word == "''" { "" } else { word }).collect();

@@ -7,8 +7,7 @@ use super::queue::Queue;
 use super::status::jr_status;
 use super::waiter::Waiter;
 use crate::client::completion::{self, Completion, Destination};
-use crate::error::{Error, Outcome, Status};
-use crate::protocol::reply::{Node, Reply};
+use crate::protocol::reply::Node;
 
 /// More completions of this request follow.
 pub const JR_COMPLETION_MORE: u32 = 8;
@@ -96,14 +95,4 @@ impl Destination for Target {
             _ => false,
         }
     }
-}
-
-/// The completion of a request that was not accepted, for those who get one all the same.
-pub(super) fn not_accepted(error: &Error) -> Reply {
-    Reply::error(error.status, Outcome::NotRun, &error.message)
-}
-
-/// The error of a flag that is not known.
-pub(super) fn unknown_flags(flags: u32) -> Error {
-    Error::new(Status::Argument, format!("the request has unknown flags (0x{flags:x})"))
 }

@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use super::boundary::{call, check_generation, check_may_wait, guard, null, remember, text};
 use super::client::jr_client;
-use super::completion::{Target, jr_callback, not_accepted, unknown_flags};
+use super::completion::{Target, jr_callback};
 use super::queue::jr_queue;
 use super::status::jr_status;
 use super::waiter::Waiter;
 use crate::client::completion::Completion;
 use crate::client::request::{Request, Timeout};
-use crate::error::{Error, Status};
+use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::{Node, Reply};
 use crate::topology::Route;
 
@@ -146,7 +146,8 @@ pub(super) unsafe fn read_request(request: *const jr_request) -> Result<jr_reque
         return Err(Error::new(Status::Argument, "the request uses members that this version does not know"));
     }
     if copy.flags & !KNOWN_FLAGS != 0 {
-        return Err(unknown_flags(copy.flags & !KNOWN_FLAGS));
+        let unknown = copy.flags & !KNOWN_FLAGS;
+        return Err(Error::new(Status::Argument, format!("the request has unknown flags (0x{unknown:x})")));
     }
     if copy.subscription != 0 {
         return Err(Error::new(Status::Argument, "request.subscription must be 0: this version has no subscriptions"));
@@ -309,6 +310,11 @@ pub unsafe extern "C" fn jr_submit_many(
             Ok(count as i64)
         },
     )
+}
+
+/// The reply of a request that was not accepted, for those who get one all the same.
+fn not_accepted(error: &Error) -> Reply {
+    Reply::error(error.status, Outcome::NotRun, &error.message)
 }
 
 /// Runs a request and waits for its answer. Gives the status of its completion (or of the call, if it was refused);
