@@ -6,8 +6,8 @@
 //! Locks are taken in this order: incoming, (the recipient's own), writer, outgoing.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
