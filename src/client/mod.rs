@@ -4,11 +4,13 @@
 pub mod completion;
 pub mod request;
 
+mod clock;
 mod core;
 mod deadline;
 mod event;
 mod gather;
 mod pending;
+mod plan;
 mod recipient;
 mod retry;
 mod script;
