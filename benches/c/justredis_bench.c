@@ -72,26 +72,31 @@ static void take_from_queue(measure_worker *worker, bool polls) {
     unsigned window = worker->options->window, in_flight = 0;
     jr_queue *queue = jr_queue_new();
     jr_completion *completions = measure_memory(window * sizeof *completions);
-    jr_request request = request_of(context);
-    request.queue = queue;
+    jr_request *requests = measure_memory(window * sizeof *requests);
+    for (unsigned index = 0; index < window; index++) {
+        requests[index] = request_of(context);
+        requests[index].queue = queue;
+    }
     measure_begin(worker);
     for (;;) {
-        while (in_flight < window && measure_may_start(worker)) {
-            request.user_data = measure_sample(worker);
-            submit(context, &request);
-            in_flight++;
-        }
+        unsigned count = 0;
+        while (in_flight + count < window && measure_may_start(worker))
+            requests[count++].user_data = measure_sample(worker);
+        if (jr_submit_many(context->client, requests, count, NULL) != count)
+            measure_give_up("jr_submit_many", jr_error_text());
+        in_flight += count;
         if (!in_flight)
             break;
         if (polls)
             wait_for(queue);
-        int64_t count = jr_queue_take(queue, completions, window, polls ? 0 : -1);
-        if (count < 0)
+        int64_t taken = jr_queue_take(queue, completions, window, polls ? 0 : -1);
+        if (taken < 0)
             measure_give_up("jr_queue_take", jr_error_text());
-        for (int64_t index = 0; index < count; index++)
+        for (int64_t index = 0; index < taken; index++)
             finish(worker, completions[index].status, completions[index].reply, completions[index].user_data);
-        in_flight -= (unsigned)count;
+        in_flight -= (unsigned)taken;
     }
+    free(requests);
     free(completions);
     jr_queue_free(queue);
 }

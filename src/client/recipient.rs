@@ -35,7 +35,9 @@ impl<D: Destination> Core<D> {
                 }
                 Some(Verdict::answered(status, reply))
             }
-            Work::Transaction(transaction) => transaction.answer(to.part, reply, request.as_deref().unwrap_or_default()),
+            Work::Transaction(transaction) => {
+                transaction.answer(to.part, reply, request.as_deref().unwrap_or_default())
+            }
             Work::Gather(gather) => {
                 gather.put(to.part, reply);
                 gather.is_complete().then(|| gather.finish())
@@ -101,10 +103,9 @@ impl<D: Destination> Core<D> {
             let ticket = ticket(&item);
             if let Some(verdict) = judge(&mut state, item)
                 && let Some(pending) = self.take(&mut state, ticket)
+                && let Some(delivery) = pending.responder.finish(verdict)
             {
-                if let Some(delivery) = pending.responder.finish(verdict) {
-                    deliveries.push(delivery);
-                }
+                deliveries.push(delivery);
             }
         }
         drop(state);
