@@ -65,15 +65,17 @@ static void delete_key(const source *source) {
     run(source, 2, (const char *[]){"DEL", MEASURE_KEY});
 }
 
+/* Appends so many (ARGV[1]) equal elements (ARGV[2]) to a list. */
+static const char fill_list[] = "local left = tonumber(ARGV[1]) "
+                                "while left > 0 do "
+                                "  local some = {} "
+                                "  for index = 1, math.min(left, 1000) do some[index] = ARGV[2] end "
+                                "  redis.call('RPUSH', KEYS[1], unpack(some)) "
+                                "  left = left - #some "
+                                "end";
+
 /* Lets the server make the value, and returns how to read it. */
 static source large_reply(const measure_options *options, footprint_run run_command, void *client) {
-    static const char push[] = "local left = tonumber(ARGV[1]) "
-                               "while left > 0 do "
-                               "  local some = {} "
-                               "  for index = 1, math.min(left, 1000) do some[index] = ARGV[2] end "
-                               "  redis.call('RPUSH', KEYS[1], unpack(some)) "
-                               "  left = left - #some "
-                               "end";
     char number[24];
     source source = {.run = run_command, .client = client};
     if (options->value < strlen(ELEMENT))
@@ -88,7 +90,7 @@ static source large_reply(const measure_options *options, footprint_run run_comm
     } else {
         size_t elements = options->value / strlen(ELEMENT);
         snprintf(number, sizeof number, "%zu", elements);
-        run(&source, 6, (const char *[]){"EVAL", push, "1", MEASURE_KEY, number, ELEMENT});
+        run(&source, 6, (const char *[]){"EVAL", fill_list, "1", MEASURE_KEY, number, ELEMENT});
         source.command = read_array;
         source.words = 4;
         source.sent = elements * strlen("$10\r\n" ELEMENT "\r\n");
