@@ -73,15 +73,16 @@ fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
     }
 }
 
-/// The one ordinary and small command of a request, as nearly all have, and its length; `None`: it needs more thought.
+/// The one ordinary and small command of a request, as nearly all have, and how long it is at most; `None`: it needs more
+/// thought.
 #[inline]
 pub(super) fn small<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, most: usize) -> Option<(&'a [A], usize)> {
     let [words] = request.commands else { return None };
     if request.atomic || request.route != Route::ByKey || catalog::handling(words) != Handling::Ordinary {
         return None;
     }
-    let length = command::encoded_length(words).filter(|length| *length < LARGE.min(most))?;
-    (!words.is_empty()).then_some((words, length))
+    let length = command::length_bound(words);
+    (length < LARGE.min(most) && !words.is_empty()).then_some((words, length))
 }
 
 impl<D: Destination> Core<D> {
@@ -121,9 +122,9 @@ impl<D: Destination> Core<D> {
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        if let Some((words, length)) = small(request, self.config.max_request_bytes) {
+        if let Some((words, most)) = small(request, self.config.max_request_bytes) {
             let mut intake = Intake::open(self, link, by)?;
-            let id = intake.put_small(request, words, length, destination)?;
+            let id = intake.put_small(request, words, most, destination)?;
             return Ok((id, intake.close()));
         }
         match request.commands {
