@@ -6,8 +6,8 @@
 //! Locks are taken in this order: incoming, (the recipient's own), writer, outgoing.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -17,8 +17,9 @@ use super::attention::CAN_LOOK_AWAY;
 use super::handshake::Greeting;
 use super::lead::Lead;
 use super::outgoing::Outgoing;
-use super::pipeline::{Addressee, Limits, Lost, Pipeline, Ticket};
+use super::pipeline::{Addressee, Lost, Pipeline, Ticket, Unit};
 use super::recipient::Recipient;
+use super::room::Limits;
 use super::tenure::Tenure;
 use super::traffic::Connection;
 use super::turn::{Change, Role, Submitter, Turn};
@@ -26,6 +27,15 @@ use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::protocol::command;
+
+/// How long a link lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Through all its connections, until it is closed; for everybody.
+    Shared,
+    /// For one connection, which it dials as the others do; for one tenant at a time. It has this number in its pool.
+    Dedicated(u64),
+}
 
 /// What is counted of a link, since it was opened.
 #[derive(Debug, Default)]
@@ -79,6 +89,7 @@ pub struct Link {
     pub(super) config: Arc<Config>,
     pub(super) recipient: Weak<dyn Recipient>,
     database: u32,
+    life: Life,
     pub(super) outgoing: Lock<Outgoing>,
     standing: Lock<Standing>,
     pub(super) sample: Lock<Sample>,
@@ -101,13 +112,14 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(config: Arc<Config>, database: u32, recipient: Weak<dyn Recipient>) -> Link {
+    pub(super) fn new(config: Arc<Config>, database: u32, life: Life, recipient: Weak<dyn Recipient>) -> Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         let address = config.endpoints.first().map(ToString::to_string).unwrap_or_default();
         Link {
             config,
             recipient,
             database,
+            life,
             outgoing: Lock::new(Outgoing::new(limits)),
             standing: Lock::new(Standing { address, ..Standing::default() }),
             sample: Lock::default(),
@@ -123,6 +135,11 @@ impl Link {
     /// The number of the database that its commands see.
     pub fn database(&self) -> u32 {
         self.database
+    }
+
+    /// How long it lives.
+    pub fn life(&self) -> Life {
+        self.life
     }
 
     /// What is known of the server just now.
@@ -210,6 +227,34 @@ impl Link {
     /// Takes a unit back; true if no byte of it was sent, and then none ever will be.
     pub fn withdraw(&self, sequence: u64) -> bool {
         self.outgoing.lock().pipeline.withdraw(sequence)
+    }
+
+    /// As [`Link::withdraw`], but a unit that was sent stays as it is, and its reply is still for whoever waits.
+    pub fn recall_unit(&self, sequence: u64) -> bool {
+        self.outgoing.lock().pipeline.recall(sequence)
+    }
+
+    /// Takes back everything that was not sent.
+    pub fn take_unsent(&self) -> Vec<Unit> {
+        self.outgoing.lock().pipeline.take_unsent()
+    }
+
+    /// The bytes of a unit that waits for being sent or for its reply.
+    pub fn bytes_of(&self, sequence: u64) -> Option<Bytes> {
+        self.outgoing.lock().pipeline.bytes_of(sequence)
+    }
+
+    /// Whether something can be sent at once.
+    pub fn is_connected(&self) -> bool {
+        !self.is_ending() && self.outgoing.lock().connection.is_some()
+    }
+
+    /// Ends the connection for this reason, as if it had broken by itself: what is under way is reported as lost.
+    pub fn break_off(&self, error: Error) {
+        if let Some(connection) = &self.outgoing.lock().connection {
+            *connection.failure.lock() = Some(error);
+        }
+        self.notify.notify_one();
     }
 
     /// True once after a refusal, when there is room again: [`super::recipient::News::Writable`] is to be told. To be asked after

@@ -1,4 +1,5 @@
-//! One server, or several endpoints of which the first that answers is used: one shared link for each database.
+//! One server, or several endpoints of which the first that answers is used: one shared link for each database, and a
+//! pool of dedicated ones.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,35 +7,99 @@ use std::sync::Arc;
 use super::Route;
 use crate::address::Address;
 use crate::connection::driver::{self, Opening};
-use crate::connection::link::Link;
+use crate::connection::link::{Life, Link};
+use crate::connection::pool::{Count, Pool, Seat};
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::runtime::Runtime;
+
+/// Who has a dedicated link, as the owner of the requests names it.
+pub type Tenant = u64;
 
 /// The links of a client of one server.
 pub struct Standalone {
     opening: Lock<Option<Opening>>,
     links: Lock<BTreeMap<u32, Arc<Link>>>,
+    pool: Lock<Pool<Arc<Link>, Tenant>>,
 }
 
 impl Standalone {
     /// No link is opened yet.
     pub fn new(opening: Opening) -> Standalone {
-        Standalone { opening: Lock::new(Some(opening)), links: Lock::default() }
+        let pool = Lock::new(Pool::new(opening.config.max_connections));
+        Standalone { opening: Lock::new(Some(opening)), links: Lock::default(), pool }
     }
 
     /// The shared link of a database, opened if need be; it stays open until [`Standalone::close`].
     pub fn link(&self, database: u32, runtime: &Runtime) -> Result<Arc<Link>, Error> {
         let opening = self.opening.lock();
-        let Some(opening) = opening.as_ref() else {
-            return Err(Error::new(Status::Closed, "the client is closed"));
-        };
+        let opening = opening.as_ref().ok_or_else(closed)?;
         let mut links = self.links.lock();
-        let link = links.entry(database).or_insert_with(|| driver::open(opening.clone(), database, runtime));
-        Ok(Arc::clone(link))
+        let open = || driver::open(opening.clone(), database, Life::Shared, None, runtime);
+        Ok(Arc::clone(links.entry(database).or_insert_with(open)))
     }
 
-    /// The links in use.
+    /// A dedicated link to a database, or a place in line for one; see [`Standalone::serve`].
+    pub fn dedicate(&self, database: u32, tenant: Tenant, runtime: &Runtime) -> Result<Seat<Arc<Link>>, Error> {
+        let opening = self.opening.lock();
+        let opening = opening.as_ref().ok_or_else(closed)?;
+        let open = |number| self.open(opening, database, number, runtime);
+        let given = self.pool.lock().ask(database, tenant, open);
+        given.evicted.inspect(|link| link.close());
+        Ok(given.seat)
+    }
+
+    /// Gives the first in line a dedicated link, if there is one again.
+    pub fn serve(&self, runtime: &Runtime) -> Option<(Tenant, Arc<Link>)> {
+        let opening = self.opening.lock();
+        let opening = opening.as_ref()?;
+        let open = |database, number| self.open(opening, database, number, runtime);
+        let (tenant, link, evicted) = self.pool.lock().serve(open)?;
+        evicted.inspect(|link| link.close());
+        Some((tenant, link))
+    }
+
+    fn open(&self, opening: &Opening, database: u32, number: u64, runtime: &Runtime) -> Arc<Link> {
+        let shared = self.links.lock().get(&database).cloned();
+        driver::open(opening.clone(), database, Life::Dedicated(number), shared.as_deref(), runtime)
+    }
+
+    /// The tenant does not wait in line any more.
+    pub fn leave(&self, place: u64) {
+        self.pool.lock().leave(place);
+    }
+
+    /// Takes back a dedicated link on which nothing was left behind; `now` in any unit of time, see [`Standalone::expire`].
+    pub fn put_back(&self, number: u64, now: u64) {
+        self.pool.lock().put_back(number, now);
+    }
+
+    /// A dedicated link has ended or is being closed; gives whose it was.
+    pub fn remove(&self, number: u64) -> Option<Tenant> {
+        self.pool.lock().remove(number)
+    }
+
+    /// Closes the dedicated links that are idle since `since` or longer.
+    pub fn expire(&self, since: u64) {
+        self.pool.lock().expire(since).iter().for_each(|link| link.close());
+    }
+
+    /// Since when the longest idle dedicated link is.
+    pub fn idle_since(&self) -> Option<u64> {
+        self.pool.lock().idle_since()
+    }
+
+    /// Who waits for a dedicated link to this database, in order.
+    pub fn line(&self, database: u32) -> Vec<Tenant> {
+        self.pool.lock().line(database).copied().collect()
+    }
+
+    /// How many dedicated links there are.
+    pub fn count(&self) -> Count {
+        self.pool.lock().count()
+    }
+
+    /// The shared links.
     pub fn links(&self) -> Vec<Arc<Link>> {
         self.links.lock().values().cloned().collect()
     }
@@ -42,9 +107,8 @@ impl Standalone {
     /// Closes every link and opens no other.
     pub fn close(&self) {
         self.opening.lock().take();
-        for link in self.links() {
-            link.close();
-        }
+        let dedicated = self.pool.lock().clear();
+        self.links().iter().chain(&dedicated).for_each(|link| link.close());
     }
 
     /// Whether a route leads to the one server; an address that is not configured is an error.
@@ -58,4 +122,8 @@ impl Standalone {
         }
         Err(Error::new(Status::Argument, format!("route {text:?}: this client is connected to {connected}")))
     }
+}
+
+fn closed() -> Error {
+    Error::new(Status::Closed, "the client is closed")
 }
