@@ -4,24 +4,29 @@
 pub mod completion;
 pub mod request;
 
+mod admission;
 mod core;
 mod deadline;
+mod dedicated;
 mod event;
 mod gather;
 mod pending;
+mod plan;
 mod recipient;
 mod retry;
 mod script;
 mod stats;
+mod tenant;
 mod timer;
 mod transaction;
+mod unblock;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::completion::Destination;
 use self::core::Core;
-use self::request::Request;
+use self::request::{Place, Request};
 use crate::config::Config;
 use crate::connection::link::{Link, Next};
 use crate::connection::pipeline::Ticket;
@@ -73,7 +78,7 @@ impl<D: Destination> Client<D> {
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        self.core.submit(&self.link, request, destination, by)
+        self.core.submit(self.place(), request, destination, by)
     }
 
     /// As [`Client::submit`], for a caller who then waits for the completion: with nothing else under way, this thread
@@ -85,7 +90,11 @@ impl<D: Destination> Client<D> {
         destination: D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
-        self.core.execute(&self.link, request, destination, is_done)
+        self.core.execute(self.place(), request, destination, is_done)
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { link: &self.link, lease: None }
     }
 
     /// `destination` hears of what happens to the connections, until it is cancelled or the client ends.

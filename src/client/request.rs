@@ -3,25 +3,29 @@
 //! Invariant: an error is returned before anything is queued; afterwards there is a pending request that will be
 //! completed.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::completion::{Destination, Responder};
+use super::admission::Admission;
+use super::completion::{Destination, Responder, Verdict};
 use super::core::{Core, Phase, State, closed};
 use super::gather::{Gather, Shape};
 use super::pending::{NOWHERE, Pending, Requests, Work};
+use super::plan::{Plan, Prepared};
 use super::script::Script;
+use super::tenant::{Kind, Stay, Tenant};
 use super::timer::Clock;
-use super::transaction::{FRAME, Transaction};
+use super::transaction::Transaction;
 use crate::connection::link::{Link, Next};
-use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
+use crate::connection::pipeline::{Pipeline, Ticket};
+use crate::connection::room::Load;
 use crate::connection::turn::Submitter;
-use crate::error::{Error, Status};
-use crate::protocol::catalog::{self, Handling};
-use crate::protocol::command::{self, Output};
+use crate::error::{Error, Outcome, Status};
+use crate::protocol::command;
 use crate::topology::Route;
+use crate::topology::standalone::Tenant as Id;
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,125 +47,12 @@ pub struct Request<'a, A> {
     pub atomic: bool,
     /// It may run twice.
     pub idempotent: bool,
+    /// On a connection of its own.
+    pub dedicated: bool,
     /// How long it may take.
     pub timeout: Timeout,
     /// Where it goes.
     pub route: Route<'a>,
-}
-
-/// The bytes of a request, and how they are cut into units that stand in the FIFO on their own.
-enum Plan<'a, A> {
-    One(&'a [A]),
-    Encoded(Bytes),
-    Several(&'a [&'a [A]]),
-    Atomic(&'a [&'a [A]]),
-}
-
-/// The lengths of units; one is the rule and costs no memory.
-enum Lengths {
-    One(usize),
-    Many(Vec<usize>),
-}
-
-impl Lengths {
-    fn as_slice(&self) -> &[usize] {
-        match self {
-            Lengths::One(length) => std::slice::from_ref(length),
-            Lengths::Many(lengths) => lengths,
-        }
-    }
-}
-
-const MULTI: [&str; 1] = ["MULTI"];
-const EXEC: [&str; 1] = ["EXEC"];
-
-impl<A: AsRef<[u8]>> Plan<'_, A> {
-    /// The length of each unit; `None` if it is beyond what can be addressed.
-    fn lengths(&self) -> Option<Lengths> {
-        let of = |words: &&[A]| command::encoded_length(words);
-        match self {
-            Plan::One(words) => of(words).map(Lengths::One),
-            Plan::Encoded(bytes) => Some(Lengths::One(bytes.len())),
-            Plan::Several(commands) => commands.iter().map(of).collect::<Option<_>>().map(Lengths::Many),
-            Plan::Atomic(commands) => {
-                let frame = command::encoded_length(&MULTI)? + command::encoded_length(&EXEC)?;
-                let sum = commands.iter().map(of).try_fold(frame, |sum, length| sum.checked_add(length?))?;
-                Some(Lengths::One(sum))
-            }
-        }
-    }
-
-    /// How many replies each unit gets.
-    fn replies(&self) -> u32 {
-        match self {
-            Plan::Atomic(commands) => commands.len() as u32 + FRAME,
-            _ => 1,
-        }
-    }
-
-    fn encode(&self, unit: usize, out: &mut impl Output) {
-        match self {
-            Plan::One(words) => command::encode(words, out),
-            Plan::Encoded(bytes) => out.put(bytes),
-            Plan::Several(commands) => commands.get(unit).into_iter().for_each(|words| command::encode(words, out)),
-            Plan::Atomic(commands) => {
-                command::encode(&MULTI, out);
-                commands.iter().for_each(|words| command::encode(words, out));
-                command::encode(&EXEC, out);
-            }
-        }
-    }
-}
-
-/// A checked request, ready to be appended: small ones are encoded where they go, large ones before any lock is taken.
-struct Prepared<'a, A> {
-    plan: Plan<'a, A>,
-    lengths: Lengths,
-    total: usize,
-    encoded: Option<Bytes>,
-}
-
-impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
-    fn new(plan: Plan<'a, A>, most: usize) -> Result<Prepared<'a, A>, Error> {
-        let measured = plan.lengths().and_then(|lengths| {
-            let total = lengths.as_slice().iter().try_fold(0usize, |sum, length| sum.checked_add(*length))?;
-            (total <= most).then_some((lengths, total))
-        });
-        let Some((lengths, total)) = measured else {
-            let sentence = format!("the request is longer than max_request_bytes ({most}) allows");
-            return Err(Error::new(Status::Argument, sentence));
-        };
-        let encoded = match &plan {
-            Plan::Encoded(bytes) => Some(bytes.clone()),
-            _ if total < LARGE => None,
-            plan => {
-                let mut out = Vec::new();
-                out.try_reserve_exact(total).map_err(|_| Error::memory(total))?;
-                (0..lengths.as_slice().len()).for_each(|unit| plan.encode(unit, &mut out));
-                Some(Bytes::from(out))
-            }
-        };
-        Ok(Prepared { plan, lengths, total, encoded })
-    }
-
-    /// Appends all units; gives the first sequence number, the others follow it.
-    fn append(&self, pipeline: &mut Pipeline, ticket: Ticket) -> u64 {
-        let lengths = self.lengths.as_slice();
-        match (&self.encoded, lengths.len()) {
-            (Some(bytes), 1) => {
-                pipeline.append_encoded(Addressee { ticket, part: 0 }, self.plan.replies(), bytes.clone())
-            }
-            (Some(bytes), _) => pipeline.append_parts(ticket, bytes.clone(), lengths),
-            (None, _) => {
-                let units = lengths.iter().enumerate().map(|(unit, length)| {
-                    let to = Addressee { ticket, part: unit as u32 };
-                    pipeline.append(to, self.plan.replies(), *length, |tail| self.plan.encode(unit, tail))
-                });
-                // Every unit is appended; their numbers follow each other.
-                units.fold(NOWHERE, |first, sequence| if first == NOWHERE { sequence } else { first })
-            }
-        }
-    }
 }
 
 /// When a request starts, in microseconds of the client's clock, and who would read its answer.
@@ -171,104 +62,103 @@ struct Start {
     by: Submitter,
 }
 
-/// Whether a command may go on a shared connection; a sentence that says why not.
-fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
-    let Some(name) = words.first() else { return Err("the command is empty".to_string()) };
-    let name = || String::from_utf8_lossy(name.as_ref()).to_ascii_uppercase();
-    match catalog::handling(words) {
-        Handling::ConnectionState { instead } => Err(instead.to_string()),
-        Handling::Blocking => Err(format!(
-            "{} waits at the server and would hold up everyone on the shared connection; \
-             this version has no connections of their own for blocking commands",
-            name()
-        )),
-        Handling::Multishot | Handling::Monitor => {
-            Err(format!("{} gets many answers; this version has no subscriptions", name()))
-        }
-        Handling::OwnWrites => Err(format!(
-            "{} speaks of the writes of its own connection, which on a shared client are those of everyone",
-            name()
-        )),
-        handling => Ok(handling),
-    }
+/// Where a request goes: over the connection that all share, or to a tenant of the dedicated ones.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The shared connection.
+    pub(super) link: &'a Arc<Link>,
+    /// The lease that it is submitted to.
+    pub(super) lease: Option<Id>,
+}
+
+/// Where a request stands.
+struct Placed {
+    link: Arc<Link>,
+    sequence: u64,
+    next: Next,
+    stay: Option<Box<Stay>>,
 }
 
 impl<D: Destination> Core<D> {
     /// Accepts a request or says why not; gives its id and what is to be done now: see [`Link::submit`].
     pub(super) fn submit<A: AsRef<[u8]>>(
         &self,
-        link: &Arc<Link>,
+        place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        self.accept(link, request, destination, Start { now: self.clock.micros(), by })
+        self.accept(place, request, destination, Start { now: self.clock.micros(), by })
     }
 
     /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
     /// and its answer read here, until `is_done` or for a while.
     pub(super) fn execute<A: AsRef<[u8]>>(
         &self,
-        link: &Arc<Link>,
+        place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
         let now = self.clock.micros();
-        let (id, next) = self.accept(link, request, destination, Start { now, by: Submitter::Caller })?;
+        let (id, next) = self.accept(place, request, destination, Start { now, by: Submitter::Caller })?;
         if let Next::Lead(lead) = next {
             let patience = self.config.dead_after / 4;
-            let deadline = self.timeout_of(request).unwrap_or(patience);
-            lead.drive(patience.min(deadline), now, is_done);
+            let deadline = match request.timeout {
+                Timeout::Default => self.config.command_timeout,
+                Timeout::None => None,
+                Timeout::After(timeout) => Some(timeout),
+            };
+            lead.drive(patience.min(deadline.unwrap_or(patience)), now, is_done);
         }
         Ok(id)
     }
 
     fn accept<A: AsRef<[u8]>>(
         &self,
-        link: &Arc<Link>,
+        place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
         start: Start,
     ) -> Result<(u64, Next), Error> {
-        let refused = |sentence| Error::new(Status::Refused, sentence);
+        let link = place.link;
+        let admission = Admission::of(request, place.lease.is_some())?;
         let mut script = None;
         let plan = match request.commands {
-            [] => return Err(Error::new(Status::Argument, "the request has no command")),
-            [words] if !request.atomic => match check(words).map_err(refused)? {
-                Handling::Script if words.len() > 1 => {
-                    let (bytes, found) = self.encode_script(words, link)?;
-                    script = Some(found);
-                    Plan::Encoded(bytes)
-                }
-                _ => Plan::One(words),
-            },
-            commands => {
-                for (index, words) in commands.iter().enumerate() {
-                    check(words).map_err(|why| Error::new(Status::Argument, format!("command {index}: {why}")))?;
-                }
-                if request.atomic { Plan::Atomic(commands) } else { Plan::Several(commands) }
+            [words] if admission.script => {
+                let (bytes, found) = self.encode_script(words, link)?;
+                script = Some(found);
+                Plan::Encoded(bytes)
             }
+            [words] if !request.atomic => Plan::One(words),
+            commands if request.atomic => Plan::Atomic(commands),
+            commands => Plan::Several(commands),
         };
+        let wrong = |sentence: &str| Err(Error::new(Status::Argument, sentence));
         let several_nodes = request.route.is_several();
         if several_nodes && (request.commands.len() > 1 || request.atomic) {
-            return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
+            return wrong("a route to several nodes takes one command at a time");
+        }
+        if place.lease.is_some() && request.route != Route::ByKey {
+            return wrong("a lease has one connection, so its requests have no route");
+        }
+        if several_nodes && admission.dedicated {
+            return wrong("a route to several nodes takes no command that needs a connection of its own");
         }
         if !self.topology.serves(request.route, link)? {
             return self.answer_of_nobody(link, destination).map(|id| (id, Next::Nothing));
         }
         let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
-        if prepared.lengths.as_slice().len() > self.config.max_requests {
-            let (count, most) = (prepared.lengths.as_slice().len(), self.config.max_requests);
-            let sentence = format!("the request has {count} commands, more than max_requests ({most}) allows");
-            return Err(Error::new(Status::Argument, sentence));
+        let (count, most) = (prepared.load().requests, self.config.max_requests);
+        if count > most {
+            return wrong(&format!("the request has {count} commands, more than max_requests ({most}) allows"));
         }
         let work = |first: u64| match (&prepared.plan, script.take()) {
             (_, Some(script)) => Work::Script(script),
             (Plan::Atomic(commands), _) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
             (Plan::Several(commands), _) => {
-                let sequences = (0..commands.len()).map(|part| first + part as u64);
-                Work::Gather(Box::new(Gather::new(Shape::Array, sequences)))
+                let place = |part| if first == NOWHERE { NOWHERE } else { first + part as u64 };
+                Work::Gather(Box::new(Gather::new(Shape::Array, (0..commands.len()).map(place))))
             }
             _ if several_nodes => {
                 let shape = Shape::ByAddress(vec![link.address()]);
@@ -276,47 +166,43 @@ impl<D: Destination> Core<D> {
             }
             _ => Work::Single,
         };
-        self.enqueue(link, request, &prepared, work, destination, start)
+        self.enqueue(place, request, &admission, &prepared, work, destination, start)
     }
 
-    fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<Duration> {
-        match request.timeout {
-            Timeout::Default => self.config.command_timeout,
-            Timeout::None => None,
-            Timeout::After(timeout) => Some(timeout),
-        }
-    }
-
+    #[expect(clippy::too_many_arguments, reason = "each is one thing that a request is made of")]
     fn enqueue<A: AsRef<[u8]>>(
         &self,
-        link: &Arc<Link>,
+        place: Place<'_>,
         request: &Request<'_, A>,
+        admission: &Admission,
         prepared: &Prepared<'_, A>,
         work: impl FnOnce(u64) -> Work,
         destination: D,
         start: Start,
     ) -> Result<(u64, Next), Error> {
-        let timeout = self.timeout_of(request);
+        let timeout = admission.timeout(request.timeout, self.config.command_timeout);
         let due = timeout.map(|timeout| Clock::tick_after(start.now, timeout));
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
-        let (slots, bytes) = (prepared.lengths.as_slice().len(), prepared.total);
-        let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
-        let (sequence, next) = match link.submit(slots, bytes, start.by, append) {
-            Ok(appended) => appended,
-            Err(error) => {
-                state.requests.give_back(ticket);
-                return Err(error);
-            }
+        let lost = place.lease.and_then(|lease| state.tenants.get(lease)?.lost.clone());
+        if let Some(error) = lost {
+            let verdict = Verdict::failed(&error, Outcome::NotRun);
+            return Ok(self.answer_at_once(state, ticket, place.link, destination, verdict));
+        }
+        let placed = match admission.dedicated {
+            true => self.place_dedicated(&mut state, place, ticket, admission, prepared, start.by),
+            false => self.place_shared(place.link, ticket, prepared, start.by),
         };
+        let Placed { link, sequence, next, stay } = placed.inspect_err(|_| state.requests.give_back(ticket))?;
         let pending = Pending {
             responder: Responder::new(ticket.0, destination),
-            link: Arc::clone(link),
+            link: Arc::clone(&link),
             sequence,
             work: work(sequence),
             timeout: timeout.map_or(0, |timeout| u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)),
             attempts: 0,
             idempotent: request.idempotent,
+            stay,
         };
         state.requests.fill(ticket, pending);
         let earlier = due.is_some_and(|due| self.set_deadline(&mut state, ticket, due));
@@ -328,6 +214,80 @@ impl<D: Destination> Core<D> {
             self.clock.wake();
         }
         Ok((ticket.0, next))
+    }
+
+    fn place_shared<A: AsRef<[u8]>>(
+        &self,
+        link: &Arc<Link>,
+        ticket: Ticket,
+        prepared: &Prepared<'_, A>,
+        by: Submitter,
+    ) -> Result<Placed, Error> {
+        let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
+        let Load { requests, bytes } = prepared.load();
+        let (sequence, next) = link.submit(requests, bytes, by, append)?;
+        Ok(Placed { link: Arc::clone(link), sequence, next, stay: None })
+    }
+
+    /// Appends a request to what its tenant sends or, if that has no connection or waits for the server, to what it holds.
+    fn place_dedicated<A: AsRef<[u8]>>(
+        &self,
+        state: &mut State<D>,
+        place: Place<'_>,
+        ticket: Ticket,
+        admission: &Admission,
+        prepared: &Prepared<'_, A>,
+        by: Submitter,
+    ) -> Result<Placed, Error> {
+        let database = place.link.database();
+        let id = place.lease.unwrap_or_else(|| state.tenants.add(Tenant::new(Kind::Request, database)));
+        let placed = self.seat(state, id).and_then(|()| {
+            let State { tenants, requests, held, .. } = &mut *state;
+            let tenant = tenants.get(id).ok_or_else(closed)?;
+            let (blocks, whole, trace) = (admission.blocks, admission.whole, admission.trace);
+            let number = tenant.next_number();
+            let mut stay = Stay { tenant: id, held: Vec::new(), blocks, whole, number, trace, given_up: None };
+            let placed = match tenant.free_link() {
+                Some(link) => {
+                    // Whoever takes from a queue looks after shared connections only.
+                    let by = if by == Submitter::Caller { by } else { Submitter::Other };
+                    let placed = self.place_shared(link, ticket, prepared, by)?;
+                    tenant.residue.sent(number, trace);
+                    if blocks {
+                        tenant.blocking = Some(ticket);
+                    }
+                    placed
+                }
+                None => {
+                    if !held.fits(prepared.load()) {
+                        return Err(self.too_much_is_held(held.load()));
+                    }
+                    stay.held = prepared.units(ticket)?;
+                    held.add(&stay.held);
+                    tenant.hold(ticket, |ticket| requests.is_over(ticket));
+                    let link = Arc::clone(place.link);
+                    Placed { link, sequence: NOWHERE, next: Next::Nothing, stay: None }
+                }
+            };
+            tenant.requests += 1;
+            Ok(Placed { stay: Some(Box::new(stay)), ..placed })
+        });
+        if placed.is_err() {
+            self.move_on(state, id);
+        }
+        placed
+    }
+
+    fn too_much_is_held(&self, held: Load) -> Error {
+        let Load { requests, bytes } = held;
+        Error::new(
+            Status::Full,
+            format!(
+                "{requests} requests with {bytes} bytes wait for dedicated connections already (limits: max_requests {}, \
+                 max_request_bytes {})",
+                self.config.max_requests, self.config.max_request_bytes,
+            ),
+        )
     }
 
     /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
@@ -345,13 +305,24 @@ impl<D: Destination> Core<D> {
     fn answer_of_nobody(&self, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
-        let mut gather = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty());
-        let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Single);
-        state.requests.fill(ticket, pending);
+        let verdict = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty()).finish();
+        Ok(self.answer_at_once(state, ticket, link, destination, verdict).0)
+    }
+
+    /// Completes a request of which nothing was sent and nothing will be.
+    fn answer_at_once(
+        &self,
+        mut state: MutexGuard<'_, State<D>>,
+        ticket: Ticket,
+        link: &Arc<Link>,
+        destination: D,
+        verdict: Verdict,
+    ) -> (u64, Next) {
+        state.requests.fill(ticket, Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Single));
         let taken = self.take(&mut state, ticket);
         drop(state);
-        self.complete(taken.into_iter().filter_map(|pending| pending.responder.finish(gather.finish())).collect());
-        Ok(ticket.0)
+        self.complete(taken.and_then(|pending| pending.responder.finish(verdict)).into_iter().collect());
+        (ticket.0, Next::Nothing)
     }
 
     /// Registers a request that hears of events; nothing is sent.
@@ -385,7 +356,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Sets the deadline of a request; true if the clock sleeps for longer than that.
-    fn set_deadline(&self, state: &mut State<D>, ticket: Ticket, due: u64) -> bool {
+    pub(super) fn set_deadline(&self, state: &mut State<D>, ticket: Ticket, due: u64) -> bool {
         state.deadlines.set(Requests::<D>::index(ticket), due);
         let earlier = due < state.armed;
         if earlier {

@@ -253,6 +253,7 @@ impl Link {
     pub fn break_off(&self, error: Error) {
         if let Some(connection) = &self.outgoing.lock().connection {
             *connection.failure.lock() = Some(error);
+            connection.stream.shut_down();
         }
         self.notify.notify_one();
     }

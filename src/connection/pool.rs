@@ -94,6 +94,11 @@ impl<L: Clone, T: Clone> Pool<L, T> {
         Some((tenant, link, evicted))
     }
 
+    /// Whose a link is, if it is not idle.
+    pub fn tenant(&self, number: u64) -> Option<&T> {
+        self.links.get(&number)?.tenant.as_ref()
+    }
+
     /// A tenant does not wait any more.
     pub fn leave(&mut self, place: u64) {
         self.line.remove(&place);

@@ -183,7 +183,7 @@ unsafe fn with_request<T>(
     let run = |commands: &[&[Argument]]| {
         let atomic = request.flags & JR_REQUEST_ATOMIC != 0;
         let idempotent = request.flags & JR_REQUEST_IDEMPOTENT != 0;
-        then(&Request { commands, atomic, idempotent, timeout, route })
+        then(&Request { commands, atomic, idempotent, dedicated: false, timeout, route })
     };
     match commands {
         // SAFETY: the caller promises the pointers of each command.

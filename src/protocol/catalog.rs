@@ -11,7 +11,7 @@ use std::fmt;
 use keys::KeySpec;
 pub use keys::{Keys, Positions};
 use role::Role;
-pub use role::{BlockingTimeout, Handling};
+pub use role::{BlockingTimeout, Handling, Trace};
 use table::COMMANDS;
 
 /// One command, or one subcommand, as the servers report it.
@@ -186,6 +186,11 @@ pub fn find<A: AsRef<[u8]>>(args: &[A]) -> Option<&'static Command> {
     Some(command.subcommands.iter().find(matches).unwrap_or(command))
 }
 
+/// Whether the command, and its subcommand where it has such, stands in the table: of others nobody knows what they do.
+pub fn is_known<A: AsRef<[u8]>>(args: &[A]) -> bool {
+    find(args).is_some_and(|command| command.subcommands.is_empty() || args.len() == 1)
+}
+
 /// What the client has to do about a command before it sends it.
 pub fn handling<A: AsRef<[u8]>>(args: &[A]) -> Handling {
     find(args).map_or(Handling::Ordinary, |command| command.handling(args))
@@ -216,6 +221,11 @@ pub fn shard_channels<A: AsRef<[u8]>>(args: &[A]) -> Keys<'_, A> {
 /// number, which the server answers with an error at once.
 pub fn blocking_timeout<A: AsRef<[u8]>>(args: &[A]) -> Option<BlockingTimeout> {
     find(args)?.role.timeout(args)
+}
+
+/// Where in `args` the timeout of a blocking command stands.
+pub fn timeout_position<A: AsRef<[u8]>>(args: &[A]) -> Option<usize> {
+    find(args)?.role.timeout_position(args).filter(|position| *position < args.len())
 }
 
 /// A power of two, more than four times the number of commands: nearly every name stands where its hash says.

@@ -79,6 +79,11 @@ impl Standalone {
         self.pool.lock().remove(number)
     }
 
+    /// Whose a dedicated link is.
+    pub fn tenant(&self, number: u64) -> Option<Tenant> {
+        self.pool.lock().tenant(number).copied()
+    }
+
     /// Closes the dedicated links that are idle since `since` or longer.
     pub fn expire(&self, since: u64) {
         self.pool.lock().expire(since).iter().for_each(|link| link.close());

@@ -113,7 +113,8 @@ impl Done {
 
 /// A request of these commands with nothing special about it.
 pub fn request<'a, W>(commands: &'a [&'a [W]]) -> Request<'a, W> {
-    Request { commands, atomic: false, idempotent: false, timeout: Timeout::Default, route: Route::ByKey }
+    let timeout = Timeout::Default;
+    Request { commands, atomic: false, idempotent: false, dedicated: false, timeout, route: Route::ByKey }
 }
 
 /// A timeout of so many milliseconds.
@@ -204,6 +205,18 @@ impl Tester {
     /// Waits until a statistic satisfies a condition.
     pub fn until_stat(&self, key: &str, mut holds: impl FnMut(i64) -> bool) {
         wait::until(&format!("the statistic {key}"), || holds(self.stat(key)));
+    }
+
+    /// A number of the statistics of the dedicated connections.
+    pub fn dedicated(&self, key: &str) -> i64 {
+        let stats = self.client.stats().unwrap();
+        let dedicated = stats.find(b"dedicated").unwrap();
+        dedicated.find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap()
+    }
+
+    /// Waits until a number of the dedicated connections has a value.
+    pub fn until_dedicated(&self, key: &str, value: i64) {
+        wait::until(&format!("{value} dedicated connections {key}"), || self.dedicated(key) == value);
     }
 
     pub fn until_connected(&self) {

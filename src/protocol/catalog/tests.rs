@@ -47,6 +47,8 @@ fn what_is_unknown() {
     assert_eq!(find::<&str>(&[]).map(|command| command.name), None);
     assert_eq!(find(&[[0xff_u8; 100]]).map(|command| command.name), None);
     assert_eq!(handling(&["nonsense"]), Handling::Ordinary);
+    assert!(["get k", "client id", "client"].into_iter().all(|line| is_known(&words(line))));
+    assert!(["nonsense k", "client nonsense", ""].into_iter().all(|line| !is_known(&words(line))));
     assert!(!is_read_only(&["nonsense"]));
     assert_eq!(keys(&["nonsense", "key"]).count(), 0);
 }
@@ -69,10 +71,10 @@ fn connection_state_is_refused_with_the_replacement() {
         ("CLIENT CACHING YES", "client-side caching"),
         ("client setname x", "client_name"),
         ("CLIENT SETINFO LIB-NAME x", "library_info"),
-        ("CLIENT NO-EVICT ON", "connection of its own"),
-        ("CLIENT NO-TOUCH ON", "connection of its own"),
+        ("CLIENT NO-EVICT ON", "jr_client_lease"),
+        ("CLIENT NO-TOUCH ON", "jr_client_lease"),
         ("CLIENT CAPA redirect", "handshake"),
-        ("CLIENT IMPORT-SOURCE ON", "connection of its own"),
+        ("CLIENT IMPORT-SOURCE ON", "jr_client_lease"),
         ("READONLY", "JR_REQUEST_REPLICA"),
         ("READWRITE", "JR_REQUEST_REPLICA"),
         ("ASKING", "redirections"),
@@ -82,7 +84,7 @@ fn connection_state_is_refused_with_the_replacement() {
         ("SCRIPT DEBUG YES", "redis-cli"),
     ] {
         match handling(&words(line)) {
-            Handling::ConnectionState { instead: sentence } => {
+            Handling::ConnectionState { instead: sentence, .. } => {
                 assert!(sentence.contains(instead), "{line}: {sentence}");
                 assert!(!sentence.contains("  ") && !sentence.ends_with('.'), "{sentence}");
             }
@@ -147,6 +149,8 @@ fn blocking_commands_and_their_timeouts() {
     ] {
         assert_eq!(handling(&words(line)), Handling::Blocking, "{line}");
         assert_eq!(blocking_timeout(&words(line)), timeout, "{line}");
+        let argument = timeout_position(&words(line)).map(|position| words(line)[position].clone());
+        assert!(timeout.is_none() || argument.is_some(), "{line}");
     }
     assert_eq!(blocking_timeout(&words("WAIT 1 500")), after(500));
     assert_eq!(blocking_timeout(&words("WAITAOF 1 1 500")), after(500));
