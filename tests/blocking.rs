@@ -143,8 +143,8 @@ fn what_times_out_or_is_cancelled_takes_nothing() {
         }
         client.run(&["RPUSH", "k", "element"]);
         assert_eq!(length(&server, "k"), 1);
-        client.until_dedicated("idle", 1);
-        assert_eq!(client.dedicated("connections"), 1, "it was never closed");
+        client.until_dedicated("in_use", 0);
+        assert_eq!(client.dedicated("idle"), client.dedicated("connections"), "none was closed");
     }
 }
 
@@ -204,7 +204,8 @@ fn a_paused_server_survives() {
     late.says(Status::Timeout, NotRun, &["had done nothing"]);
     server.command(&["RPUSH", "k", "element"]);
     assert_eq!(length(&server, "k"), 1);
-    assert_eq!((client.dedicated("connections"), client.stat("reconnects")), (1, 0));
+    client.until_dedicated("in_use", 0);
+    assert_eq!((client.dedicated("idle"), client.dedicated("connections"), client.stat("reconnects")), (1, 1, 0));
 }
 
 #[test]
@@ -301,7 +302,8 @@ fn idle_connections_are_closed_after_a_while() {
     let ids: Vec<u64> = (0..5).map(|_| client.submit(&["BLPOP", "nothing", "0.01"])).collect();
     client.inbox.each_once(&ids);
     wait::until("all to be closed", || {
-        client.dedicated("idle") == 0 && server.command(&["CLIENT", "LIST", "TYPE", "normal"]).text().lines().count() == 2
+        client.dedicated("idle") == 0
+            && server.command(&["CLIENT", "LIST", "TYPE", "normal"]).text().lines().count() == 2
     });
     assert!(client.run(&["BLPOP", "nothing", "0.01"]).is_ok());
     assert_eq!(client.dedicated("connections"), 6);

@@ -52,10 +52,12 @@ impl Admission {
     fn admit<A: AsRef<[u8]>>(&mut self, words: &[A], position: Position, on_lease: bool) -> Result<(), String> {
         let Some(name) = words.first() else { return Err("the command is empty".to_string()) };
         let name = || String::from_utf8_lossy(name.as_ref()).to_ascii_uppercase();
-        if !catalog::is_known(words) {
+        let command = catalog::find(words);
+        if !command.is_some_and(|command| command.is_whole(words)) {
+            // Nobody knows what it does.
             self.leaves(Trace::Lasting);
         }
-        match catalog::handling(words) {
+        match command.map_or(Handling::Ordinary, |command| command.handling(words)) {
             Handling::ConnectionState { instead, on_lease: trace } => match trace {
                 Some(trace) if on_lease && position != Position::Atomic => self.leaves(trace),
                 _ => return Err(instead.to_string()),

@@ -13,8 +13,8 @@ use super::tenant::{Kind, Tenant};
 use crate::connection::link::{Life, Link};
 use crate::connection::pipeline::{Addressee, Lost, Ticket, Unit};
 use crate::connection::pool::Seat;
+use crate::connection::quota::{Limits, Load, Quota};
 use crate::connection::recipient::News;
-use crate::connection::room::{Limits, Load, Room};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::catalog::Trace;
 use crate::topology::standalone::Tenant as Id;
@@ -22,18 +22,18 @@ use crate::topology::standalone::Tenant as Id;
 /// What waits for dedicated connections.
 pub(super) struct Held {
     load: Load,
-    room: Room,
+    quota: Quota,
 }
 
 impl Held {
     /// Nothing, within these limits.
     pub(super) fn new(limits: Limits) -> Held {
-        Held { load: Load::default(), room: Room::new(limits) }
+        Held { load: Load::default(), quota: Quota::new(limits) }
     }
 
     /// Whether so much more may wait.
     pub(super) fn fits(&mut self, more: Load) -> bool {
-        self.room.fits(self.load, more)
+        self.quota.fits(self.load, more)
     }
 
     pub(super) fn add(&mut self, units: &[Unit]) {
@@ -326,7 +326,7 @@ impl<D: Destination> Core<D> {
 
     fn tell_of_room(&self, state: &mut State<D>) {
         let load = state.held.load;
-        if state.held.room.is_back(load)
+        if state.held.quota.is_back(load)
             && let Some(link) = self.topology.links().first()
         {
             Self::tell(state, link, &News::Writable);

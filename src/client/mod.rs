@@ -5,11 +5,13 @@ pub mod completion;
 pub mod request;
 
 mod admission;
+mod clock;
 mod core;
 mod deadline;
 mod dedicated;
 mod event;
 mod gather;
+mod lodging;
 mod pending;
 mod plan;
 mod recipient;

@@ -1,24 +1,27 @@
-//! The bytes of a request: how long they are, how they are cut into units that stand in the FIFO on their own, and how
-//! they get there.
+//! The bytes of a request: of which units it consists, how long they are, and how they get into the outgoing bytes of a
+//! link.
+//!
+//! Invariant: what is appended is exactly as long as what was measured.
 
 use bytes::Bytes;
 
-use super::pending::NOWHERE;
-use super::transaction::FRAME;
+use super::gather::{Gather, Shape};
+use super::pending::{NOWHERE, Work};
+use super::transaction::{FRAME, Transaction};
 use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket, Unit};
-use crate::connection::room::Load;
+use crate::connection::quota::Load;
 use crate::error::{Error, Status};
-use crate::protocol::command::{self, Output};
+use crate::protocol::command::{self, Output, Room};
 
 /// The bytes of a request, and how they are cut into units that stand in the FIFO on their own.
 pub enum Plan<'a, A> {
     /// One command.
     One(&'a [A]),
-    /// One command, encoded already.
+    /// One command that is encoded already.
     Encoded(Bytes),
-    /// A pipeline.
+    /// Several, each a unit of its own.
     Several(&'a [&'a [A]]),
-    /// MULTI, these commands, EXEC.
+    /// Several between MULTI and EXEC, as one unit.
     Atomic(&'a [&'a [A]]),
 }
 
@@ -64,6 +67,18 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
         }
     }
 
+    /// What its replies become, if its first unit stands at `first`, and the others behind it or nowhere as well.
+    pub fn work(&self, first: u64) -> Work {
+        match self {
+            Plan::One(_) | Plan::Encoded(_) => Work::Single,
+            Plan::Atomic(commands) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
+            Plan::Several(commands) => {
+                let place = |part| if first == NOWHERE { NOWHERE } else { first + part as u64 };
+                Work::Gather(Box::new(Gather::new(Shape::Array, (0..commands.len()).map(place))))
+            }
+        }
+    }
+
     fn encode(&self, unit: usize, out: &mut impl Output) {
         match self {
             Plan::One(words) => command::encode(words, out),
@@ -80,7 +95,7 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
 
 /// A checked request, ready to be appended: small ones are encoded where they go, large ones before any lock is taken.
 pub struct Prepared<'a, A> {
-    /// What it is.
+    /// What it consists of.
     pub plan: Plan<'a, A>,
     lengths: Lengths,
     total: usize,
@@ -88,16 +103,13 @@ pub struct Prepared<'a, A> {
 }
 
 impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
-    /// Measures it, and encodes it if it is large; of more than `most` bytes is an error.
+    /// Measures and, if it is large, encodes; an error if it is longer than `most`.
     pub fn new(plan: Plan<'a, A>, most: usize) -> Result<Prepared<'a, A>, Error> {
         let measured = plan.lengths().and_then(|lengths| {
             let total = lengths.as_slice().iter().try_fold(0usize, |sum, length| sum.checked_add(*length))?;
             (total <= most).then_some((lengths, total))
         });
-        let Some((lengths, total)) = measured else {
-            let sentence = format!("the request is longer than max_request_bytes ({most}) allows");
-            return Err(Error::new(Status::Argument, sentence));
-        };
+        let Some((lengths, total)) = measured else { return Err(too_long(most)) };
         let mut prepared = Prepared { plan, lengths, total, encoded: None };
         prepared.encoded = match &prepared.plan {
             Plan::Encoded(bytes) => Some(bytes.clone()),
@@ -105,6 +117,13 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
             _ => Some(prepared.encode()?),
         };
         Ok(prepared)
+    }
+
+    fn encode(&self) -> Result<Bytes, Error> {
+        let mut out = Vec::new();
+        out.try_reserve_exact(self.total).map_err(|_| Error::memory(self.total))?;
+        (0..self.lengths.as_slice().len()).for_each(|unit| self.plan.encode(unit, &mut out));
+        Ok(Bytes::from(out))
     }
 
     /// How many units there are, and their bytes.
@@ -125,13 +144,6 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
         Ok(units.collect())
     }
 
-    fn encode(&self) -> Result<Bytes, Error> {
-        let mut out = Vec::new();
-        out.try_reserve_exact(self.total).map_err(|_| Error::memory(self.total))?;
-        (0..self.lengths.as_slice().len()).for_each(|unit| self.plan.encode(unit, &mut out));
-        Ok(Bytes::from(out))
-    }
-
     /// Appends all units; gives the first sequence number, the others follow it.
     pub fn append(&self, pipeline: &mut Pipeline, ticket: Ticket) -> u64 {
         let lengths = self.lengths.as_slice();
@@ -143,11 +155,16 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
             (None, _) => {
                 let units = lengths.iter().enumerate().map(|(unit, length)| {
                     let to = Addressee { ticket, part: unit as u32 };
-                    pipeline.append(to, self.plan.replies(), *length, |tail| self.plan.encode(unit, tail))
+                    pipeline.append(to, self.plan.replies(), *length, |room| self.plan.encode(unit, &mut Room(room)))
                 });
                 // Every unit is appended; their numbers follow each other.
                 units.fold(NOWHERE, |first, sequence| if first == NOWHERE { sequence } else { first })
             }
         }
     }
+}
+
+/// The error of a request that no limit would ever let through.
+pub fn too_long(most: usize) -> Error {
+    Error::new(Status::Argument, format!("the request is longer than max_request_bytes ({most}) allows"))
 }

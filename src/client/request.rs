@@ -12,20 +12,18 @@ use super::admission::Admission;
 use super::completion::{Destination, Responder, Verdict};
 use super::core::{Core, Phase, State, closed};
 use super::gather::{Gather, Shape};
-use super::pending::{NOWHERE, Pending, Requests, Work};
-use super::plan::{Plan, Prepared};
+use super::pending::{Pending, Requests, Work};
+use super::plan::{Plan, Prepared, too_long};
 use super::script::Script;
-use super::tenant::{Kind, Stay, Tenant};
-use super::timer::Clock;
-use super::transaction::Transaction;
+use super::tenant::Stay;
 use crate::connection::link::{Link, Next};
-use crate::connection::pipeline::{Pipeline, Ticket};
-use crate::connection::room::Load;
+use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
+use crate::connection::quota::Load;
 use crate::connection::turn::Submitter;
-use crate::error::{Error, Outcome, Status};
-use crate::protocol::command;
+use crate::error::{Error, Status};
+use crate::protocol::command::{self, Room};
 use crate::topology::Route;
-use crate::topology::standalone::Tenant as Id;
+use crate::topology::standalone::Tenant;
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,28 +53,28 @@ pub struct Request<'a, A> {
     pub route: Route<'a>,
 }
 
-/// When a request starts, in microseconds of the client's clock, and who would read its answer.
-#[derive(Clone, Copy)]
-struct Start {
-    now: u64,
-    by: Submitter,
-}
-
-/// Where a request goes: over the connection that all share, or to a tenant of the dedicated ones.
+/// Where a request is submitted: to the connection that all share, or to a lease.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     /// The shared connection.
     pub(super) link: &'a Arc<Link>,
-    /// The lease that it is submitted to.
-    pub(super) lease: Option<Id>,
+    /// The lease.
+    pub(super) lease: Option<Tenant>,
 }
 
-/// Where a request stands.
-struct Placed {
-    link: Arc<Link>,
-    sequence: u64,
-    next: Next,
-    stay: Option<Box<Stay>>,
+/// Where a request stands that was accepted.
+pub(super) struct Placed {
+    pub(super) link: Arc<Link>,
+    pub(super) sequence: u64,
+    pub(super) next: Next,
+    /// On a dedicated connection.
+    pub(super) stay: Option<Box<Stay>>,
+}
+
+/// In milliseconds, as deadlines are.
+pub(super) fn in_millis(time: Duration) -> u32 {
+    let millis = time.as_secs().saturating_mul(1000).saturating_add(time.subsec_millis().into());
+    u32::try_from(millis).unwrap_or(u32::MAX)
 }
 
 impl<D: Destination> Core<D> {
@@ -88,7 +86,7 @@ impl<D: Destination> Core<D> {
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        self.accept(place, request, destination, Start { now: self.clock.micros(), by })
+        self.accept(place, request, destination, by)
     }
 
     /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
@@ -100,16 +98,11 @@ impl<D: Destination> Core<D> {
         destination: D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
-        let now = self.clock.micros();
-        let (id, next) = self.accept(place, request, destination, Start { now, by: Submitter::Caller })?;
+        let (id, next) = self.accept(place, request, destination, Submitter::Caller)?;
         if let Next::Lead(lead) = next {
             let patience = self.config.dead_after / 4;
-            let deadline = match request.timeout {
-                Timeout::Default => self.config.command_timeout,
-                Timeout::None => None,
-                Timeout::After(timeout) => Some(timeout),
-            };
-            lead.drive(patience.min(deadline.unwrap_or(patience)), now, is_done);
+            let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
+            lead.drive(patience.min(deadline.unwrap_or(patience)), self.clock.roughly(), is_done);
         }
         Ok(id)
     }
@@ -119,175 +112,157 @@ impl<D: Destination> Core<D> {
         place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
-        start: Start,
+        by: Submitter,
     ) -> Result<(u64, Next), Error> {
         let link = place.link;
         let admission = Admission::of(request, place.lease.is_some())?;
-        let mut script = None;
-        let plan = match request.commands {
+        if admission.dedicated {
+            return self.accept_dedicated(place, request, &admission, destination, by);
+        }
+        match request.commands {
             [words] if admission.script => {
-                let (bytes, found) = self.encode_script(words, link)?;
-                script = Some(found);
-                Plan::Encoded(bytes)
+                let (bytes, script) = self.encode_script(words, link)?;
+                self.accept_plan(link, request, Plan::Encoded(bytes), Some(script), destination, by)
             }
-            [words] if !request.atomic => Plan::One(words),
-            commands if request.atomic => Plan::Atomic(commands),
-            commands => Plan::Several(commands),
+            [words] if !request.atomic => match command::encoded_length(words) {
+                Some(length) if length < LARGE && request.route == Route::ByKey => {
+                    self.accept_small(link, request, words, length, destination, by)
+                }
+                _ => self.accept_plan(link, request, Plan::One(words), None, destination, by),
+            },
+            commands if request.atomic => {
+                self.accept_plan(link, request, Plan::Atomic(commands), None, destination, by)
+            }
+            commands => self.accept_plan(link, request, Plan::Several(commands), None, destination, by),
+        }
+    }
+
+    /// One ordinary command, as nearly all requests are: written straight to where it goes.
+    fn accept_small<A: AsRef<[u8]>>(
+        &self,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        words: &[A],
+        length: usize,
+        destination: D,
+        by: Submitter,
+    ) -> Result<(u64, Next), Error> {
+        if length > self.config.max_request_bytes {
+            return Err(too_long(self.config.max_request_bytes));
+        }
+        let append = |pipeline: &mut Pipeline, ticket| {
+            let to = Addressee { ticket, part: 0 };
+            pipeline.append(to, 1, length, |room| command::encode(words, &mut Room(room)))
         };
-        let wrong = |sentence: &str| Err(Error::new(Status::Argument, sentence));
+        self.enqueue(link, request, Load { requests: 1, bytes: length }, append, |_| Work::Single, destination, by)
+    }
+
+    fn accept_plan<A: AsRef<[u8]>>(
+        &self,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        plan: Plan<'_, A>,
+        mut script: Option<Arc<Script>>,
+        destination: D,
+        by: Submitter,
+    ) -> Result<(u64, Next), Error> {
         let several_nodes = request.route.is_several();
         if several_nodes && (request.commands.len() > 1 || request.atomic) {
-            return wrong("a route to several nodes takes one command at a time");
-        }
-        if place.lease.is_some() && request.route != Route::ByKey {
-            return wrong("a lease has one connection, so its requests have no route");
-        }
-        if several_nodes && admission.dedicated {
-            return wrong("a route to several nodes takes no command that needs a connection of its own");
+            return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
         }
         if !self.topology.serves(request.route, link)? {
             return self.answer_of_nobody(link, destination).map(|id| (id, Next::Nothing));
         }
-        let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
-        let (count, most) = (prepared.load().requests, self.config.max_requests);
-        if count > most {
-            return wrong(&format!("the request has {count} commands, more than max_requests ({most}) allows"));
-        }
-        let work = |first: u64| match (&prepared.plan, script.take()) {
-            (_, Some(script)) => Work::Script(script),
-            (Plan::Atomic(commands), _) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
-            (Plan::Several(commands), _) => {
-                let place = |part| if first == NOWHERE { NOWHERE } else { first + part as u64 };
-                Work::Gather(Box::new(Gather::new(Shape::Array, (0..commands.len()).map(place))))
-            }
-            _ if several_nodes => {
+        let prepared = self.prepare(plan)?;
+        let work = |first: u64| match script.take() {
+            Some(script) => Work::Script(script),
+            None if several_nodes => {
                 let shape = Shape::ByAddress(vec![link.address()]);
                 Work::Gather(Box::new(Gather::new(shape, std::iter::once(first))))
             }
-            _ => Work::Single,
+            None => prepared.plan.work(first),
         };
-        self.enqueue(place, request, &admission, &prepared, work, destination, start)
+        let append = |pipeline: &mut Pipeline, ticket| prepared.append(pipeline, ticket);
+        self.enqueue(link, request, prepared.load(), append, work, destination, by)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "each is one thing that a request is made of")]
-    fn enqueue<A: AsRef<[u8]>>(
+    /// Measures a request; an error if no link would ever take it.
+    pub(super) fn prepare<'a, A: AsRef<[u8]>>(&self, plan: Plan<'a, A>) -> Result<Prepared<'a, A>, Error> {
+        let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
+        let (units, most) = (prepared.load().requests, self.config.max_requests);
+        if units > most {
+            let sentence = format!("the request has {units} commands, more than max_requests ({most}) allows");
+            return Err(Error::new(Status::Argument, sentence));
+        }
+        Ok(prepared)
+    }
+
+    /// How long a request may take, in milliseconds.
+    fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<u32> {
+        let timeout = match request.timeout {
+            Timeout::Default => self.config.command_timeout,
+            Timeout::None => None,
+            Timeout::After(timeout) => Some(timeout),
+        };
+        timeout.map(in_millis)
+    }
+
+    /// Appends a request of so many units and bytes to a link, and remembers who waits for it.
+    #[allow(clippy::too_many_arguments, reason = "each is needed once, by the two callers above")]
+    #[inline]
+    fn enqueue<A>(
         &self,
-        place: Place<'_>,
+        link: &Arc<Link>,
         request: &Request<'_, A>,
-        admission: &Admission,
-        prepared: &Prepared<'_, A>,
+        load: Load,
+        append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
         work: impl FnOnce(u64) -> Work,
         destination: D,
-        start: Start,
+        by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        let timeout = admission.timeout(request.timeout, self.config.command_timeout);
-        let due = timeout.map(|timeout| Clock::tick_after(start.now, timeout));
+        let timeout = self.timeout_of(request);
+        let due = timeout.map(|timeout| self.clock.due(timeout));
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
-        let lost = place.lease.and_then(|lease| state.tenants.get(lease)?.lost.clone());
-        if let Some(error) = lost {
-            let verdict = Verdict::failed(&error, Outcome::NotRun);
-            return Ok(self.answer_at_once(state, ticket, place.link, destination, verdict));
-        }
-        let placed = match admission.dedicated {
-            true => self.place_dedicated(&mut state, place, ticket, admission, prepared, start.by),
-            false => self.place_shared(place.link, ticket, prepared, start.by),
+        let append = |pipeline: &mut Pipeline| append(pipeline, ticket);
+        let (sequence, next) = match link.submit(load.requests, load.bytes, by, append) {
+            Ok(appended) => appended,
+            Err(error) => {
+                state.requests.give_back(ticket);
+                return Err(error);
+            }
         };
-        let Placed { link, sequence, next, stay } = placed.inspect_err(|_| state.requests.give_back(ticket))?;
-        let pending = Pending {
-            responder: Responder::new(ticket.0, destination),
-            link: Arc::clone(&link),
-            sequence,
-            work: work(sequence),
-            timeout: timeout.map_or(0, |timeout| u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)),
-            attempts: 0,
-            idempotent: request.idempotent,
-            stay,
-        };
-        state.requests.fill(ticket, pending);
+        let placed = Placed { link: Arc::clone(link), sequence, next, stay: None };
+        let responder = Responder::new(ticket.0, destination);
+        Ok(self.accepted(state, ticket, responder, placed, work(sequence), (timeout, due), request.idempotent))
+    }
+
+    /// Remembers who waits for a request that stands where it is to stand.
+    #[allow(clippy::too_many_arguments, reason = "each is what a pending request is made of")]
+    #[inline]
+    pub(super) fn accepted(
+        &self,
+        mut state: MutexGuard<'_, State<D>>,
+        ticket: Ticket,
+        responder: Responder<D>,
+        placed: Placed,
+        work: Work,
+        (timeout, due): (Option<u32>, Option<u64>),
+        idempotent: bool,
+    ) -> (u64, Next) {
+        let Placed { link, sequence, next, stay } = placed;
+        let wakes = matches!(next, Next::Wake).then(|| Arc::clone(&link));
+        let timeout = timeout.unwrap_or_default();
+        state
+            .requests
+            .fill(ticket, Pending { responder, link, sequence, work, timeout, attempts: 0, idempotent, stay });
         let earlier = due.is_some_and(|due| self.set_deadline(&mut state, ticket, due));
         drop(state);
-        if matches!(next, Next::Wake) {
-            link.wake();
-        }
+        wakes.inspect(|link| link.wake());
         if earlier {
             self.clock.wake();
         }
-        Ok((ticket.0, next))
-    }
-
-    fn place_shared<A: AsRef<[u8]>>(
-        &self,
-        link: &Arc<Link>,
-        ticket: Ticket,
-        prepared: &Prepared<'_, A>,
-        by: Submitter,
-    ) -> Result<Placed, Error> {
-        let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
-        let Load { requests, bytes } = prepared.load();
-        let (sequence, next) = link.submit(requests, bytes, by, append)?;
-        Ok(Placed { link: Arc::clone(link), sequence, next, stay: None })
-    }
-
-    /// Appends a request to what its tenant sends or, if that has no connection or waits for the server, to what it holds.
-    fn place_dedicated<A: AsRef<[u8]>>(
-        &self,
-        state: &mut State<D>,
-        place: Place<'_>,
-        ticket: Ticket,
-        admission: &Admission,
-        prepared: &Prepared<'_, A>,
-        by: Submitter,
-    ) -> Result<Placed, Error> {
-        let database = place.link.database();
-        let id = place.lease.unwrap_or_else(|| state.tenants.add(Tenant::new(Kind::Request, database)));
-        let placed = self.seat(state, id).and_then(|()| {
-            let State { tenants, requests, held, .. } = &mut *state;
-            let tenant = tenants.get(id).ok_or_else(closed)?;
-            let (blocks, whole, trace) = (admission.blocks, admission.whole, admission.trace);
-            let number = tenant.next_number();
-            let mut stay = Stay { tenant: id, held: Vec::new(), blocks, whole, number, trace, given_up: None };
-            let placed = match tenant.free_link() {
-                Some(link) => {
-                    // Whoever takes from a queue looks after shared connections only.
-                    let by = if by == Submitter::Caller { by } else { Submitter::Other };
-                    let placed = self.place_shared(link, ticket, prepared, by)?;
-                    tenant.residue.sent(number, trace);
-                    if blocks {
-                        tenant.blocking = Some(ticket);
-                    }
-                    placed
-                }
-                None => {
-                    if !held.fits(prepared.load()) {
-                        return Err(self.too_much_is_held(held.load()));
-                    }
-                    stay.held = prepared.units(ticket)?;
-                    held.add(&stay.held);
-                    tenant.hold(ticket, |ticket| requests.is_over(ticket));
-                    let link = Arc::clone(place.link);
-                    Placed { link, sequence: NOWHERE, next: Next::Nothing, stay: None }
-                }
-            };
-            tenant.requests += 1;
-            Ok(Placed { stay: Some(Box::new(stay)), ..placed })
-        });
-        if placed.is_err() {
-            self.move_on(state, id);
-        }
-        placed
-    }
-
-    fn too_much_is_held(&self, held: Load) -> Error {
-        let Load { requests, bytes } = held;
-        Error::new(
-            Status::Full,
-            format!(
-                "{requests} requests with {bytes} bytes wait for dedicated connections already (limits: max_requests {}, \
-                 max_request_bytes {})",
-                self.config.max_requests, self.config.max_request_bytes,
-            ),
-        )
+        (ticket.0, next)
     }
 
     /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
@@ -310,7 +285,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Completes a request of which nothing was sent and nothing will be.
-    fn answer_at_once(
+    pub(super) fn answer_at_once(
         &self,
         mut state: MutexGuard<'_, State<D>>,
         ticket: Ticket,
@@ -348,7 +323,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// A place for a request, if the client is open.
-    fn reserve(&self, state: &mut State<D>) -> Result<Ticket, Error> {
+    pub(super) fn reserve(&self, state: &mut State<D>) -> Result<Ticket, Error> {
         match state.phase {
             Phase::Open => Ok(state.requests.reserve()),
             Phase::Closed => Err(closed()),

@@ -14,8 +14,9 @@ use bytes::Bytes;
 use super::completion::{Delivery, Destination, Responder, Verdict};
 use super::core::{Core, State};
 use super::pending::{NOWHERE, Pending, Requests, Work};
+use super::request::in_millis;
 use super::tenant::GivenUp;
-use super::timer::{Clock, Delayed};
+use super::timer::Delayed;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Ticket};
 use crate::error::{Error, Outcome, Status};
@@ -98,7 +99,7 @@ impl<D: Destination> Core<D> {
         if let Some(tenant) = state.tenants.get(tenant) {
             tenant.unblocking = Some(unblock);
         }
-        let due = Clock::tick_after(self.clock.micros(), self.config.unblock_grace);
+        let due = self.clock.due(in_millis(self.config.unblock_grace));
         for ticket in [ticket, unblock] {
             state.deadlines.remove(Requests::<D>::index(ticket));
             if self.set_deadline(state, ticket, due) {

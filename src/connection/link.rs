@@ -18,15 +18,15 @@ use super::handshake::Greeting;
 use super::lead::Lead;
 use super::outgoing::Outgoing;
 use super::pipeline::{Addressee, Lost, Pipeline, Ticket, Unit};
+use super::quota::Limits;
 use super::recipient::Recipient;
-use super::room::Limits;
 use super::tenure::Tenure;
 use super::traffic::Connection;
 use super::turn::{Change, Role, Submitter, Turn};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
-use crate::protocol::command;
+use crate::protocol::command::{self, Room};
 
 /// How long a link lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -352,7 +352,7 @@ impl Link {
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
         let mut outgoing = self.outgoing.lock();
         _ = outgoing.submit(Submitter::Other);
-        outgoing.pipeline.append(to, 1, length, |tail| command::encode(&words, tail))
+        outgoing.pipeline.append(to, 1, length, |room| command::encode(&words, &mut Room(room)))
     }
 
     /// Whether the background writes what waits: else a caller or the takers of a queue are about to.

@@ -3,7 +3,7 @@
 //!
 //! * [`link`]: one connection through all its deaths; [`recipient`]: what it tells its owner.
 //! * [`pool`]: the dedicated links of a server, who has one and who waits for one.
-//! * [`pipeline`]: outgoing bytes and the FIFO of who waits; [`room`]: how many may; [`turn`]: whose turn it is to read;
+//! * [`pipeline`]: outgoing bytes and the FIFO of who waits; [`quota`]: how many may; [`turn`]: whose turn it is to read;
 //!   [`outgoing`]: all of it, under its lock.
 //! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself;
 //!   [`tenure`]: whoever takes from a queue does.
@@ -19,9 +19,9 @@ pub mod link;
 pub mod outgoing;
 pub mod pipeline;
 pub mod pool;
+pub mod quota;
 pub mod recipient;
 pub mod reconnect;
-pub mod room;
 pub mod silence;
 pub mod stream;
 pub mod tenure;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::attention::Attention;
 use super::pipeline::Pipeline;
-use super::room::Limits;
+use super::quota::Limits;
 use super::traffic::Connection;
 use super::turn::{Change, Role, Submitter, Turn};
 

@@ -17,7 +17,7 @@ pub struct Answer {
     /// The reply.
     pub reply: Reply,
     /// If the reply is an error: the bytes that caused it, for sending them again.
-    pub request: Bytes,
+    pub request: Option<Bytes>,
 }
 
 /// What a link tells of itself.

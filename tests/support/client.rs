@@ -6,10 +6,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use justredis::client::Client;
-use justredis::client::completion::{Completion, Destination, MORE};
+use justredis::client::completion::{Completion, Deliveries, Delivery, Destination, MORE};
 use justredis::client::request::{Request, Timeout};
 use justredis::config::Config;
 use justredis::connection::stream::Dialer;
+use justredis::connection::turn::Submitter;
 use justredis::error::{Error, Outcome, Status};
 use justredis::protocol::reply::Reply;
 use justredis::topology::Route;
@@ -32,7 +33,13 @@ pub struct Done {
 }
 
 impl Destination for Inbox {
-    fn deliver(&self, completion: Completion) -> bool {
+    fn deliver(deliveries: &mut Deliveries<Inbox>) {
+        for Delivery { destination, completion } in deliveries.drain(..) {
+            destination.deliver_more(completion);
+        }
+    }
+
+    fn deliver_more(&self, completion: Completion) -> bool {
         let Completion { request, status, flags, reply } = completion;
         let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
         let said: Vec<Outcome> = outcomes.into_iter().filter(|outcome| flags & outcome.bit() != 0).collect();
@@ -192,7 +199,12 @@ impl Tester {
 
     /// A request to the inbox.
     pub fn send<W: AsRef<[u8]>>(&self, request: &Request<'_, W>) -> Result<u64, Error> {
-        self.client.submit(request, self.inbox.clone())
+        self.send_to(&self.inbox, request)
+    }
+
+    /// A request to another inbox.
+    pub fn send_to<W: AsRef<[u8]>>(&self, inbox: &Inbox, request: &Request<'_, W>) -> Result<u64, Error> {
+        Ok(self.client.submit(request, inbox.clone(), Submitter::Other)?.0)
     }
 
     /// A number of the statistics of the first link.

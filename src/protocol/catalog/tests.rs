@@ -47,8 +47,9 @@ fn what_is_unknown() {
     assert_eq!(find::<&str>(&[]).map(|command| command.name), None);
     assert_eq!(find(&[[0xff_u8; 100]]).map(|command| command.name), None);
     assert_eq!(handling(&["nonsense"]), Handling::Ordinary);
-    assert!(["get k", "client id", "client"].into_iter().all(|line| is_known(&words(line))));
-    assert!(["nonsense k", "client nonsense", ""].into_iter().all(|line| !is_known(&words(line))));
+    let is_whole = |line: &str| find(&words(line)).is_some_and(|command| command.is_whole(&words(line)));
+    assert!(["get k", "client id", "client"].into_iter().all(is_whole));
+    assert!(!["nonsense k", "client nonsense", ""].into_iter().any(is_whole));
     assert!(!is_read_only(&["nonsense"]));
     assert_eq!(keys(&["nonsense", "key"]).count(), 0);
 }

@@ -18,20 +18,20 @@ pub struct Load {
     pub bytes: usize,
 }
 
-/// The room within the limits.
+/// What the limits leave.
 #[derive(Debug)]
-pub struct Room {
+pub struct Quota {
     limits: Limits,
     was_full: bool,
 }
 
-impl Room {
+impl Quota {
     /// As large as the limits say.
-    pub fn new(limits: Limits) -> Room {
-        Room { limits, was_full: false }
+    pub fn new(limits: Limits) -> Quota {
+        Quota { limits, was_full: false }
     }
 
-    /// Whether `more` fits beside what is `waiting`; if not, [`Room::is_back`] will say when.
+    /// Whether `more` fits beside what is `waiting`; if not, [`Quota::is_back`] will say when.
     pub fn fits(&mut self, waiting: Load, more: Load) -> bool {
         let fits = more.requests <= self.limits.requests.saturating_sub(waiting.requests)
             && more.bytes <= self.limits.bytes.saturating_sub(waiting.bytes);
