@@ -171,12 +171,18 @@
 #define JR_REQUEST_REPLICA 4
 
 /**
+ * On a connection of its own, out of those of max_connections: for what would hold up everybody on the shared one, such
+ * as a command that takes long. Blocking commands need not say so.
+ */
+#define JR_REQUEST_DEDICATED 8
+
+/**
  * For timeout_ms: without end.
  */
 #define JR_TIMEOUT_NONE UINT32_MAX
 
 /**
- * The server has certainly not run it.
+ * The server has certainly not run it; or it waited there, and was told to stop before it did anything.
  */
 #define JR_OUTCOME_NOT_RUN 1
 
@@ -334,7 +340,8 @@ typedef struct jr_request {
      */
     uint32_t flags;
     /**
-     * In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none.
+     * In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none. What a blocking command lets
+     * the server wait is added; if that is for ever, 0 means none.
      */
     uint32_t timeout_ms;
     /**
@@ -508,7 +515,7 @@ jr_status jr_cancel(const struct jr_client *client, uint64_t id);
 /**
  * Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
  * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
- * "database", and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
+ * "database", "dedicated" (1: of a connection that one request or lease has alone), and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
  * happened before is not told: see jr_client_stats.
  *
  * # Safety
@@ -519,8 +526,10 @@ jr_status jr_client_events(const struct jr_client *client,
                            uint64_t *id);
 
 /**
- * The state of the client in numbers: a map with "version", "requests" (accepted and not completed) and "links", an
- * array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
+ * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "dedicated" and
+ * "links". "dedicated" is a map about connections that one request or lease has alone: "in_use", "idle", "waiting" (who
+ * waits in line for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far).
+ * "links" are the shared connections: an array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
  * "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
  * "lone_calls" (written and read on the caller's own thread), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours to free.
  */
@@ -650,12 +659,20 @@ jr_status jr_reply_bool(const struct jr_reply *reply, bool *out);
 /**
  * Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id` (or
  * NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion follows.
- * Never waits. Any thread; what one thread submits runs in that order.
+ * Never waits. Any thread; what one thread submits runs in that order, unless it goes on a connection of its own.
+ *
+ * Blocking commands (BLPOP, XREAD with BLOCK, ...) go on connections of their own, one each, and wait in line when
+ * max_connections are in use. One that is cancelled or whose deadline passes is unblocked at the server first: an element
+ * that it still brings is delivered with JR_OK, otherwise it certainly did nothing (JR_OUTCOME_NOT_RUN); only if the
+ * server does not stop waiting within unblock_grace is its connection closed (JR_OUTCOME_UNKNOWN). WAIT and WAITAOF
+ * stand at the end of a pipeline, which then goes on one connection of its own, or on a lease.
  *
  * # Safety
  * The request and what it points to are as described, and unchanged during the call.
  */
-jr_status jr_submit(const struct jr_client *client, const struct jr_request *request, uint64_t *id);
+jr_status jr_submit(const struct jr_client *client,
+                    const struct jr_request *request,
+                    uint64_t *id);
 
 /**
  * Submits `count` requests that stand in an array, each of the same `size`. Gives how many were accepted: the first

@@ -137,7 +137,9 @@ impl<D: Destination> Core<D> {
     /// Closes dedicated connections that nobody needed for a while; gives the tick at which it is time for the next.
     fn expire_idle(&self) -> Option<u64> {
         let idle = self.idle_ticks()?;
-        self.topology.expire(self.clock.now().saturating_sub(idle));
+        if let Some(since) = self.clock.now().checked_sub(idle) {
+            self.topology.expire(since);
+        }
         self.topology.idle_since().map(|since| since.saturating_add(idle))
     }
 

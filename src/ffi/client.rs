@@ -138,7 +138,7 @@ pub extern "C" fn jr_cancel(client: Option<&jr_client>, id: u64) -> jr_status {
 
 /// Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
 /// each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
-/// "database", and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
+/// "database", "dedicated" (1: of a connection that one request or lease has alone), and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
 /// happened before is not told: see jr_client_stats.
 ///
 /// # Safety
@@ -172,8 +172,10 @@ pub unsafe extern "C" fn jr_client_events(
     })
 }
 
-/// The state of the client in numbers: a map with "version", "requests" (accepted and not completed) and "links", an
-/// array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
+/// The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "dedicated" and
+/// "links". "dedicated" is a map about connections that one request or lease has alone: "in_use", "idle", "waiting" (who
+/// waits in line for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far).
+/// "links" are the shared connections: an array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
 /// "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
 /// "lone_calls" (written and read on the caller's own thread), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours to free.
 #[unsafe(no_mangle)]
