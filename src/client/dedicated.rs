@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::completion::{Deliveries, Destination, Verdict};
 use super::core::{Core, State, closed};
 use super::pending::{NOWHERE, Pending, Work};
-use super::tenant::{Kind, Tenant};
+use super::tenant::Tenant;
 use crate::connection::link::{Life, Link};
 use crate::connection::pipeline::{Addressee, Lost, Ticket, Unit};
 use crate::connection::pool::Seat;
@@ -330,20 +330,6 @@ impl<D: Destination> Core<D> {
             && let Some(link) = self.topology.links().first()
         {
             Self::tell(state, link, &News::Writable);
-        }
-    }
-
-    /// A tenant that is to have a connection for longer than one request.
-    pub(super) fn begin_lease(&self, database: u32) -> Id {
-        self.state.lock().tenants.add(Tenant::new(Kind::Lease { open: true }, database))
-    }
-
-    /// The lease is over: what is under way on it still ends, then the connection goes to somebody else.
-    pub(super) fn end_lease(&self, id: Id) {
-        let mut state = self.state.lock();
-        if let Some(tenant) = state.tenants.get(id) {
-            tenant.end();
-            self.move_on(&mut state, id);
         }
     }
 }

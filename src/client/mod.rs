@@ -11,6 +11,7 @@ mod deadline;
 mod dedicated;
 mod event;
 mod gather;
+mod lease;
 mod lodging;
 mod pending;
 mod plan;
@@ -28,24 +29,26 @@ use std::time::Duration;
 
 use self::completion::Destination;
 use self::core::Core;
+use self::lease::Lease;
 use self::request::{Place, Request};
 use crate::config::Config;
 use crate::connection::link::{Link, Next};
 use crate::connection::pipeline::Ticket;
 use crate::connection::stream::Dialer;
 use crate::connection::turn::Submitter;
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::protocol::reply::Reply;
 
-/// A client, or a view of it on another database. Views share everything but the database.
+/// A client, a view of it on another database, or a lease of a connection. They share everything but that.
 pub struct Client<D: Destination> {
     core: Arc<Core<D>>,
     link: Arc<Link>,
+    lease: Option<Arc<Lease<D>>>,
 }
 
 impl<D: Destination> Clone for Client<D> {
     fn clone(&self) -> Client<D> {
-        Client { core: Arc::clone(&self.core), link: Arc::clone(&self.link) }
+        Client { core: Arc::clone(&self.core), link: Arc::clone(&self.link), lease: self.lease.clone() }
     }
 }
 
@@ -55,7 +58,7 @@ impl<D: Destination> Client<D> {
         let database = config.database;
         let core = Core::start(config, dialer)?;
         let link = core.link(database)?;
-        Ok(Client { core, link })
+        Ok(Client { core, link, lease: None })
     }
 
     /// As [`Client::new`], with a listener that misses nothing: see [`Client::listen`].
@@ -63,12 +66,30 @@ impl<D: Destination> Client<D> {
         let database = config.database;
         let core = Core::start(config, dialer)?;
         let link = core.open_and_listen(database, listener)?;
-        Ok(Client { core, link })
+        Ok(Client { core, link, lease: None })
     }
 
     /// A view on another database.
     pub fn database(&self, number: u32) -> Result<Client<D>, Error> {
-        Ok(Client { core: Arc::clone(&self.core), link: self.core.link(number)? })
+        if self.lease.is_some() {
+            let sentence = "a lease has one connection; SELECT changes its database, or lease a view";
+            return Err(Error::new(Status::Argument, sentence));
+        }
+        Ok(Client { core: Arc::clone(&self.core), link: self.core.link(number)?, lease: None })
+    }
+
+    /// A handle with a connection to itself. Its first command gets one or waits for one.
+    pub fn lease(&self) -> Result<Client<D>, Error> {
+        let lease = Lease::new(&self.core, self.link.database())?;
+        let (core, link) = (Arc::clone(&self.core), Arc::clone(&self.link));
+        Ok(Client { core, link, lease: Some(Arc::new(lease)) })
+    }
+
+    /// Gives the connection of a lease back, as soon as what is under way has ended; of others nothing.
+    pub fn end_lease(&self) {
+        if let Some(lease) = &self.lease {
+            lease.end();
+        }
     }
 
     /// Accepts a request: `destination` gets exactly one final completion, with the id that is returned. After an
@@ -96,7 +117,7 @@ impl<D: Destination> Client<D> {
     }
 
     fn place(&self) -> Place<'_> {
-        Place { link: &self.link, lease: None }
+        Place { link: &self.link, lease: self.lease.as_ref().map(|lease| lease.tenant()) }
     }
 
     /// `destination` hears of what happens to the connections, until it is cancelled or the client ends.

@@ -158,6 +158,11 @@ impl Tester {
         Tester { client, inbox: Inbox::default() }
     }
 
+    /// A handle with a connection to itself, and an inbox of its own.
+    pub fn lease(&self) -> Tester {
+        Tester { client: self.client.lease().unwrap(), inbox: Inbox::default() }
+    }
+
     /// Executes, as `jr_execute` does: when nothing else is under way, this thread writes and reads.
     pub fn wait_for<W: AsRef<[u8]>>(&self, request: &Request<'_, W>) -> Result<Done, Error> {
         let inbox = Inbox::default();
