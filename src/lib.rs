@@ -16,7 +16,8 @@
 //! A request comes in through [`ffi::request`], is checked and appended to the outgoing bytes of a link by
 //! [`client::request`], written and matched with its reply by [`connection::traffic`], on the background
 //! ([`connection::driver`]) or on the thread of a lone caller ([`connection::lead`]), and completed by whoever takes it
-//! out of the client's pending requests: an answer, its deadline, a cancellation, a loss, or the end of the client.
+//! out of the client's pending requests: an answer, its deadline, a cancellation, a loss, or the end of the client. One that
+//! needs a connection of its own gets it, or waits for it, through [`client::dedicated`].
 pub mod address;
 pub mod client;
 pub mod config;

@@ -152,10 +152,10 @@ fn what_times_out_or_is_cancelled_takes_nothing() {
 #[test]
 fn the_time_that_the_server_waits_is_added_to_the_deadline() {
     let server = Server::start();
-    let client = Tester::with(server.url(), &[("command_timeout", "100ms")]);
-    let nil = client.run(&["BLPOP", "k", "0.3"]);
+    let client = Tester::with(server.url(), &[("command_timeout", "1s")]);
+    let nil = client.run(&["BLPOP", "k", "1.1"]);
     assert_eq!((nil.ending(), nil.reply.kind()), ((Status::Ok, Answered), Kind::Nil));
-    let nil = client.run_within(100, &["BLPOP", "k", "0.3"]);
+    let nil = client.run_within(1000, &["BLPOP", "k", "1.1"]);
     assert_eq!((nil.ending(), nil.reply.kind()), ((Status::Ok, Answered), Kind::Nil));
     // One that waits for ever has no deadline but the one that it is given.
     let id = client.submit(&["BLPOP", "k", "0"]);

@@ -81,8 +81,8 @@ fn wait_counts_the_replicas_that_have_the_writes_before_it() {
     assert_eq!(client.dedicated("connections"), 1);
     // A replica that does not answer is not counted, and the time of WAIT is added to the deadline.
     replica.stop();
-    let commands: [&[&str]; 2] = [&["SET", "k", "v"], &["WAIT", "1", "200"]];
-    let done = client.wait_for(&Request { timeout: within(100), ..request(&commands) }).unwrap();
+    let commands: [&[&str]; 2] = [&["SET", "k", "v"], &["WAIT", "1", "1100"]];
+    let done = client.wait_for(&Request { timeout: within(1000), ..request(&commands) }).unwrap();
     assert!(done.is_ok());
     assert_eq!(done.reply.items()[1].to_i64(), Some(0));
     // Unblocked, it says how many there are so far.
