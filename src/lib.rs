@@ -17,7 +17,7 @@
 //! [`client::request`], written and matched with its reply by [`connection::traffic`], on the background
 //! ([`connection::driver`]) or on the thread of a lone caller ([`connection::lead`]), and completed by whoever takes it
 //! out of the client's pending requests: an answer, its deadline, a cancellation, a loss, or the end of the client. One that
-//! needs a connection of its own gets it, or waits for it, through [`client::dedicated`].
+//! needs a connection of its own gets one out of the [`connection::pool`], or waits in its line.
 pub mod address;
 pub mod client;
 pub mod config;

@@ -117,7 +117,10 @@ fn what_is_changed_on_a_lease_is_changed_there_only() {
     lease.text(&["SET", "k", "in five"]);
     lease.text(&["CLIENT", "SETNAME", "mine"]);
     assert_eq!((lease.text(&["GET", "k"]), client.text(&["GET", "k"])), ("in five".to_string(), String::new()));
-    assert_eq!((lease.text(&["CLIENT", "GETNAME"]), client.text(&["CLIENT", "GETNAME"])), ("mine".into(), String::new()));
+    assert_eq!(
+        (lease.text(&["CLIENT", "GETNAME"]), client.text(&["CLIENT", "GETNAME"])),
+        ("mine".into(), String::new())
+    );
     let view = Tester { client: client.client.database(5).unwrap(), ..client.lease() };
     assert_eq!(view.text(&["GET", "k"]), "in five");
     let lease_of_view = view.lease();

@@ -1,4 +1,5 @@
-/* A queue of jobs: a worker that waits for them at the server (BLPOP), on a connection of its own, until it is told to stop. */
+/* A queue of jobs: a worker that waits for them at the server (BLPOP), on a connection of its own, until it is told to
+ * stop. */
 #include "example.h"
 #include <pthread.h>
 

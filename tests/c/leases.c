@@ -1,4 +1,5 @@
-/* Leases and blocking commands: by queue, callback and waiting; freed in any order, inside callbacks, with work under way. */
+/* Leases and blocking commands: by queue, callback and waiting; freed in any order, inside callbacks, with work under
+ * way. */
 #include "check.h"
 
 static jr_client *client;

@@ -103,7 +103,8 @@ static void never_sent(void) {
         const char *const *words = refused[row].words;
         int has_subcommand = strcasecmp(words[0], "CLIENT") == 0 || strcasecmp(words[0], "SCRIPT") == 0;
         char line[64];
-        snprintf(line, sizeof line, "cmdstat_%s%s%s:", words[0], has_subcommand ? "|" : "", has_subcommand ? words[1] : "");
+        snprintf(line, sizeof line, "cmdstat_%s%s%s:", words[0], has_subcommand ? "|" : "",
+                 has_subcommand ? words[1] : "");
         for (char *letter = line; *letter; letter++)
             *letter = (char)tolower((unsigned char)*letter);
         CHECK(strstr(info->bytes, line) == NULL);

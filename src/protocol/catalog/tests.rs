@@ -150,7 +150,7 @@ fn blocking_commands_and_their_timeouts() {
     ] {
         assert_eq!(handling(&words(line)), Handling::Blocking, "{line}");
         assert_eq!(blocking_timeout(&words(line)), timeout, "{line}");
-        let argument = timeout_position(&words(line)).map(|position| words(line)[position].clone());
+        let argument = timeout_position(&words(line)).map(|position| words(line)[position]);
         assert!(timeout.is_none() || argument.is_some(), "{line}");
     }
     assert_eq!(blocking_timeout(&words("WAIT 1 500")), after(500));
