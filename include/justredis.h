@@ -551,7 +551,9 @@ jr_status jr_client_events(const struct jr_client *client,
  * waits in line for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far).
  * "links" are the shared connections: an array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
  * "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
- * "lone_calls" (written and read on the caller's own thread), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours to free.
+ * "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes from a queue began
+ * to write and read), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours
+ * to free.
  */
 jr_status jr_client_stats(const struct jr_client *client,
                           struct jr_reply **map);

@@ -97,6 +97,7 @@ impl<D: Destination> Responder<D> {
     }
 
     /// The final completion, to be delivered.
+    #[inline]
     pub fn finish(mut self, verdict: Verdict) -> Option<Delivery<D>> {
         self.end(verdict)
     }
@@ -109,6 +110,7 @@ impl<D: Destination> Responder<D> {
         self.dropped = !destination.deliver_more(completion);
     }
 
+    #[inline]
     fn end(&mut self, verdict: Verdict) -> Option<Delivery<D>> {
         let destination = self.destination.take()?;
         let Verdict { status, outcome, reply } = verdict;

@@ -119,6 +119,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Takes out a request that has its answer, to be completed by [`Core::complete`] after the state was unlocked.
+    #[inline]
     pub(super) fn take(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
         self.take_out(state, ticket, true)
     }

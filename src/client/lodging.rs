@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::admission::Admission;
 use super::completion::{Destination, Responder, Verdict};
 use super::core::{Core, State, closed};
-use super::pending::NOWHERE;
+use super::pending::{NOWHERE, Pending};
 use super::plan::{Plan, Prepared};
-use super::request::{Place, Placed, Request, in_millis};
+use super::request::{Place, Request, in_millis};
 use super::tenant::{Kind, Stay, Tenant};
-use crate::connection::link::Next;
+use crate::connection::link::Link;
 use crate::connection::pipeline::{Pipeline, Ticket};
 use crate::connection::quota::Load;
+use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Outcome, Status};
 use crate::topology::Route;
@@ -37,11 +38,7 @@ impl<D: Destination> Core<D> {
         if !self.topology.serves(request.route, place.link)? {
             return wrong("the route leads to no node, where a request that needs a connection of its own needs one");
         }
-        let prepared = self.prepare(match request.commands {
-            commands if request.atomic => Plan::Atomic(commands),
-            [words] => Plan::One(words),
-            commands => Plan::Several(commands),
-        })?;
+        let prepared = self.prepare(Plan::of(request.commands, request.atomic))?;
         let timeout = admission.timeout(request.timeout, self.config.command_timeout).map(in_millis);
         let due = timeout.map(|timeout| self.clock.due(timeout));
         let mut state = self.state.lock();
@@ -52,10 +49,27 @@ impl<D: Destination> Core<D> {
             return Ok(self.answer_at_once(state, ticket, place.link, destination, verdict));
         }
         let lodged = self.lodge(&mut state, place, ticket, admission, &prepared, by);
-        let placed = lodged.inspect_err(|_| state.requests.give_back(ticket))?;
-        let work = prepared.plan.work(placed.sequence);
-        let responder = Responder::new(ticket.0, destination);
-        Ok(self.accepted(state, ticket, responder, placed, work, (timeout, due), request.idempotent))
+        let (link, sequence, next, stay) = lodged.inspect_err(|_| state.requests.give_back(ticket))?;
+        let pending = Pending {
+            responder: Responder::new(ticket.0, destination),
+            link: Arc::clone(&link),
+            sequence,
+            work: prepared.plan.work(sequence),
+            timeout: timeout.unwrap_or_default(),
+            attempts: 0,
+            idempotent: request.idempotent,
+            stay: Some(Box::new(stay)),
+        };
+        state.requests.fill(ticket, pending);
+        let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
+        drop(state);
+        if matches!(next, Next::Wake) {
+            link.wake();
+        }
+        if is_earlier {
+            self.clock.wake();
+        }
+        Ok((ticket.0, next))
     }
 
     /// Finds a tenant for a request, and the request its place there.
@@ -67,7 +81,7 @@ impl<D: Destination> Core<D> {
         admission: &Admission,
         prepared: &Prepared<'_, A>,
         by: Submitter,
-    ) -> Result<Placed, Error> {
+    ) -> Result<(Arc<Link>, u64, Next, Stay), Error> {
         let database = place.link.database();
         let id = place.lease.unwrap_or_else(|| state.tenants.add(Tenant::new(Kind::Request, database)));
         let placed = self.seat(state, id).and_then(|()| {
@@ -76,13 +90,14 @@ impl<D: Destination> Core<D> {
             let Admission { blocks, whole, trace, .. } = *admission;
             let number = tenant.next_number();
             let mut stay = Stay { tenant: id, held: Vec::new(), blocks, whole, number, trace, given_up: None };
-            let Load { requests: units, bytes } = prepared.load();
             let (link, sequence, next) = match tenant.free_link().cloned() {
                 Some(link) => {
                     // Whoever takes from a queue looks after shared connections only.
                     let by = if by == Submitter::Caller { by } else { Submitter::Other };
+                    let mut submission = link.submission(by);
                     let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
-                    let (sequence, next) = link.submit(units, bytes, by, append)?;
+                    let sequence = submission.append(prepared.load(), append)?;
+                    let next = submission.end();
                     tenant.residue.sent(number, trace);
                     if blocks {
                         tenant.blocking = Some(ticket);
@@ -100,7 +115,7 @@ impl<D: Destination> Core<D> {
                 }
             };
             tenant.requests += 1;
-            Ok(Placed { link, sequence, next, stay: Some(Box::new(stay)) })
+            Ok((link, sequence, next, stay))
         });
         if placed.is_err() {
             // Nobody needs a tenant without a request.

@@ -2,6 +2,7 @@
 //! of C, of descriptors or of callbacks.
 
 pub mod completion;
+pub mod intake;
 pub mod request;
 
 mod admission;
@@ -29,12 +30,14 @@ use std::time::Duration;
 
 use self::completion::Destination;
 use self::core::Core;
+use self::intake::Batch;
 use self::lease::Lease;
 use self::request::{Place, Request};
 use crate::config::Config;
-use crate::connection::link::{Link, Next};
+use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
 use crate::connection::stream::Dialer;
+use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Reply;
@@ -102,6 +105,11 @@ impl<D: Destination> Client<D> {
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
         self.core.submit(self.place(), request, destination, by)
+    }
+
+    /// As [`Client::submit`], for many requests; `then` does what is to be done next.
+    pub fn batch<F: FnMut(Next)>(&self, by: Submitter, then: F) -> Batch<'_, D, F> {
+        Batch::new(&self.core, self.place(), by, then)
     }
 
     /// As [`Client::submit`], for a caller who then waits for the completion: with nothing else under way, this thread

@@ -43,7 +43,16 @@ impl Lengths {
 const MULTI: [&str; 1] = ["MULTI"];
 const EXEC: [&str; 1] = ["EXEC"];
 
-impl<A: AsRef<[u8]>> Plan<'_, A> {
+impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
+    /// Of these commands; `atomic`: as a transaction.
+    pub fn of(commands: &'a [&'a [A]], atomic: bool) -> Plan<'a, A> {
+        match commands {
+            commands if atomic => Plan::Atomic(commands),
+            [words] => Plan::One(words),
+            commands => Plan::Several(commands),
+        }
+    }
+
     /// The length of each unit; `None` if it is beyond what can be addressed.
     fn lengths(&self) -> Option<Lengths> {
         let of = |words: &&[A]| command::encoded_length(words);
@@ -109,7 +118,10 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
             let total = lengths.as_slice().iter().try_fold(0usize, |sum, length| sum.checked_add(*length))?;
             (total <= most).then_some((lengths, total))
         });
-        let Some((lengths, total)) = measured else { return Err(too_long(most)) };
+        let Some((lengths, total)) = measured else {
+            let sentence = format!("the request is longer than max_request_bytes ({most}) allows");
+            return Err(Error::new(Status::Argument, sentence));
+        };
         let mut prepared = Prepared { plan, lengths, total, encoded: None };
         prepared.encoded = match &prepared.plan {
             Plan::Encoded(bytes) => Some(bytes.clone()),
@@ -162,9 +174,4 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
             }
         }
     }
-}
-
-/// The error of a request that no limit would ever let through.
-pub fn too_long(most: usize) -> Error {
-    Error::new(Status::Argument, format!("the request is longer than max_request_bytes ({most}) allows"))
 }

@@ -10,18 +10,19 @@ use bytes::Bytes;
 
 use super::admission::Admission;
 use super::completion::{Destination, Responder, Verdict};
-use super::core::{Core, Phase, State, closed};
+use super::core::{Core, State};
 use super::gather::{Gather, Shape};
-use super::pending::{Pending, Requests, Work};
-use super::plan::{Plan, Prepared, too_long};
+use super::intake::Intake;
+use super::pending::{Pending, Work};
+use super::plan::{Plan, Prepared};
 use super::script::Script;
-use super::tenant::Stay;
-use crate::connection::link::{Link, Next};
-use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
-use crate::connection::quota::Load;
+use crate::connection::link::Link;
+use crate::connection::pipeline::{LARGE, Pipeline, Ticket};
+use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
-use crate::protocol::command::{self, Room};
+use crate::protocol::catalog::{self, Handling};
+use crate::protocol::command;
 use crate::topology::Route;
 use crate::topology::standalone::Tenant;
 
@@ -62,19 +63,28 @@ pub(super) struct Place<'a> {
     pub(super) lease: Option<Tenant>,
 }
 
-/// Where a request stands that was accepted.
-pub(super) struct Placed {
-    pub(super) link: Arc<Link>,
-    pub(super) sequence: u64,
-    pub(super) next: Next,
-    /// On a dedicated connection.
-    pub(super) stay: Option<Box<Stay>>,
-}
-
 /// In milliseconds, as deadlines are.
 pub(super) fn in_millis(time: Duration) -> u32 {
     let millis = time.as_secs().saturating_mul(1000).saturating_add(time.subsec_millis().into());
     u32::try_from(millis).unwrap_or(u32::MAX)
+}
+
+/// The one ordinary and small command of a request, as nearly all have, and its length; `None`: it needs more thought.
+#[inline]
+pub(super) fn small<'a, A: AsRef<[u8]>>(
+    place: Place<'_>,
+    request: &Request<'a, A>,
+    most: usize,
+) -> Option<(&'a [A], usize)> {
+    let [words] = request.commands else { return None };
+    if place.lease.is_some() || request.dedicated || request.atomic {
+        return None;
+    }
+    if request.route != Route::ByKey || catalog::handling(words) != Handling::Ordinary {
+        return None;
+    }
+    let length = command::encoded_length(words).filter(|length| *length < LARGE.min(most))?;
+    (!words.is_empty()).then_some((words, length))
 }
 
 impl<D: Destination> Core<D> {
@@ -102,7 +112,7 @@ impl<D: Destination> Core<D> {
         if let Next::Lead(lead) = next {
             let patience = self.config.dead_after / 4;
             let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
-            lead.drive(patience.min(deadline.unwrap_or(patience)), self.clock.roughly(), is_done);
+            lead.drive(patience.min(deadline.unwrap_or(patience)), self.clock.micros(), is_done);
         }
         Ok(id)
     }
@@ -115,46 +125,23 @@ impl<D: Destination> Core<D> {
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
         let link = place.link;
+        if let Some((words, length)) = small(place, request, self.config.max_request_bytes) {
+            let mut intake = Intake::open(self, link, by)?;
+            let id = intake.put_small(request, words, length, destination)?;
+            return Ok((id, intake.close()));
+        }
         let admission = Admission::of(request, place.lease.is_some())?;
         if admission.dedicated {
             return self.accept_dedicated(place, request, &admission, destination, by);
         }
-        match request.commands {
+        let (plan, script) = match request.commands {
             [words] if admission.script => {
                 let (bytes, script) = self.encode_script(words, link)?;
-                self.accept_plan(link, request, Plan::Encoded(bytes), Some(script), destination, by)
+                (Plan::Encoded(bytes), Some(script))
             }
-            [words] if !request.atomic => match command::encoded_length(words) {
-                Some(length) if length < LARGE && request.route == Route::ByKey => {
-                    self.accept_small(link, request, words, length, destination, by)
-                }
-                _ => self.accept_plan(link, request, Plan::One(words), None, destination, by),
-            },
-            commands if request.atomic => {
-                self.accept_plan(link, request, Plan::Atomic(commands), None, destination, by)
-            }
-            commands => self.accept_plan(link, request, Plan::Several(commands), None, destination, by),
-        }
-    }
-
-    /// One ordinary command, as nearly all requests are: written straight to where it goes.
-    fn accept_small<A: AsRef<[u8]>>(
-        &self,
-        link: &Arc<Link>,
-        request: &Request<'_, A>,
-        words: &[A],
-        length: usize,
-        destination: D,
-        by: Submitter,
-    ) -> Result<(u64, Next), Error> {
-        if length > self.config.max_request_bytes {
-            return Err(too_long(self.config.max_request_bytes));
-        }
-        let append = |pipeline: &mut Pipeline, ticket| {
-            let to = Addressee { ticket, part: 0 };
-            pipeline.append(to, 1, length, |room| command::encode(words, &mut Room(room)))
+            commands => (Plan::of(commands, request.atomic), None),
         };
-        self.enqueue(link, request, Load { requests: 1, bytes: length }, append, |_| Work::Single, destination, by)
+        self.accept_plan(link, request, plan, script, destination, by)
     }
 
     fn accept_plan<A: AsRef<[u8]>>(
@@ -183,7 +170,9 @@ impl<D: Destination> Core<D> {
             None => prepared.plan.work(first),
         };
         let append = |pipeline: &mut Pipeline, ticket| prepared.append(pipeline, ticket);
-        self.enqueue(link, request, prepared.load(), append, work, destination, by)
+        let mut intake = Intake::open(self, link, by)?;
+        let id = intake.put(request, prepared.load(), append, work, destination)?;
+        Ok((id, intake.close()))
     }
 
     /// Measures a request; an error if no link would ever take it.
@@ -195,74 +184,6 @@ impl<D: Destination> Core<D> {
             return Err(Error::new(Status::Argument, sentence));
         }
         Ok(prepared)
-    }
-
-    /// How long a request may take, in milliseconds.
-    fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<u32> {
-        let timeout = match request.timeout {
-            Timeout::Default => self.config.command_timeout,
-            Timeout::None => None,
-            Timeout::After(timeout) => Some(timeout),
-        };
-        timeout.map(in_millis)
-    }
-
-    /// Appends a request of so many units and bytes to a link, and remembers who waits for it.
-    #[allow(clippy::too_many_arguments, reason = "each is needed once, by the two callers above")]
-    #[inline]
-    fn enqueue<A>(
-        &self,
-        link: &Arc<Link>,
-        request: &Request<'_, A>,
-        load: Load,
-        append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
-        work: impl FnOnce(u64) -> Work,
-        destination: D,
-        by: Submitter,
-    ) -> Result<(u64, Next), Error> {
-        let timeout = self.timeout_of(request);
-        let due = timeout.map(|timeout| self.clock.due(timeout));
-        let mut state = self.state.lock();
-        let ticket = self.reserve(&mut state)?;
-        let append = |pipeline: &mut Pipeline| append(pipeline, ticket);
-        let (sequence, next) = match link.submit(load.requests, load.bytes, by, append) {
-            Ok(appended) => appended,
-            Err(error) => {
-                state.requests.give_back(ticket);
-                return Err(error);
-            }
-        };
-        let placed = Placed { link: Arc::clone(link), sequence, next, stay: None };
-        let responder = Responder::new(ticket.0, destination);
-        Ok(self.accepted(state, ticket, responder, placed, work(sequence), (timeout, due), request.idempotent))
-    }
-
-    /// Remembers who waits for a request that stands where it is to stand.
-    #[allow(clippy::too_many_arguments, reason = "each is what a pending request is made of")]
-    #[inline]
-    pub(super) fn accepted(
-        &self,
-        mut state: MutexGuard<'_, State<D>>,
-        ticket: Ticket,
-        responder: Responder<D>,
-        placed: Placed,
-        work: Work,
-        (timeout, due): (Option<u32>, Option<u64>),
-        idempotent: bool,
-    ) -> (u64, Next) {
-        let Placed { link, sequence, next, stay } = placed;
-        let wakes = matches!(next, Next::Wake).then(|| Arc::clone(&link));
-        let timeout = timeout.unwrap_or_default();
-        state
-            .requests
-            .fill(ticket, Pending { responder, link, sequence, work, timeout, attempts: 0, idempotent, stay });
-        let earlier = due.is_some_and(|due| self.set_deadline(&mut state, ticket, due));
-        drop(state);
-        wakes.inspect(|link| link.wake());
-        if earlier {
-            self.clock.wake();
-        }
-        (ticket.0, next)
     }
 
     /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
@@ -320,23 +241,5 @@ impl<D: Destination> Core<D> {
         state.requests.fill(ticket, pending);
         state.listeners.push(ticket);
         Ok(ticket.0)
-    }
-
-    /// A place for a request, if the client is open.
-    pub(super) fn reserve(&self, state: &mut State<D>) -> Result<Ticket, Error> {
-        match state.phase {
-            Phase::Open => Ok(state.requests.reserve()),
-            Phase::Closed => Err(closed()),
-        }
-    }
-
-    /// Sets the deadline of a request; true if the clock sleeps for longer than that.
-    pub(super) fn set_deadline(&self, state: &mut State<D>, ticket: Ticket, due: u64) -> bool {
-        state.deadlines.set(Requests::<D>::index(ticket), due);
-        let earlier = due < state.armed;
-        if earlier {
-            state.armed = due;
-        }
-        earlier
     }
 }

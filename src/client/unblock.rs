@@ -102,7 +102,7 @@ impl<D: Destination> Core<D> {
         let due = self.clock.due(in_millis(self.config.unblock_grace));
         for ticket in [ticket, unblock] {
             state.deadlines.remove(Requests::<D>::index(ticket));
-            if self.set_deadline(state, ticket, due) {
+            if state.set_deadline(ticket, due) {
                 self.clock.wake();
             }
         }
@@ -158,7 +158,7 @@ impl<D: Destination> Core<D> {
         let Some(given_up) = &mut stay.given_up else { return };
         given_up.refused = Some(text);
         state.deadlines.remove(Requests::<D>::index(ticket));
-        self.set_deadline(state, ticket, 0);
+        state.set_deadline(ticket, 0);
         self.clock.wake();
     }
 

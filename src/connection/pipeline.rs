@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::quota::{Limits, Load, Quota};
 use super::turn::UnderWay;
+use crate::spare;
 
 #[cfg(test)]
 mod tests;
@@ -141,9 +142,9 @@ impl Pipeline {
 
     /// Whether so much more may wait; if not, [`Pipeline::has_room_again`] will say when. One request always fits
     /// into an empty pipeline's count, never beyond the bytes.
-    pub fn has_room(&mut self, slots: usize, bytes: usize) -> bool {
+    pub fn has_room(&mut self, more: Load) -> bool {
         let waiting = self.load();
-        self.quota.fits(waiting, Load { requests: slots, bytes })
+        self.quota.fits(waiting, more)
     }
 
     /// True once after a refusal, when no more than half of each limit is in use.
@@ -289,6 +290,7 @@ impl Pipeline {
     }
 
     /// A reply came: who it is for. `None`: nobody waits, the link is out of step.
+    #[inline]
     pub fn answer(&mut self) -> Option<Addressee> {
         let slot = self.slots.front().filter(|slot| slot.end <= self.handed)?;
         let addressee = Addressee { ticket: slot.ticket, part: slot.part + self.received };
@@ -296,6 +298,7 @@ impl Pipeline {
         if self.received >= slot.replies {
             let end = slot.end;
             self.slots.pop_front();
+            spare::give_back(&mut self.slots);
             self.received = 0;
             self.advance(end);
         }

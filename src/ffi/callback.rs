@@ -13,7 +13,7 @@ use crate::client::completion::Completion;
 use crate::error::Error;
 use crate::lock::{self, Lock};
 use crate::protocol::reply::Reply;
-use crate::runtime;
+use crate::{runtime, spare};
 
 /// So many messages for the logger wait at most; more are dropped.
 const LOGS: usize = 1024;
@@ -149,6 +149,7 @@ impl Line {
                     Call::Log(event) => self.write_log(&event),
                 }
             }
+            spare::give_back(&mut batch);
         }
     }
 

@@ -13,8 +13,8 @@ use super::fork;
 use super::request::{JR_TIMEOUT_NONE, jr_bytes, jr_request, read_request, to_target};
 use super::status::jr_status;
 use crate::client::Client;
-use crate::connection::link::Next;
 use crate::connection::stream::Dialer;
+use crate::connection::submission::Next;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Node;
 use crate::runtime;
@@ -214,7 +214,9 @@ pub unsafe extern "C" fn jr_client_events(
 /// waits in line for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far).
 /// "links" are the shared connections: an array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
 /// "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
-/// "lone_calls" (written and read on the caller's own thread), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours to free.
+/// "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes from a queue began
+/// to write and read), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours
+/// to free.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *mut Node>) -> jr_status {
     call(|| {
