@@ -17,7 +17,7 @@ use crate::connection::quota::{Limits, Load, Quota};
 use crate::connection::recipient::News;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::catalog::Trace;
-use crate::topology::standalone::Tenant as Id;
+use crate::topology::standalone::TenantId;
 
 /// What waits for dedicated connections.
 pub(super) struct Held {
@@ -58,7 +58,7 @@ fn bytes_of(units: &[Unit]) -> usize {
 
 impl<D: Destination> Core<D> {
     /// Gives a tenant a connection, or a place in line for one, if it has neither.
-    pub(super) fn seat(&self, state: &mut State<D>, id: Id) -> Result<(), Error> {
+    pub(super) fn seat(&self, state: &mut State<D>, id: TenantId) -> Result<(), Error> {
         let tenant = state.tenants.get(id).ok_or_else(closed)?;
         if tenant.seat.is_none() {
             let database = tenant.database;
@@ -68,7 +68,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Sends what a tenant holds, as far as it may be sent.
-    fn flow(&self, state: &mut State<D>, id: Id) {
+    fn flow(&self, state: &mut State<D>, id: TenantId) {
         let State { tenants, requests, held, .. } = state;
         let Some(tenant) = tenants.get(id) else { return };
         while let Some(link) = tenant.free_link().cloned()
@@ -93,12 +93,12 @@ impl<D: Destination> Core<D> {
 
     /// After something of a tenant came to its end: sends what waited for that or, if that was all, gives its connection
     /// to the next.
-    pub(super) fn move_on(&self, state: &mut State<D>, id: Id) {
+    pub(super) fn move_on(&self, state: &mut State<D>, id: TenantId) {
         if !state.tenants.get(id).is_some_and(|tenant| tenant.is_over()) {
             return self.flow(state, id);
         }
         match state.tenants.remove(id) {
-            Some(Tenant { seat: Some(Seat::Line(place)), .. }) => self.topology.leave(place),
+            Some(Tenant { seat: Some(Seat::Line(place)), .. }) => self.topology.pool().leave(place),
             Some(Tenant { seat: Some(Seat::Link(link)), residue, .. }) => {
                 self.put_back(state, &link, residue.is_none());
                 self.serve_line(state);
@@ -110,11 +110,11 @@ impl<D: Destination> Core<D> {
     fn put_back(&self, state: &mut State<D>, link: &Arc<Link>, is_clean: bool) {
         let Life::Dedicated(number) = link.life() else { return };
         if !is_clean || !link.is_connected() {
-            self.topology.remove(number);
+            self.topology.pool().remove(number);
             return link.close();
         }
         let now = self.clock.now();
-        self.topology.put_back(number, now);
+        self.topology.pool().put_back(number, now);
         let due = self.idle_ticks().map_or(u64::MAX, |idle| now.saturating_add(idle));
         if due < state.armed {
             state.armed = due;
@@ -200,7 +200,8 @@ impl<D: Destination> Core<D> {
         let mut state = self.state.lock();
         // Whoever gets the link from now on finds it gone: it is taken out under the same lock.
         let unsent = link.take_unsent();
-        if let Some(id) = self.topology.remove(number)
+        let tenant = self.topology.pool().remove(number);
+        if let Some(id) = tenant
             && let Some(tenant) = state.tenants.get(id)
         {
             tenant.seat = None;
@@ -221,7 +222,7 @@ impl<D: Destination> Core<D> {
     fn move_out(
         &self,
         state: &mut State<D>,
-        id: Id,
+        id: TenantId,
         lost: Vec<Lost>,
         unsent: Vec<Unit>,
         why: &Error,
@@ -249,7 +250,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Sends what a tenant holds, on a connection that it gets if it has none.
-    pub(super) fn proceed(&self, state: &mut State<D>, id: Id) {
+    pub(super) fn proceed(&self, state: &mut State<D>, id: TenantId) {
         let holds = state.tenants.get(id).is_some_and(|tenant| !tenant.held.is_empty());
         // A client that gives no connections any more is ending its requests just now.
         if holds && self.seat(state, id).is_ok() {
@@ -260,7 +261,7 @@ impl<D: Destination> Core<D> {
     fn lose_lease(
         &self,
         state: &mut State<D>,
-        id: Id,
+        id: TenantId,
         lost: Vec<Lost>,
         unsent: Vec<Unit>,
         why: &Error,
@@ -309,7 +310,10 @@ impl<D: Destination> Core<D> {
     pub(super) fn waiting_for(&self, link: &Link) -> Vec<Addressee> {
         let Life::Dedicated(number) = link.life() else { return Vec::new() };
         let mut state = self.state.lock();
-        let tenants = self.topology.tenant(number).into_iter().chain(self.topology.line(link.database()));
+        let pool = self.topology.pool();
+        let tenants: Vec<TenantId> =
+            pool.tenant(number).into_iter().chain(pool.line(link.database())).copied().collect();
+        drop(pool);
         let mut waiting = Vec::new();
         for id in tenants {
             let held = state.tenants.get(id).map(|tenant| tenant.held.clone()).unwrap_or_default();
@@ -319,7 +323,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Whether a request on a dedicated connection may be sent once more after the server refused it.
-    pub(super) fn may_move(state: &mut State<D>, stay: (Id, bool)) -> bool {
+    pub(super) fn may_move(state: &mut State<D>, stay: (TenantId, bool)) -> bool {
         let (id, is_whole) = stay;
         !is_whole && state.tenants.get(id).is_some_and(|tenant| !tenant.is_lease())
     }

@@ -8,12 +8,12 @@ use super::completion::Destination;
 use super::core::{Core, Phase, closed};
 use super::tenant::{Kind, Tenant};
 use crate::error::Error;
-use crate::topology::standalone::Tenant as Id;
+use crate::topology::standalone::TenantId;
 
 /// The right to a connection; it ends with this value.
 pub struct Lease<D: Destination> {
     core: Arc<Core<D>>,
-    tenant: Id,
+    tenant: TenantId,
 }
 
 impl<D: Destination> Lease<D> {
@@ -28,7 +28,7 @@ impl<D: Destination> Lease<D> {
     }
 
     /// Who it is among those who have dedicated connections.
-    pub fn tenant(&self) -> Id {
+    pub fn tenant(&self) -> TenantId {
         self.tenant
     }
 

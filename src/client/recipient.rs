@@ -90,7 +90,7 @@ impl<D: Destination> Core<D> {
 
     /// The server is no primary any more: all connections to it are made anew.
     fn renew(&self, link: &Link) {
-        self.topology.expire(u64::MAX);
+        self.topology.pool().expire(u64::MAX).iter().for_each(|link| link.close());
         link.renew();
         if link.life() != Life::Shared
             && let Ok(shared) = self.link(link.database())

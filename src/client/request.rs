@@ -24,7 +24,7 @@ use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
 use crate::topology::Route;
-use crate::topology::standalone::Tenant;
+use crate::topology::standalone::TenantId;
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub(super) struct Place<'a> {
     /// The shared connection.
     pub(super) link: &'a Arc<Link>,
     /// The lease.
-    pub(super) lease: Option<Tenant>,
+    pub(super) lease: Option<TenantId>,
 }
 
 /// In milliseconds, as deadlines are.

@@ -14,10 +14,10 @@ impl<D: Destination> Core<D> {
     /// "dedicated": a map.
     pub(super) fn stats(&self) -> Result<Reply, Error> {
         let state = self.state.lock();
-        let requests = state.requests.len() - state.listeners.len();
+        let requests = state.requests.len() - state.listeners.len() - state.tenants.unblocking();
         let held = state.held.load();
         drop(state);
-        let count = self.topology.count();
+        let count = self.topology.pool().count();
         let dedicated = Reply::map(vec![
             number("in_use", count.in_use as u64),
             number("idle", count.idle as u64),

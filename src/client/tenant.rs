@@ -12,13 +12,13 @@ use crate::connection::pipeline::{Ticket, Unit};
 use crate::connection::pool::Seat;
 use crate::error::{Error, Status};
 use crate::protocol::catalog::Trace;
-use crate::topology::standalone::Tenant as Id;
+use crate::topology::standalone::TenantId;
 
 /// What a request on a dedicated connection needs besides.
 #[derive(Debug)]
 pub struct Stay {
     /// Whose it is.
-    pub tenant: Id,
+    pub tenant: TenantId,
     /// What of it waits for the connection.
     pub held: Vec<Unit>,
     /// The server may wait with it.
@@ -175,25 +175,30 @@ impl Tenant {
 /// All tenants of a client.
 #[derive(Debug, Default)]
 pub struct Tenants {
-    tenants: HashMap<Id, Tenant>,
-    last: Id,
+    tenants: HashMap<TenantId, Tenant>,
+    last: TenantId,
 }
 
 impl Tenants {
     /// A new one.
-    pub fn add(&mut self, tenant: Tenant) -> Id {
+    pub fn add(&mut self, tenant: Tenant) -> TenantId {
         self.last += 1;
         self.tenants.insert(self.last, tenant);
         self.last
     }
 
     /// The tenant, if it is not gone.
-    pub fn get(&mut self, id: Id) -> Option<&mut Tenant> {
+    pub fn get(&mut self, id: TenantId) -> Option<&mut Tenant> {
         self.tenants.get_mut(&id)
     }
 
+    /// How many have asked the server to stop waiting.
+    pub fn unblocking(&self) -> usize {
+        self.tenants.values().filter(|tenant| tenant.unblocking.is_some()).count()
+    }
+
     /// It goes.
-    pub fn remove(&mut self, id: Id) -> Option<Tenant> {
+    pub fn remove(&mut self, id: TenantId) -> Option<Tenant> {
         self.tenants.remove(&id)
     }
 

@@ -94,7 +94,7 @@ impl<D: Destination> Core<D> {
                 let standing = link.standing();
                 let address = standing.address;
                 let most = self.config.max_connections;
-                if stood_in_line && self.topology.count().in_use >= most {
+                if stood_in_line && self.topology.pool().count().in_use >= most {
                     return format!(
                         "{address}: not sent within {timeout} ms, all {most} dedicated connections are in use"
                     );
@@ -138,9 +138,9 @@ impl<D: Destination> Core<D> {
     fn expire_idle(&self) -> Option<u64> {
         let idle = self.idle_ticks()?;
         if let Some(since) = self.clock.now().checked_sub(idle) {
-            self.topology.expire(since);
+            self.topology.pool().expire(since).iter().for_each(|link| link.close());
         }
-        self.topology.idle_since().map(|since| since.saturating_add(idle))
+        self.topology.pool().idle_since().map(|since| since.saturating_add(idle))
     }
 
     /// So many ticks a dedicated connection may be idle.

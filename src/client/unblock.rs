@@ -23,7 +23,7 @@ use crate::error::{Error, Outcome, Status};
 use crate::protocol::catalog::{self, Flags};
 use crate::protocol::command;
 use crate::protocol::reply::{Kind, Reply};
-use crate::topology::standalone::Tenant as Id;
+use crate::topology::standalone::TenantId;
 
 /// After so long the server is asked again, when it did not wait yet.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -34,7 +34,7 @@ pub struct Unblock {
     /// The request with which the server waits.
     of: Ticket,
     /// Whose it is.
-    tenant: Id,
+    tenant: TenantId,
     /// Its connection; the question goes over another one, to the same server.
     link: Arc<Link>,
     bytes: Bytes,
@@ -163,7 +163,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// The request is over; the server need not be asked any more, if it was not yet.
-    pub(super) fn stop_unblocking(&self, state: &mut State<D>, id: Id) {
+    pub(super) fn stop_unblocking(&self, state: &mut State<D>, id: TenantId) {
         let Some(ticket) = state.tenants.get(id).and_then(|tenant| tenant.unblocking) else { return };
         if state.requests.get(ticket).is_some_and(Pending::take_back) {
             self.drop_out(state, ticket);

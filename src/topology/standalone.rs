@@ -2,25 +2,25 @@
 //! pool of dedicated ones.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use super::Route;
 use crate::address::Address;
 use crate::connection::driver::{self, Opening};
 use crate::connection::link::{Life, Link};
-use crate::connection::pool::{Count, Pool, Seat};
+use crate::connection::pool::{Pool, Seat};
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::runtime::Runtime;
 
 /// Who has a dedicated link, as the owner of the requests names it.
-pub type Tenant = u64;
+pub type TenantId = u64;
 
 /// The links of a client of one server.
 pub struct Standalone {
     opening: Lock<Option<Opening>>,
     links: Lock<BTreeMap<u32, Arc<Link>>>,
-    pool: Lock<Pool<Arc<Link>, Tenant>>,
+    pool: Lock<Pool<Arc<Link>, TenantId>>,
 }
 
 impl Standalone {
@@ -40,7 +40,7 @@ impl Standalone {
     }
 
     /// A dedicated link to a database, or a place in line for one; see [`Standalone::serve`].
-    pub fn dedicate(&self, database: u32, tenant: Tenant, runtime: &Runtime) -> Result<Seat<Arc<Link>>, Error> {
+    pub fn dedicate(&self, database: u32, tenant: TenantId, runtime: &Runtime) -> Result<Seat<Arc<Link>>, Error> {
         let opening = self.opening.lock();
         let opening = opening.as_ref().ok_or_else(closed)?;
         let open = |number| self.open(opening, database, number, runtime);
@@ -50,7 +50,7 @@ impl Standalone {
     }
 
     /// Gives the first in line a dedicated link, if there is one again.
-    pub fn serve(&self, runtime: &Runtime) -> Option<(Tenant, Arc<Link>)> {
+    pub fn serve(&self, runtime: &Runtime) -> Option<(TenantId, Arc<Link>)> {
         let opening = self.opening.lock();
         let opening = opening.as_ref()?;
         let open = |database, number| self.open(opening, database, number, runtime);
@@ -64,44 +64,9 @@ impl Standalone {
         driver::open(opening.clone(), database, Life::Dedicated(number), shared.as_deref(), runtime)
     }
 
-    /// The tenant does not wait in line any more.
-    pub fn leave(&self, place: u64) {
-        self.pool.lock().leave(place);
-    }
-
-    /// Takes back a dedicated link on which nothing was left behind; `now` in any unit of time, see [`Standalone::expire`].
-    pub fn put_back(&self, number: u64, now: u64) {
-        self.pool.lock().put_back(number, now);
-    }
-
-    /// A dedicated link has ended or is being closed; gives whose it was.
-    pub fn remove(&self, number: u64) -> Option<Tenant> {
-        self.pool.lock().remove(number)
-    }
-
-    /// Whose a dedicated link is.
-    pub fn tenant(&self, number: u64) -> Option<Tenant> {
-        self.pool.lock().tenant(number).copied()
-    }
-
-    /// Closes the dedicated links that are idle since `since` or longer.
-    pub fn expire(&self, since: u64) {
-        self.pool.lock().expire(since).iter().for_each(|link| link.close());
-    }
-
-    /// Since when the longest idle dedicated link is.
-    pub fn idle_since(&self) -> Option<u64> {
-        self.pool.lock().idle_since()
-    }
-
-    /// Who waits for a dedicated link to this database, in order.
-    pub fn line(&self, database: u32) -> Vec<Tenant> {
-        self.pool.lock().line(database).copied().collect()
-    }
-
-    /// How many dedicated links there are.
-    pub fn count(&self) -> Count {
-        self.pool.lock().count()
+    /// The dedicated links; what it takes out is to be closed.
+    pub fn pool(&self) -> MutexGuard<'_, Pool<Arc<Link>, TenantId>> {
+        self.pool.lock()
     }
 
     /// The shared links.

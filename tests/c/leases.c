@@ -78,6 +78,29 @@ static void counting(void) {
     CHECK_INT(run_number(client, "GET", "leases:key"), THREADS * each);
 }
 
+/* Many at once go where each of them would have gone alone. */
+static void many_at_once(void) {
+    const jr_command select = COMMAND("SELECT", "3"), get = COMMAND("CLIENT", "INFO");
+    jr_client *lease = lease_of(client);
+    jr_request requests[] = {request_of(&select, 1), request_of(&get, 1), request_of(&get, 1)};
+    for (int i = 0; i < 3; i++) {
+        requests[i].queue = queue;
+        requests[i].user_data = 3;
+    }
+    CHECK_INT(jr_submit_many(lease, requests, 3, NULL), 3);
+    requests[1].user_data = requests[2].user_data = 0;
+    requests[2].flags = JR_REQUEST_DEDICATED;
+    CHECK_INT(jr_submit_many(client, requests + 1, 2, NULL), 2);
+    for (int i = 0; i < 5; i++) {
+        jr_completion completion = take_one(queue);
+        CHECK_INT(completion.status, JR_OK);
+        if (completion.reply->kind != JR_STATUS)
+            CHECK_HAS(completion.reply->bytes, completion.user_data == 3 ? " db=3 " : " db=0 ");
+        jr_reply_free(completion.reply);
+    }
+    jr_client_free(lease);
+}
+
 static atomic_int called;
 static jr_client *to_free;
 
@@ -215,6 +238,7 @@ int main(void) {
     queue = jr_queue_new();
     bad_arguments();
     counting();
+    many_at_once();
     by_queue_and_callback();
     freed_in_callbacks_and_in_any_order();
     closing();
