@@ -1,5 +1,5 @@
 //! Who has a dedicated connection, or waits for one: a request that needs one to itself, or a lease. Pure bookkeeping;
-//! [`super::dedicated`] acts on it.
+//! `dedicated.rs` acts on it.
 //!
 //! Invariant: while the server may be waiting with a command of a tenant, nothing else of that tenant is sent, so that
 //! whoever is unblocked is the one who was meant.

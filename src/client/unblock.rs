@@ -87,11 +87,17 @@ impl<D: Destination> Core<D> {
         let (link, place) = (Arc::clone(&pending.link), pending.last_place());
         let number = link.standing().greeting.connection;
         let (Some(stay), Ok(shared)) = (&mut pending.stay, self.link(link.database())) else { return false };
-        let Some((bytes, replies)) = link.bytes_of(place).and_then(|bytes| question(&bytes, number)) else {
-            return false;
-        };
         let tenant = stay.tenant;
+        let bytes = link.bytes_of(place);
+        let question = bytes.as_ref().and_then(|bytes| question(bytes, number));
+        if bytes.is_some() && question.is_none() {
+            return false;
+        }
         stay.given_up = Some(GivenUp { status, refused: None });
+        let due = self.clock.due(in_millis(self.config.unblock_grace));
+        self.postpone(state, ticket, due);
+        // Without its bytes it stands there no more: its answer, or the word of its loss, is on the way here.
+        let Some((bytes, replies)) = question else { return true };
         let unblock = state.requests.reserve();
         let work = Unblock { of: ticket, tenant, link, bytes, replies, is_settled: false };
         let work = Work::Unblock(Box::new(work));
@@ -99,15 +105,17 @@ impl<D: Destination> Core<D> {
         if let Some(tenant) = state.tenants.get(tenant) {
             tenant.unblocking = Some(unblock);
         }
-        let due = self.clock.due(in_millis(self.config.unblock_grace));
-        for ticket in [ticket, unblock] {
-            state.deadlines.remove(Requests::<D>::index(ticket));
-            if state.set_deadline(ticket, due) {
-                self.clock.wake();
-            }
-        }
+        self.postpone(state, unblock, due);
         self.try_to_unblock(state, unblock);
         true
+    }
+
+    /// Sets the deadline of a request anew.
+    fn postpone(&self, state: &mut State<D>, ticket: Ticket, due: u64) {
+        state.deadlines.remove(Requests::<D>::index(ticket));
+        if state.set_deadline(ticket, due) {
+            self.clock.wake();
+        }
     }
 
     /// Sends CLIENT UNBLOCK, if the shared connection leads to the same server just now.
@@ -157,9 +165,7 @@ impl<D: Destination> Core<D> {
         let Some(stay) = state.requests.get(ticket).and_then(|pending| pending.stay.as_mut()) else { return };
         let Some(given_up) = &mut stay.given_up else { return };
         given_up.refused = Some(text);
-        state.deadlines.remove(Requests::<D>::index(ticket));
-        state.set_deadline(ticket, 0);
-        self.clock.wake();
+        self.postpone(state, ticket, 0);
     }
 
     /// The request is over; the server need not be asked any more, if it was not yet.
