@@ -97,7 +97,7 @@ impl<D: Destination> Responder<D> {
     }
 
     /// The final completion, to be delivered.
-    #[inline]
+    #[inline(always)]
     pub fn finish(mut self, verdict: Verdict) -> Option<Delivery<D>> {
         self.end(verdict)
     }
@@ -110,7 +110,7 @@ impl<D: Destination> Responder<D> {
         self.dropped = !destination.deliver_more(completion);
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(&mut self, verdict: Verdict) -> Option<Delivery<D>> {
         let destination = self.destination.take()?;
         let Verdict { status, outcome, reply } = verdict;

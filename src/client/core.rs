@@ -119,7 +119,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Takes out a request that has its answer, to be completed by [`Core::complete`] after the state was unlocked.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
         self.take_out(state, ticket, true)
     }
@@ -129,6 +129,7 @@ impl<D: Destination> Core<D> {
         self.take_out(state, ticket, false)
     }
 
+    #[inline(always)]
     fn take_out(&self, state: &mut State<D>, ticket: Ticket, answered: bool) -> Option<Pending<D>> {
         let mut pending = state.requests.take(ticket)?;
         state.deadlines.remove(Requests::<D>::index(ticket));

@@ -69,7 +69,8 @@ pub(super) fn in_millis(time: Duration) -> u32 {
     u32::try_from(millis).unwrap_or(u32::MAX)
 }
 
-/// The one ordinary and small command of a request, as nearly all have, and its length; `None`: it needs more thought.
+/// The one ordinary and small command of a request, as nearly all have, and how long it is at most; `None`: it needs more
+/// thought.
 #[inline]
 pub(super) fn small<'a, A: AsRef<[u8]>>(
     place: Place<'_>,
@@ -83,8 +84,8 @@ pub(super) fn small<'a, A: AsRef<[u8]>>(
     if request.route != Route::ByKey || catalog::handling(words) != Handling::Ordinary {
         return None;
     }
-    let length = command::encoded_length(words).filter(|length| *length < LARGE.min(most))?;
-    (!words.is_empty()).then_some((words, length))
+    let length = command::length_bound(words);
+    (length < LARGE.min(most) && !words.is_empty()).then_some((words, length))
 }
 
 impl<D: Destination> Core<D> {
@@ -125,9 +126,9 @@ impl<D: Destination> Core<D> {
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
         let link = place.link;
-        if let Some((words, length)) = small(place, request, self.config.max_request_bytes) {
+        if let Some((words, most)) = small(place, request, self.config.max_request_bytes) {
             let mut intake = Intake::open(self, link, by)?;
-            let id = intake.put_small(request, words, length, destination)?;
+            let id = intake.put_small(request, words, most, destination)?;
             return Ok((id, intake.close()));
         }
         let admission = Admission::of(request, place.lease.is_some())?;

@@ -24,7 +24,7 @@ use super::turn::{Submitter, Turn};
 use crate::config::Config;
 use crate::error::Error;
 use crate::lock::Lock;
-use crate::protocol::command::{self, Room};
+use crate::protocol::command;
 
 /// How long a link lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,7 +292,10 @@ impl Link {
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
         let mut outgoing = self.outgoing.lock();
         _ = outgoing.submit(Submitter::Other);
-        outgoing.pipeline.append(to, 1, length, |room| command::encode(&words, &mut Room(room)))
+        outgoing.pipeline.append(to, 1, length, |mut room| {
+            command::encode(&words, &mut room);
+            room
+        })
     }
 
     /// Whether the background writes what waits: else a caller or the takers of a queue are about to.
