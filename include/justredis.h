@@ -12,7 +12,8 @@
  * THE RULES
  *
  *  1. jr_X_new makes, jr_X_free ends; freeing NULL does nothing. A non-const pointer that you receive is yours to free;
- *     a const one lives as long as its owner. Handles are counted: views and queues may be freed in any order.
+ *     a const one lives as long as its owner. Handles are counted: views, leases and queues may be freed in any
+ *     order.
  *  2. Memory that you pass in is read during the call only. Outputs are written only on success (jr_execute also gives
  *     the reply of a failure).
  *  3. Clients and queues may be used from any thread at once; a config or a reply by one thread at a time. Free is the
@@ -20,9 +21,9 @@
  *  4. Every accepted submit gets exactly one final completion, whatever happens, also when the client is freed.
  *     Exceptions: jr_queue_free discards what is addressed to that queue; and rule 10.
  *  5. Freeing never blocks, and is legal while requests are under way and from inside a callback. The last
- *     jr_client_free fails what is left, at once. The barrier is jr_client_close: what is under way drains until the
- *     deadline, then fails; when it returns no callback of this client runs or will run and its threads are gone. On a
- *     view close and free end that handle only.
+ *     jr_client_free fails what is left, at once. The barrier is jr_client_close: blocking commands end first, the rest
+ *     drains until the deadline, then fails; when it returns no callback of this client runs or will run and its threads
+ *     are gone. On a view or a lease close and free end that handle only.
  *  6. Nothing blocks but jr_execute, jr_run, jr_client_close, and jr_queue_take with a timeout; from inside a callback
  *     these answer JR_ERR_DEADLOCK.
  *  7. A returned status is about the call (bad argument, refused command, closed, full, forked): nothing was queued, and
@@ -31,7 +32,7 @@
  *     verbatim.
  *  8. The status says the reason, the outcome says whether the server may have run it: JR_OUTCOME_NOT_RUN certainly not,
  *     _UNKNOWN it was sent, _ANSWERED it replied (JR_OK or JR_ERR_SERVER). Every completion, and every JR_ERROR inside
- *     of a pipeline, carries exactly one.
+ *     of a pipeline, carries exactly one. On a lost lease: under way _UNKNOWN, all later _NOT_RUN, for ever.
  *  9. No panic, exception, signal handler, SIGPIPE or abort leaves the library. Allocations whose size comes from you or
  *     from the server may fail (JR_ERR_MEMORY); a failed small fixed allocation may abort. NULL and out-of-range
  *     arguments give JR_ERR_ARGUMENT.
@@ -171,12 +172,18 @@
 #define JR_REQUEST_REPLICA 4
 
 /**
+ * On a connection of its own, out of those of max_connections: for what would hold up everybody on the shared one, such
+ * as a command that takes long. Blocking commands need not say so.
+ */
+#define JR_REQUEST_DEDICATED 8
+
+/**
  * For timeout_ms: without end.
  */
 #define JR_TIMEOUT_NONE UINT32_MAX
 
 /**
- * The server has certainly not run it.
+ * The server has certainly not run it; or it waited there, and was told to stop before it did anything.
  */
 #define JR_OUTCOME_NOT_RUN 1
 
@@ -191,7 +198,8 @@
 #define JR_OUTCOME_ANSWERED 4
 
 /**
- * A client of one server, or a view of it on another database. Any thread, many at once. A handle is cheap.
+ * A client of one server, a view of it on another database, or a lease of one connection. Any thread, many at once. A
+ * handle is cheap.
  */
 typedef struct jr_client jr_client;
 
@@ -334,7 +342,8 @@ typedef struct jr_request {
      */
     uint32_t flags;
     /**
-     * In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none.
+     * In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none. What a blocking command lets
+     * the server wait is added; if that is for ever, 0 means none.
      */
     uint32_t timeout_ms;
     /**
@@ -500,6 +509,24 @@ jr_status jr_client_new(const struct jr_config *config, struct jr_client **clien
 jr_status jr_client_database(const struct jr_client *client, uint32_t number, struct jr_client **view);
 
 /**
+ * A handle that has one connection to itself: for WATCH and the commands up to the JR_REQUEST_ATOMIC request that ends
+ * it (JR_OK with JR_NIL when a watched key has changed), and for what would change a shared connection (SELECT, CLIENT
+ * SETNAME, CLIENT NO-EVICT, CLIENT NO-TOUCH, READONLY). Blocking commands and WAIT may stand alone on it; what is
+ * submitted behind one waits for its end. `key` (or NULL) is one of those it will be used for. Does not wait: the first
+ * command gets a connection out of those of max_connections, or waits for one, until its deadline.
+ *
+ * Nothing is sent again on a lease. When its connection is lost, what is under way ends with JR_ERR_LEASE_LOST and
+ * JR_OUTCOME_UNKNOWN, and all that comes later, for ever, with JR_ERR_LEASE_LOST and JR_OUTCOME_NOT_RUN: make a new one.
+ *
+ * Free it with jr_client_free, before or after the client. What is under way still ends; then the connection serves
+ * others, if it is certain that nothing was left behind on it (what was watched must have ended with an atomic request
+ * or UNWATCH), and is closed otherwise.
+ */
+jr_status jr_client_lease(const struct jr_client *client,
+                          const struct jr_bytes *key,
+                          struct jr_client **lease);
+
+/**
  * Ends a request before its answer: JR_OK means that its completion follows (JR_ERR_CANCELED, or the answer if that was
  * faster), JR_ERR_NOT_FOUND that it was completed already. A command that was sent may still run: see the outcome.
  */
@@ -508,7 +535,7 @@ jr_status jr_cancel(const struct jr_client *client, uint64_t id);
 /**
  * Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
  * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
- * "database", and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
+ * "database", "dedicated" (1: of a connection that one request or lease has alone), and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
  * happened before is not told: see jr_client_stats.
  *
  * # Safety
@@ -519,8 +546,10 @@ jr_status jr_client_events(const struct jr_client *client,
                            uint64_t *id);
 
 /**
- * The state of the client in numbers: a map with "version", "requests" (accepted and not completed) and "links", an
- * array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
+ * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "dedicated" and
+ * "links". "dedicated" is a map about connections that one request or lease has alone: "in_use", "idle", "waiting" (who
+ * waits in line for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far).
+ * "links" are the shared connections: an array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
  * "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
  * "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes from a queue began
  * to write and read), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours
@@ -530,15 +559,17 @@ jr_status jr_client_stats(const struct jr_client *client,
                           struct jr_reply **map);
 
 /**
- * The barrier at the end: accepts nothing more, lets what is under way end for up to `timeout_ms` (JR_TIMEOUT_NONE: as
- * long as it takes), ends the rest with JR_ERR_CLOSED, and waits for a callback that runs. When it returns, no callback
+ * The barrier at the end: accepts nothing more, ends blocking commands and those who hear of events, lets the rest end
+ * for up to `timeout_ms` (JR_TIMEOUT_NONE: as long as it takes), ends what is then left with JR_ERR_CLOSED, and waits for
+ * a callback that runs. When it returns, no callback
  * of this client runs or will run and its threads are gone. JR_OK, or JR_ERR_TIMEOUT if something had to be ended. The
- * handle must still be freed. On a view it closes that handle only. Not from a callback.
+ * handle must still be freed. On a view or a lease it closes that handle only. Not from a callback.
  */
-jr_status jr_client_close(const struct jr_client *client, uint32_t timeout_ms);
+jr_status jr_client_close(const struct jr_client *client,
+                          uint32_t timeout_ms);
 
 /**
- * Gives a handle back. The last one of a client (views included) ends it at once: what is under way gets
+ * Gives a handle back. The last one of a client (views and leases included) ends it at once: what is under way gets
  * JR_ERR_CLOSED. Never waits, and may be called while requests are under way and from a callback. NULL does nothing.
  */
 void jr_client_free(struct jr_client *client);
@@ -652,12 +683,20 @@ jr_status jr_reply_bool(const struct jr_reply *reply, bool *out);
 /**
  * Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id` (or
  * NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion follows.
- * Never waits. Any thread; what one thread submits runs in that order.
+ * Never waits. Any thread; what one thread submits runs in that order, unless it goes on a connection of its own.
+ *
+ * Blocking commands (BLPOP, XREAD with BLOCK, ...) go on connections of their own, one each, and wait in line when
+ * max_connections are in use. One that is cancelled or whose deadline passes is unblocked at the server first: an element
+ * that it still brings is delivered with JR_OK, otherwise it certainly did nothing (JR_OUTCOME_NOT_RUN); only if the
+ * server does not stop waiting within unblock_grace is its connection closed (JR_OUTCOME_UNKNOWN). WAIT and WAITAOF
+ * stand at the end of a pipeline, which then goes on one connection of its own, or on a lease.
  *
  * # Safety
  * The request and what it points to are as described, and unchanged during the call.
  */
-jr_status jr_submit(const struct jr_client *client, const struct jr_request *request, uint64_t *id);
+jr_status jr_submit(const struct jr_client *client,
+                    const struct jr_request *request,
+                    uint64_t *id);
 
 /**
  * Submits `count` requests that stand in an array, each of the same `size`. Gives how many were accepted: the first

@@ -66,6 +66,9 @@ pub struct Config {
     pub tcp_nodelay: bool,
     pub receive_buffer: usize,
     pub max_connections: usize,
+    /// `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+    pub unblock_grace: Duration,
     pub max_requests: usize,
     pub max_request_bytes: usize,
     pub max_reply_bytes: usize,
@@ -94,6 +97,8 @@ impl Default for Config {
             tcp_nodelay: true,
             receive_buffer: 64 << 10,
             max_connections: 16,
+            idle_timeout: Some(Duration::from_secs(60)),
+            unblock_grace: Duration::from_millis(500),
             max_requests: 1_000_000,
             max_request_bytes: 256 << 20,
             max_reply_bytes: 1 << 30,

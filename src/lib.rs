@@ -16,7 +16,9 @@
 //! A request comes in through [`ffi::request`], is checked and appended to the outgoing bytes of a link by
 //! [`client::request`], written and matched with its reply by [`connection::traffic`], on the background
 //! ([`connection::driver`]), on the thread of a lone caller ([`connection::lead`]) or of whoever takes from a queue
-//! ([`connection::tenure`]), and completed by whoever takes it out of the client's pending requests: an answer, its deadline, a cancellation, a loss, or the end of the client.
+//! ([`connection::tenure`]), and completed by whoever takes it out of the client's pending requests: an answer, its
+//! deadline, a cancellation, a loss, or the end of the client. One that needs a connection of its own gets one out of the
+//! [`connection::pool`], or waits in its line.
 pub mod address;
 pub mod client;
 pub mod config;

@@ -53,7 +53,7 @@ int main(void) {
 
     printf("the command cannot be run on a connection that others share:\n");
     jr_client *client = new_client();
-    jr_reply *reply = jr_run(client, "BLPOP", "jr:example:list", "0");
+    jr_reply *reply = jr_run(client, "SELECT", "1");
     good &= reply->kind == JR_ERROR && reply->integer == JR_ERR_REFUSED;
     printf("  ");
     print_reply(reply);

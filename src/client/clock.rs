@@ -47,6 +47,11 @@ impl Clock {
         now.saturating_add(u64::from(timeout) * 1000).div_ceil(TICK * 1000)
     }
 
+    /// So many ticks take at least this long.
+    pub fn ticks_of(time: Duration) -> u64 {
+        u64::try_from(time.as_millis()).unwrap_or(u64::MAX).div_ceil(TICK)
+    }
+
     /// The tick that was reached.
     pub fn now(&self) -> u64 {
         self.micros() / (TICK * 1000)

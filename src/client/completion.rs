@@ -86,6 +86,16 @@ impl<D: Destination> Responder<D> {
         Responder { destination: Some(destination), request, dropped: false }
     }
 
+    /// For a request of the client itself: nobody hears of it.
+    pub fn to_nobody() -> Responder<D> {
+        Responder { destination: None, request: 0, dropped: false }
+    }
+
+    /// Whether nobody will hear of it.
+    pub fn is_to_nobody(&self) -> bool {
+        self.destination.is_none()
+    }
+
     /// The final completion, to be delivered.
     #[inline(always)]
     pub fn finish(mut self, verdict: Verdict) -> Option<Delivery<D>> {

@@ -12,13 +12,17 @@ use std::time::{Duration, Instant};
 use super::clock::Clock;
 use super::completion::{Deliveries, Delivery, Destination, Verdict};
 use super::deadline::Deadlines;
+use super::dedicated::Held;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::script::Scripts;
+use super::tenant::Tenants;
 use super::timer::{self, Delayed};
+use super::unblock::Ending;
 use crate::config::Config;
 use crate::connection::driver::Opening;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
+use crate::connection::quota::Limits;
 use crate::connection::recipient::{News, Recipient};
 use crate::connection::stream::Dialer;
 use crate::error::{Error, Outcome, Status};
@@ -38,6 +42,10 @@ pub(super) struct State<D: Destination> {
     pub(super) deadlines: Deadlines,
     pub(super) delayed: BinaryHeap<Delayed>,
     pub(super) phase: Phase,
+    /// Who has a dedicated connection, or waits for one.
+    pub(super) tenants: Tenants,
+    /// What waits for dedicated connections.
+    pub(super) held: Held,
     /// The requests that hear of events.
     pub(super) listeners: Vec<Ticket>,
     /// The tick at which the timer wakes up.
@@ -71,6 +79,7 @@ impl<D: Destination> Core<D> {
         let (alive, tasks) = mpsc::channel();
         let core = Arc::new_cyclic(|me: &Weak<Core<D>>| {
             let config = Arc::new(config);
+            let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
             let recipient: Weak<dyn Recipient> = me.clone();
             let opening = Opening { config: Arc::clone(&config), dialer, recipient, alive: alive.clone() };
             Core {
@@ -81,6 +90,8 @@ impl<D: Destination> Core<D> {
                     deadlines: Deadlines::default(),
                     delayed: BinaryHeap::new(),
                     phase: Phase::Open,
+                    tenants: Tenants::default(),
+                    held: Held::new(limits),
                     listeners: Vec::new(),
                     armed: u64::MAX,
                     taken: 0,
@@ -100,16 +111,27 @@ impl<D: Destination> Core<D> {
 
     /// The shared link of a database.
     pub(super) fn link(&self, database: u32) -> Result<Arc<Link>, Error> {
-        match self.runtime.lock().as_ref() {
-            Some(runtime) => self.topology.link(database, runtime),
-            None => Err(closed()),
-        }
+        self.with_runtime(|runtime| self.topology.link(database, runtime))
     }
 
-    /// Takes a request out, to be completed by [`Core::complete`] after the state was unlocked.
+    pub(super) fn with_runtime<T>(&self, then: impl FnOnce(&Runtime) -> Result<T, Error>) -> Result<T, Error> {
+        self.runtime.lock().as_ref().map_or_else(|| Err(closed()), |runtime| then(runtime))
+    }
+
+    /// Takes out a request that has its answer, to be completed by [`Core::complete`] after the state was unlocked.
     #[inline(always)]
     pub(super) fn take(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
-        let pending = state.requests.take(ticket)?;
+        self.take_out(state, ticket, true)
+    }
+
+    /// Takes out a request that is given up before its answer came, to be ended by [`Core::abort`].
+    pub(super) fn drop_out(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
+        self.take_out(state, ticket, false)
+    }
+
+    #[inline(always)]
+    fn take_out(&self, state: &mut State<D>, ticket: Ticket, answered: bool) -> Option<Pending<D>> {
+        let mut pending = state.requests.take(ticket)?;
         state.deadlines.remove(Requests::<D>::index(ticket));
         if state.requests.len() == 0 {
             state.deadlines.shrink();
@@ -117,7 +139,17 @@ impl<D: Destination> Core<D> {
         if matches!(pending.work, Work::Events) {
             state.listeners.retain(|listener| *listener != ticket);
         }
-        state.taken += 1;
+        if pending.stay.is_some() {
+            self.leave(state, ticket, &mut pending, answered);
+        }
+        if let Work::Unblock(unblock) = &pending.work {
+            self.unblocked(state, unblock, pending.sequence, &pending.link);
+        }
+        if pending.responder.is_to_nobody() {
+            self.settled.notify_all();
+        } else {
+            state.taken += 1;
+        }
         Some(pending)
     }
 
@@ -159,7 +191,7 @@ impl<D: Destination> Core<D> {
                 gather.finish()
             }
             Work::Events => Verdict::failed(&Error::new(status, sentence(Outcome::NotRun)), Outcome::NotRun),
-            Work::Single | Work::Script(_) | Work::Transaction(_) => {
+            Work::Single | Work::Script(_) | Work::Transaction(_) | Work::Unblock(_) => {
                 let outcome = outcome(sequence);
                 Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
             }
@@ -172,8 +204,12 @@ impl<D: Destination> Core<D> {
 
     /// Ends one request; false if it is over already.
     pub(super) fn cancel(&self, ticket: Ticket) -> bool {
-        let taken = self.take(&mut self.state.lock(), ticket);
-        let Some(pending) = taken else { return false };
+        let ending = self.give_up(&mut self.state.lock(), ticket, Status::Canceled);
+        let pending = match ending {
+            None => return false,
+            Some(Ending::Later) => return true,
+            Some(Ending::Now(pending)) => pending,
+        };
         let address = pending.link.address();
         let sentence = |outcome| match outcome {
             Outcome::NotRun => format!("{address}: cancelled before it was sent"),
@@ -183,21 +219,41 @@ impl<D: Destination> Core<D> {
         true
     }
 
-    /// Accepts nothing more and ends the tickets that `which` picks.
-    fn end(&self, which: impl FnOnce(&State<D>) -> Vec<Ticket>) {
+    /// Accepts nothing more, and ends what would not end by itself: blocking commands and those who hear of events.
+    fn end_endless(&self) {
         let mut state = self.state.lock();
+        self.refuse(&mut state);
+        let mut tickets = state.listeners.clone();
+        tickets.append(&mut state.requests.blocking());
+        let taken = tickets.into_iter().filter_map(|ticket| match self.give_up(&mut state, ticket, Status::Closed) {
+            Some(Ending::Now(pending)) => Some(pending),
+            Some(Ending::Later) | None => None,
+        });
+        let taken = taken.collect();
+        drop(state);
+        self.abort_all(taken);
+    }
+
+    fn refuse(&self, state: &mut State<D>) {
         state.phase = Phase::Closed;
         self.closed.store(true, Ordering::SeqCst);
-        let tickets = which(&state);
-        let taken: Vec<Pending<D>> = tickets.into_iter().filter_map(|ticket| self.take(&mut state, ticket)).collect();
-        drop(state);
+    }
+
+    fn abort_all(&self, taken: Vec<Pending<D>>) {
         let sentence = |_| "the client was closed".to_string();
         self.complete(taken.into_iter().filter_map(|pending| self.abort(pending, Status::Closed, &sentence)).collect());
     }
 
     /// Ends everything at once, without waiting for anything.
     pub(super) fn shut_down(&self) {
-        self.end(|state| state.requests.tickets());
+        let mut state = self.state.lock();
+        self.refuse(&mut state);
+        // No connection goes to anybody else any more.
+        state.tenants.clear();
+        let tickets = state.requests.tickets();
+        let taken = tickets.into_iter().filter_map(|ticket| self.drop_out(&mut state, ticket)).collect();
+        drop(state);
+        self.abort_all(taken);
         self.topology.close();
         self.clock.stop();
     }
@@ -206,7 +262,7 @@ impl<D: Destination> Core<D> {
     /// True: nothing had to be ended.
     pub(super) fn close(&self, timeout: Option<Duration>) -> bool {
         let until = timeout.map(|timeout| Instant::now() + timeout);
-        self.end(|state| state.listeners.clone());
+        self.end_endless();
         // Whoever takes from a queue may be the one who waits here.
         self.topology.links().iter().for_each(|link| link.recall());
         let mut state = self.state.lock();

@@ -60,6 +60,12 @@ impl Gather {
         }
     }
 
+    /// The places of the parts that are not answered.
+    pub fn places(&self) -> impl DoubleEndedIterator<Item = (u32, u64)> {
+        let missing = self.parts.iter().enumerate().filter(|(_, part)| part.reply.is_none());
+        missing.map(|(index, part)| (index as u32, part.sequence))
+    }
+
     /// A part shall be sent again: the number of the attempt, from 1.
     pub fn count_attempt(&mut self, part: u32) -> u16 {
         self.parts.get_mut(part as usize).map_or(u16::MAX, |part| {

@@ -8,13 +8,25 @@ use std::sync::{Arc, MutexGuard};
 use super::completion::{Destination, Responder};
 use super::core::{Core, Phase, State, closed};
 use super::pending::{Pending, Requests, Work};
-use super::request::{Request, Timeout, small};
+use super::request::{Place, Request, Timeout, in_millis, small};
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
+use crate::connection::quota::Load;
 use crate::connection::submission::{Next, Submission};
 use crate::connection::turn::Submitter;
 use crate::error::Error;
 use crate::protocol::command;
+
+impl<D: Destination> State<D> {
+    /// Sets the deadline of a request that has none; true if the timer sleeps for longer than that.
+    #[inline]
+    pub(super) fn set_deadline(&mut self, ticket: Ticket, due: u64) -> bool {
+        self.deadlines.set(Requests::<D>::index(ticket), due);
+        let is_earlier = due < self.armed;
+        self.armed = self.armed.min(due);
+        is_earlier
+    }
+}
 
 /// So many requests get in under one lock; then others may have their turn.
 const RUN: usize = 64;
@@ -58,7 +70,7 @@ impl<'a, D: Destination> Intake<'a, D> {
                 room
             })
         };
-        self.put(request, (1, most), append, |_| Work::Single, destination)
+        self.put(request, Load { requests: 1, bytes: most }, append, |_| Work::Single, destination)
     }
 
     /// Appends a request of so many units and bytes, and remembers who waits for it; gives its id.
@@ -66,7 +78,7 @@ impl<'a, D: Destination> Intake<'a, D> {
     pub(super) fn put<A>(
         &mut self,
         request: &Request<'_, A>,
-        (units, bytes): (usize, usize),
+        load: Load,
         append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
         work: impl FnOnce(u64) -> Work,
         destination: D,
@@ -74,7 +86,7 @@ impl<'a, D: Destination> Intake<'a, D> {
         let timeout = self.core.timeout_of(request);
         let state = &mut *self.state;
         let ticket = state.requests.reserve();
-        let sequence = match self.submission.append(units, bytes, |pipeline| append(pipeline, ticket)) {
+        let sequence = match self.submission.append(load, |pipeline| append(pipeline, ticket)) {
             Ok(sequence) => sequence,
             Err(error) => {
                 state.requests.give_back(ticket);
@@ -89,6 +101,7 @@ impl<'a, D: Destination> Intake<'a, D> {
             timeout: timeout.unwrap_or_default(),
             attempts: 0,
             idempotent: request.idempotent,
+            stay: None,
         };
         state.requests.fill(ticket, pending);
         if let Some(timeout) = timeout {
@@ -97,9 +110,7 @@ impl<'a, D: Destination> Intake<'a, D> {
                 _ => self.core.clock.due(timeout),
             };
             self.due = Some((timeout, due));
-            state.deadlines.set(Requests::<D>::index(ticket), due);
-            self.is_earlier |= due < state.armed;
-            state.armed = state.armed.min(due);
+            self.is_earlier |= state.set_deadline(ticket, due);
         }
         Ok(ticket.0)
     }
@@ -123,7 +134,7 @@ impl<'a, D: Destination> Intake<'a, D> {
 /// Requests that are submitted together: the locks are taken once for many.
 pub struct Batch<'a, D: Destination, F: FnMut(Next)> {
     core: &'a Core<D>,
-    link: &'a Arc<Link>,
+    place: Place<'a>,
     by: Submitter,
     then: F,
     intake: Option<Intake<'a, D>>,
@@ -132,22 +143,22 @@ pub struct Batch<'a, D: Destination, F: FnMut(Next)> {
 }
 
 impl<'a, D: Destination, F: FnMut(Next)> Batch<'a, D, F> {
-    pub(super) fn new(core: &'a Core<D>, link: &'a Arc<Link>, by: Submitter, then: F) -> Batch<'a, D, F> {
-        Batch { core, link, by, then, intake: None, left: RUN }
+    pub(super) fn new(core: &'a Core<D>, place: Place<'a>, by: Submitter, then: F) -> Batch<'a, D, F> {
+        Batch { core, place, by, then, intake: None, left: RUN }
     }
 
     /// As `Client::submit`; what is to be done next is done in time.
     #[inline]
     pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>, destination: D) -> Result<u64, Error> {
-        let Some((words, most)) = small(request, self.core.config.max_request_bytes) else {
+        let Some((words, most)) = small(self.place, request, self.core.config.max_request_bytes) else {
             self.close();
-            let (id, next) = self.core.submit(self.link, request, destination, self.by)?;
+            let (id, next) = self.core.submit(self.place, request, destination, self.by)?;
             (self.then)(next);
             return Ok(id);
         };
         let intake = match &mut self.intake {
             Some(intake) => intake,
-            closed => closed.insert(Intake::open(self.core, self.link, self.by)?),
+            closed => closed.insert(Intake::open(self.core, self.place.link, self.by)?),
         };
         let id = intake.put_small(request, words, most, destination);
         self.left -= 1;
@@ -181,10 +192,7 @@ impl<D: Destination> Core<D> {
             Timeout::None => None,
             Timeout::After(timeout) => Some(timeout),
         };
-        timeout.map(|timeout| {
-            let millis = timeout.as_secs().saturating_mul(1000).saturating_add(timeout.subsec_millis().into());
-            u32::try_from(millis).unwrap_or(u32::MAX)
-        })
+        timeout.map(in_millis)
     }
 
     /// A place for a request, if the client is open.

@@ -2,22 +2,28 @@
 //! of C, of descriptors or of callbacks.
 
 pub mod completion;
+pub mod intake;
 pub mod request;
 
+mod admission;
 mod clock;
 mod core;
 mod deadline;
+mod dedicated;
 mod event;
 mod gather;
-pub mod intake;
+mod lease;
+mod lodging;
 mod pending;
 mod plan;
 mod recipient;
 mod retry;
 mod script;
 mod stats;
+mod tenant;
 mod timer;
 mod transaction;
+mod unblock;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,25 +31,27 @@ use std::time::Duration;
 use self::completion::Destination;
 use self::core::Core;
 use self::intake::Batch;
-use self::request::Request;
+use self::lease::Lease;
+use self::request::{Place, Request};
 use crate::config::Config;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
 use crate::connection::stream::Dialer;
 use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::protocol::reply::Reply;
 
-/// A client, or a view of it on another database. Views share everything but the database.
+/// A client, a view of it on another database, or a lease of a connection. They share everything but that.
 pub struct Client<D: Destination> {
     core: Arc<Core<D>>,
     link: Arc<Link>,
+    lease: Option<Arc<Lease<D>>>,
 }
 
 impl<D: Destination> Clone for Client<D> {
     fn clone(&self) -> Client<D> {
-        Client { core: Arc::clone(&self.core), link: Arc::clone(&self.link) }
+        Client { core: Arc::clone(&self.core), link: Arc::clone(&self.link), lease: self.lease.clone() }
     }
 }
 
@@ -53,7 +61,7 @@ impl<D: Destination> Client<D> {
         let database = config.database;
         let core = Core::start(config, dialer)?;
         let link = core.link(database)?;
-        Ok(Client { core, link })
+        Ok(Client { core, link, lease: None })
     }
 
     /// As [`Client::new`], with a listener that misses nothing: see [`Client::listen`].
@@ -61,12 +69,30 @@ impl<D: Destination> Client<D> {
         let database = config.database;
         let core = Core::start(config, dialer)?;
         let link = core.open_and_listen(database, listener)?;
-        Ok(Client { core, link })
+        Ok(Client { core, link, lease: None })
     }
 
     /// A view on another database.
     pub fn database(&self, number: u32) -> Result<Client<D>, Error> {
-        Ok(Client { core: Arc::clone(&self.core), link: self.core.link(number)? })
+        if self.lease.is_some() {
+            let sentence = "a lease has one connection; SELECT changes its database, or lease a view";
+            return Err(Error::new(Status::Argument, sentence));
+        }
+        Ok(Client { core: Arc::clone(&self.core), link: self.core.link(number)?, lease: None })
+    }
+
+    /// A handle with a connection to itself. Its first command gets one or waits for one.
+    pub fn lease(&self) -> Result<Client<D>, Error> {
+        let lease = Lease::new(&self.core, self.link.database())?;
+        let (core, link) = (Arc::clone(&self.core), Arc::clone(&self.link));
+        Ok(Client { core, link, lease: Some(Arc::new(lease)) })
+    }
+
+    /// Gives the connection of a lease back, as soon as what is under way has ended; of others nothing.
+    pub fn end_lease(&self) {
+        if let Some(lease) = &self.lease {
+            lease.end();
+        }
     }
 
     /// Accepts a request: `destination` gets exactly one final completion, with the id that is returned. After an
@@ -78,12 +104,12 @@ impl<D: Destination> Client<D> {
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        self.core.submit(&self.link, request, destination, by)
+        self.core.submit(self.place(), request, destination, by)
     }
 
     /// As [`Client::submit`], for many requests; `then` does what is to be done next.
     pub fn batch<F: FnMut(Next)>(&self, by: Submitter, then: F) -> Batch<'_, D, F> {
-        Batch::new(&self.core, &self.link, by, then)
+        Batch::new(&self.core, self.place(), by, then)
     }
 
     /// As [`Client::submit`], for a caller who then waits for the completion: with nothing else under way, this thread
@@ -95,7 +121,11 @@ impl<D: Destination> Client<D> {
         destination: D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
-        self.core.execute(&self.link, request, destination, is_done)
+        self.core.execute(self.place(), request, destination, is_done)
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { link: &self.link, lease: self.lease.as_ref().map(|lease| lease.tenant()) }
     }
 
     /// `destination` hears of what happens to the connections, until it is cancelled or the client ends.

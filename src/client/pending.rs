@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::completion::{Destination, Responder};
 use super::gather::Gather;
 use super::script::Script;
+use super::tenant::Stay;
 use super::transaction::Transaction;
+use super::unblock::Unblock;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
 use crate::spare::KEPT;
@@ -25,6 +27,8 @@ pub enum Work {
     Gather(Box<Gather>),
     /// MULTI .. EXEC.
     Transaction(Box<Transaction>),
+    /// CLIENT UNBLOCK, by the client itself.
+    Unblock(Box<Unblock>),
     /// Not a command: it hears of the life of the client until it is cancelled.
     Events,
 }
@@ -46,13 +50,45 @@ pub struct Pending<D: Destination> {
     pub attempts: u16,
     /// Its user says that it may run twice.
     pub idempotent: bool,
+    /// What it needs on a dedicated connection.
+    pub stay: Option<Box<Stay>>,
 }
 
 impl<D: Destination> Pending<D> {
     /// A request of which nothing is sent and that has no deadline.
     pub fn at_rest(responder: Responder<D>, link: &Arc<Link>, work: Work) -> Pending<D> {
         let link = Arc::clone(link);
-        Pending { responder, link, sequence: NOWHERE, work, timeout: 0, attempts: 0, idempotent: false }
+        Pending { responder, link, sequence: NOWHERE, work, timeout: 0, attempts: 0, idempotent: false, stay: None }
+    }
+
+    /// Takes its units back from where they stand; true if none of those that are not answered was sent, and then none
+    /// ever will be. One that was sent stays as it is, and so does what stands before it.
+    pub fn take_back(&mut self) -> bool {
+        let link = &self.link;
+        let is_unsent = |sequence: u64| sequence == NOWHERE || link.recall_unit(sequence);
+        match &mut self.work {
+            Work::Gather(gather) => {
+                let unsent = gather.places().rev().take_while(|(_, sequence)| is_unsent(*sequence));
+                let unsent: Vec<u32> = unsent.map(|(part, _)| part).collect();
+                unsent.iter().for_each(|part| gather.set_place(*part, NOWHERE));
+                gather.places().all(|(_, sequence)| sequence == NOWHERE)
+            }
+            _ => {
+                let unsent = is_unsent(self.sequence);
+                if unsent {
+                    self.sequence = NOWHERE;
+                }
+                unsent
+            }
+        }
+    }
+
+    /// Where its last unit stands.
+    pub fn last_place(&self) -> u64 {
+        match &self.work {
+            Work::Gather(gather) => gather.places().next_back().map_or(NOWHERE, |(_, sequence)| sequence),
+            _ => self.sequence,
+        }
     }
 }
 
@@ -134,6 +170,19 @@ impl<D: Destination> Requests<D> {
     /// The ticket of the request at an index.
     pub fn at(&self, index: u32) -> Option<Ticket> {
         self.entries.get(index as usize).filter(|entry| entry.pending.is_some()).map(|entry| entry.ticket)
+    }
+
+    /// Whether the request is over.
+    pub fn is_over(&self, ticket: Ticket) -> bool {
+        let entry = self.entries.get(Self::index(ticket) as usize);
+        entry.is_none_or(|entry| entry.ticket != ticket || entry.pending.is_none())
+    }
+
+    /// The tickets of those with which the server may be waiting.
+    pub fn blocking(&self) -> Vec<Ticket> {
+        let is_blocking = |pending: &Pending<D>| pending.stay.as_ref().is_some_and(|stay| stay.blocks);
+        let blocking = |entry: &&Entry<D>| entry.pending.as_ref().is_some_and(is_blocking);
+        self.entries.iter().filter(blocking).map(|entry| entry.ticket).collect()
     }
 
     /// The tickets of all.

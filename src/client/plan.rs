@@ -5,9 +5,11 @@
 
 use bytes::Bytes;
 
-use super::pending::NOWHERE;
-use super::transaction::FRAME;
-use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
+use super::gather::{Gather, Shape};
+use super::pending::{NOWHERE, Work};
+use super::transaction::{FRAME, Transaction};
+use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket, Unit};
+use crate::connection::quota::Load;
 use crate::error::{Error, Status};
 use crate::protocol::command::{self, Output};
 
@@ -41,7 +43,16 @@ impl Lengths {
 const MULTI: [&str; 1] = ["MULTI"];
 const EXEC: [&str; 1] = ["EXEC"];
 
-impl<A: AsRef<[u8]>> Plan<'_, A> {
+impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
+    /// Of these commands; `atomic`: as a transaction.
+    pub fn of(commands: &'a [&'a [A]], atomic: bool) -> Plan<'a, A> {
+        match commands {
+            commands if atomic => Plan::Atomic(commands),
+            [words] => Plan::One(words),
+            commands => Plan::Several(commands),
+        }
+    }
+
     /// The length of each unit; `None` if it is beyond what can be addressed.
     fn lengths(&self) -> Option<Lengths> {
         let of = |words: &&[A]| command::encoded_length(words);
@@ -65,6 +76,18 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
         }
     }
 
+    /// What its replies become, if its first unit stands at `first`, and the others behind it or nowhere as well.
+    pub fn work(&self, first: u64) -> Work {
+        match self {
+            Plan::One(_) | Plan::Encoded(_) => Work::Single,
+            Plan::Atomic(commands) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
+            Plan::Several(commands) => {
+                let place = |part| if first == NOWHERE { NOWHERE } else { first + part as u64 };
+                Work::Gather(Box::new(Gather::new(Shape::Array, (0..commands.len()).map(place))))
+            }
+        }
+    }
+
     fn encode(&self, unit: usize, out: &mut impl Output) {
         match self {
             Plan::One(words) => command::encode(words, out),
@@ -84,8 +107,7 @@ pub struct Prepared<'a, A> {
     /// What it consists of.
     pub plan: Plan<'a, A>,
     lengths: Lengths,
-    /// The length of all units together.
-    pub total: usize,
+    total: usize,
     encoded: Option<Bytes>,
 }
 
@@ -100,22 +122,38 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
             let sentence = format!("the request is longer than max_request_bytes ({most}) allows");
             return Err(Error::new(Status::Argument, sentence));
         };
-        let encoded = match &plan {
+        let mut prepared = Prepared { plan, lengths, total, encoded: None };
+        prepared.encoded = match &prepared.plan {
             Plan::Encoded(bytes) => Some(bytes.clone()),
             _ if total < LARGE => None,
-            plan => {
-                let mut out = Vec::new();
-                out.try_reserve_exact(total).map_err(|_| Error::memory(total))?;
-                (0..lengths.as_slice().len()).for_each(|unit| plan.encode(unit, &mut out));
-                Some(Bytes::from(out))
-            }
+            _ => Some(prepared.encode()?),
         };
-        Ok(Prepared { plan, lengths, total, encoded })
+        Ok(prepared)
     }
 
-    /// How many units there are.
-    pub fn units(&self) -> usize {
-        self.lengths.as_slice().len()
+    fn encode(&self) -> Result<Bytes, Error> {
+        let mut out = Vec::new();
+        out.try_reserve_exact(self.total).map_err(|_| Error::memory(self.total))?;
+        (0..self.lengths.as_slice().len()).for_each(|unit| self.plan.encode(unit, &mut out));
+        Ok(Bytes::from(out))
+    }
+
+    /// How many units there are, and their bytes.
+    pub fn load(&self) -> Load {
+        Load { requests: self.lengths.as_slice().len(), bytes: self.total }
+    }
+
+    /// All units, to be appended later.
+    pub fn units(&self, ticket: Ticket) -> Result<Vec<Unit>, Error> {
+        let mut bytes = match &self.encoded {
+            Some(bytes) => bytes.clone(),
+            None => self.encode()?,
+        };
+        let units = self.lengths.as_slice().iter().enumerate().map(|(unit, length)| {
+            let to = Addressee { ticket, part: unit as u32 };
+            Unit { to, replies: self.plan.replies(), bytes: bytes.split_to(*length) }
+        });
+        Ok(units.collect())
     }
 
     /// Appends all units; gives the first sequence number, the others follow it.

@@ -7,9 +7,9 @@ use bytes::Bytes;
 use super::completion::{Deliveries, Destination, Verdict};
 use super::core::{Core, State};
 use super::event;
-use super::pending::Work;
+use super::pending::{Pending, Work};
 use super::retry::{self, Refusal};
-use crate::connection::link::Link;
+use crate::connection::link::{Life, Link};
 use crate::connection::pipeline::{Addressee, Lost, Ticket};
 use crate::connection::recipient::{Answer, News, Recipient};
 use crate::error::{Error, Outcome, Status};
@@ -27,8 +27,11 @@ impl<D: Destination> Core<D> {
         let is_error = request.is_some();
         let status = if is_error { Status::Server } else { Status::Ok };
         let pending = state.requests.get(to.ticket)?;
-        match &mut pending.work {
-            Work::Single => Some(Verdict::answered(status, reply)),
+        let verdict = match &mut pending.work {
+            Work::Single => match self.verdict_after_unblocking(pending, &reply) {
+                Some(verdict) => Some(verdict),
+                None => Some(Verdict::answered(status, reply)),
+            },
             Work::Script(script) => {
                 if !is_error {
                     self.scripts.lock().learn(script, link);
@@ -42,8 +45,10 @@ impl<D: Destination> Core<D> {
                 gather.put(to.part, reply);
                 gather.is_complete().then(|| gather.finish())
             }
+            Work::Unblock(_) => self.judge_unblock(state, to, reply),
             Work::Events => None,
-        }
+        };
+        verdict.inspect(|verdict| Self::note_residue(state, to.ticket, verdict))
     }
 
     /// Sends a unit again whose error reply proves that it was not run.
@@ -63,23 +68,67 @@ impl<D: Destination> Core<D> {
             pending.sequence = link.submit_again(to, 1, eval.into());
             return true;
         }
-        if matches!(pending.work, Work::Transaction(_)) {
+        if matches!(pending.work, Work::Transaction(_) | Work::Unblock(_)) {
             return false;
         }
         let Some(refusal) = Refusal::of(reply.as_bytes(), request) else { return false };
+        let stay = pending.stay.as_ref().map(|stay| (stay.tenant, stay.whole || stay.given_up.is_some()));
+        if stay.is_some_and(|stay| !Self::may_move(state, stay)) {
+            return false;
+        }
+        let Some(pending) = state.requests.get(to.ticket) else { return false };
         let attempt = pending.count_attempt(to.part);
         if u32::from(attempt) >= self.config.max_attempts {
             return false;
         }
         if refusal == Refusal::NotPrimary {
-            link.renew();
+            self.renew(link);
         }
         self.delay(state, to, request, retry::backoff(attempt));
         true
     }
 
+    /// The server is no primary any more: all connections to it are made anew.
+    fn renew(&self, link: &Link) {
+        self.topology.pool().expire(u64::MAX).iter().for_each(|link| link.close());
+        link.renew();
+        if link.life() != Life::Shared
+            && let Ok(shared) = self.link(link.database())
+        {
+            shared.renew();
+        }
+    }
+
+    /// Whether a unit may be sent again that was lost with its connection; else why it ends.
+    pub(super) fn may_run_again(&self, pending: &mut Pending<D>, unit: &Lost, why: &Error) -> Result<(), Error> {
+        // Its own reply broke the rules (or a limit), and would do so again.
+        let is_culprit = unit.is_next && why.status != Status::Lost;
+        let is_tied = matches!(pending.work, Work::Transaction(_) | Work::Unblock(_))
+            || pending.stay.as_ref().is_some_and(|stay| stay.whole || stay.given_up.is_some());
+        if !is_tied
+            && !is_culprit
+            && retry::may_run_twice(&unit.bytes, pending.idempotent)
+            && u32::from(pending.count_attempt(unit.part)) < self.config.max_attempts
+        {
+            return Ok(());
+        }
+        let given_up = pending.stay.as_ref().and_then(|stay| stay.given_up.as_ref());
+        let status = match given_up {
+            _ if is_culprit => why.status,
+            Some(given_up) => given_up.status,
+            None => Status::Lost,
+        };
+        Err(Error::new(status, format!("{}; the command was sent, it may have run", why.message)))
+    }
+
     /// Ends one unit of a request without an answer; the verdict if that was the last.
-    fn fail_unit(&self, state: &mut State<D>, to: Addressee, error: &Error, outcome: Outcome) -> Option<Verdict> {
+    pub(super) fn fail_unit(
+        &self,
+        state: &mut State<D>,
+        to: Addressee,
+        error: &Error,
+        outcome: Outcome,
+    ) -> Option<Verdict> {
         let pending = state.requests.get(to.ticket)?;
         match &mut pending.work {
             Work::Gather(gather) => {
@@ -87,6 +136,17 @@ impl<D: Destination> Core<D> {
                 gather.is_complete().then(|| gather.finish())
             }
             _ => Some(Verdict::failed(error, outcome)),
+        }
+    }
+
+    /// Tells those who listen.
+    pub(super) fn tell(state: &mut State<D>, link: &Arc<Link>, news: &News) {
+        for ticket in state.listeners.clone() {
+            if let Some(pending) = state.requests.get(ticket)
+                && let Ok(reply) = event::describe(link, news)
+            {
+                pending.responder.more(reply, 0);
+            }
         }
     }
 
@@ -123,29 +183,26 @@ impl<D: Destination> Recipient for Core<D> {
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
+        if let Life::Dedicated(number) = link.life() {
+            return self.dedicated_lost(number, link, lost, why);
+        }
         let judge = |state: &mut State<D>, unit: Lost| {
             let to = Addressee { ticket: unit.ticket, part: unit.part };
             let pending = state.requests.get(unit.ticket)?;
-            let is_atomic = matches!(pending.work, Work::Transaction(_));
-            // Its own reply broke the rules (or a limit), and would do so again.
-            let is_culprit = unit.is_next && why.status != Status::Lost;
-            if !is_atomic
-                && !is_culprit
-                && retry::may_run_twice(&unit.bytes, pending.idempotent)
-                && u32::from(pending.count_attempt(unit.part)) < self.config.max_attempts
-            {
-                let sequence = link.submit_again(to, unit.replies, unit.bytes);
-                pending.set_place(unit.part, sequence);
-                return None;
+            match self.may_run_again(pending, &unit, why) {
+                Ok(()) => {
+                    let sequence = link.submit_again(to, unit.replies, unit.bytes);
+                    pending.set_place(unit.part, sequence);
+                    None
+                }
+                Err(error) => self.fail_unit(state, to, &error, Outcome::Unknown),
             }
-            let status = if is_culprit { why.status } else { Status::Lost };
-            let error = Error::new(status, format!("{}; the command was sent, it may have run", why.message));
-            self.fail_unit(state, to, &error, Outcome::Unknown)
         };
         self.settle(lost.into_iter(), |unit| unit.ticket, judge);
     }
 
-    fn unreachable(&self, _link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error) {
+    fn unreachable(&self, link: &Arc<Link>, mut waiting: Vec<Addressee>, why: &Error) {
+        waiting.extend(self.waiting_for(link));
         let judge = |state: &mut State<D>, to: Addressee| self.fail_unit(state, to, why, Outcome::NotRun);
         self.settle(waiting.into_iter(), |to| to.ticket, judge);
     }
@@ -156,13 +213,6 @@ impl<D: Destination> Recipient for Core<D> {
     }
 
     fn happened(&self, link: &Arc<Link>, news: News) {
-        let mut state = self.state.lock();
-        for ticket in state.listeners.clone() {
-            if let Some(pending) = state.requests.get(ticket)
-                && let Ok(reply) = event::describe(link, &news)
-            {
-                pending.responder.more(reply, 0);
-            }
-        }
+        Self::tell(&mut self.state.lock(), link, &news);
     }
 }

@@ -3,27 +3,28 @@
 //! Invariant: an error is returned before anything is queued; afterwards there is a pending request that will be
 //! completed.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::completion::{Destination, Responder};
+use super::admission::Admission;
+use super::completion::{Destination, Responder, Verdict};
 use super::core::{Core, State};
 use super::gather::{Gather, Shape};
 use super::intake::Intake;
 use super::pending::{Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::script::Script;
-use super::transaction::Transaction;
 use crate::connection::link::Link;
-use crate::connection::pipeline::{LARGE, Pipeline};
+use crate::connection::pipeline::{LARGE, Pipeline, Ticket};
 use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
 use crate::topology::Route;
+use crate::topology::standalone::TenantId;
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,40 +46,42 @@ pub struct Request<'a, A> {
     pub atomic: bool,
     /// It may run twice.
     pub idempotent: bool,
+    /// On a connection of its own.
+    pub dedicated: bool,
     /// How long it may take.
     pub timeout: Timeout,
     /// Where it goes.
     pub route: Route<'a>,
 }
 
-/// Whether a command may go on a shared connection; a sentence that says why not.
-fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
-    let Some(name) = words.first() else { return Err("the command is empty".to_string()) };
-    let name = || String::from_utf8_lossy(name.as_ref()).to_ascii_uppercase();
-    match catalog::handling(words) {
-        Handling::ConnectionState { instead } => Err(instead.to_string()),
-        Handling::Blocking => Err(format!(
-            "{} waits at the server and would hold up everyone on the shared connection; \
-             this version has no connections of their own for blocking commands",
-            name()
-        )),
-        Handling::Multishot | Handling::Monitor => {
-            Err(format!("{} gets many answers; this version has no subscriptions", name()))
-        }
-        Handling::OwnWrites => Err(format!(
-            "{} speaks of the writes of its own connection, which on a shared client are those of everyone",
-            name()
-        )),
-        handling => Ok(handling),
-    }
+/// Where a request is submitted: to the connection that all share, or to a lease.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The shared connection.
+    pub(super) link: &'a Arc<Link>,
+    /// The lease.
+    pub(super) lease: Option<TenantId>,
+}
+
+/// In milliseconds, as deadlines are.
+pub(super) fn in_millis(time: Duration) -> u32 {
+    let millis = time.as_secs().saturating_mul(1000).saturating_add(time.subsec_millis().into());
+    u32::try_from(millis).unwrap_or(u32::MAX)
 }
 
 /// The one ordinary and small command of a request, as nearly all have, and how long it is at most; `None`: it needs more
 /// thought.
 #[inline]
-pub(super) fn small<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, most: usize) -> Option<(&'a [A], usize)> {
+pub(super) fn small<'a, A: AsRef<[u8]>>(
+    place: Place<'_>,
+    request: &Request<'a, A>,
+    most: usize,
+) -> Option<(&'a [A], usize)> {
     let [words] = request.commands else { return None };
-    if request.atomic || request.route != Route::ByKey || catalog::handling(words) != Handling::Ordinary {
+    if place.lease.is_some() || request.dedicated || request.atomic {
+        return None;
+    }
+    if request.route != Route::ByKey || catalog::handling(words) != Handling::Ordinary {
         return None;
     }
     let length = command::length_bound(words);
@@ -89,24 +92,24 @@ impl<D: Destination> Core<D> {
     /// Accepts a request or says why not; gives its id and what is to be done now: see [`Link::submit`].
     pub(super) fn submit<A: AsRef<[u8]>>(
         &self,
-        link: &Arc<Link>,
+        place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        self.accept(link, request, destination, by)
+        self.accept(place, request, destination, by)
     }
 
     /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
     /// and its answer read here, until `is_done` or for a while.
     pub(super) fn execute<A: AsRef<[u8]>>(
         &self,
-        link: &Arc<Link>,
+        place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
-        let (id, next) = self.accept(link, request, destination, Submitter::Caller)?;
+        let (id, next) = self.accept(place, request, destination, Submitter::Caller)?;
         if let Next::Lead(lead) = next {
             let patience = self.config.dead_after / 4;
             let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
@@ -117,34 +120,29 @@ impl<D: Destination> Core<D> {
 
     fn accept<A: AsRef<[u8]>>(
         &self,
-        link: &Arc<Link>,
+        place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        if let Some((words, most)) = small(request, self.config.max_request_bytes) {
+        let link = place.link;
+        if let Some((words, most)) = small(place, request, self.config.max_request_bytes) {
             let mut intake = Intake::open(self, link, by)?;
             let id = intake.put_small(request, words, most, destination)?;
             return Ok((id, intake.close()));
         }
-        match request.commands {
-            [] => Err(Error::new(Status::Argument, "the request has no command")),
-            [words] if !request.atomic => {
-                let handling = check(words).map_err(|sentence| Error::new(Status::Refused, sentence))?;
-                if handling == Handling::Script && words.len() > 1 {
-                    let (bytes, script) = self.encode_script(words, link)?;
-                    return self.accept_plan(link, request, Plan::Encoded(bytes), Some(script), destination, by);
-                }
-                self.accept_plan(link, request, Plan::One(words), None, destination, by)
-            }
-            commands => {
-                for (index, words) in commands.iter().enumerate() {
-                    check(words).map_err(|why| Error::new(Status::Argument, format!("command {index}: {why}")))?;
-                }
-                let plan = if request.atomic { Plan::Atomic(commands) } else { Plan::Several(commands) };
-                self.accept_plan(link, request, plan, None, destination, by)
-            }
+        let admission = Admission::of(request, place.lease.is_some())?;
+        if admission.dedicated {
+            return self.accept_dedicated(place, request, &admission, destination, by);
         }
+        let (plan, script) = match request.commands {
+            [words] if admission.script => {
+                let (bytes, script) = self.encode_script(words, link)?;
+                (Plan::Encoded(bytes), Some(script))
+            }
+            commands => (Plan::of(commands, request.atomic), None),
+        };
+        self.accept_plan(link, request, plan, script, destination, by)
     }
 
     fn accept_plan<A: AsRef<[u8]>>(
@@ -163,29 +161,30 @@ impl<D: Destination> Core<D> {
         if !self.topology.serves(request.route, link)? {
             return self.answer_of_nobody(link, destination).map(|id| (id, Next::Nothing));
         }
+        let prepared = self.prepare(plan)?;
+        let work = |first: u64| match script.take() {
+            Some(script) => Work::Script(script),
+            None if several_nodes => {
+                let shape = Shape::ByAddress(vec![link.address()]);
+                Work::Gather(Box::new(Gather::new(shape, std::iter::once(first))))
+            }
+            None => prepared.plan.work(first),
+        };
+        let append = |pipeline: &mut Pipeline, ticket| prepared.append(pipeline, ticket);
+        let mut intake = Intake::open(self, link, by)?;
+        let id = intake.put(request, prepared.load(), append, work, destination)?;
+        Ok((id, intake.close()))
+    }
+
+    /// Measures a request; an error if no link would ever take it.
+    pub(super) fn prepare<'a, A: AsRef<[u8]>>(&self, plan: Plan<'a, A>) -> Result<Prepared<'a, A>, Error> {
         let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
-        let (units, most) = (prepared.units(), self.config.max_requests);
+        let (units, most) = (prepared.load().requests, self.config.max_requests);
         if units > most {
             let sentence = format!("the request has {units} commands, more than max_requests ({most}) allows");
             return Err(Error::new(Status::Argument, sentence));
         }
-        let work = |first: u64| match (&prepared.plan, script.take()) {
-            (_, Some(script)) => Work::Script(script),
-            (Plan::Atomic(commands), _) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
-            (Plan::Several(commands), _) => {
-                let sequences = (0..commands.len()).map(|part| first + part as u64);
-                Work::Gather(Box::new(Gather::new(Shape::Array, sequences)))
-            }
-            _ if several_nodes => {
-                let shape = Shape::ByAddress(vec![link.address()]);
-                Work::Gather(Box::new(Gather::new(shape, std::iter::once(first))))
-            }
-            _ => Work::Single,
-        };
-        let append = |pipeline: &mut Pipeline, ticket| prepared.append(pipeline, ticket);
-        let mut intake = Intake::open(self, link, by)?;
-        let id = intake.put(request, (units, prepared.total), append, work, destination)?;
-        Ok((id, intake.close()))
+        Ok(prepared)
     }
 
     /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
@@ -203,13 +202,24 @@ impl<D: Destination> Core<D> {
     fn answer_of_nobody(&self, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
-        let mut gather = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty());
-        let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Single);
-        state.requests.fill(ticket, pending);
+        let verdict = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty()).finish();
+        Ok(self.answer_at_once(state, ticket, link, destination, verdict).0)
+    }
+
+    /// Completes a request of which nothing was sent and nothing will be.
+    pub(super) fn answer_at_once(
+        &self,
+        mut state: MutexGuard<'_, State<D>>,
+        ticket: Ticket,
+        link: &Arc<Link>,
+        destination: D,
+        verdict: Verdict,
+    ) -> (u64, Next) {
+        state.requests.fill(ticket, Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Single));
         let taken = self.take(&mut state, ticket);
         drop(state);
-        self.complete(taken.into_iter().filter_map(|pending| pending.responder.finish(gather.finish())).collect());
-        Ok(ticket.0)
+        self.complete(taken.and_then(|pending| pending.responder.finish(verdict)).into_iter().collect());
+        (ticket.0, Next::Nothing)
     }
 
     /// Registers a request that hears of events; nothing is sent.

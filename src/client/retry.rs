@@ -24,6 +24,8 @@ impl Refusal {
         let refusal = match code {
             b"LOADING" | b"TRYAGAIN" | b"CLUSTERDOWN" | b"MASTERDOWN" => Refusal::NotReady,
             b"READONLY" => Refusal::NotPrimary,
+            // It became a replica while it waited with the command.
+            b"UNBLOCKED" if error.starts_with(b"UNBLOCKED force unblock") => Refusal::NotPrimary,
             _ => return None,
         };
         let words: Vec<&[u8]> = command::decode(request).collect();
@@ -64,6 +66,10 @@ mod tests {
             Refusal::of(b"READONLY You can't write against a read only replica.", &set),
             Some(Refusal::NotPrimary)
         );
+        let blpop = encoded(&["BLPOP", "k", "0"]);
+        let demoted = b"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+        assert_eq!(Refusal::of(demoted, &blpop), Some(Refusal::NotPrimary));
+        assert_eq!(Refusal::of(b"UNBLOCKED client unblocked via CLIENT UNBLOCK", &blpop), None, "somebody wanted that");
         assert_eq!(Refusal::of(b"WRONGTYPE Operation against a key", &set), None);
         assert_eq!(Refusal::of(b"LOADINGS", &set), None);
         assert_eq!(Refusal::of(b"READONLY from redis.call", &encoded(&["eval", "return 1", "0"])), None);

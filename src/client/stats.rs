@@ -10,16 +10,28 @@ use crate::error::Error;
 use crate::protocol::reply::Reply;
 
 impl<D: Destination> Core<D> {
-    /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each link.
+    /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each shared link,
+    /// "dedicated": a map.
     pub(super) fn stats(&self) -> Result<Reply, Error> {
         let state = self.state.lock();
-        let requests = state.requests.len() - state.listeners.len();
+        let requests = state.requests.len() - state.listeners.len() - state.tenants.unblocking();
+        let held = state.held.load();
         drop(state);
+        let count = self.topology.pool().count();
+        let dedicated = Reply::map(vec![
+            number("in_use", count.in_use as u64),
+            number("idle", count.idle as u64),
+            number("waiting", count.waiting as u64),
+            number("waiting_requests", held.requests as u64),
+            number("waiting_bytes", held.bytes as u64),
+            number("connections", count.opened),
+        ])?;
         let links = self.topology.links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
         Reply::map(vec![
             text("version", env!("CARGO_PKG_VERSION")),
             number("requests", requests as u64),
             (Reply::string(b"links"), Reply::array(links)?),
+            (Reply::string(b"dedicated"), dedicated),
         ])
     }
 }

@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::completion::Destination;
 use super::core::{Core, State};
 use super::pending::{NOWHERE, Work};
-use crate::connection::pipeline::Addressee;
+use crate::connection::pipeline::{Addressee, Unit};
 use crate::error::{Outcome, Status};
 
 /// So many requests are ended under one lock.
@@ -71,7 +71,7 @@ impl<D: Destination> Core<D> {
         while self.expire() == BATCH {}
         let mut state = self.state.lock();
         self.send_again(&mut state);
-        let next = state.deadlines.next();
+        let next = [state.deadlines.next(), self.expire_idle()].into_iter().flatten().min();
         state.armed = next.unwrap_or(u64::MAX);
         let deadline = next.map(|tick| self.clock.instant_of(tick));
         let delayed = state.delayed.peek().map(|delayed| delayed.at);
@@ -82,13 +82,23 @@ impl<D: Destination> Core<D> {
         let mut state = self.state.lock();
         let due = state.deadlines.expire(self.clock.now(), BATCH);
         let tickets: Vec<_> = due.iter().filter_map(|index| state.requests.at(*index)).collect();
-        let taken: Vec<_> = tickets.into_iter().filter_map(|ticket| self.take(&mut state, ticket)).collect();
+        let taken: Vec<_> = tickets.into_iter().filter_map(|ticket| self.time_is_up(&mut state, ticket)).collect();
         drop(state);
-        let deliveries = taken.into_iter().filter_map(|pending| {
+        let deliveries = taken.into_iter().filter_map(|mut pending| {
+            if let Some(given_up) = pending.stay.as_mut().and_then(|stay| stay.given_up.take()) {
+                return self.abort_blocked(pending, given_up);
+            }
+            let stood_in_line = pending.stay.as_ref().is_some_and(|stay| !stay.held.is_empty());
             let (link, timeout) = (Arc::clone(&pending.link), pending.timeout);
             let sentence = |outcome| {
                 let standing = link.standing();
                 let address = standing.address;
+                let most = self.config.max_connections;
+                if stood_in_line && self.topology.pool().count().in_use >= most {
+                    return format!(
+                        "{address}: not sent within {timeout} ms, all {most} dedicated connections are in use"
+                    );
+                }
                 match (outcome, standing.error) {
                     (Outcome::NotRun, Some(error)) => {
                         // Its sentence begins with the address.
@@ -108,11 +118,34 @@ impl<D: Destination> Core<D> {
         let now = Instant::now();
         while state.delayed.peek().is_some_and(|delayed| delayed.at <= now) {
             let Some(Delayed { to, bytes, .. }) = state.delayed.pop() else { return };
-            if let Some(pending) = state.requests.get(to.ticket) {
-                let sequence = pending.link.submit_again(to, 1, bytes);
-                pending.set_place(to.part, sequence);
+            let Some(pending) = state.requests.get(to.ticket) else { continue };
+            match (&pending.stay, &pending.work) {
+                (Some(stay), _) => {
+                    let tenant = stay.tenant;
+                    self.hold_again(state, Unit { to, replies: 1, bytes });
+                    self.proceed(state, tenant);
+                }
+                (None, Work::Unblock(_)) => self.try_to_unblock(state, to.ticket),
+                (None, _) => {
+                    let sequence = pending.link.submit_again(to, 1, bytes);
+                    pending.set_place(to.part, sequence);
+                }
             }
         }
+    }
+
+    /// Closes dedicated connections that nobody needed for a while; gives the tick at which it is time for the next.
+    fn expire_idle(&self) -> Option<u64> {
+        let idle = self.idle_ticks()?;
+        if let Some(since) = self.clock.now().checked_sub(idle) {
+            self.topology.pool().expire(since).iter().for_each(|link| link.close());
+        }
+        self.topology.pool().idle_since().map(|since| since.saturating_add(idle))
+    }
+
+    /// So many ticks a dedicated connection may be idle.
+    pub(super) fn idle_ticks(&self) -> Option<u64> {
+        self.config.idle_timeout.map(Clock::ticks_of)
     }
 
     /// Lets a unit wait before it is sent again.

@@ -212,9 +212,31 @@ pub static OPTIONS: &[Opt] = &[
         "max_connections",
         "number",
         "16",
-        "Dedicated connections to one server, for blocking commands and leases (neither is in this version yet).",
+        "Dedicated connections to one server, for blocking commands, `JR_REQUEST_DEDICATED` and leases, over all database \
+            numbers; when all are in use, requests wait in line until their deadline.",
         |config, text| {
             config.max_connections = count(text, 1, 100_000)?;
+            Ok(())
+        },
+    ),
+    option(
+        "idle_timeout",
+        "duration, `none`",
+        "60s",
+        "How long a dedicated connection that nobody uses is kept.",
+        |config, text| {
+            config.idle_timeout = value::optional_duration(text, MILLISECOND_UP)?;
+            Ok(())
+        },
+    ),
+    option(
+        "unblock_grace",
+        "duration",
+        "500ms",
+        "How long a server that was asked to stop waiting with a blocking command may take to answer before the \
+            connection is closed.",
+        |config, text| {
+            config.unblock_grace = value::duration(text, MILLISECOND_UP)?;
             Ok(())
         },
     ),

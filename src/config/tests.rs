@@ -22,6 +22,8 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("tcp_nodelay", "no", "2"),
     ("receive_buffer", "32KiB", "32767"),
     ("max_connections", "1", "0"),
+    ("idle_timeout", "none", "soon"),
+    ("unblock_grace", "1s", "0ms"),
     ("max_requests", "1", "0"),
     ("max_request_bytes", "1MiB", "1"),
     ("max_reply_bytes", "1MiB", "1"),

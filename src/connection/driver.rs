@@ -1,5 +1,6 @@
 //! The background driver: one task per link on the I/O thread. It dials, shakes hands, writes what gathered, reads,
-//! watches for silence, and dials again, until the link is closed or its owner is gone.
+//! watches for silence, and dials again, until the link is closed or its owner is gone. A dedicated link has one connection
+//! only and ends with it.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::handshake::{Greeting, has_data, shake_hands};
-use super::link::Link;
+use super::link::{Life, Link};
 use super::recipient::{News, Recipient};
 use super::reconnect::Schedule;
 use super::silence::Verdict;
@@ -44,18 +45,20 @@ pub struct Opening {
     pub alive: Sender<()>,
 }
 
-/// Opens a link to the configured endpoints: it starts dialling, and ends when closed or when its recipient is gone.
-pub fn open(opening: Opening, database: u32, runtime: &Runtime) -> Arc<Link> {
+/// Opens a link to the configured endpoints: it starts dialling, and ends when closed, when its recipient is gone, or
+/// with its first connection if it is dedicated. What `before`, another link to this server, has learnt of it holds for
+/// this one as well.
+pub fn open(opening: Opening, database: u32, life: Life, before: Option<&Link>, runtime: &Runtime) -> Arc<Link> {
     let Opening { config, dialer, recipient, alive } = opening;
-    let link = Arc::new(Link::new(config, database, recipient.clone()));
+    let link = Arc::new(Link::new(config, database, life, recipient.clone()));
     let driver = Driver {
         schedule: Schedule::new(link.config.reconnect_delay, link.config.reconnect_delay_max),
         link: Arc::clone(&link),
         dialer,
         recipient,
         failed_rounds: 0,
-        succeeded: false,
-        resp3_seen: false,
+        succeeded: before.is_some_and(|before| before.counters.connections.load(Ordering::Relaxed) > 0),
+        resp3_seen: before.is_some_and(|before| before.standing().greeting.protocol == 3),
         _alive: alive,
     };
     runtime.spawn(driver.run());
@@ -93,13 +96,18 @@ impl Driver {
                 Some(Ok(connection)) => {
                     let (born, connection) = (Instant::now(), Arc::new(connection));
                     self.link.connect(&connection);
-                    match self.serve(&connection).await {
-                        Ending::Closed => return,
-                        Ending::Renewed => {
+                    match (self.serve(&connection).await, self.link.life()) {
+                        (Ending::Closed, _) => return,
+                        (Ending::Renewed, Life::Dedicated(_)) => {
+                            let error = Error::new(Status::Lost, "given up, because the server is no primary");
+                            return self.report_loss(error, &connection);
+                        }
+                        (Ending::Broken(error), Life::Dedicated(_)) => return self.report_loss(error, &connection),
+                        (Ending::Renewed, Life::Shared) => {
                             self.link.change_standing(|standing| standing.connected = false);
                             RENEWAL_PAUSE.saturating_sub(born.elapsed())
                         }
-                        Ending::Broken(error) => {
+                        (Ending::Broken(error), Life::Shared) => {
                             self.report_loss(error, &connection);
                             self.schedule.after_loss(born.elapsed())
                         }

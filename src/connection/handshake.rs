@@ -51,14 +51,14 @@ pub async fn shake_hands(
             greeting => greeting,
         },
     };
-    let greeting = match greeting {
+    let mut greeting = match greeting {
         Some(greeting) => greeting,
         None => {
             conversation.authenticate(config).await?;
             Greeting { protocol: 2, ..Greeting::default() }
         }
     };
-    let has_data = conversation.settle(config, database, greeting.protocol).await?;
+    let has_data = conversation.settle(config, database, &mut greeting).await?;
     Ok((greeting, has_data))
 }
 
@@ -111,15 +111,18 @@ impl Conversation<'_> {
     }
 
     /// Everything that needs a known user and may go out together; in the end whether the server has its data.
-    async fn settle(&mut self, config: &Config, database: u32, protocol: u32) -> Result<bool, Error> {
+    async fn settle(&mut self, config: &Config, database: u32, greeting: &mut Greeting) -> Result<bool, Error> {
         let number = database.to_string();
         let mut questions: Vec<Vec<&str>> = Vec::new();
         if config.library_info {
             questions.push(vec!["CLIENT", "SETINFO", "LIB-NAME", env!("CARGO_PKG_NAME")]);
             questions.push(vec!["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")]);
         }
-        if let Some(name) = config.client_name.as_deref().filter(|_| protocol == 2) {
+        if let Some(name) = config.client_name.as_deref().filter(|_| greeting.protocol == 2) {
             questions.push(vec!["CLIENT", "SETNAME", name]);
+        }
+        if greeting.protocol == 2 {
+            questions.push(vec!["CLIENT", "ID"]);
         }
         if database != 0 {
             questions.push(vec!["SELECT", &number]);
@@ -127,7 +130,10 @@ impl Conversation<'_> {
         questions.push(vec!["PING"]);
         let replies = self.ask(&questions).await?;
         for (question, reply) in questions.iter().zip(&replies) {
-            let optional = question.get(1) == Some(&"SETINFO");
+            let optional = matches!(question.get(1), Some(&"SETINFO" | &"ID"));
+            if question.get(1) == Some(&"ID") {
+                greeting.connection = reply.to_i64().unwrap_or_default();
+            }
             if reply.kind() == Kind::Error && !optional {
                 let text = text_of(reply);
                 // Who may not PING is connected all the same.

@@ -15,7 +15,8 @@ use tokio::sync::Notify;
 
 use super::handshake::Greeting;
 use super::outgoing::Outgoing;
-use super::pipeline::{Addressee, Limits, Lost, Ticket};
+use super::pipeline::{Addressee, Lost, Ticket, Unit};
+use super::quota::Limits;
 use super::recipient::Recipient;
 use super::submission::Submission;
 use super::traffic::Connection;
@@ -24,6 +25,15 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::lock::Lock;
 use crate::protocol::command;
+
+/// How long a link lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Through all its connections, until it is closed; for everybody.
+    Shared,
+    /// For one connection, which it dials as the others do; for one tenant at a time. It has this number in its pool.
+    Dedicated(u64),
+}
 
 /// What is counted of a link, since it was opened.
 #[derive(Debug, Default)]
@@ -64,6 +74,7 @@ pub struct Link {
     pub(super) config: Arc<Config>,
     pub(super) recipient: Weak<dyn Recipient>,
     database: u32,
+    life: Life,
     pub(super) outgoing: Lock<Outgoing>,
     standing: Lock<Standing>,
     pub(super) sample: Lock<Sample>,
@@ -86,13 +97,14 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(config: Arc<Config>, database: u32, recipient: Weak<dyn Recipient>) -> Link {
+    pub(super) fn new(config: Arc<Config>, database: u32, life: Life, recipient: Weak<dyn Recipient>) -> Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         let address = config.endpoints.first().map(ToString::to_string).unwrap_or_default();
         Link {
             config,
             recipient,
             database,
+            life,
             outgoing: Lock::new(Outgoing::new(limits)),
             standing: Lock::new(Standing { address, ..Standing::default() }),
             sample: Lock::default(),
@@ -108,6 +120,11 @@ impl Link {
     /// The number of the database that its commands see.
     pub fn database(&self) -> u32 {
         self.database
+    }
+
+    /// How long it lives.
+    pub fn life(&self) -> Life {
+        self.life
     }
 
     /// What is known of the server just now.
@@ -150,6 +167,35 @@ impl Link {
     /// Takes a unit back; true if no byte of it was sent, and then none ever will be.
     pub fn withdraw(&self, sequence: u64) -> bool {
         self.outgoing.lock().pipeline.withdraw(sequence)
+    }
+
+    /// As [`Link::withdraw`], but a unit that was sent stays as it is, and its reply is still for whoever waits.
+    pub fn recall_unit(&self, sequence: u64) -> bool {
+        self.outgoing.lock().pipeline.recall(sequence)
+    }
+
+    /// Takes back everything that was not sent.
+    pub fn take_unsent(&self) -> Vec<Unit> {
+        self.outgoing.lock().pipeline.take_unsent()
+    }
+
+    /// The bytes of a unit that waits for being sent or for its reply.
+    pub fn bytes_of(&self, sequence: u64) -> Option<Bytes> {
+        self.outgoing.lock().pipeline.bytes_of(sequence)
+    }
+
+    /// Whether something can be sent at once.
+    pub fn is_connected(&self) -> bool {
+        !self.is_ending() && self.outgoing.lock().connection.is_some()
+    }
+
+    /// Ends the connection for this reason, as if it had broken by itself: what is under way is reported as lost.
+    pub fn break_off(&self, error: Error) {
+        if let Some(connection) = &self.outgoing.lock().connection {
+            *connection.failure.lock() = Some(error);
+            connection.stream.shut_down();
+        }
+        self.notify.notify_one();
     }
 
     /// True once after a refusal, when there is room again: [`super::recipient::News::Writable`] is to be told. To be asked after

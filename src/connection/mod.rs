@@ -3,8 +3,9 @@
 //!
 //! * [`link`]: one connection through all its deaths; [`submission`]: how requests get in; [`recipient`]: what it tells
 //!   its owner.
-//! * [`pipeline`]: outgoing bytes and the FIFO of who waits; [`turn`]: whose turn it is to read; [`outgoing`]: both,
-//!   under their lock.
+//! * [`pool`]: the dedicated links of a server, who has one and who waits for one.
+//! * [`pipeline`]: outgoing bytes and the FIFO of who waits; [`quota`]: how many may; [`turn`]: whose turn it is to read;
+//!   [`outgoing`]: all of it, under its lock.
 //! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself;
 //!   [`tenure`]: whoever takes from a queue does.
 //! * [`stream`]: a socket; [`attention`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
@@ -18,6 +19,8 @@ pub mod lead;
 pub mod link;
 pub mod outgoing;
 pub mod pipeline;
+pub mod pool;
+pub mod quota;
 pub mod recipient;
 pub mod reconnect;
 pub mod silence;

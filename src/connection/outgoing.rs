@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use super::attention::Attention;
-use super::pipeline::{Limits, Pipeline};
+use super::pipeline::Pipeline;
+use super::quota::Limits;
 use super::traffic::Connection;
 use super::turn::{Change, Role, Submitter, Turn};
 

@@ -8,6 +8,7 @@ use std::mem;
 
 use bytes::{Bytes, BytesMut};
 
+use super::quota::{Limits, Load, Quota};
 use super::turn::UnderWay;
 use crate::protocol::command::{Output, Room};
 use crate::spare;
@@ -68,6 +69,17 @@ pub struct Addressee {
     pub part: u32,
 }
 
+/// What is sent in one piece, and who its replies are for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// The request, and the number of the first reply within it.
+    pub to: Addressee,
+    /// How many replies it gets.
+    pub replies: u32,
+    /// What is sent.
+    pub bytes: Bytes,
+}
+
 /// A slot that went out whole and whose connection is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
@@ -81,15 +93,6 @@ pub struct Lost {
     pub bytes: Bytes,
     /// The next reply would have been its.
     pub is_next: bool,
-}
-
-/// How much may wait for one server.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Slots, sent or not.
-    pub requests: usize,
-    /// Their bytes.
-    pub bytes: usize,
 }
 
 /// The outgoing bytes and the FIFO of one connection.
@@ -114,8 +117,7 @@ pub struct Pipeline {
     withdrawn_bytes: u64,
     /// Slots that were given up while their bytes were being handed over.
     abandoned: Vec<u64>,
-    limits: Limits,
-    was_full: bool,
+    quota: Quota,
 }
 
 impl Pipeline {
@@ -135,27 +137,25 @@ impl Pipeline {
             withdrawn_slots: 0,
             withdrawn_bytes: 0,
             abandoned: Vec::new(),
-            limits,
-            was_full: false,
+            quota: Quota::new(limits),
         }
     }
 
     /// Whether so much more may wait; if not, [`Pipeline::has_room_again`] will say when. One request always fits
     /// into an empty pipeline's count, never beyond the bytes.
-    pub fn has_room(&mut self, slots: usize, bytes: usize) -> bool {
-        let fits = slots <= self.limits.requests.saturating_sub(self.waiting())
-            && bytes <= self.limits.bytes.saturating_sub(self.waiting_bytes());
-        self.was_full |= !fits;
-        fits
+    pub fn has_room(&mut self, more: Load) -> bool {
+        let waiting = self.load();
+        self.quota.fits(waiting, more)
     }
 
     /// True once after a refusal, when no more than half of each limit is in use.
     pub fn has_room_again(&mut self) -> bool {
-        let again = self.was_full
-            && self.waiting() <= self.limits.requests / 2
-            && self.waiting_bytes() <= self.limits.bytes / 2;
-        self.was_full &= !again;
-        again
+        let waiting = self.load();
+        self.quota.is_back(waiting)
+    }
+
+    fn load(&self) -> Load {
+        Load { requests: self.waiting(), bytes: self.waiting_bytes() }
     }
 
     /// Slots that wait for a reply or for being sent.
@@ -328,19 +328,25 @@ impl Pipeline {
     /// Takes a slot out that was not handed over yet; false when it is too late for that or the slot is gone. What is
     /// too late keeps its place for its reply, but nobody's: if not all of it went out, it will not be sent again.
     pub fn withdraw(&mut self, sequence: u64) -> bool {
-        let index = self.slots.partition_point(|slot| slot.sequence < sequence);
-        let start = self.start_of(index);
-        let Some(slot) = self.slots.get_mut(index) else { return false };
-        if slot.sequence != sequence || slot.replies == 0 {
-            return false;
+        if self.recall(sequence) {
+            return true;
         }
-        if start < self.handed {
+        if let Some(index) = self.index_of(sequence)
+            && let Some(slot) = self.slots.get_mut(index)
+        {
             slot.ticket = Ticket::NOBODY;
             if slot.end > self.written {
                 self.abandoned.push(sequence);
             }
-            return false;
         }
+        false
+    }
+
+    /// As [`Pipeline::withdraw`], but what is too late stays as it is.
+    pub fn recall(&mut self, sequence: u64) -> bool {
+        let Some(index) = self.index_of(sequence) else { return false };
+        let start = self.start_of(index);
+        let Some(slot) = self.slots.get_mut(index).filter(|_| start >= self.handed) else { return false };
         slot.ticket = Ticket::NOBODY;
         slot.replies = 0;
         self.withdrawn_slots += 1;
@@ -349,6 +355,18 @@ impl Pipeline {
             self.compact();
         }
         true
+    }
+
+    /// The bytes of a slot that waits, sent or not.
+    pub fn bytes_of(&self, sequence: u64) -> Option<Bytes> {
+        let index = self.index_of(sequence)?;
+        Some(self.bytes_between(self.start_of(index), self.slots.get(index)?.end))
+    }
+
+    /// Where a slot stands that was not withdrawn.
+    fn index_of(&self, sequence: u64) -> Option<usize> {
+        let index = self.slots.partition_point(|slot| slot.sequence < sequence);
+        self.slots.get(index).filter(|slot| slot.sequence == sequence && slot.replies > 0).map(|_| index)
     }
 
     /// The connection is gone: gives the slots that went out whole. What was not sent whole stays, and starts again
@@ -374,6 +392,21 @@ impl Pipeline {
         }
         lost.retain(|slot| slot.ticket != Ticket::NOBODY);
         lost
+    }
+
+    /// Takes out everything that was not handed over.
+    pub fn take_unsent(&mut self) -> Vec<Unit> {
+        let first = self.first_unsent();
+        let mut start = self.start_of(first);
+        let slots = self.slots.range(first..).filter_map(|slot| {
+            let bytes = (slot.ticket != Ticket::NOBODY).then(|| self.bytes_between(start, slot.end));
+            start = slot.end;
+            let to = Addressee { ticket: slot.ticket, part: slot.part };
+            bytes.map(|bytes| Unit { to, replies: slot.replies, bytes })
+        });
+        let units = slots.collect();
+        self.clear_unsent();
+        units
     }
 
     /// Forgets everything that was not handed over and tells who waited for it.

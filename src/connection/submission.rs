@@ -10,6 +10,7 @@ use super::lead::Lead;
 use super::link::Link;
 use super::outgoing::Outgoing;
 use super::pipeline::Pipeline;
+use super::quota::Load;
 use super::tenure::Tenure;
 use super::turn::{Change, Role, Submitter};
 use crate::error::{Error, Status};
@@ -52,13 +53,8 @@ impl<'a> Submission<'a> {
 
     /// Appends a request: all its units or, when a limit is reached, none. `append` gets the pipeline.
     #[inline]
-    pub fn append<T>(
-        &mut self,
-        slots: usize,
-        bytes: usize,
-        append: impl FnOnce(&mut Pipeline) -> T,
-    ) -> Result<T, Error> {
-        if !self.outgoing.pipeline.has_room(slots, bytes) {
+    pub fn append<T>(&mut self, load: Load, append: impl FnOnce(&mut Pipeline) -> T) -> Result<T, Error> {
+        if !self.outgoing.pipeline.has_room(load) {
             return Err(self.is_full());
         }
         if self.turn.is_none() {

@@ -10,7 +10,7 @@ use super::callback::Callbacks;
 use super::completion::Target;
 use super::config::{ClientDialer, jr_config};
 use super::fork;
-use super::request::{JR_TIMEOUT_NONE, jr_request, read_request, to_target};
+use super::request::{JR_TIMEOUT_NONE, jr_bytes, jr_request, read_request, to_target};
 use super::status::jr_status;
 use crate::client::Client;
 use crate::connection::stream::Dialer;
@@ -19,14 +19,22 @@ use crate::error::{Error, Status};
 use crate::protocol::reply::Node;
 use crate::runtime;
 
-/// A client of one server, or a view of it on another database. Any thread, many at once. A handle is cheap.
+/// A client of one server, a view of it on another database, or a lease of one connection. Any thread, many at once. A
+/// handle is cheap.
 pub struct jr_client {
     client: Client<Target>,
     shared: Arc<Shared>,
     generation: u32,
-    is_view: bool,
-    /// A view that was closed; a client knows it by itself.
+    kind: Kind,
+    /// A view or a lease that was closed; a client knows it by itself.
     closed: AtomicBool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Client,
+    View,
+    Lease,
 }
 
 /// What all handles of a client hold together; with the last of them the client ends.
@@ -48,9 +56,16 @@ impl jr_client {
         let client = client.ok_or_else(|| null("client"))?;
         check_generation(client.generation)?;
         if client.closed.load(Ordering::Relaxed) {
-            return Err(Error::new(Status::Closed, "the view is closed"));
+            let what = if client.kind == Kind::Lease { "lease" } else { "view" };
+            return Err(Error::new(Status::Closed, format!("the {what} is closed")));
         }
         Ok(client)
+    }
+
+    /// Another handle beside this one.
+    fn beside(&self, client: Client<Target>, kind: Kind) -> Box<jr_client> {
+        let (shared, generation) = (Arc::clone(&self.shared), self.generation);
+        Box::new(jr_client { client, shared, generation, kind, closed: AtomicBool::new(false) })
     }
 
     pub(super) fn client(&self) -> &Client<Target> {
@@ -92,7 +107,7 @@ pub extern "C" fn jr_client_new(
             client: root,
             shared,
             generation,
-            is_view: false,
+            kind: Kind::Client,
             closed: AtomicBool::new(false),
         }));
         Ok(())
@@ -110,15 +125,37 @@ pub extern "C" fn jr_client_database(
     call(|| {
         let client = jr_client::check(client)?;
         let out = view.ok_or_else(|| null("view"))?;
-        let (view, shared) = (client.client.database(number)?, Arc::clone(&client.shared));
-        let generation = client.generation;
-        out.write(Box::new(jr_client {
-            client: view,
-            shared,
-            generation,
-            is_view: true,
-            closed: AtomicBool::new(false),
-        }));
+        out.write(client.beside(client.client.database(number)?, Kind::View));
+        Ok(())
+    })
+}
+
+/// A handle that has one connection to itself: for WATCH and the commands up to the JR_REQUEST_ATOMIC request that ends
+/// it (JR_OK with JR_NIL when a watched key has changed), and for what would change a shared connection (SELECT, CLIENT
+/// SETNAME, CLIENT NO-EVICT, CLIENT NO-TOUCH, READONLY). Blocking commands and WAIT may stand alone on it; what is
+/// submitted behind one waits for its end. `key` (or NULL) is one of those it will be used for. Does not wait: the first
+/// command gets a connection out of those of max_connections, or waits for one, until its deadline.
+///
+/// Nothing is sent again on a lease. When its connection is lost, what is under way ends with JR_ERR_LEASE_LOST and
+/// JR_OUTCOME_UNKNOWN, and all that comes later, for ever, with JR_ERR_LEASE_LOST and JR_OUTCOME_NOT_RUN: make a new one.
+///
+/// Free it with jr_client_free, before or after the client. What is under way still ends; then the connection serves
+/// others, if it is certain that nothing was left behind on it (what was watched must have ended with an atomic request
+/// or UNWATCH), and is closed otherwise.
+#[unsafe(no_mangle)]
+pub extern "C" fn jr_client_lease(
+    client: Option<&jr_client>,
+    key: Option<&jr_bytes>,
+    lease: Option<&mut mem::MaybeUninit<Box<jr_client>>>,
+) -> jr_status {
+    call(|| {
+        let client = jr_client::check(client)?;
+        let out = lease.ok_or_else(|| null("lease"))?;
+        // Where there is one server it serves every key.
+        if key.is_some_and(|key| key.data.is_null() && key.len > 0) {
+            return Err(null("key.data"));
+        }
+        out.write(client.beside(client.client.lease()?, Kind::Lease));
         Ok(())
     })
 }
@@ -138,7 +175,7 @@ pub extern "C" fn jr_cancel(client: Option<&jr_client>, id: u64) -> jr_status {
 
 /// Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
 /// each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
-/// "database", and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
+/// "database", "dedicated" (1: of a connection that one request or lease has alone), and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
 /// happened before is not told: see jr_client_stats.
 ///
 /// # Safety
@@ -172,8 +209,10 @@ pub unsafe extern "C" fn jr_client_events(
     })
 }
 
-/// The state of the client in numbers: a map with "version", "requests" (accepted and not completed) and "links", an
-/// array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
+/// The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "dedicated" and
+/// "links". "dedicated" is a map about connections that one request or lease has alone: "in_use", "idle", "waiting" (who
+/// waits in line for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far).
+/// "links" are the shared connections: an array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
 /// "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
 /// "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes from a queue began
 /// to write and read), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours
@@ -188,18 +227,20 @@ pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *
     })
 }
 
-/// The barrier at the end: accepts nothing more, lets what is under way end for up to `timeout_ms` (JR_TIMEOUT_NONE: as
-/// long as it takes), ends the rest with JR_ERR_CLOSED, and waits for a callback that runs. When it returns, no callback
+/// The barrier at the end: accepts nothing more, ends blocking commands and those who hear of events, lets the rest end
+/// for up to `timeout_ms` (JR_TIMEOUT_NONE: as long as it takes), ends what is then left with JR_ERR_CLOSED, and waits for
+/// a callback that runs. When it returns, no callback
 /// of this client runs or will run and its threads are gone. JR_OK, or JR_ERR_TIMEOUT if something had to be ended. The
-/// handle must still be freed. On a view it closes that handle only. Not from a callback.
+/// handle must still be freed. On a view or a lease it closes that handle only. Not from a callback.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_close(client: Option<&jr_client>, timeout_ms: u32) -> jr_status {
     call(|| {
         let client = client.ok_or_else(|| null("client"))?;
         check_generation(client.generation)?;
         check_may_wait()?;
-        if client.is_view {
+        if client.kind != Kind::Client {
             client.closed.store(true, Ordering::Relaxed);
+            client.client.end_lease();
             return Ok(());
         }
         let timeout = (timeout_ms != JR_TIMEOUT_NONE).then(|| Duration::from_millis(timeout_ms.into()));
@@ -217,7 +258,7 @@ pub extern "C" fn jr_client_close(client: Option<&jr_client>, timeout_ms: u32) -
     })
 }
 
-/// Gives a handle back. The last one of a client (views included) ends it at once: what is under way gets
+/// Gives a handle back. The last one of a client (views and leases included) ends it at once: what is under way gets
 /// JR_ERR_CLOSED. Never waits, and may be called while requests are under way and from a callback. NULL does nothing.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_free(client: Option<Box<jr_client>>) {

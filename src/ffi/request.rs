@@ -27,10 +27,13 @@ pub const JR_REQUEST_ATOMIC: u32 = 1;
 pub const JR_REQUEST_IDEMPOTENT: u32 = 2;
 /// A replica may answer. Without replicas the primary does.
 pub const JR_REQUEST_REPLICA: u32 = 4;
+/// On a connection of its own, out of those of max_connections: for what would hold up everybody on the shared one, such
+/// as a command that takes long. Blocking commands need not say so.
+pub const JR_REQUEST_DEDICATED: u32 = 8;
 /// For timeout_ms: without end.
 pub const JR_TIMEOUT_NONE: u32 = u32::MAX;
 
-const KNOWN_FLAGS: u32 = JR_REQUEST_ATOMIC | JR_REQUEST_IDEMPOTENT | JR_REQUEST_REPLICA;
+const KNOWN_FLAGS: u32 = JR_REQUEST_ATOMIC | JR_REQUEST_IDEMPOTENT | JR_REQUEST_REPLICA | JR_REQUEST_DEDICATED;
 
 /// One argument: any bytes. `data` may be NULL if `len` is 0.
 #[repr(C)]
@@ -64,7 +67,8 @@ pub struct jr_request {
     pub count: usize,
     /// JR_REQUEST_* bits.
     pub flags: u32,
-    /// In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none.
+    /// In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none. What a blocking command lets
+    /// the server wait is added; if that is for ever, 0 means none.
     pub timeout_ms: u32,
     /// NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port".
     pub route: *const c_char,
@@ -199,7 +203,8 @@ unsafe fn with_request<T>(
     let run = |commands: &[&[Argument]]| {
         let atomic = request.flags & JR_REQUEST_ATOMIC != 0;
         let idempotent = request.flags & JR_REQUEST_IDEMPOTENT != 0;
-        then(&Request { commands, atomic, idempotent, timeout, route })
+        let dedicated = request.flags & JR_REQUEST_DEDICATED != 0;
+        then(&Request { commands, atomic, idempotent, dedicated, timeout, route })
     };
     match commands {
         // SAFETY: the caller promises the pointers of each command.
@@ -259,7 +264,13 @@ unsafe fn submit(client: &jr_client, request: &jr_request) -> Result<u64, Error>
 
 /// Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id` (or
 /// NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion follows.
-/// Never waits. Any thread; what one thread submits runs in that order.
+/// Never waits. Any thread; what one thread submits runs in that order, unless it goes on a connection of its own.
+///
+/// Blocking commands (BLPOP, XREAD with BLOCK, ...) go on connections of their own, one each, and wait in line when
+/// max_connections are in use. One that is cancelled or whose deadline passes is unblocked at the server first: an element
+/// that it still brings is delivered with JR_OK, otherwise it certainly did nothing (JR_OUTCOME_NOT_RUN); only if the
+/// server does not stop waiting within unblock_grace is its connection closed (JR_OUTCOME_UNKNOWN). WAIT and WAITAOF
+/// stand at the end of a pipeline, which then goes on one connection of its own, or on a lease.
 ///
 /// # Safety
 /// The request and what it points to are as described, and unchanged during the call.

@@ -49,7 +49,7 @@ pub const JR_ERR_LEASE_LOST: jr_status = -18;
 /// The server sent what is not RESP, or more than the limits allow.
 pub const JR_ERR_PROTOCOL: jr_status = -19;
 
-/// The server has certainly not run it.
+/// The server has certainly not run it; or it waited there, and was told to stop before it did anything.
 pub const JR_OUTCOME_NOT_RUN: u32 = 1;
 /// It was sent and no answer came: the server may have run it.
 pub const JR_OUTCOME_UNKNOWN: u32 = 2;

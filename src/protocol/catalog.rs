@@ -11,7 +11,7 @@ use std::fmt;
 use keys::KeySpec;
 pub use keys::{Keys, Positions};
 use role::Role;
-pub use role::{BlockingTimeout, Handling};
+pub use role::{BlockingTimeout, Handling, Trace};
 use table::COMMANDS;
 
 /// One command, or one subcommand, as the servers report it.
@@ -151,6 +151,11 @@ impl Command {
         self.subcommands
     }
 
+    /// Whether it is all that `args`, for which it was found, name: not the container of a subcommand that is unknown.
+    pub fn is_whole<A>(&self, args: &[A]) -> bool {
+        self.subcommands.is_empty() || args.len() == 1
+    }
+
     /// As [`handling`], without another lookup; `args` begin with the name.
     pub fn handling<A: AsRef<[u8]>>(&self, args: &[A]) -> Handling {
         self.role.handling(args)
@@ -217,6 +222,11 @@ pub fn shard_channels<A: AsRef<[u8]>>(args: &[A]) -> Keys<'_, A> {
 /// number, which the server answers with an error at once.
 pub fn blocking_timeout<A: AsRef<[u8]>>(args: &[A]) -> Option<BlockingTimeout> {
     find(args)?.role.timeout(args)
+}
+
+/// Where in `args` the timeout of a blocking command stands.
+pub fn timeout_position<A: AsRef<[u8]>>(args: &[A]) -> Option<usize> {
+    find(args)?.role.timeout_position(args).filter(|position| *position < args.len())
 }
 
 /// A power of two, more than four times the number of commands: nearly every name stands where its hash says.

@@ -1,40 +1,75 @@
-//! One server, or several endpoints of which the first that answers is used: one shared link for each database.
+//! One server, or several endpoints of which the first that answers is used: one shared link for each database, and a
+//! pool of dedicated ones.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use super::Route;
 use crate::address::Address;
 use crate::connection::driver::{self, Opening};
-use crate::connection::link::Link;
+use crate::connection::link::{Life, Link};
+use crate::connection::pool::{Pool, Seat};
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::runtime::Runtime;
+
+/// Who has a dedicated link, as the owner of the requests names it.
+pub type TenantId = u64;
 
 /// The links of a client of one server.
 pub struct Standalone {
     opening: Lock<Option<Opening>>,
     links: Lock<BTreeMap<u32, Arc<Link>>>,
+    pool: Lock<Pool<Arc<Link>, TenantId>>,
 }
 
 impl Standalone {
     /// No link is opened yet.
     pub fn new(opening: Opening) -> Standalone {
-        Standalone { opening: Lock::new(Some(opening)), links: Lock::default() }
+        let pool = Lock::new(Pool::new(opening.config.max_connections));
+        Standalone { opening: Lock::new(Some(opening)), links: Lock::default(), pool }
     }
 
     /// The shared link of a database, opened if need be; it stays open until [`Standalone::close`].
     pub fn link(&self, database: u32, runtime: &Runtime) -> Result<Arc<Link>, Error> {
         let opening = self.opening.lock();
-        let Some(opening) = opening.as_ref() else {
-            return Err(Error::new(Status::Closed, "the client is closed"));
-        };
+        let opening = opening.as_ref().ok_or_else(closed)?;
         let mut links = self.links.lock();
-        let link = links.entry(database).or_insert_with(|| driver::open(opening.clone(), database, runtime));
-        Ok(Arc::clone(link))
+        let open = || driver::open(opening.clone(), database, Life::Shared, None, runtime);
+        Ok(Arc::clone(links.entry(database).or_insert_with(open)))
     }
 
-    /// The links in use.
+    /// A dedicated link to a database, or a place in line for one; see [`Standalone::serve`].
+    pub fn dedicate(&self, database: u32, tenant: TenantId, runtime: &Runtime) -> Result<Seat<Arc<Link>>, Error> {
+        let opening = self.opening.lock();
+        let opening = opening.as_ref().ok_or_else(closed)?;
+        let open = |number| self.open(opening, database, number, runtime);
+        let given = self.pool.lock().ask(database, tenant, open);
+        given.evicted.inspect(|link| link.close());
+        Ok(given.seat)
+    }
+
+    /// Gives the first in line a dedicated link, if there is one again.
+    pub fn serve(&self, runtime: &Runtime) -> Option<(TenantId, Arc<Link>)> {
+        let opening = self.opening.lock();
+        let opening = opening.as_ref()?;
+        let open = |database, number| self.open(opening, database, number, runtime);
+        let (tenant, link, evicted) = self.pool.lock().serve(open)?;
+        evicted.inspect(|link| link.close());
+        Some((tenant, link))
+    }
+
+    fn open(&self, opening: &Opening, database: u32, number: u64, runtime: &Runtime) -> Arc<Link> {
+        let shared = self.links.lock().get(&database).cloned();
+        driver::open(opening.clone(), database, Life::Dedicated(number), shared.as_deref(), runtime)
+    }
+
+    /// The dedicated links; what it takes out is to be closed.
+    pub fn pool(&self) -> MutexGuard<'_, Pool<Arc<Link>, TenantId>> {
+        self.pool.lock()
+    }
+
+    /// The shared links.
     pub fn links(&self) -> Vec<Arc<Link>> {
         self.links.lock().values().cloned().collect()
     }
@@ -42,9 +77,8 @@ impl Standalone {
     /// Closes every link and opens no other.
     pub fn close(&self) {
         self.opening.lock().take();
-        for link in self.links() {
-            link.close();
-        }
+        let dedicated = self.pool.lock().clear();
+        self.links().iter().chain(&dedicated).for_each(|link| link.close());
     }
 
     /// Whether a route leads to the one server; an address that is not configured is an error.
@@ -58,4 +92,8 @@ impl Standalone {
         }
         Err(Error::new(Status::Argument, format!("route {text:?}: this client is connected to {connected}")))
     }
+}
+
+fn closed() -> Error {
+    Error::new(Status::Closed, "the client is closed")
 }

@@ -28,12 +28,8 @@ static const struct {
     {{"PUNSUBSCRIBE"}, "subscriptions"},
     {{"SUNSUBSCRIBE"}, "subscriptions"},
     {{"MONITOR"}, "MONITOR"},
-    {{"BLPOP", "key", "0"}, "BLPOP"},
-    {{"BRPOP", "key", "0"}, "BRPOP"},
-    {{"BZPOPMIN", "key", "0"}, "BZPOPMIN"},
-    {{"XREAD", "BLOCK", "0", "STREAMS", "key"}, "XREAD"},
-    {{"WAIT", "1", "0"}, "WAIT"},
-    {{"WAITAOF", "1", "0", "0"}, "WAITAOF"},
+    {{"CLIENT", "IMPORT-SOURCE", "ON"}, "lease"},
+    {{"CLIENT", "CAPA", "redirect"}, "handshake"},
     {{"CLIENT", "REPLY", "OFF"}, "CLIENT REPLY"},
     {{"client", "reply", "skip"}, "CLIENT REPLY"},
     {{"CLIENT", "SETNAME", "name"}, "client_name"},
@@ -100,6 +96,53 @@ static void within(size_t row, uint32_t flags) {
     }
 }
 
+/* The server counted none of them. */
+static void never_sent(void) {
+    jr_reply *info = run(client, "INFO", "commandstats");
+    for (size_t row = 0; row < COUNT(refused); row++) {
+        const char *const *words = refused[row].words;
+        int has_subcommand = strcasecmp(words[0], "CLIENT") == 0 || strcasecmp(words[0], "SCRIPT") == 0;
+        char line[64];
+        snprintf(line, sizeof line, "cmdstat_%s%s%s:", words[0], has_subcommand ? "|" : "",
+                 has_subcommand ? words[1] : "");
+        for (char *letter = line; *letter; letter++)
+            *letter = (char)tolower((unsigned char)*letter);
+        CHECK(strstr(info->bytes, line) == NULL);
+    }
+    jr_reply_free(info);
+}
+
+/* What blocks goes alone; what waits for writes goes behind them, not alone, and not into a transaction. */
+static void out_of_place(void) {
+    const jr_command wait = COMMAND("WAIT", "0", "10"), pop = COMMAND("BLPOP", "none", "1");
+    const jr_command pairs[][2] = {{COMMAND("SET", "refusals", "sent"), pop}, {wait, COMMAND("PING")}};
+    jr_request request = request_of(&wait, 1);
+    jr_reply *reply = NULL;
+    CHECK_INT(jr_execute(client, &request, NULL), JR_ERR_REFUSED);
+    CHECK_HAS(jr_error_text(), "last command of a pipeline");
+    CHECK_HAS(jr_error_text(), "lease");
+    request.flags = JR_REQUEST_DEDICATED;
+    CHECK_INT(jr_execute(client, &request, NULL), JR_ERR_REFUSED);
+    for (int i = 0; i < 2; i++) {
+        request = request_of(pairs[i], 2);
+        for (int flags = 0; flags <= (int)JR_REQUEST_DEDICATED; flags += (int)JR_REQUEST_DEDICATED) {
+            request.flags = (uint32_t)flags;
+            CHECK_INT(jr_execute(client, &request, NULL), JR_ERR_ARGUMENT);
+            CHECK_HAS(jr_error_text(), i ? "command 0: WAIT" : "command 1: BLPOP");
+        }
+    }
+    const jr_command behind[] = {COMMAND("ECHO", "text"), wait};
+    request = request_of(behind, 2);
+    request.flags = JR_REQUEST_ATOMIC;
+    CHECK_INT(jr_execute(client, &request, NULL), JR_ERR_ARGUMENT);
+    request.flags = 0;
+    CHECK_INT(jr_execute(client, &request, &reply), JR_OK);
+    CHECK_INT(reply->length, 2);
+    CHECK_REPLY(&reply->items[0], JR_STRING, "text");
+    CHECK_INT(reply->items[1].integer, 0);
+    jr_reply_free(reply);
+}
+
 int main(void) {
     /* What looks alike and is allowed. */
     static const char *const allowed[][6] = {
@@ -112,6 +155,7 @@ int main(void) {
     client = connect_client();
     queue = jr_queue_new();
     perform(client, "DEL", "refusals");
+    perform(client, "CONFIG", "RESETSTAT");
     for (size_t row = 0; row < COUNT(refused); row++) {
         alone(row);
         within(row, 0);
@@ -132,6 +176,9 @@ int main(void) {
     CHECK_INT(jr_client_stats(client, &stats), JR_OK);
     CHECK_INT(jr_reply_find(jr_reply_find(stats, "links")->items, "connections")->integer, 1);
     jr_reply_free(stats);
+    never_sent();
+    out_of_place();
+    CHECK_INT(run_number(client, "EXISTS", "refusals"), 0);
     jr_queue_free(queue);
     close_client(client);
     return 0;

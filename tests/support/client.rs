@@ -120,7 +120,8 @@ impl Done {
 
 /// A request of these commands with nothing special about it.
 pub fn request<'a, W>(commands: &'a [&'a [W]]) -> Request<'a, W> {
-    Request { commands, atomic: false, idempotent: false, timeout: Timeout::Default, route: Route::ByKey }
+    let timeout = Timeout::Default;
+    Request { commands, atomic: false, idempotent: false, dedicated: false, timeout, route: Route::ByKey }
 }
 
 /// A timeout of so many milliseconds.
@@ -155,6 +156,11 @@ impl Tester {
     pub fn dialling(url: impl AsRef<str>, options: &[(&str, &str)], dialer: Option<Arc<dyn Dialer>>) -> Tester {
         let client = Client::new(config(url, options), dialer).unwrap();
         Tester { client, inbox: Inbox::default() }
+    }
+
+    /// A handle with a connection to itself, and an inbox of its own.
+    pub fn lease(&self) -> Tester {
+        Tester { client: self.client.lease().unwrap(), inbox: Inbox::default() }
     }
 
     /// Executes, as `jr_execute` does: when nothing else is under way, this thread writes and reads.
@@ -216,6 +222,18 @@ impl Tester {
     /// Waits until a statistic satisfies a condition.
     pub fn until_stat(&self, key: &str, mut holds: impl FnMut(i64) -> bool) {
         wait::until(&format!("the statistic {key}"), || holds(self.stat(key)));
+    }
+
+    /// A number of the statistics of the dedicated connections.
+    pub fn dedicated(&self, key: &str) -> i64 {
+        let stats = self.client.stats().unwrap();
+        let dedicated = stats.find(b"dedicated").unwrap();
+        dedicated.find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap()
+    }
+
+    /// Waits until a number of the dedicated connections has a value.
+    pub fn until_dedicated(&self, key: &str, value: i64) {
+        wait::until(&format!("{value} dedicated connections {key}"), || self.dedicated(key) == value);
     }
 
     pub fn until_connected(&self) {

@@ -115,12 +115,12 @@ fn what_is_given_up_during_a_write_that_did_not_take_it_is_never_written() {
 #[test]
 fn the_limits_hold_and_tell_when_there_is_room_again() {
     let mut pipeline = Pipeline::new(Limits { requests: 2, bytes: 100 });
-    assert!(pipeline.has_room(1, 10));
+    assert!(pipeline.has_room(Load { requests: 1, bytes: 10 }));
     let first = push(&mut pipeline, 1, &[b'x'; 10]);
-    assert!(pipeline.has_room(1, 90));
-    assert!(!pipeline.has_room(1, 91));
+    assert!(pipeline.has_room(Load { requests: 1, bytes: 90 }));
+    assert!(!pipeline.has_room(Load { requests: 1, bytes: 91 }));
     push(&mut pipeline, 2, &[b'x'; 10]);
-    assert!(!pipeline.has_room(1, 1));
+    assert!(!pipeline.has_room(Load { requests: 1, bytes: 1 }));
     assert!(!pipeline.has_room_again());
     assert!(pipeline.withdraw(first));
     assert!(pipeline.has_room_again());

@@ -15,6 +15,8 @@ pub enum Handling {
     ConnectionState {
         /// A whole sentence for the error: why not, and what to use instead.
         instead: &'static str,
+        /// What it does to the connection of a lease; `None`: it is refused there as well.
+        on_lease: Option<Trace>,
     },
     /// It waits on the server: a dedicated connection. See [`super::blocking_timeout`].
     Blocking,
@@ -31,6 +33,17 @@ pub enum Handling {
     OwnWrites,
 }
 
+/// What a command leaves behind on its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// Keys are watched until EXEC or UNWATCH.
+    Watch,
+    /// No key is watched any more, once it was answered.
+    Unwatch,
+    /// Something that nothing takes back.
+    Lasting,
+}
+
 /// How long the server lets a blocking command wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockingTimeout {
@@ -45,6 +58,8 @@ pub enum BlockingTimeout {
 pub(super) enum Role {
     Ordinary,
     Refused(&'static str),
+    /// For leases only.
+    Leased(Trace, &'static str),
     /// Its timeout, in seconds, is this argument, or the last one.
     Blocking(Option<usize>),
     /// Blocks only with BLOCK, in milliseconds.
@@ -58,14 +73,15 @@ pub(super) enum Role {
 }
 
 const SELECT: &str = "SELECT would change the database of everybody on this connection; use jr_client_database";
-const AUTH: &str = "AUTH would change the user of everybody on this connection; set the options username and password";
-const HELLO: &str = "HELLO would change the protocol and the user of everybody on this connection; set the options \
-    protocol, username and password";
-const RESET: &str = "RESET would undo the handshake of a connection that others use; there is nothing to reset, \
-    because requests leave no state on a shared connection";
-const QUIT: &str = "QUIT would close a connection that others use; use jr_client_close or jr_client_free";
-const MULTI: &str = "MULTI, EXEC and DISCARD would catch the commands of others in the transaction; send the commands \
-    as one request with JR_REQUEST_ATOMIC";
+const AUTH: &str = "AUTH would change the user of everybody on this connection, now or later; set the options username \
+    and password";
+const HELLO: &str = "HELLO would change the protocol and the user of everybody on this connection, now or later; set the \
+    options protocol, username and password";
+const RESET: &str = "RESET would undo the handshake of a connection that others use, now or later; there is nothing to \
+    reset on a shared connection, and a lease (jr_client_lease) is reset by freeing it";
+const QUIT: &str = "QUIT would close a connection under those who use it; use jr_client_close or jr_client_free";
+const MULTI: &str = "MULTI, EXEC and DISCARD one by one would catch whatever is sent between them; send the commands as \
+    one request with JR_REQUEST_ATOMIC";
 const WATCH: &str = "WATCH needs a connection of its own, which shared clients do not give; use a lease \
     (jr_client_lease)";
 const UNWATCH: &str = "UNWATCH belongs to the connection that watches, which is not a shared one; use a lease \
@@ -73,16 +89,16 @@ const UNWATCH: &str = "UNWATCH belongs to the connection that watches, which is 
 const REPLY: &str = "CLIENT REPLY would take away the replies that others wait for; submit without a queue or callback \
     to have the answer dropped";
 const TRACKING: &str = "CLIENT TRACKING and CLIENT CACHING would send the invalidations of one user to everybody on \
-    this connection; client-side caching needs a connection of its own, which shared clients do not give";
-const SETNAME: &str = "CLIENT SETNAME would be forgotten by the next reconnect; set the option client_name";
+    this connection, now or later; this version has no client-side caching";
+const SETNAME: &str = "CLIENT SETNAME would be forgotten by the next reconnect; set the option client_name, or use a \
+    lease (jr_client_lease)";
 const SETINFO: &str = "CLIENT SETINFO is sent in every handshake; see the option library_info";
-const NO_EVICT: &str = "CLIENT NO-EVICT would change how the server treats a connection that others use; it needs a \
-    connection of its own, which shared clients do not give";
-const NO_TOUCH: &str = "CLIENT NO-TOUCH would change what the commands of others do; it needs a connection of its own, \
-    which shared clients do not give";
+const NO_EVICT: &str = "CLIENT NO-EVICT would change how the server treats a connection that others use; use a lease \
+    (jr_client_lease)";
+const NO_TOUCH: &str = "CLIENT NO-TOUCH would change what the commands of others do; use a lease (jr_client_lease)";
 const CAPA: &str = "CLIENT CAPA tells the server what the client can do, which is for the handshake to say";
-const IMPORT_SOURCE: &str = "CLIENT IMPORT-SOURCE would change what the commands of others do; it needs a connection \
-    of its own, which shared clients do not give";
+const IMPORT_SOURCE: &str = "CLIENT IMPORT-SOURCE would change what the commands of others do; use a lease \
+    (jr_client_lease)";
 const READONLY: &str = "READONLY and READWRITE would change where the commands of others are answered; set \
     JR_REQUEST_REPLICA on the request that a replica may answer";
 const ASKING: &str = "ASKING would apply to whichever command comes next; redirections are followed without it";
@@ -94,23 +110,23 @@ const DEBUGGER: &str = "SCRIPT DEBUG would turn a connection that others use int
 /// By the name as it stands in the table.
 pub(super) const fn role(name: &str) -> Role {
     match name.as_bytes() {
-        b"SELECT" => Role::Refused(SELECT),
+        b"SELECT" => Role::Leased(Trace::Lasting, SELECT),
         b"AUTH" => Role::Refused(AUTH),
         b"HELLO" => Role::Refused(HELLO),
         b"RESET" => Role::Refused(RESET),
         b"QUIT" => Role::Refused(QUIT),
         b"MULTI" | b"EXEC" | b"DISCARD" => Role::Refused(MULTI),
-        b"WATCH" => Role::Refused(WATCH),
-        b"UNWATCH" => Role::Refused(UNWATCH),
+        b"WATCH" => Role::Leased(Trace::Watch, WATCH),
+        b"UNWATCH" => Role::Leased(Trace::Unwatch, UNWATCH),
         b"CLIENT|REPLY" => Role::Refused(REPLY),
         b"CLIENT|TRACKING" | b"CLIENT|CACHING" => Role::Refused(TRACKING),
-        b"CLIENT|SETNAME" => Role::Refused(SETNAME),
+        b"CLIENT|SETNAME" => Role::Leased(Trace::Lasting, SETNAME),
         b"CLIENT|SETINFO" => Role::Refused(SETINFO),
-        b"CLIENT|NO-EVICT" => Role::Refused(NO_EVICT),
-        b"CLIENT|NO-TOUCH" => Role::Refused(NO_TOUCH),
+        b"CLIENT|NO-EVICT" => Role::Leased(Trace::Lasting, NO_EVICT),
+        b"CLIENT|NO-TOUCH" => Role::Leased(Trace::Lasting, NO_TOUCH),
         b"CLIENT|CAPA" => Role::Refused(CAPA),
-        b"CLIENT|IMPORT-SOURCE" => Role::Refused(IMPORT_SOURCE),
-        b"READONLY" | b"READWRITE" => Role::Refused(READONLY),
+        b"CLIENT|IMPORT-SOURCE" => Role::Leased(Trace::Lasting, IMPORT_SOURCE),
+        b"READONLY" | b"READWRITE" => Role::Leased(Trace::Lasting, READONLY),
         b"ASKING" => Role::Refused(ASKING),
         b"SYNC" | b"PSYNC" | b"REPLCONF" => Role::Refused(REPLICATION),
         b"SCRIPT|DEBUG" => Role::Refused(DEBUGGER),
@@ -158,9 +174,10 @@ impl Role {
     pub(super) fn handling<A: AsRef<[u8]>>(self, args: &[A]) -> Handling {
         match self {
             Role::Ordinary => Handling::Ordinary,
-            Role::Refused(instead) => Handling::ConnectionState { instead },
+            Role::Refused(instead) => Handling::ConnectionState { instead, on_lease: None },
+            Role::Leased(trace, instead) => Handling::ConnectionState { instead, on_lease: Some(trace) },
             Role::Blocking(_) => Handling::Blocking,
-            Role::StreamRead if block_argument(args).is_some() => Handling::Blocking,
+            Role::StreamRead if block_position(args).is_some() => Handling::Blocking,
             Role::StreamRead => Handling::Ordinary,
             Role::Multishot => Handling::Multishot,
             Role::Monitor => Handling::Monitor,
@@ -171,19 +188,24 @@ impl Role {
     }
 
     pub(super) fn timeout<A: AsRef<[u8]>>(self, args: &[A]) -> Option<BlockingTimeout> {
+        let argument = args.get(self.timeout_position(args)?)?.as_ref();
         match self {
-            Role::Blocking(position) => {
-                let argument = match position {
-                    Some(position) => args.get(position)?,
-                    // A lone name has no timeout; its last argument is the name.
-                    None => args.get(1..)?.last()?,
-                };
-                let seconds: f64 = std::str::from_utf8(argument.as_ref()).ok()?.parse().ok()?;
+            Role::Blocking(_) => {
+                let seconds: f64 = std::str::from_utf8(argument).ok()?.parse().ok()?;
                 // The server refuses what is negative, infinite or does not fit, and answers at once.
                 wait(Duration::try_from_secs_f64(seconds).ok()?)
             }
-            Role::StreamRead => milliseconds(block_argument(args)?),
-            Role::OwnWrites(position) => milliseconds(args.get(position)?.as_ref()),
+            _ => milliseconds(argument),
+        }
+    }
+
+    /// Where its timeout stands, or would stand if there were enough arguments.
+    pub(super) fn timeout_position<A: AsRef<[u8]>>(self, args: &[A]) -> Option<usize> {
+        match self {
+            // A lone name has no timeout; its last argument is the name.
+            Role::Blocking(None) => args.len().checked_sub(1).filter(|last| *last > 0),
+            Role::Blocking(Some(position)) | Role::OwnWrites(position) => Some(position),
+            Role::StreamRead => block_position(args),
             _ => None,
         }
     }
@@ -197,21 +219,22 @@ fn milliseconds(text: &[u8]) -> Option<BlockingTimeout> {
     wait(Duration::from_millis(u64::try_from(number(text)?).ok()?))
 }
 
-/// What follows BLOCK among the options of XREAD and XREADGROUP, which end at STREAMS: a stream, a group or a
-/// consumer may well be called "block".
-fn block_argument<A: AsRef<[u8]>>(args: &[A]) -> Option<&[u8]> {
-    let mut options = args.iter().skip(1).map(AsRef::as_ref);
-    while let Some(option) = options.next() {
+/// Where the time after BLOCK stands among the options of XREAD and XREADGROUP, which end at STREAMS: a stream, a group
+/// or a consumer may well be called "block".
+fn block_position<A: AsRef<[u8]>>(args: &[A]) -> Option<usize> {
+    let mut at = 1;
+    while let Some(option) = args.get(at).map(AsRef::as_ref) {
         let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
         if is("BLOCK") {
-            return options.next();
+            return Some(at + 1).filter(|position| *position < args.len());
         } else if is("STREAMS") {
             return None;
-        } else if is("GROUP") {
-            options.nth(1);
-        } else if is("COUNT") || is("CLAIM") {
-            options.next();
         }
+        at += match () {
+            () if is("GROUP") => 3,
+            () if is("COUNT") || is("CLAIM") => 2,
+            () => 1,
+        };
     }
     None
 }

@@ -47,6 +47,9 @@ fn what_is_unknown() {
     assert_eq!(find::<&str>(&[]).map(|command| command.name), None);
     assert_eq!(find(&[[0xff_u8; 100]]).map(|command| command.name), None);
     assert_eq!(handling(&["nonsense"]), Handling::Ordinary);
+    let is_whole = |line: &str| find(&words(line)).is_some_and(|command| command.is_whole(&words(line)));
+    assert!(["get k", "client id", "client"].into_iter().all(is_whole));
+    assert!(!["nonsense k", "client nonsense", ""].into_iter().any(is_whole));
     assert!(!is_read_only(&["nonsense"]));
     assert_eq!(keys(&["nonsense", "key"]).count(), 0);
 }
@@ -69,10 +72,10 @@ fn connection_state_is_refused_with_the_replacement() {
         ("CLIENT CACHING YES", "client-side caching"),
         ("client setname x", "client_name"),
         ("CLIENT SETINFO LIB-NAME x", "library_info"),
-        ("CLIENT NO-EVICT ON", "connection of its own"),
-        ("CLIENT NO-TOUCH ON", "connection of its own"),
+        ("CLIENT NO-EVICT ON", "jr_client_lease"),
+        ("CLIENT NO-TOUCH ON", "jr_client_lease"),
         ("CLIENT CAPA redirect", "handshake"),
-        ("CLIENT IMPORT-SOURCE ON", "connection of its own"),
+        ("CLIENT IMPORT-SOURCE ON", "jr_client_lease"),
         ("READONLY", "JR_REQUEST_REPLICA"),
         ("READWRITE", "JR_REQUEST_REPLICA"),
         ("ASKING", "redirections"),
@@ -82,7 +85,7 @@ fn connection_state_is_refused_with_the_replacement() {
         ("SCRIPT DEBUG YES", "redis-cli"),
     ] {
         match handling(&words(line)) {
-            Handling::ConnectionState { instead: sentence } => {
+            Handling::ConnectionState { instead: sentence, .. } => {
                 assert!(sentence.contains(instead), "{line}: {sentence}");
                 assert!(!sentence.contains("  ") && !sentence.ends_with('.'), "{sentence}");
             }
@@ -147,6 +150,8 @@ fn blocking_commands_and_their_timeouts() {
     ] {
         assert_eq!(handling(&words(line)), Handling::Blocking, "{line}");
         assert_eq!(blocking_timeout(&words(line)), timeout, "{line}");
+        let argument = timeout_position(&words(line)).map(|position| words(line)[position]);
+        assert!(timeout.is_none() || argument.is_some(), "{line}");
     }
     assert_eq!(blocking_timeout(&words("WAIT 1 500")), after(500));
     assert_eq!(blocking_timeout(&words("WAITAOF 1 1 500")), after(500));

@@ -1,0 +1,50 @@
+//! A lease: a dedicated connection that one handle has to itself, from its first command until it is freed or lost.
+//!
+//! Invariant: nothing of a lease is ever sent over a second connection once the server may have run some of it.
+
+use std::sync::Arc;
+
+use super::completion::Destination;
+use super::core::{Core, Phase, closed};
+use super::tenant::{Kind, Tenant};
+use crate::error::Error;
+use crate::topology::standalone::TenantId;
+
+/// The right to a connection; it ends with this value.
+pub struct Lease<D: Destination> {
+    core: Arc<Core<D>>,
+    tenant: TenantId,
+}
+
+impl<D: Destination> Lease<D> {
+    /// Of a connection to a database, which is looked for when the first command comes.
+    pub fn new(core: &Arc<Core<D>>, database: u32) -> Result<Lease<D>, Error> {
+        let mut state = core.state.lock();
+        if state.phase == Phase::Closed {
+            return Err(closed());
+        }
+        let tenant = state.tenants.add(Tenant::new(Kind::Lease { open: true }, database));
+        Ok(Lease { core: Arc::clone(core), tenant })
+    }
+
+    /// Who it is among those who have dedicated connections.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Nothing more will be asked of it. What is under way still ends; then somebody else gets the connection or, if it
+    /// may be not as it was, it is closed.
+    pub fn end(&self) {
+        let mut state = self.core.state.lock();
+        if let Some(tenant) = state.tenants.get(self.tenant) {
+            tenant.end();
+            self.core.move_on(&mut state, self.tenant);
+        }
+    }
+}
+
+impl<D: Destination> Drop for Lease<D> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

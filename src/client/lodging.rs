@@ -1,0 +1,138 @@
+//! The way of a request to a dedicated connection: to what its tenant sends or, if that has no connection or the server
+//! waits with another command of it, to what it holds.
+
+use std::sync::Arc;
+
+use super::admission::Admission;
+use super::completion::{Destination, Responder, Verdict};
+use super::core::{Core, State, closed};
+use super::pending::{NOWHERE, Pending};
+use super::plan::{Plan, Prepared};
+use super::request::{Place, Request, in_millis};
+use super::tenant::{Kind, Stay, Tenant};
+use crate::connection::link::Link;
+use crate::connection::pipeline::{Pipeline, Ticket};
+use crate::connection::quota::Load;
+use crate::connection::submission::Next;
+use crate::connection::turn::Submitter;
+use crate::error::{Error, Outcome, Status};
+use crate::topology::Route;
+
+impl<D: Destination> Core<D> {
+    /// Accepts a request for a dedicated connection or says why not.
+    pub(super) fn accept_dedicated<A: AsRef<[u8]>>(
+        &self,
+        place: Place<'_>,
+        request: &Request<'_, A>,
+        admission: &Admission,
+        destination: D,
+        by: Submitter,
+    ) -> Result<(u64, Next), Error> {
+        let wrong = |sentence: &str| Err(Error::new(Status::Argument, sentence));
+        if place.lease.is_some() && request.route != Route::ByKey {
+            return wrong("a lease has one connection, so its requests have no route");
+        }
+        if request.route.is_several() {
+            return wrong("a route to several nodes takes no request that needs a connection of its own");
+        }
+        if !self.topology.serves(request.route, place.link)? {
+            return wrong("the route leads to no node, where a request that needs a connection of its own needs one");
+        }
+        let prepared = self.prepare(Plan::of(request.commands, request.atomic))?;
+        let timeout = admission.timeout(request.timeout, self.config.command_timeout).map(in_millis);
+        let due = timeout.map(|timeout| self.clock.due(timeout));
+        let mut state = self.state.lock();
+        let ticket = self.reserve(&mut state)?;
+        let lost = place.lease.and_then(|lease| state.tenants.get(lease)?.lost.clone());
+        if let Some(error) = lost {
+            let verdict = Verdict::failed(&error, Outcome::NotRun);
+            return Ok(self.answer_at_once(state, ticket, place.link, destination, verdict));
+        }
+        let lodged = self.lodge(&mut state, place, ticket, admission, &prepared, by);
+        let (link, sequence, next, stay) = lodged.inspect_err(|_| state.requests.give_back(ticket))?;
+        let pending = Pending {
+            responder: Responder::new(ticket.0, destination),
+            link: Arc::clone(&link),
+            sequence,
+            work: prepared.plan.work(sequence),
+            timeout: timeout.unwrap_or_default(),
+            attempts: 0,
+            idempotent: request.idempotent,
+            stay: Some(Box::new(stay)),
+        };
+        state.requests.fill(ticket, pending);
+        let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
+        drop(state);
+        if matches!(next, Next::Wake) {
+            link.wake();
+        }
+        if is_earlier {
+            self.clock.wake();
+        }
+        Ok((ticket.0, next))
+    }
+
+    /// Finds a tenant for a request, and the request its place there.
+    fn lodge<A: AsRef<[u8]>>(
+        &self,
+        state: &mut State<D>,
+        place: Place<'_>,
+        ticket: Ticket,
+        admission: &Admission,
+        prepared: &Prepared<'_, A>,
+        by: Submitter,
+    ) -> Result<(Arc<Link>, u64, Next, Stay), Error> {
+        let database = place.link.database();
+        let id = place.lease.unwrap_or_else(|| state.tenants.add(Tenant::new(Kind::Request, database)));
+        let placed = self.seat(state, id).and_then(|()| {
+            let State { tenants, requests, held, .. } = &mut *state;
+            let tenant = tenants.get(id).ok_or_else(closed)?;
+            let Admission { blocks, whole, trace, .. } = *admission;
+            let number = tenant.next_number();
+            let mut stay = Stay { tenant: id, held: Vec::new(), blocks, whole, number, trace, given_up: None };
+            let (link, sequence, next) = match tenant.free_link().cloned() {
+                Some(link) => {
+                    // Whoever takes from a queue looks after shared connections only.
+                    let by = if by == Submitter::Caller { by } else { Submitter::Other };
+                    let mut submission = link.submission(by);
+                    let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
+                    let sequence = submission.append(prepared.load(), append)?;
+                    let next = submission.end();
+                    tenant.residue.sent(number, trace);
+                    if blocks {
+                        tenant.blocking = Some(ticket);
+                    }
+                    (link, sequence, next)
+                }
+                None => {
+                    if !held.fits(prepared.load()) {
+                        return Err(self.too_much_is_held(held.load()));
+                    }
+                    stay.held = prepared.units(ticket)?;
+                    held.add(&stay.held);
+                    tenant.hold(ticket, |ticket| requests.is_over(ticket));
+                    (Arc::clone(place.link), NOWHERE, Next::Nothing)
+                }
+            };
+            tenant.requests += 1;
+            Ok((link, sequence, next, stay))
+        });
+        if placed.is_err() {
+            // Nobody needs a tenant without a request.
+            self.move_on(state, id);
+        }
+        placed
+    }
+
+    fn too_much_is_held(&self, held: Load) -> Error {
+        let Load { requests, bytes } = held;
+        Error::new(
+            Status::Full,
+            format!(
+                "{requests} requests with {bytes} bytes wait for dedicated connections already (limits: max_requests {}, \
+                 max_request_bytes {})",
+                self.config.max_requests, self.config.max_request_bytes,
+            ),
+        )
+    }
+}
