@@ -3,6 +3,8 @@
 //! Invariant: a [`Responder`] delivers exactly one final completion: `finish` consumes it, and one that is dropped
 //! delivers an error, so that no forgotten path can leave a caller waiting.
 
+use smallvec::SmallVec;
+
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 
@@ -26,17 +28,25 @@ pub struct Completion {
     pub reply: Reply,
 }
 
+/// A final completion and where it goes.
+#[derive(Debug)]
+pub struct Delivery<D> {
+    /// Where it goes.
+    pub destination: D,
+    /// What came of the request.
+    pub completion: Completion,
+}
+
+/// What ended together; one is the rule where callers wait, and costs no memory.
+pub type Deliveries<D> = SmallVec<[Delivery<D>; 1]>;
+
 /// Where completions go. Called from library threads and from those of the user; it must neither wait nor call the
 /// client back, but only put the completion where somebody else will find it.
-pub trait Destination: Send + 'static {
-    /// Takes a completion; false if it carries [`MORE`] and there is no room for it. To be announced.
-    fn deliver(&self, completion: Completion) -> bool;
-    /// Wakes whoever waits for what was delivered since the last time; for destinations that gather.
-    fn announce(&self) {}
-    /// Whether announcing one announces the other.
-    fn is_beside(&self, _other: &Self) -> bool {
-        false
-    }
+pub trait Destination: Sized + Send + 'static {
+    /// Takes final completions, in order, and wakes whoever waits for them; none is left.
+    fn deliver(deliveries: &mut Deliveries<Self>);
+    /// Takes a completion that more will follow; false if there is no room for it.
+    fn deliver_more(&self, completion: Completion) -> bool;
 }
 
 /// The status, outcome and reply of a request that is over.
@@ -76,9 +86,9 @@ impl<D: Destination> Responder<D> {
         Responder { destination: Some(destination), request, dropped: false }
     }
 
-    /// The final completion; gives the destination, which is still to be announced.
-    pub fn finish(mut self, verdict: Verdict) -> Option<D> {
-        self.deliver(verdict)
+    /// The final completion, to be delivered.
+    pub fn finish(mut self, verdict: Verdict) -> Option<Delivery<D>> {
+        self.end(verdict)
     }
 
     /// A completion that is not the last; remembers if there was no room for it.
@@ -86,16 +96,14 @@ impl<D: Destination> Responder<D> {
         let Some(destination) = &self.destination else { return };
         let flags = MORE | Outcome::Answered.bit() | flags | if self.dropped { DROPPED } else { 0 };
         let completion = Completion { request: self.request, status: Status::Ok, flags, reply };
-        self.dropped = !destination.deliver(completion);
-        destination.announce();
+        self.dropped = !destination.deliver_more(completion);
     }
 
-    fn deliver(&mut self, verdict: Verdict) -> Option<D> {
+    fn end(&mut self, verdict: Verdict) -> Option<Delivery<D>> {
         let destination = self.destination.take()?;
         let Verdict { status, outcome, reply } = verdict;
         let flags = outcome.bit() | if self.dropped { DROPPED } else { 0 };
-        destination.deliver(Completion { request: self.request, status, flags, reply });
-        Some(destination)
+        Some(Delivery { destination, completion: Completion { request: self.request, status, flags, reply } })
     }
 }
 
@@ -103,7 +111,7 @@ impl<D: Destination> Drop for Responder<D> {
     fn drop(&mut self) {
         if self.destination.is_some() {
             let error = Error::new(Status::Internal, "the request was forgotten; please report this");
-            self.deliver(Verdict::failed(&error, Outcome::Unknown)).inspect(D::announce);
+            D::deliver(&mut self.end(Verdict::failed(&error, Outcome::Unknown)).into_iter().collect());
         }
     }
 }

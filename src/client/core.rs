@@ -1,15 +1,15 @@
 //! What all handles of a client share: the requests under way, and how they end.
 //!
 //! Locks are taken in this order: state, then what lies below (a link's outgoing bytes, scripts). Completions are
-//! delivered after the state was unlocked; `delivering` counts those that are on their way.
+//! delivered after the state was unlocked; those that were taken and not delivered are on their way.
 
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Weak};
 use std::time::{Duration, Instant};
 
-use super::completion::{Destination, Responder, Verdict};
+use super::completion::{Deliveries, Delivery, Destination, Verdict};
 use super::deadline::Deadlines;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::script::Scripts;
@@ -41,6 +41,8 @@ pub(super) struct State<D: Destination> {
     pub(super) listeners: Vec<Ticket>,
     /// The tick at which the timer wakes up.
     pub(super) armed: u64,
+    /// Requests that were taken out to be completed.
+    pub(super) taken: u64,
 }
 
 /// The heart of a client.
@@ -53,14 +55,12 @@ pub struct Core<D: Destination> {
     runtime: Lock<Option<Arc<Runtime>>>,
     /// Disconnected when every task of this client has ended.
     tasks: Lock<Option<Receiver<()>>>,
-    delivering: AtomicUsize,
+    /// Completions that were delivered.
+    delivered: AtomicU64,
     settled: Condvar,
     /// As the phase says, without the lock.
     closed: AtomicBool,
 }
-
-/// A request that was taken out and how it ends.
-pub(super) type Finished<D> = (Responder<D>, Verdict);
 
 impl<D: Destination> Core<D> {
     /// Starts the tasks of a client.
@@ -82,12 +82,13 @@ impl<D: Destination> Core<D> {
                     phase: Phase::Open,
                     listeners: Vec::new(),
                     armed: u64::MAX,
+                    taken: 0,
                 }),
                 scripts: Lock::default(),
                 clock: Arc::default(),
                 runtime: Lock::new(Some(Arc::clone(&runtime))),
                 tasks: Lock::new(Some(tasks)),
-                delivering: AtomicUsize::new(0),
+                delivered: AtomicU64::new(0),
                 settled: Condvar::new(),
                 closed: AtomicBool::new(false),
             }
@@ -114,33 +115,23 @@ impl<D: Destination> Core<D> {
         if matches!(pending.work, Work::Events) {
             state.listeners.retain(|listener| *listener != ticket);
         }
-        self.delivering.fetch_add(1, Ordering::SeqCst);
+        state.taken += 1;
         Some(pending)
     }
 
     /// Delivers what ended. The state must not be locked.
-    pub(super) fn complete(&self, finished: impl IntoIterator<Item = Finished<D>>) {
-        let mut count = 0;
-        // Whoever is woken by the first of many would run at once, take that one, and sleep again.
-        let mut last: Option<D> = None;
-        for (responder, verdict) in finished {
-            count += 1;
-            let destination = responder.finish(verdict);
-            if let (Some(last), Some(destination)) = (&last, &destination)
-                && !destination.is_beside(last)
-            {
-                last.announce();
-            }
-            last = destination;
+    pub(super) fn complete(&self, mut deliveries: Deliveries<D>) {
+        let count = deliveries.len() as u64;
+        if count == 0 {
+            return;
         }
-        last.inspect(D::announce);
-        if count > 0 && self.delivering.fetch_sub(count, Ordering::SeqCst) == count {
-            // Whoever waits for this has closed the client first, and looks at the count with the state locked. (A
-            // notification is a system call, also where nobody waits.)
-            if self.closed.load(Ordering::SeqCst) {
-                drop(self.state.lock());
-                self.settled.notify_all();
-            }
+        D::deliver(&mut deliveries);
+        self.delivered.fetch_add(count, Ordering::SeqCst);
+        // Whoever waits for this has closed the client first, and looks at the count with the state locked. (A
+        // notification is a system call, also where nobody waits.)
+        if self.closed.load(Ordering::SeqCst) {
+            drop(self.state.lock());
+            self.settled.notify_all();
         }
     }
 
@@ -151,7 +142,7 @@ impl<D: Destination> Core<D> {
         pending: Pending<D>,
         status: Status,
         sentence: &dyn Fn(Outcome) -> String,
-    ) -> Finished<D> {
+    ) -> Option<Delivery<D>> {
         let Pending { responder, link, sequence, work, .. } = pending;
         let outcome = |sequence: u64| {
             let unsent = sequence == NOWHERE || link.withdraw(sequence);
@@ -174,7 +165,7 @@ impl<D: Destination> Core<D> {
         if link.has_room_again() {
             self.happened(&link, News::Writable);
         }
-        (responder, verdict)
+        responder.finish(verdict)
     }
 
     /// Ends one request; false if it is over already.
@@ -186,8 +177,7 @@ impl<D: Destination> Core<D> {
             Outcome::NotRun => format!("{address}: cancelled before it was sent"),
             _ => format!("{address}: cancelled after it was sent"),
         };
-        let finished = self.abort(pending, Status::Canceled, &sentence);
-        self.complete([finished]);
+        self.complete(self.abort(pending, Status::Canceled, &sentence).into_iter().collect());
         true
     }
 
@@ -200,7 +190,7 @@ impl<D: Destination> Core<D> {
         let taken: Vec<Pending<D>> = tickets.into_iter().filter_map(|ticket| self.take(&mut state, ticket)).collect();
         drop(state);
         let sentence = |_| "the client was closed".to_string();
-        self.complete(taken.into_iter().map(|pending| self.abort(pending, Status::Closed, &sentence)));
+        self.complete(taken.into_iter().filter_map(|pending| self.abort(pending, Status::Closed, &sentence)).collect());
     }
 
     /// Ends everything at once, without waiting for anything.
@@ -215,6 +205,8 @@ impl<D: Destination> Core<D> {
     pub(super) fn close(&self, timeout: Option<Duration>) -> bool {
         let until = timeout.map(|timeout| Instant::now() + timeout);
         self.end(|state| state.listeners.clone());
+        // Whoever takes from a queue may be the one who waits here.
+        self.topology.links().iter().for_each(|link| link.recall());
         let mut state = self.state.lock();
         while state.requests.len() > 0 {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -233,7 +225,7 @@ impl<D: Destination> Core<D> {
             while tasks.recv().is_ok() {}
         }
         let mut state = self.state.lock();
-        while self.delivering.load(Ordering::SeqCst) > 0 {
+        while self.delivered.load(Ordering::SeqCst) < state.taken {
             state = lock::wait(&self.settled, state);
         }
         drop(state);

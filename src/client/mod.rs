@@ -23,9 +23,10 @@ use self::completion::Destination;
 use self::core::Core;
 use self::request::Request;
 use crate::config::Config;
-use crate::connection::link::Link;
+use crate::connection::link::{Link, Next};
 use crate::connection::pipeline::Ticket;
 use crate::connection::stream::Dialer;
+use crate::connection::turn::Submitter;
 use crate::error::Error;
 use crate::protocol::reply::Reply;
 
@@ -64,9 +65,15 @@ impl<D: Destination> Client<D> {
     }
 
     /// Accepts a request: `destination` gets exactly one final completion, with the id that is returned. After an
-    /// error nothing was queued and `destination` gets nothing.
-    pub fn submit<A: AsRef<[u8]>>(&self, request: &Request<'_, A>, destination: D) -> Result<u64, Error> {
-        self.core.submit(&self.link, request, destination)
+    /// error nothing was queued and `destination` gets nothing. `by` tells who would read the answer without help, and
+    /// what is given with the id is then to be done; for [`Submitter::Other`] that is nothing.
+    pub fn submit<A: AsRef<[u8]>>(
+        &self,
+        request: &Request<'_, A>,
+        destination: D,
+        by: Submitter,
+    ) -> Result<(u64, Next), Error> {
+        self.core.submit(&self.link, request, destination, by)
     }
 
     /// As [`Client::submit`], for a caller who then waits for the completion: with nothing else under way, this thread

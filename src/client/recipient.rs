@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 
-use super::completion::{Destination, Verdict};
+use super::completion::{Deliveries, Destination, Verdict};
 use super::core::{Core, State};
 use super::event;
 use super::pending::Work;
@@ -94,18 +93,18 @@ impl<D: Destination> Core<D> {
         ticket: impl Fn(&T) -> Ticket,
         mut judge: impl FnMut(&mut State<D>, T) -> Option<Verdict>,
     ) {
-        let mut finished: SmallVec<[_; 1]> = SmallVec::new();
+        let mut deliveries = Deliveries::with_capacity(items.size_hint().0);
         let mut state = self.state.lock();
         for item in items {
             let ticket = ticket(&item);
             if let Some(verdict) = judge(&mut state, item)
                 && let Some(pending) = self.take(&mut state, ticket)
             {
-                finished.push((pending.responder, verdict));
+                deliveries.extend(pending.responder.finish(verdict));
             }
         }
         drop(state);
-        self.complete(finished);
+        self.complete(deliveries);
     }
 }
 

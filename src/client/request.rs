@@ -15,9 +15,9 @@ use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::script::Script;
 use super::timer::Clock;
 use super::transaction::{FRAME, Transaction};
-use crate::connection::lead::Lead;
-use crate::connection::link::Link;
+use crate::connection::link::{Link, Next};
 use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
+use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command::{self, Output};
@@ -164,11 +164,11 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
     }
 }
 
-/// When a request starts, in microseconds of the client's clock, and whether its caller is ready to write and read.
+/// When a request starts, in microseconds of the client's clock, and who would read its answer.
 #[derive(Clone, Copy)]
 struct Start {
     now: u64,
-    leads: bool,
+    by: Submitter,
 }
 
 /// Whether a command may go on a shared connection; a sentence that says why not.
@@ -194,14 +194,15 @@ fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
 }
 
 impl<D: Destination> Core<D> {
-    /// Accepts a request or says why not; the background writes it and reads the answer.
+    /// Accepts a request or says why not; gives its id and what is to be done now: see [`Link::submit`].
     pub(super) fn submit<A: AsRef<[u8]>>(
         &self,
         link: &Arc<Link>,
         request: &Request<'_, A>,
         destination: D,
-    ) -> Result<u64, Error> {
-        self.accept(link, request, destination, Start { now: self.clock.micros(), leads: false }).map(|(id, _)| id)
+        by: Submitter,
+    ) -> Result<(u64, Next), Error> {
+        self.accept(link, request, destination, Start { now: self.clock.micros(), by })
     }
 
     /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
@@ -214,11 +215,11 @@ impl<D: Destination> Core<D> {
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
         let now = self.clock.micros();
-        let (id, lead) = self.accept(link, request, destination, Start { now, leads: true })?;
-        if let Some(lead) = lead {
+        let (id, next) = self.accept(link, request, destination, Start { now, by: Submitter::Caller })?;
+        if let Next::Lead(lead) = next {
             let patience = self.config.dead_after / 4;
             let deadline = self.timeout_of(request).unwrap_or(patience);
-            lead.drive(self, patience.min(deadline), now, is_done);
+            lead.drive(patience.min(deadline), now, is_done);
         }
         Ok(id)
     }
@@ -229,7 +230,7 @@ impl<D: Destination> Core<D> {
         request: &Request<'_, A>,
         destination: D,
         start: Start,
-    ) -> Result<(u64, Option<Lead>), Error> {
+    ) -> Result<(u64, Next), Error> {
         let refused = |sentence| Error::new(Status::Refused, sentence);
         let mut script = None;
         let plan = match request.commands {
@@ -254,7 +255,7 @@ impl<D: Destination> Core<D> {
             return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
         }
         if !self.topology.serves(request.route, link)? {
-            return self.answer_of_nobody(link, destination).map(|id| (id, None));
+            return self.answer_of_nobody(link, destination).map(|id| (id, Next::Nothing));
         }
         let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
         if prepared.lengths.as_slice().len() > self.config.max_requests {
@@ -294,18 +295,14 @@ impl<D: Destination> Core<D> {
         work: impl FnOnce(u64) -> Work,
         destination: D,
         start: Start,
-    ) -> Result<(u64, Option<Lead>), Error> {
+    ) -> Result<(u64, Next), Error> {
         let timeout = self.timeout_of(request);
         let due = timeout.map(|timeout| Clock::tick_after(start.now, timeout));
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
         let (slots, bytes) = (prepared.lengths.as_slice().len(), prepared.total);
         let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
-        let appended = match start.leads {
-            true => link.submit_and_lead(slots, bytes, append),
-            false => link.submit(slots, bytes, append).map(|sequence| (sequence, None)),
-        };
-        let (sequence, lead) = match appended {
+        let (sequence, next) = match link.submit(slots, bytes, start.by, append) {
             Ok(appended) => appended,
             Err(error) => {
                 state.requests.give_back(ticket);
@@ -324,13 +321,13 @@ impl<D: Destination> Core<D> {
         state.requests.fill(ticket, pending);
         let earlier = due.is_some_and(|due| self.set_deadline(&mut state, ticket, due));
         drop(state);
-        if lead.is_none() {
+        if matches!(next, Next::Wake) {
             link.wake();
         }
         if earlier {
             self.clock.wake();
         }
-        Ok((ticket.0, lead))
+        Ok((ticket.0, next))
     }
 
     /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
@@ -353,7 +350,7 @@ impl<D: Destination> Core<D> {
         state.requests.fill(ticket, pending);
         let taken = self.take(&mut state, ticket);
         drop(state);
-        self.complete(taken.into_iter().map(|pending| (pending.responder, gather.finish())));
+        self.complete(taken.into_iter().filter_map(|pending| pending.responder.finish(gather.finish())).collect());
         Ok(ticket.0)
     }
 

@@ -134,7 +134,7 @@ impl<D: Destination> Core<D> {
         let tickets: Vec<_> = due.iter().filter_map(|index| state.requests.at(*index)).collect();
         let taken: Vec<_> = tickets.into_iter().filter_map(|ticket| self.take(&mut state, ticket)).collect();
         drop(state);
-        let finished = taken.into_iter().map(|pending| {
+        let deliveries = taken.into_iter().filter_map(|pending| {
             let (link, timeout) = (Arc::clone(&pending.link), pending.timeout);
             let sentence = |outcome| {
                 let standing = link.standing();
@@ -150,7 +150,7 @@ impl<D: Destination> Core<D> {
             };
             self.abort(pending, Status::Timeout, &sentence)
         });
-        self.complete(finished);
+        self.complete(deliveries.collect());
         due.len()
     }
 

@@ -15,7 +15,7 @@ use super::reconnect::Schedule;
 use super::silence::Verdict;
 use super::stream::{Dialer, Stream, reason};
 use super::traffic::{CLOSED, Connection, Read};
-use super::watch::{Callers, Watch};
+use super::watch::{Deputies, Watch};
 use crate::address::Address;
 use crate::config::{Config, ConnectRetries};
 use crate::error::{Error, Status};
@@ -47,7 +47,7 @@ pub struct Opening {
 /// Opens a link to the configured endpoints: it starts dialling, and ends when closed or when its recipient is gone.
 pub fn open(opening: Opening, database: u32, runtime: &Runtime) -> Arc<Link> {
     let Opening { config, dialer, recipient, alive } = opening;
-    let link = Arc::new(Link::new(config, database));
+    let link = Arc::new(Link::new(config, database, recipient.clone()));
     let driver = Driver {
         schedule: Schedule::new(link.config.reconnect_delay, link.config.reconnect_delay_max),
         link: Arc::clone(&link),
@@ -232,7 +232,7 @@ impl Driver {
     async fn serve(&self, connection: &Arc<Connection>) -> Ending {
         let link = &*self.link;
         let mut watch = Watch::new(self.dialer.is_none());
-        let mut callers = Callers::default();
+        let mut deputies = Deputies::default();
         loop {
             if self.is_over() {
                 return Ending::Closed;
@@ -244,7 +244,7 @@ impl Driver {
             if renewing && link.disconnect_if_idle() {
                 return Ending::Renewed;
             }
-            // A caller who is about to write looks first whether the connection is still there.
+            // A caller who is about to write looks first whether the connection is still there; takers write for themselves.
             let may_write = !renewing && link.background_writes();
             let writable = match if may_write { link.flush(connection) } else { Ok(true) } {
                 Ok(writable) => writable,
@@ -253,7 +253,7 @@ impl Driver {
             };
             link.set_blocked(!writable);
             watch.begin_or_end(link);
-            callers.observe(link);
+            deputies.observe(link, connection);
             link.asleep.store(true, Ordering::SeqCst);
             if writable && !renewing && link.background_writes() && link.is_unsent() {
                 link.asleep.store(false, Ordering::SeqCst);
@@ -264,7 +264,7 @@ impl Driver {
                 ready = connection.stream.ready() => {
                     link.asleep.store(false, Ordering::SeqCst);
                     let Ok(mut ready) = ready else { return Ending::Closed };
-                    if callers.read && connection.stream.is_at_end() {
+                    if deputies.read && connection.stream.is_at_end() {
                         return Ending::Broken(Error::new(Status::Lost, CLOSED));
                     }
                     match self.read(connection) {
@@ -282,7 +282,7 @@ impl Driver {
                         return Ending::Broken(error);
                     }
                 }
-                () = sleep_until(callers.look_at.into()), if callers.read => callers.look(link),
+                () = sleep_until(deputies.look_at.into()), if deputies.read => deputies.look(link, connection),
             }
             link.asleep.store(false, Ordering::SeqCst);
         }

@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::link::Link;
-use super::recipient::Recipient;
 use super::traffic::{CLOSED, Connection, Read};
 use super::turn::Change;
 use crate::error::{Error, Status};
@@ -17,7 +16,8 @@ use crate::error::{Error, Status};
 /// So many microseconds after the last call began a connection is looked at before it is written to.
 const IDLE: u64 = 200;
 
-/// The turn to read from a link.
+/// The turn to write to a link and to read from it.
+#[derive(Debug)]
 pub struct Lead {
     link: Arc<Link>,
     connection: Arc<Connection>,
@@ -30,7 +30,8 @@ impl Lead {
 
     /// Writes what waits and reads, for everybody, until `is_done`, but waits no longer than `patience` for bytes.
     /// Whatever goes wrong is left to the background. `now`: microseconds of any clock that all callers share.
-    pub fn drive(self, recipient: &dyn Recipient, patience: Duration, now: u64, is_done: impl Fn() -> bool) {
+    pub fn drive(self, patience: Duration, now: u64, is_done: impl Fn() -> bool) {
+        let Some(recipient) = self.link.recipient.upgrade() else { return };
         let mut incoming = self.connection.incoming.lock();
         // The server may have hung up unnoticed. In a row of calls not to look saves a system call each.
         let was_idle = now.saturating_sub(self.connection.led.swap(now, Ordering::Relaxed)) > IDLE;
@@ -43,7 +44,7 @@ impl Lead {
         }
         self.be_patient(patience);
         while !is_done() {
-            match self.link.read(&self.connection, &mut incoming, recipient, true) {
+            match self.link.read(&self.connection, &mut incoming, &*recipient, true) {
                 Ok(Read::Nothing) => return,
                 Ok(_) if is_done() || !self.link.is_in_flight() => return,
                 Ok(_) => {}

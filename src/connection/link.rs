@@ -1,11 +1,12 @@
 //! One connection to one server, through all its deaths: what is given to it is sent in order, and its owner, the
 //! [`super::recipient::Recipient`], hears of every reply and every loss. The link belongs to no thread: the background writes and reads
-//! ([`super::driver`]), or a caller does it for itself ([`super::lead`]).
+//! ([`super::driver`]), a caller does it for itself ([`super::lead`]), or whoever takes from a queue
+//! ([`super::tenure`]).
 //!
 //! Locks are taken in this order: incoming, (the recipient's own), writer, outgoing.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
@@ -17,8 +18,10 @@ use super::handshake::Greeting;
 use super::lead::Lead;
 use super::outgoing::Outgoing;
 use super::pipeline::{Addressee, Limits, Lost, Pipeline, Ticket};
+use super::recipient::Recipient;
+use super::tenure::Tenure;
 use super::traffic::Connection;
-use super::turn::{Change, Turn};
+use super::turn::{Change, Role, Submitter, Turn};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
@@ -56,9 +59,25 @@ pub struct Standing {
 #[derive(Debug, Default)]
 pub(super) struct Sample(pub(super) Option<(u64, Instant)>);
 
+/// What whoever submitted has to do when it has let go of its locks.
+#[derive(Debug)]
+pub enum Next {
+    /// Nothing: somebody is about to write it.
+    Nothing,
+    /// Wake the background, with [`Link::wake`].
+    Wake,
+    /// Write and read for itself.
+    Lead(Lead),
+    /// Let somebody take from the queue: there is something to write.
+    Take,
+    /// As [`Next::Take`], and from now on whoever takes from the queue has this turn.
+    Begin(Tenure),
+}
+
 /// One connection to one server and database.
 pub struct Link {
     pub(super) config: Arc<Config>,
+    pub(super) recipient: Weak<dyn Recipient>,
     database: u32,
     pub(super) outgoing: Lock<Outgoing>,
     standing: Lock<Standing>,
@@ -82,11 +101,12 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(config: Arc<Config>, database: u32) -> Link {
+    pub(super) fn new(config: Arc<Config>, database: u32, recipient: Weak<dyn Recipient>) -> Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         let address = config.endpoints.first().map(ToString::to_string).unwrap_or_default();
         Link {
             config,
+            recipient,
             database,
             outgoing: Lock::new(Outgoing::new(limits)),
             standing: Lock::new(Standing { address, ..Standing::default() }),
@@ -121,62 +141,53 @@ impl Link {
         (outgoing.pipeline.waiting(), outgoing.pipeline.waiting_bytes())
     }
 
-    /// Appends a request: all its units or, when a limit is reached, none. `append` gets the pipeline. To be followed
-    /// by [`Link::wake`] when the caller has let go of its locks.
-    pub fn submit<T>(&self, slots: usize, bytes: usize, append: impl FnOnce(&mut Pipeline) -> T) -> Result<T, Error> {
-        let mut outgoing = self.outgoing.lock();
-        if !outgoing.pipeline.has_room(slots, bytes) {
-            return Err(self.is_full(&outgoing.pipeline));
-        }
-        let change = Self::joined(&mut outgoing);
-        outgoing.apply(change);
-        Ok(append(&mut outgoing.pipeline))
-    }
-
-    /// As [`Link::submit`], by a caller who waits for the answer and is ready to write and read for itself: with
-    /// `Some`, it has to, and the background is not to be woken.
-    pub fn submit_and_lead<T>(
+    /// Appends a request: all its units or, when a limit is reached, none. `append` gets the pipeline. `by` says who
+    /// would read the answer; what is to be done next is to be done when no lock is held.
+    pub fn submit<T>(
         self: &Arc<Self>,
         slots: usize,
         bytes: usize,
+        by: Submitter,
         append: impl FnOnce(&mut Pipeline) -> T,
-    ) -> Result<(T, Option<Lead>), Error> {
+    ) -> Result<(T, Next), Error> {
         let mut outgoing = self.outgoing.lock();
         if !outgoing.pipeline.has_room(slots, bytes) {
             return Err(self.is_full(&outgoing.pipeline));
         }
-        let Some(connection) = outgoing.connection.clone().filter(|_| CAN_LOOK_AWAY && !self.is_ending()) else {
-            return Ok((append(&mut outgoing.pipeline), None));
-        };
-        let idle = outgoing.pipeline.is_idle();
-        let (leads, change) = outgoing.turn.offer(idle);
-        outgoing.apply(change);
+        let may_choose = CAN_LOOK_AWAY && outgoing.connection.is_some() && !self.is_ending();
+        let nothing_waits = !outgoing.pipeline.is_unsent();
+        let (role, change) = outgoing.submit(if may_choose { by } else { Submitter::Other });
         let appended = append(&mut outgoing.pipeline);
+        let next = match (role, &outgoing.connection) {
+            (Role::Caller, Some(connection)) => Next::Lead(Lead::new(Arc::clone(self), Arc::clone(connection))),
+            (Role::Queue { new: true }, Some(connection)) => {
+                let number = outgoing.turn.taken();
+                Next::Begin(Tenure::new(Arc::clone(self), Arc::clone(connection), number))
+            }
+            (Role::Queue { .. }, _) if nothing_waits => Next::Take,
+            (Role::Queue { .. }, _) => Next::Nothing,
+            _ => Next::Wake,
+        };
         drop(outgoing);
-        if change == Change::Leave {
-            // The background shall look now and then whether callers still read.
+        if change == Change::Leave || matches!(next, Next::Begin(_)) {
+            // The background shall look now and then whether somebody still reads.
             self.notify.notify_one();
         }
-        if leads {
+        if matches!(next, Next::Lead(_)) {
             self.counters.lone_calls.fetch_add(1, Ordering::Relaxed);
         }
-        Ok((appended, leads.then(|| Lead::new(Arc::clone(self), connection))))
+        Ok((appended, next))
     }
 
     /// Appends what was accepted before, whatever the limits say.
     pub fn submit_again(&self, to: Addressee, replies: u32, bytes: Bytes) -> u64 {
         let mut outgoing = self.outgoing.lock();
-        let change = Self::joined(&mut outgoing);
-        outgoing.apply(change);
+        // What this means for the background it finds when it is woken.
+        _ = outgoing.submit(Submitter::Other);
         let sequence = outgoing.pipeline.append_encoded(to, replies, bytes);
         drop(outgoing);
         self.wake();
         sequence
-    }
-
-    fn joined(outgoing: &mut Outgoing) -> Change {
-        let idle = outgoing.pipeline.is_idle();
-        outgoing.turn.join(idle)
     }
 
     fn is_full(&self, pipeline: &Pipeline) -> Error {
@@ -220,6 +231,7 @@ impl Link {
     /// Dials anew as soon as nothing is in flight: the server answered as if it had lost its role.
     pub fn renew(&self) {
         self.renewing.store(true, Ordering::SeqCst);
+        self.recall();
         self.notify.notify_one();
     }
 
@@ -292,26 +304,16 @@ impl Link {
         let words = ["PING"];
         let length = command::encoded_length(&words).unwrap_or_default();
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
-        self.outgoing.lock().pipeline.append(to, 1, length, |tail| command::encode(&words, tail))
+        let mut outgoing = self.outgoing.lock();
+        _ = outgoing.submit(Submitter::Other);
+        outgoing.pipeline.append(to, 1, length, |tail| command::encode(&words, tail))
     }
 
-    /// Whose turn it is: the background's, and how often callers took it.
-    pub(super) fn turn(&self) -> (bool, u64) {
-        let turn = &self.outgoing.lock().turn;
-        (turn.is_background(), turn.taken())
-    }
-
-    /// Whether the background writes what waits: else a caller is about to.
+    /// Whether the background writes what waits: else a caller or the takers of a queue are about to.
     pub(super) fn background_writes(&self) -> bool {
         let outgoing = self.outgoing.lock();
-        outgoing.turn.is_background() || outgoing.pipeline.is_in_flight()
-    }
-
-    /// No caller has read for a while: the background does.
-    pub(super) fn attend_if_nobody(&self) {
-        let mut outgoing = self.outgoing.lock();
-        let change = outgoing.turn.attend_if_nobody();
-        outgoing.apply(change);
+        let turn = &outgoing.turn;
+        turn.is_background() || (outgoing.pipeline.is_in_flight() && !turn.is_of_a_queue())
     }
 
     pub(super) fn is_unsent(&self) -> bool {

@@ -4,7 +4,8 @@
 //! * [`link`]: one connection through all its deaths; [`recipient`]: what it tells its owner.
 //! * [`pipeline`]: outgoing bytes and the FIFO of who waits; [`turn`]: whose turn it is to read; [`outgoing`]: both,
 //!   under their lock.
-//! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself.
+//! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself;
+//!   [`tenure`]: whoever takes from a queue does.
 //! * [`stream`]: a socket; [`attention`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
 //! * [`handshake`], [`reconnect`], [`silence`], [`watch`]: the first words, when to dial again, when a server is dead.
 
@@ -20,6 +21,7 @@ pub mod recipient;
 pub mod reconnect;
 pub mod silence;
 pub mod stream;
+pub mod tenure;
 pub mod traffic;
 pub mod turn;
 pub mod watch;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::attention::Attention;
 use super::pipeline::{Limits, Pipeline};
 use super::traffic::Connection;
-use super::turn::{Change, Turn};
+use super::turn::{Change, Role, Submitter, Turn};
 
 /// What is locked together.
 pub(super) struct Outgoing {
@@ -27,6 +27,18 @@ impl Outgoing {
     /// Whether this connection carries the bytes.
     pub(super) fn belongs_to(&self, connection: &Arc<Connection>) -> bool {
         self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
+    }
+
+    /// Whether the takers of a queue still have this turn on this connection.
+    pub(super) fn is_tenure(&self, number: u64, connection: &Arc<Connection>) -> bool {
+        self.turn.is_tenure(number) && self.belongs_to(connection)
+    }
+
+    /// Somebody submits: who writes it, and whether that is new to the background.
+    pub(super) fn submit(&mut self, by: Submitter) -> (Role, Change) {
+        let (role, change) = self.turn.submit(by, self.pipeline.under_way());
+        self.apply(change);
+        (role, change)
     }
 
     /// Tells the kernel what the background is to hear of. (What goes wrong here goes wrong with the socket, which

@@ -8,6 +8,8 @@ use std::mem;
 
 use bytes::{Bytes, BytesMut};
 
+use super::turn::UnderWay;
+
 #[cfg(test)]
 mod tests;
 
@@ -165,6 +167,12 @@ impl Pipeline {
     /// Whether nothing is under way: no reply is owed and no byte waits.
     pub fn is_idle(&self) -> bool {
         self.slots.is_empty()
+    }
+
+    /// What is under way.
+    pub fn under_way(&self) -> UnderWay {
+        let oldest = self.slots.front().map_or(self.next_sequence, |slot| slot.sequence);
+        UnderWay { oldest, next: self.next_sequence }
     }
 
     /// Whether a reply is owed.

@@ -4,7 +4,7 @@
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -106,11 +106,20 @@ impl Stream {
 
     /// Whether the other side has ended the connection and nothing is left to read.
     pub fn is_at_end(&self) -> bool {
-        let mut byte = [MaybeUninit::uninit()];
-        match self.receive_with(&mut byte, RecvFlags::DONTWAIT | RecvFlags::PEEK) {
-            Ok(received) => received.is_empty(),
+        match self.peek() {
+            Ok(received) => received == 0,
             Err(error) => error.kind() != io::ErrorKind::WouldBlock,
         }
+    }
+
+    /// Whether there is something to read.
+    pub fn has_bytes(&self) -> bool {
+        self.peek().is_ok_and(|received| received > 0)
+    }
+
+    fn peek(&self) -> io::Result<usize> {
+        let mut byte = [MaybeUninit::uninit()];
+        Ok(self.receive_with(&mut byte, RecvFlags::DONTWAIT | RecvFlags::PEEK)?.len())
     }
 
     /// Ends the connection, so that whoever waits on the socket wakes up.
@@ -126,6 +135,13 @@ impl Stream {
     /// Waits for what the background is told of. To be cleared when neither reading nor writing finds anything to do.
     pub async fn ready(&self) -> io::Result<AsyncFdReadyGuard<'_, Registered>> {
         self.events.ready().await
+    }
+}
+
+/// For waiting.
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

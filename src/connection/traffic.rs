@@ -2,7 +2,7 @@
 //! reply to the slot that waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{io, mem};
 
@@ -35,6 +35,16 @@ pub(super) struct Connection {
     pub(super) patience: AtomicU64,
     /// When a caller took the turn last, in microseconds of the callers' clock.
     pub(super) led: AtomicU64,
+    /// How often somebody who took from a queue came by.
+    pub(super) visits: AtomicU64,
+    /// Somebody who takes from a queue waits for bytes.
+    pub(super) awaited: AtomicBool,
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Connection").field("stream", &self.stream).finish_non_exhaustive()
+    }
 }
 
 pub(super) struct Incoming {
@@ -54,6 +64,8 @@ impl Connection {
             failure: Lock::default(),
             patience: AtomicU64::new(u64::MAX),
             led: AtomicU64::new(0),
+            visits: AtomicU64::new(0),
+            awaited: AtomicBool::new(false),
         }
     }
 }

@@ -1,14 +1,18 @@
-//! What the background keeps an eye on while a connection lives: whether the server is silent, and whether callers still
-//! read for themselves.
+//! What the background keeps an eye on while a connection lives: whether the server is silent, and whether those
+//! who read in its place still do.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::link::Link;
 use super::silence::Silence;
+use super::traffic::Connection;
 
-/// When no caller has read for this long, the background listens again.
+/// When nobody has read for this long, the background does.
 const CALLERS_PAUSE: Duration = Duration::from_millis(100);
+
+/// When bytes have waited for this long for whoever takes from a queue, the background sees to them.
+const TAKERS_PAUSE: Duration = Duration::from_millis(2);
 
 /// What a connection is watched with.
 pub(super) struct Watch {
@@ -42,37 +46,51 @@ impl Watch {
     }
 }
 
-/// Whether callers still read for themselves. When they have not for a while, the background reads again: it also hears
-/// of messages out of turn.
-pub(super) struct Callers {
+/// Who reads in the place of the background, and whether they still do. When they have not for a while, the background
+/// reads again: it also hears of messages out of turn, and it does not let the answers of a queue wait whose takers are
+/// busy with something else.
+pub(super) struct Deputies {
     pub(super) read: bool,
-    taken: u64,
+    of_a_queue: bool,
+    /// How often they came by.
+    signs: u64,
+    /// So many looks in a row saw no sign of them.
+    quiet: u32,
     pub(super) look_at: Instant,
 }
 
-impl Default for Callers {
-    fn default() -> Callers {
-        Callers { read: false, taken: 0, look_at: Instant::now() }
+impl Default for Deputies {
+    fn default() -> Deputies {
+        Deputies { read: false, of_a_queue: false, signs: 0, quiet: 0, look_at: Instant::now() }
     }
 }
 
-impl Callers {
-    /// Looks whether callers read.
-    pub(super) fn observe(&mut self, link: &Link) {
-        let (is_background, taken) = link.turn();
-        if is_background {
-            self.read = false;
-        } else if !self.read {
-            *self = Callers { read: true, taken, look_at: Instant::now() + CALLERS_PAUSE };
+impl Deputies {
+    /// Looks who reads.
+    pub(super) fn observe(&mut self, link: &Link, connection: &Connection) {
+        let (read, of_a_queue) = link.deputies();
+        if (read, of_a_queue) != (self.read, self.of_a_queue) {
+            *self = Deputies { read, of_a_queue, signs: link.signs(connection), quiet: 0, look_at: Instant::now() };
+            self.look_at += self.pause();
         }
     }
 
+    fn pause(&self) -> Duration {
+        if self.of_a_queue { TAKERS_PAUSE } else { CALLERS_PAUSE }
+    }
+
     /// It is time to look whether they still do.
-    pub(super) fn look(&mut self, link: &Link) {
-        let (_, taken) = link.turn();
-        if taken == self.taken {
-            link.attend_if_nobody();
+    pub(super) fn look(&mut self, link: &Link, connection: &Connection) {
+        let signs = link.signs(connection);
+        let came = std::mem::replace(&mut self.signs, signs) != signs;
+        self.quiet = if came { 0 } else { self.quiet + 1 };
+        self.look_at = Instant::now() + self.pause();
+        if came {
+            link.praise();
+        } else if self.pause() * self.quiet >= CALLERS_PAUSE {
+            link.recall();
+        } else if self.of_a_queue {
+            link.recall_from_absent(connection);
         }
-        *self = Callers { read: true, taken, look_at: Instant::now() + CALLERS_PAUSE };
     }
 }

@@ -4,12 +4,12 @@
 use std::collections::VecDeque;
 use std::ffi::{CString, c_void};
 use std::mem;
-use std::sync::{Arc, Condvar};
+use std::sync::{Arc, Condvar, MutexGuard};
 use std::thread::JoinHandle;
 
-use super::completion::jr_completion;
+use super::completion::{Function, jr_completion};
 use super::config::{Logger, level_of};
-use crate::client::completion::{Completion, MORE};
+use crate::client::completion::Completion;
 use crate::error::Error;
 use crate::lock::{self, Lock};
 use crate::protocol::reply::Reply;
@@ -17,8 +17,6 @@ use crate::runtime;
 
 /// So many messages for the logger wait at most; more are dropped.
 const LOGS: usize = 1024;
-
-type Function = unsafe extern "C" fn(*const jr_completion);
 
 enum Call {
     Completion(Function, jr_completion),
@@ -79,30 +77,23 @@ impl Callbacks {
         Ok(())
     }
 
-    /// Adds a call; the thread runs already.
-    pub(super) fn call(&self, function: Function, completion: jr_completion) -> bool {
-        self.line.add(Call::Completion(function, completion));
-        true
+    /// Adds calls; the thread runs already.
+    pub(super) fn call(&self, calls: impl Iterator<Item = (Function, jr_completion)>) {
+        let mut waiting = self.line.waiting.lock();
+        waiting.calls.extend(calls.map(|(function, completion)| Call::Completion(function, completion)));
+        self.line.wake(waiting);
     }
 
     /// Adds a message for the logger; false if too many wait.
     pub(super) fn log(&self, completion: Completion) -> bool {
         let mut waiting = self.line.waiting.lock();
-        if completion.flags & MORE == 0 || waiting.logs >= LOGS {
+        if waiting.logs >= LOGS {
             return false;
         }
         waiting.logs += 1;
-        drop(waiting);
-        self.line.add(Call::Log(completion.reply));
+        waiting.calls.push_back(Call::Log(completion.reply));
+        self.line.wake(waiting);
         true
-    }
-
-    /// Wakes the thread if it sleeps: calls were added.
-    pub(super) fn announce(&self) {
-        let sleeping = mem::take(&mut self.line.waiting.lock().sleeping);
-        if sleeping {
-            self.line.changed.notify_all();
-        }
     }
 
     /// Says that no call will be added any more. Calls that wait still run.
@@ -124,8 +115,13 @@ impl Callbacks {
 }
 
 impl Line {
-    fn add(&self, call: Call) {
-        self.waiting.lock().calls.push_back(call);
+    /// Wakes the thread if it sleeps: calls were added.
+    fn wake(&self, mut waiting: MutexGuard<'_, Waiting>) {
+        let sleeping = mem::take(&mut waiting.sleeping);
+        drop(waiting);
+        if sleeping {
+            self.changed.notify_all();
+        }
     }
 
     fn run(&self) {

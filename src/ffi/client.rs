@@ -13,6 +13,7 @@ use super::fork;
 use super::request::{JR_TIMEOUT_NONE, jr_request, read_request, to_target};
 use super::status::jr_status;
 use crate::client::Client;
+use crate::connection::link::Next;
 use crate::connection::stream::Dialer;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Node;
@@ -161,8 +162,9 @@ pub unsafe extern "C" fn jr_client_events(
         if request.queue.is_null() && request.callback.is_none() {
             return Err(Error::new(Status::Argument, "a request for events names a queue or a callback"));
         }
+        let listen = |target, _| Ok((client.client.listen(target)?, Next::Nothing));
         // SAFETY: as above.
-        let listening = unsafe { to_target(client, &request, |target| client.client.listen(target)) }?;
+        let listening = unsafe { to_target(client, &request, listen) }?;
         if let Some(id) = id {
             *id = listening;
         }

@@ -1,12 +1,13 @@
 //! The final answer as C sees it, and the places it can go to.
 
 use std::sync::Arc;
+use std::{iter, mem};
 
 use super::callback::Callbacks;
 use super::queue::Queue;
 use super::status::jr_status;
 use super::waiter::Waiter;
-use crate::client::completion::{self, Completion, Destination};
+use crate::client::completion::{self, Completion, Deliveries, Delivery, Destination};
 use crate::protocol::reply::Node;
 
 /// More completions of this request follow.
@@ -42,6 +43,9 @@ pub struct jr_completion {
 /// lives during the call, its reply until you free it. It may submit, cancel and free anything; it must not wait.
 pub type jr_callback = Option<unsafe extern "C" fn(completion: *const jr_completion)>;
 
+/// A callback that is there.
+pub(super) type Function = unsafe extern "C" fn(*const jr_completion);
+
 // SAFETY: the reply is owned by the completion alone, and a reply may move between threads.
 unsafe impl Send for jr_completion {}
 
@@ -57,35 +61,13 @@ impl jr_completion {
 pub(super) enum Target {
     Nowhere,
     Queue { queue: Arc<Queue>, user_data: u64, most: usize },
-    Callback { callbacks: Arc<Callbacks>, function: unsafe extern "C" fn(*const jr_completion), user_data: u64 },
+    Callback { callbacks: Arc<Callbacks>, function: Function, user_data: u64 },
     Waiter(Arc<Waiter>),
     Log(Arc<Callbacks>),
 }
 
-impl Destination for Target {
-    fn deliver(&self, completion: Completion) -> bool {
-        match self {
-            Target::Nowhere => true,
-            Target::Queue { queue, user_data, most } => queue.put(jr_completion::new(*user_data, completion), *most),
-            Target::Callback { callbacks, function, user_data } => {
-                callbacks.call(*function, jr_completion::new(*user_data, completion))
-            }
-            Target::Waiter(waiter) => {
-                waiter.wake(completion);
-                true
-            }
-            Target::Log(callbacks) => callbacks.log(completion),
-        }
-    }
-
-    fn announce(&self) {
-        match self {
-            Target::Nowhere | Target::Waiter(_) => {}
-            Target::Queue { queue, .. } => queue.announce(),
-            Target::Callback { callbacks, .. } | Target::Log(callbacks) => callbacks.announce(),
-        }
-    }
-
+impl Target {
+    /// Whether what is for one can be put together with what is for the other.
     fn is_beside(&self, other: &Target) -> bool {
         match (self, other) {
             (Target::Queue { queue, .. }, Target::Queue { queue: other, .. }) => Arc::ptr_eq(queue, other),
@@ -94,5 +76,54 @@ impl Destination for Target {
             }
             _ => false,
         }
+    }
+}
+
+impl Destination for Target {
+    fn deliver(deliveries: &mut Deliveries<Target>) {
+        let mut rest = mem::take(deliveries).into_iter();
+        while let Some(Delivery { destination, completion }) = rest.next() {
+            let beside = rest.as_slice().iter().take_while(|next| next.destination.is_beside(&destination)).count();
+            match destination {
+                Target::Nowhere | Target::Log(_) => {}
+                Target::Waiter(waiter) => waiter.wake(completion),
+                Target::Queue { queue, user_data, .. } => {
+                    let first = jr_completion::new(user_data, completion);
+                    let others = rest.by_ref().take(beside).filter_map(Delivery::for_queue);
+                    queue.put(iter::once(first).chain(others));
+                }
+                Target::Callback { callbacks, function, user_data } => {
+                    let first = (function, jr_completion::new(user_data, completion));
+                    let others = rest.by_ref().take(beside).filter_map(Delivery::for_callback);
+                    callbacks.call(iter::once(first).chain(others));
+                }
+            }
+        }
+    }
+
+    fn deliver_more(&self, completion: Completion) -> bool {
+        match self {
+            Target::Nowhere | Target::Waiter(_) => true,
+            Target::Queue { queue, user_data, most } => {
+                queue.put_message(jr_completion::new(*user_data, completion), *most)
+            }
+            Target::Callback { callbacks, function, user_data } => {
+                callbacks.call(iter::once((*function, jr_completion::new(*user_data, completion))));
+                true
+            }
+            Target::Log(callbacks) => callbacks.log(completion),
+        }
+    }
+}
+
+impl Delivery<Target> {
+    fn for_queue(self) -> Option<jr_completion> {
+        let Target::Queue { user_data, .. } = self.destination else { return None };
+        Some(jr_completion::new(user_data, self.completion))
+    }
+
+    fn for_callback(self) -> Option<(Function, jr_completion)> {
+        let Target::Callback { function, user_data, .. } = self.destination else { return None };
+        Some((function, jr_completion::new(user_data, self.completion)))
     }
 }

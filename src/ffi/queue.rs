@@ -1,17 +1,29 @@
-//! Where completions wait until somebody takes them.
+//! Where completions wait until somebody takes them. Whoever takes also writes and reads the connections on which all that
+//! is under way is for this queue.
 //!
-//! Invariant: the descriptor, once asked for, is readable exactly while there is something to take or a wake-up is due;
-//! what was put counts from its announcement on, and whoever puts announces.
+//! Invariant: the descriptor, once asked for, is readable exactly while there is something to take, to write or to read,
+//! or a wake-up is due. Locks: the queue's own comes after those of the client; nothing is driven under it.
+
+mod signal;
+mod takers;
 
 use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::io;
+use std::mem::{self, MaybeUninit};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, MutexGuard};
 use std::time::{Duration, Instant};
+
+use signal::Signal;
+use takers::{Alarm, Step, Takers};
 
 use super::boundary::{call, check_generation, check_may_wait, guard, null};
 use super::completion::{JR_COMPLETION_MORE, jr_completion};
 use super::{fork, reply};
+use crate::connection::link::Next;
+use crate::connection::tenure::Tenure;
+use crate::connection::turn::{QueueId, Submitter};
 use crate::error::{Error, Status};
 use crate::lock::{self, Lock};
 use crate::runtime;
@@ -20,90 +32,184 @@ use crate::runtime;
 pub struct jr_queue {
     pub(super) queue: Arc<Queue>,
     pub(super) generation: u32,
-    /// What jr_queue_fd gave, readable without the lock in the child of a fork; -1: nothing yet.
-    descriptor: AtomicI32,
 }
 
 /// The shared part: requests under way hold it as well.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Queue {
+    id: QueueId,
     held: Lock<Held>,
     arrived: Condvar,
+    /// Requests that were accepted and whose final completion was not taken.
+    owed: AtomicUsize,
+    /// Somebody takes, or waits for the descriptor.
+    attended: AtomicBool,
+    /// What the signal consists of, readable without the lock in the child of a fork; -1: nothing yet.
+    descriptors: [AtomicI32; 2],
 }
 
 #[derive(Debug, Default)]
 struct Held {
     completions: VecDeque<jr_completion>,
-    /// Requests that were accepted and whose final completion was not taken.
-    owed: usize,
     /// Completions in here that are not final.
     messages: usize,
-    /// Threads that sleep until there is something to take.
-    sleepers: usize,
-    woken: bool,
+    /// The connections to drive; those of a taker who drives are with him.
+    tenures: Vec<Tenure>,
+    takers: Takers,
     freed: bool,
-    signal: Option<Signal>,
+    signal: Option<Arc<Signal>>,
 }
 
 impl Queue {
+    fn new() -> Queue {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Queue {
+            id: QueueId(LAST.fetch_add(1, Ordering::Relaxed)),
+            held: Lock::default(),
+            arrived: Condvar::new(),
+            owed: AtomicUsize::new(0),
+            attended: AtomicBool::new(false),
+            descriptors: [const { AtomicI32::new(-1) }; 2],
+        }
+    }
+
     /// Room for the final completion of one more request.
     pub(super) fn reserve(&self, most: usize) -> Result<(), Error> {
-        let mut held = self.held.lock();
-        if held.owed >= most {
-            let sentence = format!("{} completions of this queue are owed or not taken (limit: max_unread)", held.owed);
-            return Err(Error::new(Status::Full, sentence));
+        let owed = self.owed.fetch_add(1, Ordering::Relaxed);
+        if owed < most {
+            return Ok(());
         }
-        held.owed += 1;
-        Ok(())
+        self.give_back();
+        let sentence = format!("{owed} completions of this queue are owed or not taken (limit: max_unread)");
+        Err(Error::new(Status::Full, sentence))
     }
 
     /// The request was not accepted.
     pub(super) fn give_back(&self) {
-        self.held.lock().owed -= 1;
+        self.owed.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Adds a completion. A message that is not final is refused when `most` of them wait.
-    pub(super) fn put(&self, completion: jr_completion, most: usize) -> bool {
+    /// Who would read the answer of a request for this queue.
+    pub(super) fn submitter(&self) -> Submitter {
+        if self.attended.load(Ordering::Relaxed) { Submitter::Queue(self.id) } else { Submitter::Other }
+    }
+
+    /// A request for this queue was accepted: sees to it that it is written, if that is for the takers to do.
+    pub(super) fn submitted(&self, next: Next) {
+        let tenure = match next {
+            Next::Take => None,
+            Next::Begin(tenure) => Some(tenure),
+            Next::Nothing | Next::Wake | Next::Lead(_) => return,
+        };
         let mut held = self.held.lock();
-        let is_message = completion.flags & JR_COMPLETION_MORE != 0;
-        if held.freed || (is_message && held.messages >= most) {
+        if let Some(tenure) = tenure {
+            // Without a descriptor to wait for it is dropped, and so left to the background.
+            if held.freed || self.signal(&mut held).is_ok_and(|signal| signal.watch(tenure.as_fd()).is_err()) {
+                drop(held);
+                return drop(tenure);
+            }
+            held.tenures.push(tenure);
+        }
+        let alarm = held.takers.submitted();
+        self.sound(held, alarm);
+    }
+
+    /// Adds final completions.
+    pub(super) fn put(&self, completions: impl Iterator<Item = jr_completion>) {
+        let mut held = self.held.lock();
+        if held.freed {
+            drop(held);
+            completions.for_each(|completion| reply::discard(completion.reply));
+            return;
+        }
+        held.completions.extend(completions);
+        let alarm = held.takers.arrived();
+        self.sound(held, alarm);
+    }
+
+    /// Adds a completion that is not final, unless `most` of them wait; false if it did not.
+    pub(super) fn put_message(&self, completion: jr_completion, most: usize) -> bool {
+        let mut held = self.held.lock();
+        if held.freed || held.messages >= most {
             drop(held);
             reply::discard(completion.reply);
             return false;
         }
-        held.messages += usize::from(is_message);
+        held.messages += 1;
         held.completions.push_back(completion);
+        let alarm = held.takers.arrived();
+        self.sound(held, alarm);
         true
     }
 
-    /// Lets the descriptor and one sleeper know that completions were put.
-    pub(super) fn announce(&self) {
-        let mut held = self.held.lock();
-        if !held.completions.is_empty() {
-            held.signal();
-            self.wake_one(held);
+    /// Does what the takers must be told.
+    fn sound(&self, held: MutexGuard<'_, Held>, alarm: Alarm) {
+        if let (Some(signal), Some(raised)) = (&held.signal, alarm.descriptor) {
+            // It can fail only if the descriptor was taken away from under the library.
+            _ = if raised { signal.raise() } else { signal.lower() };
         }
-    }
-
-    fn wake_one(&self, held: MutexGuard<'_, Held>) {
-        let sleeps = held.sleepers > 0;
         drop(held);
-        if sleeps {
+        if alarm.sleeper {
             self.arrived.notify_one();
         }
     }
 
-    fn take(&self, out: &mut [std::mem::MaybeUninit<jr_completion>], timeout: Option<Duration>) -> usize {
-        let until = timeout.map(|timeout| Instant::now() + timeout);
+    fn signal(&self, held: &mut Held) -> io::Result<Arc<Signal>> {
+        if let Some(signal) = &held.signal {
+            return Ok(Arc::clone(signal));
+        }
+        let signal = Arc::new(Signal::new()?);
+        for (place, descriptor) in self.descriptors.iter().zip(signal.descriptors()) {
+            place.store(descriptor, Ordering::Relaxed);
+        }
+        held.signal = Some(Arc::clone(&signal));
+        Ok(signal)
+    }
+
+    fn attend(&self) {
+        if !self.attended.load(Ordering::Relaxed) {
+            self.attended.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn descriptor(&self) -> io::Result<RawFd> {
+        self.attend();
         let mut held = self.held.lock();
-        while held.completions.is_empty() && !held.woken {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return 0;
+        let signal = self.signal(&mut held)?;
+        let full = !held.completions.is_empty();
+        let alarm = held.takers.watch(full);
+        self.sound(held, alarm);
+        Ok(signal.descriptor())
+    }
+
+    fn take(&self, out: &mut [MaybeUninit<jr_completion>], timeout: Option<Duration>) -> usize {
+        self.attend();
+        let mut until = None;
+        let mut held = self.held.lock();
+        let mut tried = false;
+        while held.completions.is_empty() && !held.takers.is_woken() {
+            let left = match timeout {
+                Some(timeout) if !timeout.is_zero() => {
+                    let now = Instant::now();
+                    Some(until.get_or_insert_with(|| now + timeout).saturating_duration_since(now))
+                }
+                other => other,
+            };
+            let may_wait = left.is_none_or(|left| !left.is_zero());
+            if tried && !may_wait {
+                break;
             }
-            held.sleepers += 1;
-            held = lock::wait_for(&self.arrived, held, left);
-            held.sleepers -= 1;
+            tried = true;
+            let may_drive = !held.tenures.is_empty();
+            match (held.takers.step(may_drive), held.signal.clone()) {
+                (Step::Drive, Some(signal)) => held = self.drive(held, &signal, may_wait, left),
+                _ if may_wait => {
+                    held.takers.sleep();
+                    held = lock::wait_for(&self.arrived, held, left);
+                    held.takers.wake_up();
+                }
+                _ => {}
+            }
         }
         let count = out.len().min(held.completions.len());
         let mut finals = 0;
@@ -111,23 +217,55 @@ impl Queue {
             finals += usize::from(completion.flags & JR_COMPLETION_MORE == 0);
             place.write(completion);
         }
-        held.owed = held.owed.saturating_sub(finals);
         held.messages -= count - finals;
-        held.woken = false;
-        if held.completions.is_empty() {
-            held.unsignal();
-        } else {
-            // More than this caller wanted: the next one in the line is due.
-            self.wake_one(held);
-        }
+        self.owed.fetch_sub(finals, Ordering::Relaxed);
+        let (full, tenures) = (!held.completions.is_empty(), !held.tenures.is_empty());
+        let alarm = held.takers.leave(full, tenures);
+        self.sound(held, alarm);
         count
+    }
+
+    /// Writes what waits on every connection of which this thread has the turn now, waits for bytes if it may, and reads
+    /// those connections that have some.
+    fn drive<'a>(
+        &'a self,
+        mut held: MutexGuard<'a, Held>,
+        signal: &Signal,
+        may_wait: bool,
+        left: Option<Duration>,
+    ) -> MutexGuard<'a, Held> {
+        let mut tenures = mem::take(&mut held.tenures);
+        if held.takers.begin(may_wait).descriptor.is_some() {
+            _ = signal.lower();
+        }
+        drop(held);
+        let mut lost: Vec<Tenure> = tenures.extract_if(.., |tenure| !tenure.write()).collect();
+        let is_due = |tenure: &Tenure, ready: &[RawFd]| !may_wait || ready.contains(&tenure.as_fd().as_raw_fd());
+        let mut ready = signal::Ready::new();
+        if may_wait && !tenures.is_empty() {
+            tenures.iter().for_each(|tenure| tenure.is_awaited(true));
+            ready = signal.wait(left);
+            tenures.iter().for_each(|tenure| tenure.is_awaited(false));
+            self.held.lock().takers.stop_waiting();
+        }
+        lost.extend(tenures.extract_if(.., |tenure| is_due(tenure, &ready) && !tenure.read()));
+        let mut held = self.held.lock();
+        held.takers.end();
+        tenures.append(&mut held.tenures);
+        held.tenures = tenures;
+        for tenure in lost {
+            let number = |tenure: &Tenure| tenure.as_fd().as_raw_fd();
+            if !held.tenures.iter().any(|other| number(other) == number(&tenure)) {
+                signal.forget(tenure.as_fd());
+            }
+        }
+        held
     }
 
     fn wake(&self) {
         let mut held = self.held.lock();
-        held.woken = true;
-        held.signal();
-        drop(held);
+        let alarm = held.takers.wake();
+        self.sound(held, alarm);
         self.arrived.notify_all();
     }
 
@@ -135,67 +273,10 @@ impl Queue {
         let mut held = self.held.lock();
         held.freed = true;
         held.signal = None;
-        let completions = std::mem::take(&mut held.completions);
+        let (completions, tenures) = (mem::take(&mut held.completions), mem::take(&mut held.tenures));
         drop(held);
+        drop(tenures);
         completions.into_iter().for_each(|completion| reply::discard(completion.reply));
-    }
-}
-
-impl Held {
-    fn signal(&mut self) {
-        if let Some(signal) = &mut self.signal {
-            signal.raise();
-        }
-    }
-
-    fn unsignal(&mut self) {
-        if let Some(signal) = &mut self.signal {
-            signal.lower();
-        }
-    }
-}
-
-/// A descriptor that is readable while it is raised: an eventfd on Linux, a pipe elsewhere.
-#[derive(Debug)]
-struct Signal {
-    read: OwnedFd,
-    #[cfg(not(target_os = "linux"))]
-    write: OwnedFd,
-    raised: bool,
-}
-
-impl Signal {
-    #[cfg(target_os = "linux")]
-    fn new() -> rustix::io::Result<Signal> {
-        use rustix::event::{EventfdFlags, eventfd};
-        Ok(Signal { read: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?, raised: false })
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn new() -> rustix::io::Result<Signal> {
-        let (read, write) = rustix::pipe::pipe()?;
-        for end in [&read, &write] {
-            rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
-            rustix::io::ioctl_fionbio(end, true)?;
-        }
-        Ok(Signal { read, write, raised: false })
-    }
-
-    fn raise(&mut self) {
-        if !self.raised {
-            #[cfg(target_os = "linux")]
-            let write = &self.read;
-            #[cfg(not(target_os = "linux"))]
-            let write = &self.write;
-            // Neither can be full: at most one token is ever inside.
-            self.raised = rustix::io::write(write, &1u64.to_ne_bytes()).is_ok();
-        }
-    }
-
-    fn lower(&mut self) {
-        if self.raised {
-            self.raised = rustix::io::read(&self.read, &mut [0u8; 8]).is_err();
-        }
     }
 }
 
@@ -207,8 +288,7 @@ pub extern "C" fn jr_queue_new() -> Option<Box<jr_queue>> {
         |_| None,
         || {
             fork::watch();
-            let (queue, generation) = (Arc::default(), runtime::generation());
-            Ok(Some(Box::new(jr_queue { queue, generation, descriptor: AtomicI32::new(-1) })))
+            Ok(Some(Box::new(jr_queue { queue: Arc::new(Queue::new()), generation: runtime::generation() })))
         },
     )
 }
@@ -222,18 +302,8 @@ pub extern "C" fn jr_queue_fd(queue: Option<&jr_queue>) -> i32 {
         || {
             let queue = queue.ok_or_else(|| null("queue"))?;
             check_generation(queue.generation)?;
-            let mut held = queue.queue.held.lock();
-            if held.signal.is_none() {
-                let signal = Signal::new()
-                    .map_err(|error| Error::new(Status::Memory, format!("no descriptor for the queue: {error}")))?;
-                held.signal = Some(signal);
-                if !held.completions.is_empty() || held.woken {
-                    held.signal();
-                }
-            }
-            let descriptor = held.signal.as_ref().map_or(-1, |signal| signal.read.as_raw_fd());
-            queue.descriptor.store(descriptor, Ordering::Relaxed);
-            Ok(descriptor)
+            let no_descriptor = |error| Error::new(Status::Memory, format!("no descriptor for the queue: {error}"));
+            queue.queue.descriptor().map_err(no_descriptor)
         },
     )
 }
@@ -288,8 +358,8 @@ pub extern "C" fn jr_queue_free(queue: Option<Box<jr_queue>>) {
     call(|| {
         let Some(queue) = queue else { return Ok(()) };
         if check_generation(queue.generation).is_err() {
-            fork::close_inherited(queue.descriptor.load(Ordering::Relaxed));
-            std::mem::forget(queue);
+            queue.queue.descriptors.iter().for_each(|number| fork::close_inherited(number.load(Ordering::Relaxed)));
+            mem::forget(queue);
             return Ok(());
         }
         queue.queue.free();

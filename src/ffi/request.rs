@@ -14,6 +14,8 @@ use super::status::jr_status;
 use super::waiter::Waiter;
 use crate::client::completion::Completion;
 use crate::client::request::{Request, Timeout};
+use crate::connection::link::Next;
+use crate::connection::turn::Submitter;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::{Node, Reply};
 use crate::topology::Route;
@@ -155,15 +157,6 @@ pub(super) unsafe fn read_request(request: *const jr_request) -> Result<jr_reque
     Ok(copy)
 }
 
-/// Submits a request that was read.
-///
-/// # Safety
-/// The pointers in `request` are as the header demands.
-unsafe fn submit(client: &jr_client, request: &jr_request, target: Target) -> Result<u64, Error> {
-    // SAFETY: the caller's promise is passed on.
-    unsafe { with_request(request, |request| client.client().submit(request, target)) }
-}
-
 /// Gives `then` the request as the layers below want it.
 ///
 /// # Safety
@@ -204,30 +197,35 @@ unsafe fn with_request<T>(
     }
 }
 
-/// Gives the place that a request names for its completion to `start`, which accepts the request or does not.
+/// Gives the place that a request names for its completion to `start`, which accepts the request or does not; then does
+/// what is to be done next.
 ///
 /// # Safety
 /// The queue in `request` is NULL or alive.
 pub(super) unsafe fn to_target(
     client: &jr_client,
     request: &jr_request,
-    start: impl FnOnce(Target) -> Result<u64, Error>,
+    start: impl FnOnce(Target, Submitter) -> Result<(u64, Next), Error>,
 ) -> Result<u64, Error> {
     let user_data = request.user_data;
     // SAFETY: the caller promises it.
     match (unsafe { request.queue.as_ref() }, request.callback) {
         (Some(_), Some(_)) => Err(Error::new(Status::Argument, "the request names a queue and a callback; choose one")),
-        (None, None) => start(Target::Nowhere),
+        (None, None) => start(Target::Nowhere, Submitter::Other).map(|(id, _)| id),
         (None, Some(function)) => {
             client.callbacks().start()?;
-            start(Target::Callback { callbacks: Arc::clone(client.callbacks()), function, user_data })
+            let target = Target::Callback { callbacks: Arc::clone(client.callbacks()), function, user_data };
+            start(target, Submitter::Other).map(|(id, _)| id)
         }
         (Some(queue), None) => {
             check_generation(queue.generation)?;
+            let queue = &queue.queue;
             let most = client.client().config().max_unread;
-            queue.queue.reserve(most)?;
-            let target = Target::Queue { queue: Arc::clone(&queue.queue), user_data, most };
-            start(target).inspect_err(|_| queue.queue.give_back())
+            queue.reserve(most)?;
+            let target = Target::Queue { queue: Arc::clone(queue), user_data, most };
+            let (id, next) = start(target, queue.submitter()).inspect_err(|_| queue.give_back())?;
+            queue.submitted(next);
+            Ok(id)
         }
     }
 }
@@ -235,10 +233,14 @@ pub(super) unsafe fn to_target(
 /// Submits a request to the queue or callback that it names.
 ///
 /// # Safety
-/// As the header demands of the request.
-unsafe fn submit_to_target(client: &jr_client, request: &jr_request) -> Result<u64, Error> {
-    // SAFETY: the caller's promise is passed on.
-    unsafe { to_target(client, request, |target| submit(client, request, target)) }
+/// The pointers in `request` are as the header demands.
+unsafe fn submit(client: &jr_client, request: &jr_request) -> Result<u64, Error> {
+    let submit = |target, by| {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { with_request(request, |request| client.client().submit(request, target, by)) }
+    };
+    // SAFETY: as above.
+    unsafe { to_target(client, request, submit) }
 }
 
 /// Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id` (or
@@ -256,7 +258,7 @@ pub unsafe extern "C" fn jr_submit(
     call(|| {
         let client = jr_client::check(client)?;
         // SAFETY: the caller's promise is passed on.
-        let submitted = unsafe { submit_to_target(client, &read_request(request)?) }?;
+        let submitted = unsafe { submit(client, &read_request(request)?) }?;
         if let Some(id) = id {
             *id = submitted;
         }
@@ -293,7 +295,7 @@ pub unsafe extern "C" fn jr_submit_many(
                     read_request(request).and_then(|request| {
                         let same = request.size == size;
                         let differs = || Error::new(Status::Argument, "the requests differ in their size");
-                        if same { submit_to_target(client, &request) } else { Err(differs()) }
+                        if same { submit(client, &request) } else { Err(differs()) }
                     })
                 };
                 match submitted {

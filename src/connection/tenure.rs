@@ -1,0 +1,141 @@
+//! The turn of a queue: as long as all that is under way on a connection is for one queue, whoever takes from it writes
+//! and reads for itself, and no other thread is woken.
+//!
+//! Invariant: a tenure that is dropped, or that has lost the turn, leaves the connection to the background, which is told
+//! of what is there.
+
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::link::Link;
+use super::traffic::Connection;
+use super::turn::{Change, Turn};
+use crate::error::Error;
+
+/// The turn on one connection.
+pub struct Tenure {
+    link: Arc<Link>,
+    connection: Arc<Connection>,
+    /// As the turn counts them.
+    number: u64,
+}
+
+impl std::fmt::Debug for Tenure {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Tenure").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+impl Tenure {
+    pub(super) fn new(link: Arc<Link>, connection: Arc<Connection>, number: u64) -> Tenure {
+        Tenure { link, connection, number }
+    }
+
+    /// Writes what waits. False: the turn is lost, and the tenure is to be dropped.
+    pub fn write(&self) -> bool {
+        self.connection.visits.fetch_add(1, Ordering::Relaxed);
+        // A full socket is left to the background, which waits for room and reads meanwhile.
+        self.is_held() && matches!(self.link.flush(&self.connection), Ok(true))
+    }
+
+    /// Reads once and delivers what came, without waiting. False: as of [`Tenure::write`].
+    pub fn read(&self) -> bool {
+        let Some(recipient) = self.link.recipient.upgrade() else { return false };
+        let mut incoming = self.connection.incoming.lock();
+        if !self.is_held() {
+            return false;
+        }
+        let read = self.link.read(&self.connection, &mut incoming, &*recipient, false);
+        drop(incoming);
+        match read {
+            // Whoever recalled the turn meanwhile found the reader at work.
+            Ok(_) => self.is_held(),
+            Err(error) => {
+                self.fail(error);
+                false
+            }
+        }
+    }
+
+    /// Somebody waits for the descriptor just now: he will come when there is something to read.
+    pub fn is_awaited(&self, awaited: bool) {
+        self.connection.awaited.store(awaited, Ordering::Relaxed);
+    }
+
+    /// Whether the turn is not lost.
+    pub fn is_held(&self) -> bool {
+        self.link.outgoing.lock().is_tenure(self.number, &self.connection)
+    }
+
+    /// Leaves the end of the connection to the background.
+    fn fail(&self, error: Error) {
+        *self.connection.failure.lock() = Some(error);
+        self.link.notify.notify_one();
+    }
+}
+
+/// Readable when [`Tenure::read`] has something to read, or finds the end of the connection or of the turn.
+impl AsFd for Tenure {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.connection.stream.as_fd()
+    }
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        self.is_awaited(false);
+        let mut outgoing = self.link.outgoing.lock();
+        if !outgoing.belongs_to(&self.connection) {
+            return;
+        }
+        let change = if outgoing.turn.is_tenure(self.number) { outgoing.turn.recall() } else { Change::Attend };
+        // Also when somebody else recalled it: the background may have looked while this thread still read.
+        if outgoing.turn.is_background() {
+            outgoing.apply(change);
+            drop(outgoing);
+            self.link.notify.notify_one();
+        }
+    }
+}
+
+impl Link {
+    /// Ends the tenure of a queue, or the pause of callers: the background reads.
+    pub fn recall(&self) {
+        self.recall_by(Turn::recall);
+    }
+
+    /// Ends the tenure of a queue if bytes wait and nobody comes for them.
+    pub(super) fn recall_from_absent(&self, connection: &Connection) {
+        let is_awaited = connection.awaited.load(Ordering::Relaxed);
+        if !is_awaited && (self.is_unsent() || connection.stream.has_bytes()) {
+            self.recall_by(Turn::recall_from_absent);
+        }
+    }
+
+    /// Whoever has the turn in the place of the background comes by.
+    pub(super) fn praise(&self) {
+        self.outgoing.lock().turn.praise();
+    }
+
+    /// Whether somebody other than the background reads, and whether these are the takers of a queue.
+    pub(super) fn deputies(&self) -> (bool, bool) {
+        let turn = &self.outgoing.lock().turn;
+        (!turn.is_background(), turn.is_of_a_queue())
+    }
+
+    /// How often others than the background came by; tells whether they still do.
+    pub(super) fn signs(&self, connection: &Connection) -> u64 {
+        self.outgoing.lock().turn.taken() + connection.visits.load(Ordering::Relaxed)
+    }
+
+    fn recall_by(&self, recall: impl FnOnce(&mut Turn) -> Change) {
+        let mut outgoing = self.outgoing.lock();
+        let change = recall(&mut outgoing.turn);
+        outgoing.apply(change);
+        drop(outgoing);
+        if change == Change::Attend {
+            self.notify.notify_one();
+        }
+    }
+}

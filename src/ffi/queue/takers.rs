@@ -1,0 +1,125 @@
+//! Who takes from a queue, and who must be told of what: a state machine without threads and descriptors; its owner asks
+//! it under the lock of the queue.
+//!
+//! Invariant: while there is something to take, to write or to read, either a taker is about to look, or one is woken, or
+//! the descriptor is readable.
+
+/// What a taker who found nothing to take does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Writes and reads itself, alone.
+    Drive,
+    /// Sleeps until somebody wakes it.
+    Sleep,
+}
+
+/// What is to be done, under the lock or after it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Alarm {
+    /// Make the descriptor readable (true) or not.
+    pub descriptor: Option<bool>,
+    /// Wake one who sleeps.
+    pub sleeper: bool,
+}
+
+/// The takers of a queue, and its descriptor.
+#[derive(Debug, Default)]
+pub struct Takers {
+    /// Sleep until they are woken.
+    sleepers: usize,
+    /// One writes and reads.
+    driving: bool,
+    /// And just now waits for the descriptor.
+    waiting: bool,
+    /// The user has the descriptor.
+    watched: bool,
+    /// Something is to be written.
+    to_write: bool,
+    /// Somebody shall return at once.
+    woken: bool,
+    /// The descriptor is readable by itself, whatever the sockets are.
+    raised: bool,
+}
+
+impl Takers {
+    /// Whether one shall return at once though there is nothing to take.
+    pub fn is_woken(&self) -> bool {
+        self.woken
+    }
+
+    /// The user asked for the descriptor; `full`: there is something to take.
+    pub fn watch(&mut self, full: bool) -> Alarm {
+        self.watched = true;
+        let descriptor = self.set(full || self.woken || self.to_write);
+        Alarm { descriptor, sleeper: false }
+    }
+
+    /// Completions were put.
+    pub fn arrived(&mut self) -> Alarm {
+        // Whoever drives without waiting put them, or will see them.
+        if self.driving && !self.waiting { Alarm::default() } else { self.call() }
+    }
+
+    /// Something was submitted that a taker has to write.
+    pub fn submitted(&mut self) -> Alarm {
+        self.to_write = true;
+        if self.driving && !self.waiting { Alarm::default() } else { self.call() }
+    }
+
+    /// One taker shall return at once, or the next that comes.
+    pub fn wake(&mut self) -> Alarm {
+        self.woken = true;
+        self.call()
+    }
+
+    fn call(&mut self) -> Alarm {
+        let descriptor = if self.watched || self.waiting { self.set(true) } else { None };
+        Alarm { descriptor, sleeper: !self.driving && self.sleepers > 0 }
+    }
+
+    /// What a taker does who found nothing to take; `tenures`: it may drive.
+    pub fn step(&self, tenures: bool) -> Step {
+        if tenures && !self.driving { Step::Drive } else { Step::Sleep }
+    }
+
+    /// A taker falls asleep.
+    pub fn sleep(&mut self) {
+        self.sleepers += 1;
+    }
+
+    /// A taker is awake again.
+    pub fn wake_up(&mut self) {
+        self.sleepers -= 1;
+    }
+
+    /// A taker begins to write and read; `waits`: in between, for the descriptor.
+    pub fn begin(&mut self, waits: bool) -> Alarm {
+        (self.driving, self.waiting, self.to_write) = (true, waits, false);
+        Alarm { descriptor: self.set(false), sleeper: false }
+    }
+
+    /// The taker who drives waits no longer.
+    pub fn stop_waiting(&mut self) {
+        self.waiting = false;
+    }
+
+    /// The taker who drives is done with it.
+    pub fn end(&mut self) {
+        (self.driving, self.waiting) = (false, false);
+    }
+
+    /// A taker who does not drive leaves; `full`: there is more to take, `tenures`: there is something to drive.
+    pub fn leave(&mut self, full: bool, tenures: bool) -> Alarm {
+        self.woken = false;
+        if self.driving {
+            return Alarm::default();
+        }
+        let descriptor = self.set(self.watched && (full || self.to_write));
+        Alarm { descriptor, sleeper: self.sleepers > 0 && (full || tenures) }
+    }
+
+    fn set(&mut self, raised: bool) -> Option<bool> {
+        (std::mem::replace(&mut self.raised, raised) != raised).then_some(raised)
+    }
+}
