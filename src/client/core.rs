@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::completion::{Deliveries, Delivery, Destination, Verdict};
 use super::deadline::Deadlines;
+use super::mailbox::Outlet;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::script::Scripts;
 use super::timer::{self, Clock, Delayed};
@@ -38,7 +39,7 @@ pub(super) struct State<D: Destination> {
     pub(super) delayed: BinaryHeap<Delayed>,
     pub(super) phase: Phase,
     /// The requests that hear of events.
-    pub(super) listeners: Vec<Ticket>,
+    pub(super) listeners: Vec<(Ticket, Outlet<D>)>,
     /// The tick at which the timer wakes up.
     pub(super) armed: u64,
     /// Requests that were taken out to be completed.
@@ -113,7 +114,7 @@ impl<D: Destination> Core<D> {
             state.deadlines.shrink();
         }
         if matches!(pending.work, Work::Events) {
-            state.listeners.retain(|listener| *listener != ticket);
+            state.listeners.retain(|(listener, _)| *listener != ticket);
         }
         state.taken += 1;
         Some(pending)
@@ -204,7 +205,7 @@ impl<D: Destination> Core<D> {
     /// True: nothing had to be ended.
     pub(super) fn close(&self, timeout: Option<Duration>) -> bool {
         let until = timeout.map(|timeout| Instant::now() + timeout);
-        self.end(|state| state.listeners.clone());
+        self.end(|state| state.listeners.iter().map(|(ticket, _)| *ticket).collect());
         // Whoever takes from a queue may be the one who waits here.
         self.topology.links().iter().for_each(|link| link.recall());
         let mut state = self.state.lock();

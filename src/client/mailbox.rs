@@ -26,11 +26,8 @@ pub struct Limits {
 impl Limits {
     /// As the options say.
     pub fn of(config: &Config) -> Limits {
-        Limits {
-            messages: config.max_unread,
-            bytes: config.max_unread_bytes,
-            overflow: config.subscription_overflow,
-        }
+        let (messages, bytes) = (config.max_unread, config.max_unread_bytes);
+        Limits { messages, bytes, overflow: config.subscription_overflow }
     }
 }
 
@@ -190,29 +187,36 @@ impl Held {
 /// A mailbox and where its reader is.
 #[derive(Debug)]
 pub struct Outlet<D> {
-    /// Where messages wait.
-    pub mailbox: Arc<Mailbox>,
+    mailbox: Arc<Mailbox>,
     destination: D,
+    /// Messages that the reader was not told of yet.
+    added: usize,
 }
 
 impl<D: Destination> Outlet<D> {
     /// For the messages of this request.
     pub fn new(request: u64, destination: D, limits: Limits) -> Outlet<D> {
-        Outlet { mailbox: Arc::new(Mailbox::new(request, limits)), destination }
+        Outlet { mailbox: Arc::new(Mailbox::new(request, limits)), destination, added: 0 }
     }
 
     /// Puts a message; to be announced. False: there is no room, and the request is to be ended.
-    pub fn put(&self, reply: Reply, flags: u32) -> bool {
+    pub fn put(&mut self, reply: Reply, flags: u32) -> bool {
         let put = self.mailbox.put(reply, flags);
-        if put == Put::Added && !self.destination.offer(&self.mailbox) {
-            self.mailbox.abandon();
-        }
+        self.added += usize::from(put == Put::Added);
         put != Put::Overflowed
     }
 
-    /// Wakes the reader.
-    pub fn announce(&self) {
-        self.destination.announce();
+    /// Tells the reader of what was put since the last time.
+    pub fn announce(&mut self) {
+        let added = std::mem::take(&mut self.added);
+        if added > 0 && !self.destination.offer(&self.mailbox, added) {
+            self.mailbox.abandon();
+        }
+    }
+
+    /// The mailbox.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
     }
 }
 

@@ -2,6 +2,7 @@
 //! of C, of descriptors or of callbacks.
 
 pub mod completion;
+pub mod mailbox;
 pub mod request;
 
 mod core;

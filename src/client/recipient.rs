@@ -113,8 +113,8 @@ impl<D: Destination> Recipient for Core<D> {
         self.settle(answers.drain(..), |answer| answer.to.ticket, |state, answer| self.judge(state, link, answer));
     }
 
-    fn pushed(&self, _link: &Arc<Link>, _message: Reply) {
-        // Nobody can have asked for one: what causes pushes is refused on a shared client.
+    fn heard(&self, _link: &Arc<Link>, _messages: &mut Vec<Reply>) {
+        // None come on a link for commands.
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
@@ -151,12 +151,10 @@ impl<D: Destination> Recipient for Core<D> {
     }
 
     fn happened(&self, link: &Arc<Link>, news: News) {
-        let mut state = self.state.lock();
-        for ticket in state.listeners.clone() {
-            if let Some(pending) = state.requests.get(ticket)
-                && let Ok(reply) = event::describe(link, &news)
-            {
-                pending.responder.more(reply, 0);
+        for (_, outlet) in &mut self.state.lock().listeners {
+            if let Ok(event) = event::describe(link, &news) {
+                outlet.put(event, 0);
+                outlet.announce();
             }
         }
     }

@@ -11,10 +11,12 @@ use bytes::Bytes;
 use super::completion::{Destination, Responder};
 use super::core::{Core, Phase, State, closed};
 use super::gather::{Gather, Shape};
+use super::mailbox::{Limits, Outlet};
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::script::Script;
 use super::timer::Clock;
 use super::transaction::{FRAME, Transaction};
+use crate::config::Overflow;
 use crate::connection::link::{Link, Next};
 use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
 use crate::connection::turn::Submitter;
@@ -370,9 +372,11 @@ impl<D: Destination> Core<D> {
 
     fn add_listener(&self, state: &mut State<D>, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
         let ticket = self.reserve(state)?;
+        // Whoever does not read them shall not lose the stream of events over it.
+        let limits = Limits { overflow: Overflow::DropOldest, ..Limits::of(&self.config) };
+        state.listeners.push((ticket, Outlet::new(ticket.0, destination.clone(), limits)));
         let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Events);
         state.requests.fill(ticket, pending);
-        state.listeners.push(ticket);
         Ok(ticket.0)
     }
 

@@ -10,6 +10,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use super::handshake::{Greeting, has_data, shake_hands};
 use super::link::Link;
+use super::purpose::Purpose;
 use super::recipient::{News, Recipient};
 use super::reconnect::Schedule;
 use super::silence::Verdict;
@@ -46,11 +47,22 @@ pub struct Opening {
 
 /// Opens a link to the configured endpoints: it starts dialling, and ends when closed or when its recipient is gone.
 pub fn open(opening: Opening, database: u32, runtime: &Runtime) -> Arc<Link> {
-    let Opening { config, dialer, recipient, alive } = opening;
-    let link = Arc::new(Link::new(config, database, recipient.clone()));
+    let link = prepare(&opening, database, Purpose::Commands);
+    start(&link, opening, runtime);
+    link
+}
+
+/// A link that does not dial yet, for a recipient that is still being made; to be started.
+pub fn prepare(opening: &Opening, database: u32, purpose: Purpose) -> Arc<Link> {
+    Arc::new(Link::new(Arc::clone(&opening.config), database, purpose, Weak::clone(&opening.recipient)))
+}
+
+/// Starts a link that was prepared for the same opening.
+pub fn start(link: &Arc<Link>, opening: Opening, runtime: &Runtime) {
+    let Opening { dialer, recipient, alive, .. } = opening;
     let driver = Driver {
         schedule: Schedule::new(link.config.reconnect_delay, link.config.reconnect_delay_max),
-        link: Arc::clone(&link),
+        link: Arc::clone(link),
         dialer,
         recipient,
         failed_rounds: 0,
@@ -59,7 +71,6 @@ pub fn open(opening: Opening, database: u32, runtime: &Runtime) -> Arc<Link> {
         _alive: alive,
     };
     runtime.spawn(driver.run());
-    link
 }
 
 /// Why a connection ended.

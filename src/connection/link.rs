@@ -6,8 +6,8 @@
 //! Locks are taken in this order: incoming, (the recipient's own), writer, outgoing.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use super::handshake::Greeting;
 use super::lead::Lead;
 use super::outgoing::Outgoing;
 use super::pipeline::{Addressee, Limits, Lost, Pipeline, Ticket};
+use super::purpose::Purpose;
 use super::recipient::Recipient;
 use super::tenure::Tenure;
 use super::traffic::Connection;
@@ -79,6 +80,7 @@ pub struct Link {
     pub(super) config: Arc<Config>,
     pub(super) recipient: Weak<dyn Recipient>,
     database: u32,
+    purpose: Purpose,
     pub(super) outgoing: Lock<Outgoing>,
     standing: Lock<Standing>,
     pub(super) sample: Lock<Sample>,
@@ -101,13 +103,14 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(config: Arc<Config>, database: u32, recipient: Weak<dyn Recipient>) -> Link {
+    pub(super) fn new(config: Arc<Config>, database: u32, purpose: Purpose, recipient: Weak<dyn Recipient>) -> Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         let address = config.endpoints.first().map(ToString::to_string).unwrap_or_default();
         Link {
             config,
             recipient,
             database,
+            purpose,
             outgoing: Lock::new(Outgoing::new(limits)),
             standing: Lock::new(Standing { address, ..Standing::default() }),
             sample: Lock::default(),
@@ -123,6 +126,11 @@ impl Link {
     /// The number of the database that its commands see.
     pub fn database(&self) -> u32 {
         self.database
+    }
+
+    /// What it is for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// What is known of the server just now.
@@ -295,7 +303,8 @@ impl Link {
         lost
     }
 
-    pub(super) fn clear_unsent(&self) -> Vec<Addressee> {
+    /// Forgets everything that was not sent and tells who waited for it.
+    pub fn clear_unsent(&self) -> Vec<Addressee> {
         self.outgoing.lock().pipeline.clear_unsent()
     }
 

@@ -6,6 +6,7 @@
 //!   under their lock.
 //! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself;
 //!   [`tenure`]: whoever takes from a queue does.
+//! * [`purpose`]: what a link is for; [`hearing`]: reads messages that answer no command.
 //! * [`stream`]: a socket; [`attention`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
 //! * [`handshake`], [`reconnect`], [`silence`], [`watch`]: the first words, when to dial again, when a server is dead.
 
@@ -13,10 +14,12 @@ pub mod attention;
 pub mod descriptors;
 pub mod driver;
 pub mod handshake;
+pub mod hearing;
 pub mod lead;
 pub mod link;
 pub mod outgoing;
 pub mod pipeline;
+pub mod purpose;
 pub mod recipient;
 pub mod reconnect;
 pub mod silence;

@@ -289,9 +289,9 @@ impl Pipeline {
         Some(addressee)
     }
 
-    /// The bytes of the slot that the next reply belongs to.
+    /// The bytes of the slot that the next reply belongs to; none if no reply is owed.
     pub fn front_bytes(&self) -> Bytes {
-        match self.slots.front() {
+        match self.slots.front().filter(|slot| slot.end <= self.handed) {
             Some(slot) => self.bytes_between(self.start, slot.end),
             None => Bytes::new(),
         }

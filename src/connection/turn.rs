@@ -162,8 +162,7 @@ impl Turn {
 
     /// Whether all that is under way is this queue's, and has been for a while.
     fn is_alone(&self, queue: QueueId, under_way: UnderWay) -> bool {
-        self.length > self.reluctance
-            && self.run.is_some_and(|(of, since)| of == queue && under_way.oldest >= since)
+        self.length > self.reluctance && self.run.is_some_and(|(of, since)| of == queue && under_way.oldest >= since)
     }
 
     fn hand_to(&mut self, reader: Reader) -> Change {

@@ -220,9 +220,8 @@ pub(super) unsafe fn to_target(
         (Some(queue), None) => {
             check_generation(queue.generation)?;
             let queue = &queue.queue;
-            let most = client.client().config().max_unread;
-            queue.reserve(most)?;
-            let target = Target::Queue { queue: Arc::clone(queue), user_data, most };
+            queue.reserve(client.client().config().max_unread)?;
+            let target = Target::Queue { queue: Arc::clone(queue), user_data };
             let (id, next) = start(target, queue.submitter()).inspect_err(|_| queue.give_back())?;
             queue.submitted(next);
             Ok(id)

@@ -84,7 +84,9 @@ impl<'a> Message<'a> {
                 if word == channel.message().as_bytes() {
                     return Some(Message::Published(channel, name));
                 }
-                if let Some(joins) = [true, false].into_iter().find(|joins| word == channel.confirmation(*joins).as_bytes()) {
+                if let Some(joins) =
+                    [true, false].into_iter().find(|joins| word == channel.confirmation(*joins).as_bytes())
+                {
                     return Some(Message::Confirmed(channel, joins, name));
                 }
             }

@@ -6,10 +6,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use justredis::client::Client;
-use justredis::client::completion::{Completion, Destination, MORE};
+use justredis::client::completion::{Completion, Deliveries, Destination, GAP, MORE};
+use justredis::client::mailbox::Mailbox;
 use justredis::client::request::{Request, Timeout};
 use justredis::config::Config;
 use justredis::connection::stream::Dialer;
+use justredis::connection::turn::Submitter;
 use justredis::error::{Error, Outcome, Status};
 use justredis::protocol::reply::Reply;
 use justredis::topology::Route;
@@ -28,22 +30,37 @@ pub struct Done {
     pub outcome: Outcome,
     /// More completions of the same request follow.
     pub more: bool,
+    /// Messages may be missing before it.
+    pub gap: bool,
     pub reply: Reply,
 }
 
 impl Destination for Inbox {
-    fn deliver(&self, completion: Completion) -> bool {
-        let Completion { request, status, flags, reply } = completion;
-        let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
-        let said: Vec<Outcome> = outcomes.into_iter().filter(|outcome| flags & outcome.bit() != 0).collect();
-        assert_eq!(said.len(), 1, "exactly one outcome: {flags:b}");
-        self.lock().push(Done { request, status, outcome: said[0], more: flags & MORE != 0, reply });
-        self.0.1.notify_all();
+    fn deliver(deliveries: &mut Deliveries<Inbox>) {
+        deliveries.drain(..).for_each(|delivery| delivery.destination.put(delivery.completion));
+    }
+
+    fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
+        (0..count).filter_map(|_| mailbox.take()).for_each(|message| self.put(message));
+        true
+    }
+
+    fn takes_many(&self) -> bool {
         true
     }
 }
 
 impl Inbox {
+    fn put(&self, completion: Completion) {
+        let Completion { request, status, flags, reply } = completion;
+        let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
+        let said: Vec<Outcome> = outcomes.into_iter().filter(|outcome| flags & outcome.bit() != 0).collect();
+        assert_eq!(said.len(), 1, "exactly one outcome: {flags:b}");
+        let (more, gap) = (flags & MORE != 0, flags & GAP != 0);
+        self.lock().push(Done { request, status, outcome: said[0], more, gap, reply });
+        self.0.1.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Done>> {
         // A test that failed while it waited must not take the I/O thread of the others with it.
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -191,7 +208,7 @@ impl Tester {
 
     /// A request to the inbox.
     pub fn send<W: AsRef<[u8]>>(&self, request: &Request<'_, W>) -> Result<u64, Error> {
-        self.client.submit(request, self.inbox.clone())
+        Ok(self.client.submit(request, self.inbox.clone(), Submitter::Other)?.0)
     }
 
     /// A number of the statistics of the first link.
