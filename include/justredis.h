@@ -342,7 +342,7 @@ typedef struct jr_request {
      */
     const char *route;
     /**
-     * The id of a multishot request that this one changes; 0: none. This version has no subscriptions: always 0.
+     * The id of the subscription that this request changes (SUBSCRIBE, UNSUBSCRIBE and their kin) or pings; 0: none.
      */
     uint64_t subscription;
     /**

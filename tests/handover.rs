@@ -1,16 +1,19 @@
-//! The turn to read, model-checked: callers who take it and give it back, callers who join, and the background, in
-//! random interleavings. The state machine is the real one; socket, server and reactor are models of what they promise:
+//! Who writes and who reads, model-checked: callers who take the turn and give it back, a queue whose takers keep it until
+//! somebody else submits, and the background, in random interleavings. The state machines are the real ones; socket,
+//! server, reactor and epoll are models of what they promise:
 //!
 //! * the server answers in order, and bytes stay in the socket until somebody reads them;
-//! * the background is woken when bytes come while it attends, and when it starts to attend while bytes are there.
+//! * the background is woken when bytes come while it attends, and when it starts to attend while bytes are there;
+//! * the descriptor of a queue is readable while it is raised, and while a socket that it shows has bytes.
 //!
 //! Whatever is lost (a reply that nobody reads, a wake-up) leaves somebody waiting for ever, which is found as a deadlock.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail anywhere")]
 
 use std::collections::VecDeque;
 
-use justredis::connection::turn::{Change, Turn};
-use shuttle::sync::{Arc, Condvar, Mutex};
+use justredis::connection::turn::{Change, QueueId, Role, Submitter, Turn, UnderWay};
+use justredis::ffi::queue::takers::{Alarm, Step, Takers};
+use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard};
 use shuttle::thread;
 
 /// Calls of each caller: enough to take the turn, lose it to company, and take it again when left alone.
@@ -18,22 +21,46 @@ const MANY: usize = 7;
 /// So few that no later call can mend what an earlier one spoilt.
 const ONE: usize = 1;
 
-const ITERATIONS: usize = 1500;
+const ITERATIONS: usize = 700;
+
+const QUEUE: Submitter = Submitter::Queue(QueueId(1));
 
 /// What goes wrong on purpose, to see that the check can fail.
 #[derive(Clone, Copy, PartialEq)]
 enum Mutant {
     None,
-    /// Who starts to attend is not told of bytes that are there already.
-    NoWordOfWhatIsThere,
+    /// A caller who gives the turn back tells nobody of what is there already.
+    GivesBackSilently,
     /// A caller gives the turn back without looking whether others wait.
     LeavesOthersBehind,
+    /// A taker who waits for the descriptor is not told that there is something to write.
+    NoWordToWhoWaits,
+    /// A taker who leaves does not call the next one.
+    CallsNoSuccessor,
+    /// A taker whose turn was recalled while it read does not say that it has stopped.
+    LeavesTheSocketSilently,
 }
 
-/// What is locked together: requests under way, in order, and the turn.
+/// Who waits for a reply.
+#[derive(Clone, Copy)]
+enum Waiting {
+    Caller(usize),
+    Queue,
+}
+
+/// What is locked together: requests under way, in order, how many of them are not written, and the turn.
 struct Outgoing {
-    under_way: VecDeque<usize>,
+    under_way: VecDeque<Waiting>,
+    unsent: usize,
+    answered: u64,
     turn: Turn,
+}
+
+impl Outgoing {
+    fn submit(&mut self, by: Submitter) -> (Role, Change) {
+        let next = self.answered + self.under_way.len() as u64;
+        self.turn.submit(by, UnderWay { oldest: self.answered, next })
+    }
 }
 
 #[derive(Default)]
@@ -44,10 +71,22 @@ struct Socket {
     replies: usize,
     attended: bool,
     background_woken: bool,
+    /// The descriptor of the queue shows the socket.
+    shown: bool,
+    /// The descriptor of the queue is readable by itself.
+    raised: bool,
     ended: bool,
 }
 
-struct Link {
+/// What the lock of the queue holds.
+#[derive(Default)]
+struct Held {
+    completions: usize,
+    tenures: Vec<u64>,
+    takers: Takers,
+}
+
+struct Model {
     mutant: Mutant,
     outgoing: Mutex<Outgoing>,
     incoming: Mutex<()>,
@@ -55,26 +94,42 @@ struct Link {
     changed: Condvar,
     done: Mutex<Vec<usize>>,
     completed: Condvar,
+    queue: Mutex<Held>,
+    arrived: Condvar,
 }
 
 /// A turn that callers have taken and given back: the background is not told of bytes.
 fn turn_of_callers() -> Turn {
     let mut turn = Turn::default();
-    while turn.offer(true) != (true, Change::Leave) {}
+    let idle = UnderWay { oldest: 0, next: 0 };
+    while turn.submit(Submitter::Caller, idle) != (Role::Caller, Change::Leave) {}
     assert_eq!(turn.give_back(true), Change::Nothing);
     turn
 }
 
-impl Link {
-    fn new(mutant: Mutant, callers: usize) -> Link {
-        Link {
+/// A turn that the next request for the queue hands to its takers.
+fn turn_near_a_queue() -> Turn {
+    let mut turn = turn_of_callers();
+    for _ in 0..5 {
+        let idle = UnderWay { oldest: 0, next: 0 };
+        assert_eq!(turn.submit(QUEUE, idle).0, Role::Others);
+    }
+    turn
+}
+
+impl Model {
+    fn new(mutant: Mutant, turn: Turn, callers: usize) -> Model {
+        let socket = Socket { attended: turn.is_background(), ..Socket::default() };
+        Model {
             mutant,
-            outgoing: Mutex::new(Outgoing { under_way: VecDeque::new(), turn: turn_of_callers() }),
+            outgoing: Mutex::new(Outgoing { under_way: VecDeque::new(), unsent: 0, answered: 0, turn }),
             incoming: Mutex::new(()),
-            socket: Mutex::new(Socket::default()),
+            socket: Mutex::new(socket),
             changed: Condvar::new(),
             done: Mutex::new(vec![0; callers]),
             completed: Condvar::new(),
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
         }
     }
 
@@ -86,15 +141,21 @@ impl Link {
             Change::Leave => socket.attended = false,
             Change::Attend => {
                 socket.attended = true;
-                socket.background_woken |= socket.replies > 0 && self.mutant != Mutant::NoWordOfWhatIsThere;
+                socket.background_woken |= socket.replies > 0 && self.mutant != Mutant::GivesBackSilently;
             }
         }
         drop(socket);
         self.changed.notify_all();
     }
 
-    fn send(&self) {
-        self.socket.lock().unwrap().sent += 1;
+    fn wake_background(&self) {
+        self.socket.lock().unwrap().background_woken = true;
+        self.changed.notify_all();
+    }
+
+    fn flush(&self) {
+        let unsent = std::mem::take(&mut self.outgoing.lock().unwrap().unsent);
+        self.socket.lock().unwrap().sent += unsent;
         self.changed.notify_all();
     }
 
@@ -109,28 +170,37 @@ impl Link {
 
     fn deliver(&self, replies: usize) {
         for _ in 0..replies {
-            let caller = self.outgoing.lock().unwrap().under_way.pop_front().expect("a reply that nobody asked for");
-            self.done.lock().unwrap()[caller] += 1;
-            self.completed.notify_all();
+            let mut outgoing = self.outgoing.lock().unwrap();
+            let waiting = outgoing.under_way.pop_front().expect("a reply that nobody asked for");
+            outgoing.answered += 1;
+            drop(outgoing);
+            match waiting {
+                Waiting::Caller(caller) => {
+                    self.done.lock().unwrap()[caller] += 1;
+                    self.completed.notify_all();
+                }
+                Waiting::Queue => {
+                    let mut held = self.queue.lock().unwrap();
+                    held.completions += 1;
+                    let alarm = held.takers.arrived();
+                    self.sound(held, alarm);
+                }
+            }
         }
-    }
-
-    fn is_done(&self, caller: usize, calls: usize) -> bool {
-        self.done.lock().unwrap()[caller] >= calls
     }
 
     /// One call, as the library makes it.
     fn call(&self, caller: usize, number: usize) {
         let mut outgoing = self.outgoing.lock().unwrap();
-        let idle = outgoing.under_way.is_empty();
-        let (leads, change) = outgoing.turn.offer(idle);
+        let (role, change) = outgoing.submit(Submitter::Caller);
         self.apply(change);
-        outgoing.under_way.push_back(caller);
-        self.send();
+        outgoing.under_way.push_back(Waiting::Caller(caller));
+        outgoing.unsent += 1;
         drop(outgoing);
-        if leads {
+        if role == Role::Caller {
             let incoming = self.incoming.lock().unwrap();
-            while !self.is_done(caller, number) {
+            self.flush();
+            while self.done.lock().unwrap()[caller] < number {
                 let replies = self.receive(true);
                 self.deliver(replies);
             }
@@ -139,6 +209,12 @@ impl Link {
             let idle = outgoing.under_way.is_empty() || self.mutant == Mutant::LeavesOthersBehind;
             let change = outgoing.turn.give_back(idle);
             self.apply(change);
+            drop(outgoing);
+            if change == Change::Attend && self.mutant != Mutant::GivesBackSilently {
+                self.wake_background();
+            }
+        } else {
+            self.wake_background();
         }
         let mut done = self.done.lock().unwrap();
         while done[caller] < number {
@@ -146,7 +222,141 @@ impl Link {
         }
     }
 
-    /// The background: reads when it is woken and it is its turn.
+    /// One request for the queue, as the library takes it.
+    fn submit(&self) {
+        let mut outgoing = self.outgoing.lock().unwrap();
+        let nothing_waits = outgoing.unsent == 0;
+        let (role, change) = outgoing.submit(QUEUE);
+        self.apply(change);
+        outgoing.under_way.push_back(Waiting::Queue);
+        outgoing.unsent += 1;
+        let number = outgoing.turn.taken();
+        drop(outgoing);
+        match role {
+            Role::Queue { new } if new || nothing_waits => {
+                let mut held = self.queue.lock().unwrap();
+                if new {
+                    held.tenures.push(number);
+                    self.socket.lock().unwrap().shown = true;
+                }
+                let mut alarm = held.takers.submitted();
+                if self.mutant == Mutant::NoWordToWhoWaits {
+                    alarm.descriptor = None;
+                }
+                self.sound(held, alarm);
+            }
+            Role::Queue { .. } => {}
+            _ => self.wake_background(),
+        }
+    }
+
+    fn sound(&self, held: MutexGuard<'_, Held>, alarm: Alarm) {
+        self.raise(alarm);
+        drop(held);
+        if alarm.sleeper {
+            self.arrived.notify_one();
+        }
+    }
+
+    fn raise(&self, alarm: Alarm) {
+        if let Some(raised) = alarm.descriptor {
+            self.socket.lock().unwrap().raised = raised;
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until the descriptor is readable.
+    fn poll(&self) {
+        let mut socket = self.socket.lock().unwrap();
+        while !socket.raised && !(socket.shown && socket.replies > 0) {
+            socket = self.changed.wait(socket).unwrap();
+        }
+    }
+
+    fn is_held(&self, number: u64) -> bool {
+        self.outgoing.lock().unwrap().turn.is_tenure(number)
+    }
+
+    /// Takes at most one completion; how many there were to take.
+    fn take(&self, may_wait: bool) -> usize {
+        let mut held = self.queue.lock().unwrap();
+        let mut tried = false;
+        while held.completions == 0 && !held.takers.is_woken() && (may_wait || !tried) {
+            tried = true;
+            match held.takers.step(!held.tenures.is_empty()) {
+                Step::Drive => held = self.drive(held, may_wait),
+                Step::Sleep if may_wait => {
+                    held.takers.sleep();
+                    held = self.arrived.wait(held).unwrap();
+                    held.takers.wake_up();
+                }
+                Step::Sleep => {}
+            }
+        }
+        let count = held.completions.min(1);
+        held.completions -= count;
+        let (full, tenures) = (held.completions > 0, !held.tenures.is_empty());
+        let mut alarm = held.takers.leave(full, tenures);
+        alarm.sleeper &= self.mutant != Mutant::CallsNoSuccessor;
+        self.sound(held, alarm);
+        count
+    }
+
+    fn drive<'a>(&'a self, mut held: MutexGuard<'a, Held>, may_wait: bool) -> MutexGuard<'a, Held> {
+        let mut tenures = std::mem::take(&mut held.tenures);
+        let alarm = held.takers.begin(may_wait);
+        self.raise(alarm);
+        drop(held);
+        let mut lost: Vec<u64> = tenures.extract_if(.., |number| !self.is_held(*number)).collect();
+        if !tenures.is_empty() {
+            self.flush();
+            if may_wait {
+                self.poll();
+                self.queue.lock().unwrap().takers.stop_waiting();
+            }
+        }
+        lost.extend(tenures.extract_if(.., |number| {
+            let incoming = self.incoming.lock().unwrap();
+            if !self.is_held(*number) {
+                return true;
+            }
+            let replies = self.receive(false);
+            self.deliver(replies);
+            drop(incoming);
+            !self.is_held(*number)
+        }));
+        for _ in lost {
+            let outgoing = self.outgoing.lock().unwrap();
+            if outgoing.turn.is_background() && self.mutant != Mutant::LeavesTheSocketSilently {
+                self.apply(Change::Attend);
+                self.wake_background();
+            }
+        }
+        let mut held = self.queue.lock().unwrap();
+        held.takers.end();
+        tenures.append(&mut held.tenures);
+        held.tenures = tenures;
+        self.socket.lock().unwrap().shown = !held.tenures.is_empty();
+        held
+    }
+
+    /// Takes so many completions, one at a time.
+    fn take_many(&self, mut count: usize, polls: bool) {
+        if polls {
+            let mut held = self.queue.lock().unwrap();
+            let full = held.completions > 0;
+            let alarm = held.takers.watch(full);
+            self.sound(held, alarm);
+        }
+        while count > 0 {
+            if polls {
+                self.poll();
+            }
+            count -= self.take(!polls);
+        }
+    }
+
+    /// The background: writes and reads when it is woken and it is its turn.
     fn background(&self) {
         loop {
             let mut socket = self.socket.lock().unwrap();
@@ -158,6 +368,13 @@ impl Link {
             }
             socket.background_woken = false;
             drop(socket);
+            let outgoing = self.outgoing.lock().unwrap();
+            let in_flight = outgoing.under_way.len() > outgoing.unsent;
+            let writes = outgoing.turn.is_background() || (in_flight && !outgoing.turn.is_of_a_queue());
+            drop(outgoing);
+            if writes {
+                self.flush();
+            }
             let Ok(incoming) = self.incoming.try_lock() else { continue };
             if self.outgoing.lock().unwrap().turn.is_background() {
                 let replies = self.receive(false);
@@ -185,48 +402,133 @@ impl Link {
     }
 }
 
-fn run(callers: usize, calls: usize, mutant: Mutant) {
-    let link = Arc::new(Link::new(mutant, callers));
-    let helpers = [Link::background, Link::server].map(|work| {
-        let link = link.clone();
-        thread::spawn(move || work(&link))
-    });
-    let callers: Vec<_> = (0..callers)
-        .map(|caller| {
-            let link = link.clone();
-            thread::spawn(move || (1..=calls).for_each(|number| link.call(caller, number)))
-        })
-        .collect();
-    callers.into_iter().for_each(|caller| caller.join().unwrap());
-    link.socket.lock().unwrap().ended = true;
-    link.changed.notify_all();
+/// Runs the threads of a program against one connection, to their end.
+fn run(model: Model, program: Vec<Box<dyn FnOnce(&Model) + Send>>) {
+    let model = Arc::new(model);
+    let start = |work: Box<dyn FnOnce(&Model) + Send>| {
+        let model = model.clone();
+        thread::spawn(move || work(&model))
+    };
+    let helpers = [start(Box::new(Model::background)), start(Box::new(Model::server))];
+    let program: Vec<_> = program.into_iter().map(start).collect();
+    program.into_iter().for_each(|thread| thread.join().unwrap());
+    model.socket.lock().unwrap().ended = true;
+    model.changed.notify_all();
     helpers.into_iter().for_each(|helper| helper.join().unwrap());
 }
 
+fn run_callers(callers: usize, calls: usize, mutant: Mutant) {
+    let caller = |caller: usize| -> Box<dyn FnOnce(&Model) + Send> {
+        Box::new(move |model| (1..=calls).for_each(|number| model.call(caller, number)))
+    };
+    run(Model::new(mutant, turn_of_callers(), callers), (0..callers).map(caller).collect());
+}
+
+/// Who shares a connection with the queue.
+#[derive(Clone, Copy)]
+struct Queued {
+    requests: usize,
+    takers: usize,
+    /// The takers wait for the descriptor instead of in the take.
+    poll: bool,
+    /// Calls of a thread that does not use the queue.
+    calls: usize,
+}
+
+fn run_queue(queued: Queued, mutant: Mutant) {
+    let Queued { requests, takers, poll, calls } = queued;
+    let mut program: Vec<Box<dyn FnOnce(&Model) + Send>> =
+        vec![Box::new(move |model: &Model| (0..requests).for_each(|_| model.submit()))];
+    for _ in 0..takers {
+        program.push(Box::new(move |model: &Model| model.take_many(requests / takers, poll)));
+    }
+    if calls > 0 {
+        program.push(Box::new(move |model: &Model| (1..=calls).for_each(|number| model.call(0, number))));
+    }
+    run(Model::new(mutant, turn_near_a_queue(), 1), program);
+}
+
+const ONE_TAKER: Queued = Queued { requests: 4, takers: 1, poll: false, calls: 0 };
+const TWO_TAKERS: Queued = Queued { takers: 2, ..ONE_TAKER };
+const A_CALLER: Queued = Queued { calls: 2, ..ONE_TAKER };
+
 #[test]
 fn every_reply_is_read_with_two_callers() {
-    shuttle::check_random(|| run(2, MANY, Mutant::None), ITERATIONS);
+    shuttle::check_random(|| run_callers(2, MANY, Mutant::None), ITERATIONS);
 }
 
 #[test]
 fn every_reply_is_read_with_three_callers() {
-    shuttle::check_pct(|| run(3, MANY, Mutant::None), ITERATIONS, 3);
+    shuttle::check_pct(|| run_callers(3, MANY, Mutant::None), ITERATIONS, 3);
 }
 
 #[test]
 fn the_last_reply_is_read_too() {
-    shuttle::check_random(|| run(2, ONE, Mutant::None), ITERATIONS);
-    shuttle::check_random(|| run(3, ONE, Mutant::None), ITERATIONS);
+    shuttle::check_random(|| run_callers(2, ONE, Mutant::None), ITERATIONS);
+    shuttle::check_random(|| run_callers(3, ONE, Mutant::None), ITERATIONS);
+}
+
+#[test]
+fn a_taker_gets_what_another_thread_submits() {
+    shuttle::check_random(|| run_queue(ONE_TAKER, Mutant::None), ITERATIONS);
+    shuttle::check_pct(|| run_queue(ONE_TAKER, Mutant::None), ITERATIONS, 3);
+}
+
+#[test]
+fn two_takers_share_a_queue() {
+    shuttle::check_random(|| run_queue(TWO_TAKERS, Mutant::None), ITERATIONS);
+    shuttle::check_pct(|| run_queue(TWO_TAKERS, Mutant::None), ITERATIONS, 3);
+}
+
+#[test]
+fn a_queue_and_a_caller_share_a_connection() {
+    shuttle::check_random(|| run_queue(A_CALLER, Mutant::None), ITERATIONS);
+    shuttle::check_pct(|| run_queue(A_CALLER, Mutant::None), ITERATIONS, 3);
+    shuttle::check_random(|| run_queue(Queued { calls: 2, ..TWO_TAKERS }, Mutant::None), ITERATIONS);
+}
+
+#[test]
+fn the_descriptor_of_a_queue_is_readable_when_it_must() {
+    let polled = Queued { poll: true, ..ONE_TAKER };
+    shuttle::check_random(move || run_queue(polled, Mutant::None), ITERATIONS);
+    shuttle::check_pct(move || run_queue(polled, Mutant::None), ITERATIONS, 3);
+    let disturbed = Queued { calls: 2, ..polled };
+    shuttle::check_random(move || run_queue(disturbed, Mutant::None), ITERATIONS);
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
-fn a_lost_word_of_what_is_there_is_found() {
-    shuttle::check_random(|| run(2, ONE, Mutant::NoWordOfWhatIsThere), ITERATIONS);
+fn a_caller_who_leaves_silently_is_found() {
+    shuttle::check_random(|| run_callers(2, ONE, Mutant::GivesBackSilently), ITERATIONS);
 }
 
 #[test]
 #[should_panic(expected = "deadlock")]
 fn others_left_behind_are_found() {
-    shuttle::check_random(|| run(3, ONE, Mutant::LeavesOthersBehind), ITERATIONS);
+    shuttle::check_random(|| run_callers(3, ONE, Mutant::LeavesOthersBehind), ITERATIONS);
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_taker_who_waits_and_hears_nothing_is_found() {
+    shuttle::check_pct(|| run_queue(ONE_TAKER, Mutant::NoWordToWhoWaits), ITERATIONS, 3);
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_descriptor_that_says_nothing_is_found() {
+    let polled = Queued { poll: true, ..ONE_TAKER };
+    shuttle::check_random(move || run_queue(polled, Mutant::NoWordToWhoWaits), ITERATIONS);
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_taker_who_calls_no_successor_is_found() {
+    shuttle::check_random(|| run_queue(TWO_TAKERS, Mutant::CallsNoSuccessor), ITERATIONS);
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_recalled_taker_who_leaves_silently_is_found() {
+    shuttle::check_pct(|| run_queue(A_CALLER, Mutant::LeavesTheSocketSilently), ITERATIONS, 3);
 }

@@ -42,8 +42,7 @@ fn echo(client: &Tester, thread: usize, bursts: usize, burst: usize) -> Tally {
         for place in 0..burst {
             let unique = format!("{thread}/{number}/{place}/{}", "x".repeat(fastrand::usize(0..40)));
             let timeout = if fastrand::u32(0..10) == 0 { within(fastrand::u64(1..5)) } else { Timeout::None };
-            let id =
-                client.client.submit(&Request { timeout, ..request(&[&["ECHO", &unique]]) }, inbox.clone()).unwrap();
+            let id = client.send_to(&inbox, &Request { timeout, ..request(&[&["ECHO", &unique]]) }).unwrap();
             if fastrand::u32(0..20) == 0 {
                 client.client.cancel(sent.get(fastrand::usize(0..=place)).map_or(id, |(id, _)| *id));
             }

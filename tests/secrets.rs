@@ -143,7 +143,7 @@ fn a_refused_command_does_not_repeat_its_arguments() {
         let error = client.send(&request(&[words])).unwrap_err();
         assert_eq!(error.status, Status::Refused);
         clean(&format!("{error:?} {error}"));
-        clean(&client.client.submit(&request(&[words, words]), client.inbox.clone()).unwrap_err().message);
+        clean(&client.send(&request(&[words, words])).unwrap_err().message);
     }
     server.command(&["CONFIG", "SET", "maxmemory", "1"]);
 }

@@ -3,7 +3,7 @@
 //! Locks are taken in this order: state, then what lies below (a link's outgoing bytes, scripts). Completions are
 //! delivered after the state was unlocked; those that were taken and not delivered are on their way.
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Weak};
@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 
 use super::completion::{Deliveries, Delivery, Destination, Verdict};
 use super::deadline::Deadlines;
+use super::hub::{Farewell, Hub};
 use super::mailbox::Outlet;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::script::Scripts;
 use super::timer::{self, Clock, Delayed};
 use crate::config::Config;
-use crate::connection::driver::Opening;
+use crate::connection::driver::{self, Opening};
 use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
 use crate::connection::recipient::{News, Recipient};
@@ -40,6 +41,8 @@ pub(super) struct State<D: Destination> {
     pub(super) phase: Phase,
     /// The requests that hear of events.
     pub(super) listeners: Vec<(Ticket, Outlet<D>)>,
+    /// The requests that get messages.
+    pub(super) subscriptions: BTreeSet<Ticket>,
     /// The tick at which the timer wakes up.
     pub(super) armed: u64,
     /// Requests that were taken out to be completed.
@@ -54,6 +57,8 @@ pub struct Core<D: Destination> {
     pub(super) scripts: Lock<Scripts>,
     pub(super) clock: Arc<Clock>,
     runtime: Lock<Option<Arc<Runtime>>>,
+    /// The connection of all subscriptions.
+    pub(super) hub: Lock<Weak<Hub<D>>>,
     /// Disconnected when every task of this client has ended.
     tasks: Lock<Option<Receiver<()>>>,
     /// Completions that were delivered.
@@ -82,12 +87,14 @@ impl<D: Destination> Core<D> {
                     delayed: BinaryHeap::new(),
                     phase: Phase::Open,
                     listeners: Vec::new(),
+                    subscriptions: BTreeSet::new(),
                     armed: u64::MAX,
                     taken: 0,
                 }),
                 scripts: Lock::default(),
                 clock: Arc::default(),
                 runtime: Lock::new(Some(Arc::clone(&runtime))),
+                hub: Lock::default(),
                 tasks: Lock::new(Some(tasks)),
                 delivered: AtomicU64::new(0),
                 settled: Condvar::new(),
@@ -106,6 +113,21 @@ impl<D: Destination> Core<D> {
         }
     }
 
+    /// Starts a link that was prepared for this opening.
+    pub(super) fn start_link(&self, link: &Arc<Link>, opening: Opening) -> Result<(), Error> {
+        let runtime = self.runtime.lock();
+        let runtime = runtime.as_ref().ok_or_else(closed)?;
+        driver::start(link, opening, runtime);
+        Ok(())
+    }
+
+    /// Runs a future on the I/O thread; nobody waits for its end.
+    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = self.runtime.lock().as_ref() {
+            runtime.spawn(future);
+        }
+    }
+
     /// Takes a request out, to be completed by [`Core::complete`] after the state was unlocked.
     pub(super) fn take(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
         let pending = state.requests.take(ticket)?;
@@ -113,8 +135,10 @@ impl<D: Destination> Core<D> {
         if state.requests.len() == 0 {
             state.deadlines.shrink();
         }
-        if matches!(pending.work, Work::Events) {
-            state.listeners.retain(|(listener, _)| *listener != ticket);
+        match pending.work {
+            Work::Events => state.listeners.retain(|(listener, _)| *listener != ticket),
+            Work::Subscription(_) => _ = state.subscriptions.remove(&ticket),
+            _ => {}
         }
         state.taken += 1;
         Some(pending)
@@ -144,7 +168,7 @@ impl<D: Destination> Core<D> {
         status: Status,
         sentence: &dyn Fn(Outcome) -> String,
     ) -> Option<Delivery<D>> {
-        let Pending { responder, link, sequence, work, .. } = pending;
+        let Pending { mut responder, link, sequence, work, .. } = pending;
         let outcome = |sequence: u64| {
             let unsent = sequence == NOWHERE || link.withdraw(sequence);
             if unsent { Outcome::NotRun } else { Outcome::Unknown }
@@ -158,7 +182,18 @@ impl<D: Destination> Core<D> {
                 gather.finish()
             }
             Work::Events => Verdict::failed(&Error::new(status, sentence(Outcome::NotRun)), Outcome::NotRun),
-            Work::Single | Work::Script(_) | Work::Transaction(_) => {
+            Work::Subscription(hub) => {
+                let Farewell { outcome, flags, rest } = hub.end(Ticket(responder.request()));
+                responder.mark(flags);
+                hub.follow(rest, None);
+                Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
+            }
+            Work::Change(hub) => {
+                let Farewell { outcome, rest, .. } = hub.withdraw(Ticket(responder.request()));
+                hub.follow(rest, None);
+                Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
+            }
+            Work::Single | Work::Script(_) | Work::Transaction(_) | Work::Ping(_) => {
                 let outcome = outcome(sequence);
                 Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
             }
@@ -180,6 +215,21 @@ impl<D: Destination> Core<D> {
         };
         self.complete(self.abort(pending, Status::Canceled, &sentence).into_iter().collect());
         true
+    }
+
+    /// Completes a request, if it is not over, with these flags beside the outcome.
+    pub(super) fn finish(&self, ticket: Ticket, flags: u32, verdict: Verdict) {
+        let taken = self.take(&mut self.state.lock(), ticket);
+        let Some(mut pending) = taken else { return };
+        pending.responder.mark(flags);
+        self.complete(pending.responder.finish(verdict).into_iter().collect());
+    }
+
+    /// Ends a request, if it is not over, for this reason.
+    pub(super) fn end_one(&self, ticket: Ticket, why: &Error) {
+        let taken = self.take(&mut self.state.lock(), ticket);
+        let Some(pending) = taken else { return };
+        self.complete(self.abort(pending, why.status, &|_| why.message.clone()).into_iter().collect());
     }
 
     /// Accepts nothing more and ends the tickets that `which` picks.
@@ -205,7 +255,10 @@ impl<D: Destination> Core<D> {
     /// True: nothing had to be ended.
     pub(super) fn close(&self, timeout: Option<Duration>) -> bool {
         let until = timeout.map(|timeout| Instant::now() + timeout);
-        self.end(|state| state.listeners.iter().map(|(ticket, _)| *ticket).collect());
+        self.end(|state| {
+            let listeners = state.listeners.iter().map(|(ticket, _)| *ticket);
+            state.subscriptions.iter().copied().chain(listeners).collect()
+        });
         // Whoever takes from a queue may be the one who waits here.
         self.topology.links().iter().for_each(|link| link.recall());
         let mut state = self.state.lock();

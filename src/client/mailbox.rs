@@ -75,8 +75,8 @@ struct Held {
     /// Messages that were dropped behind the last one, and the flags that were lost with them.
     missing: u64,
     flags: u32,
-    /// Nobody will read.
-    abandoned: bool,
+    /// Nothing more comes in: nobody will read, or the request is being ended.
+    closed: bool,
 }
 
 /// A bounded line of messages.
@@ -97,7 +97,7 @@ impl Mailbox {
     pub fn put(&self, reply: Reply, flags: u32) -> Put {
         let bytes = reply.memory();
         let mut held = self.held.lock();
-        if held.abandoned {
+        if held.closed {
             return Put::Quiet;
         }
         while !self.limits.leave_room_for(bytes, &held) {
@@ -109,7 +109,12 @@ impl Mailbox {
                     held.flags |= flags & GAP;
                     return Put::Quiet;
                 }
-                Overflow::Close => return Put::Overflowed,
+                Overflow::Close => {
+                    held.dropped += 1;
+                    held.missing += 1;
+                    held.closed = true;
+                    return Put::Overflowed;
+                }
             }
         }
         let (dropped, lost_flags) = (std::mem::take(&mut held.missing), std::mem::take(&mut held.flags));
@@ -145,7 +150,7 @@ impl Mailbox {
     /// Nobody will read: forgets everything, now and from now on.
     pub fn abandon(&self) {
         let mut held = self.held.lock();
-        *held = Held { abandoned: true, taken: held.taken, dropped: held.dropped, ..Held::default() };
+        *held = Held { closed: true, taken: held.taken, dropped: held.dropped, ..Held::default() };
     }
 
     /// What it has seen.
@@ -269,6 +274,8 @@ mod tests {
         let mailbox = mailbox(2, usize::MAX, Overflow::Close);
         assert_eq!(put(&mailbox, 0..3), [Put::Added, Put::Added, Put::Overflowed]);
         assert_eq!([take(&mailbox), take(&mailbox)], [Some((0, 0, 0)), Some((1, 0, 0))]);
+        assert_eq!(put(&mailbox, 3..4), [Put::Quiet], "nothing follows what is missing");
+        assert_eq!((take(&mailbox), mailbox.last_flags()), (None, DROPPED));
     }
 
     #[test]

@@ -9,11 +9,14 @@ mod core;
 mod deadline;
 mod event;
 mod gather;
+mod hub;
 mod pending;
 mod recipient;
 mod retry;
 mod script;
 mod stats;
+mod subscribe;
+mod subscription;
 mod timer;
 mod transaction;
 

@@ -26,7 +26,7 @@ impl<D: Destination> Core<D> {
         let status = if is_error { Status::Server } else { Status::Ok };
         let pending = state.requests.get(to.ticket)?;
         match &mut pending.work {
-            Work::Single => Some(Verdict::answered(status, reply)),
+            Work::Single | Work::Ping(_) => Some(Verdict::answered(status, reply)),
             Work::Script(script) => {
                 if !is_error {
                     self.scripts.lock().learn(script, link);
@@ -38,7 +38,7 @@ impl<D: Destination> Core<D> {
                 gather.put(to.part, reply);
                 gather.is_complete().then(|| gather.finish())
             }
-            Work::Events => None,
+            Work::Events | Work::Subscription(_) | Work::Change(_) => None,
         }
     }
 

@@ -49,6 +49,8 @@ pub struct Request<'a, A> {
     pub timeout: Timeout,
     /// Where it goes.
     pub route: Route<'a>,
+    /// The subscription that it changes, by the id of the request that made it; 0: none.
+    pub subscription: u64,
 }
 
 /// The bytes of a request, and how they are cut into units that stand in the FIFO on their own.
@@ -173,6 +175,11 @@ struct Start {
     by: Submitter,
 }
 
+/// A timeout for the text of an error.
+pub(super) fn in_milliseconds(timeout: Duration) -> u32 {
+    u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
+}
+
 /// Whether a command may go on a shared connection; a sentence that says why not.
 fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
     let Some(name) = words.first() else { return Err("the command is empty".to_string()) };
@@ -184,9 +191,6 @@ fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
              this version has no connections of their own for blocking commands",
             name()
         )),
-        Handling::Multishot | Handling::Monitor => {
-            Err(format!("{} gets many answers; this version has no subscriptions", name()))
-        }
         Handling::OwnWrites => Err(format!(
             "{} speaks of the writes of its own connection, which on a shared client are those of everyone",
             name()
@@ -195,10 +199,21 @@ fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
     }
 }
 
+/// As [`check`], of one command among several.
+fn check_member<A: AsRef<[u8]>>(words: &[A]) -> Result<(), String> {
+    match check(words)? {
+        Handling::Multishot | Handling::Monitor | Handling::Invalidations => {
+            let name = words.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
+            Err(format!("{} gets many answers; submit it as a request of its own", name.to_ascii_uppercase()))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl<D: Destination> Core<D> {
     /// Accepts a request or says why not; gives its id and what is to be done now: see [`Link::submit`].
     pub(super) fn submit<A: AsRef<[u8]>>(
-        &self,
+        self: &Arc<Self>,
         link: &Arc<Link>,
         request: &Request<'_, A>,
         destination: D,
@@ -210,7 +225,7 @@ impl<D: Destination> Core<D> {
     /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
     /// and its answer read here, until `is_done` or for a while.
     pub(super) fn execute<A: AsRef<[u8]>>(
-        &self,
+        self: &Arc<Self>,
         link: &Arc<Link>,
         request: &Request<'_, A>,
         destination: D,
@@ -227,7 +242,7 @@ impl<D: Destination> Core<D> {
     }
 
     fn accept<A: AsRef<[u8]>>(
-        &self,
+        self: &Arc<Self>,
         link: &Arc<Link>,
         request: &Request<'_, A>,
         destination: D,
@@ -237,7 +252,13 @@ impl<D: Destination> Core<D> {
         let mut script = None;
         let plan = match request.commands {
             [] => return Err(Error::new(Status::Argument, "the request has no command")),
+            [words] if !request.atomic && request.subscription != 0 => {
+                return self.accept_multishot(link, request, words, destination, start.now);
+            }
             [words] if !request.atomic => match check(words).map_err(refused)? {
+                Handling::Multishot | Handling::Monitor | Handling::Invalidations => {
+                    return self.accept_multishot(link, request, words, destination, start.now);
+                }
                 Handling::Script if words.len() > 1 => {
                     let (bytes, found) = self.encode_script(words, link)?;
                     script = Some(found);
@@ -246,8 +267,12 @@ impl<D: Destination> Core<D> {
                 _ => Plan::One(words),
             },
             commands => {
+                if request.subscription != 0 {
+                    return Err(Error::new(Status::Argument, "a subscription is changed by one command at a time"));
+                }
                 for (index, words) in commands.iter().enumerate() {
-                    check(words).map_err(|why| Error::new(Status::Argument, format!("command {index}: {why}")))?;
+                    check_member(words)
+                        .map_err(|why| Error::new(Status::Argument, format!("command {index}: {why}")))?;
                 }
                 if request.atomic { Plan::Atomic(commands) } else { Plan::Several(commands) }
             }
@@ -281,7 +306,7 @@ impl<D: Destination> Core<D> {
         self.enqueue(link, request, &prepared, work, destination, start)
     }
 
-    fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<Duration> {
+    pub(super) fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<Duration> {
         match request.timeout {
             Timeout::Default => self.config.command_timeout,
             Timeout::None => None,
@@ -294,7 +319,7 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         request: &Request<'_, A>,
         prepared: &Prepared<'_, A>,
-        work: impl FnOnce(u64) -> Work,
+        work: impl FnOnce(u64) -> Work<D>,
         destination: D,
         start: Start,
     ) -> Result<(u64, Next), Error> {
@@ -316,7 +341,7 @@ impl<D: Destination> Core<D> {
             link: Arc::clone(link),
             sequence,
             work: work(sequence),
-            timeout: timeout.map_or(0, |timeout| u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)),
+            timeout: timeout.map_or(0, in_milliseconds),
             attempts: 0,
             idempotent: request.idempotent,
         };
@@ -381,7 +406,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// A place for a request, if the client is open.
-    fn reserve(&self, state: &mut State<D>) -> Result<Ticket, Error> {
+    pub(super) fn reserve(&self, state: &mut State<D>) -> Result<Ticket, Error> {
         match state.phase {
             Phase::Open => Ok(state.requests.reserve()),
             Phase::Closed => Err(closed()),
@@ -389,7 +414,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Sets the deadline of a request; true if the clock sleeps for longer than that.
-    fn set_deadline(&self, state: &mut State<D>, ticket: Ticket, due: u64) -> bool {
+    pub(super) fn set_deadline(&self, state: &mut State<D>, ticket: Ticket, due: u64) -> bool {
         state.deadlines.set(Requests::<D>::index(ticket), due);
         let earlier = due < state.armed;
         if earlier {

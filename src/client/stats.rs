@@ -5,23 +5,50 @@ use std::sync::atomic::Ordering;
 
 use super::completion::Destination;
 use super::core::Core;
+use super::hub::Report;
+use super::pending::{Pending, Work};
 use crate::connection::link::Link;
+use crate::connection::pipeline::Ticket;
 use crate::error::Error;
 use crate::protocol::reply::Reply;
 
 impl<D: Destination> Core<D> {
-    /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each link.
+    /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each link;
+    /// "subscriptions": an array of maps, one for each request that gets messages.
     pub(super) fn stats(&self) -> Result<Reply, Error> {
-        let state = self.state.lock();
-        let requests = state.requests.len() - state.listeners.len();
-        drop(state);
-        let links = self.topology.links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let requests = state.requests.len() - state.listeners.len() - state.subscriptions.len();
+        let mut links = self.topology.links();
+        let mut subscriptions = Vec::new();
+        for ticket in &state.subscriptions {
+            let Some(Pending { work: Work::Subscription(hub), .. }) = state.requests.get(*ticket) else { continue };
+            if !links.iter().any(|link| Arc::ptr_eq(link, hub.link())) {
+                links.push(Arc::clone(hub.link()));
+            }
+            subscriptions.extend(hub.report(*ticket).map(|report| (*ticket, report)));
+        }
+        let links = links.iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
+        let subscriptions = subscriptions.into_iter().map(|(ticket, report)| describe_subscription(ticket, &report));
         Reply::map(vec![
             text("version", env!("CARGO_PKG_VERSION")),
             number("requests", requests as u64),
             (Reply::string(b"links"), Reply::array(links)?),
+            (Reply::string(b"subscriptions"), Reply::array(subscriptions.collect::<Result<Vec<_>, Error>>()?)?),
         ])
     }
+}
+
+fn describe_subscription(ticket: Ticket, report: &Report) -> Result<Reply, Error> {
+    Reply::map(vec![
+        number("request", ticket.0),
+        number("channels", report.topics as u64),
+        number("unread", report.counts.unread as u64),
+        number("unread_bytes", report.counts.unread_bytes as u64),
+        number("taken", report.counts.taken),
+        number("dropped", report.counts.dropped),
+        number("gaps", report.gaps),
+    ])
 }
 
 fn describe(link: &Arc<Link>) -> Result<Reply, Error> {
@@ -33,6 +60,7 @@ fn describe(link: &Arc<Link>) -> Result<Reply, Error> {
     Reply::map(vec![
         text("address", &standing.address),
         number("database", link.database().into()),
+        text("purpose", link.purpose().name()),
         number("connected", standing.connected.into()),
         number("protocol", standing.greeting.protocol.into()),
         text("server", &standing.greeting.server),

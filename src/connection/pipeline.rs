@@ -23,7 +23,7 @@ pub const LARGE: usize = 16 * 1024;
 const WRITE_PARTS: usize = 64;
 
 /// The name under which the owner of a request knows it. [`Ticket::NOBODY`] marks what nobody waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
 impl Ticket {

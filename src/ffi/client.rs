@@ -156,8 +156,8 @@ pub unsafe extern "C" fn jr_client_events(
         if request.count != 0 {
             return Err(Error::new(Status::Argument, "a request for events has no commands"));
         }
-        if request.flags != 0 {
-            return Err(Error::new(Status::Argument, "a request for events has no flags"));
+        if request.flags != 0 || request.subscription != 0 {
+            return Err(Error::new(Status::Argument, "a request for events has no flags and no subscription"));
         }
         if request.queue.is_null() && request.callback.is_none() {
             return Err(Error::new(Status::Argument, "a request for events names a queue or a callback"));

@@ -5,7 +5,7 @@
 //! or a wake-up is due. Locks: the queue's own comes after those of the client; nothing is driven under it.
 
 mod signal;
-mod takers;
+pub mod takers;
 
 use std::collections::VecDeque;
 use std::mem::{self, MaybeUninit};

@@ -67,7 +67,7 @@ pub struct jr_request {
     pub timeout_ms: u32,
     /// NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port".
     pub route: *const c_char,
-    /// The id of a multishot request that this one changes; 0: none. This version has no subscriptions: always 0.
+    /// The id of the subscription that this request changes (SUBSCRIBE, UNSUBSCRIBE and their kin) or pings; 0: none.
     pub subscription: u64,
     /// Where the completion goes: a queue, or
     pub queue: *mut jr_queue,
@@ -151,9 +151,6 @@ pub(super) unsafe fn read_request(request: *const jr_request) -> Result<jr_reque
         let unknown = copy.flags & !KNOWN_FLAGS;
         return Err(Error::new(Status::Argument, format!("the request has unknown flags (0x{unknown:x})")));
     }
-    if copy.subscription != 0 {
-        return Err(Error::new(Status::Argument, "request.subscription must be 0: this version has no subscriptions"));
-    }
     Ok(copy)
 }
 
@@ -183,7 +180,8 @@ unsafe fn with_request<T>(
     let run = |commands: &[&[Argument]]| {
         let atomic = request.flags & JR_REQUEST_ATOMIC != 0;
         let idempotent = request.flags & JR_REQUEST_IDEMPOTENT != 0;
-        then(&Request { commands, atomic, idempotent, timeout, route })
+        let subscription = request.subscription;
+        then(&Request { commands, atomic, idempotent, timeout, route, subscription })
     };
     match commands {
         // SAFETY: the caller promises the pointers of each command.

@@ -25,13 +25,15 @@ impl Standalone {
 
     /// The shared link of a database, opened if need be; it stays open until [`Standalone::close`].
     pub fn link(&self, database: u32, runtime: &Runtime) -> Result<Arc<Link>, Error> {
-        let opening = self.opening.lock();
-        let Some(opening) = opening.as_ref() else {
-            return Err(Error::new(Status::Closed, "the client is closed"));
-        };
+        let opening = self.opening()?;
         let mut links = self.links.lock();
-        let link = links.entry(database).or_insert_with(|| driver::open(opening.clone(), database, runtime));
+        let link = links.entry(database).or_insert_with(|| driver::open(opening, database, runtime));
         Ok(Arc::clone(link))
+    }
+
+    /// What a link of its own needs to be opened.
+    pub fn opening(&self) -> Result<Opening, Error> {
+        self.opening.lock().clone().ok_or_else(|| Error::new(Status::Closed, "the client is closed"))
     }
 
     /// The links in use.

@@ -13,7 +13,7 @@ use justredis::config::Config;
 use justredis::connection::stream::Dialer;
 use justredis::connection::turn::Submitter;
 use justredis::error::{Error, Outcome, Status};
-use justredis::protocol::reply::Reply;
+use justredis::protocol::reply::{Node, Reply};
 use justredis::topology::Route;
 
 use super::wait::{self, LIMIT};
@@ -90,6 +90,12 @@ impl Inbox {
         std::mem::take(&mut *self.lock())
     }
 
+    /// Waits until there are `count`, and takes so many out, the oldest first.
+    pub fn take_exactly(&self, count: usize) -> Vec<Done> {
+        self.until(count);
+        self.lock().drain(..count).collect()
+    }
+
     /// Waits for one completion for each of `ids`, proves that each has exactly one, and gives them by id.
     pub fn each_once(&self, ids: &[u64]) -> HashMap<u64, Done> {
         let done = self.take(ids.len());
@@ -130,7 +136,8 @@ impl Done {
 
 /// A request of these commands with nothing special about it.
 pub fn request<'a, W>(commands: &'a [&'a [W]]) -> Request<'a, W> {
-    Request { commands, atomic: false, idempotent: false, timeout: Timeout::Default, route: Route::ByKey }
+    let (timeout, route) = (Timeout::Default, Route::ByKey);
+    Request { commands, atomic: false, idempotent: false, timeout, route, subscription: 0 }
 }
 
 /// A timeout of so many milliseconds.
@@ -208,7 +215,12 @@ impl Tester {
 
     /// A request to the inbox.
     pub fn send<W: AsRef<[u8]>>(&self, request: &Request<'_, W>) -> Result<u64, Error> {
-        Ok(self.client.submit(request, self.inbox.clone(), Submitter::Other)?.0)
+        self.send_to(&self.inbox, request)
+    }
+
+    /// A request to another inbox.
+    pub fn send_to<W: AsRef<[u8]>>(&self, inbox: &Inbox, request: &Request<'_, W>) -> Result<u64, Error> {
+        Ok(self.client.submit(request, inbox.clone(), Submitter::Other)?.0)
     }
 
     /// A number of the statistics of the first link.
@@ -216,6 +228,34 @@ impl Tester {
         let stats = self.client.stats().unwrap();
         let link = &stats.find(b"links").unwrap().items()[0];
         link.find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap()
+    }
+
+    /// A number of the statistics of the whole client.
+    pub fn number(&self, key: &str) -> i64 {
+        self.client.stats().unwrap().find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap()
+    }
+
+    /// What the connections are for.
+    pub fn links(&self) -> Vec<String> {
+        let stats = self.client.stats().unwrap();
+        let links = stats.find(b"links").unwrap().items();
+        links.iter().map(|link| String::from_utf8_lossy(link.find(b"purpose").unwrap().as_bytes()).into()).collect()
+    }
+
+    /// A number of the statistics of the connection for this purpose.
+    pub fn link_of(&self, purpose: &str, key: &str) -> i64 {
+        let stats = self.client.stats().unwrap();
+        let mut links = stats.find(b"links").unwrap().items().iter();
+        let link = links.find(|link| link.find(b"purpose").unwrap().as_bytes() == purpose.as_bytes()).unwrap();
+        link.find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap()
+    }
+
+    /// A number of the statistics of a subscription.
+    pub fn subscription(&self, id: u64, key: &str) -> i64 {
+        let stats = self.client.stats().unwrap();
+        let number = |map: &Node, key: &str| map.find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap();
+        let mut all = stats.find(b"subscriptions").unwrap().items().iter();
+        number(all.find(|map| number(map, "request") == id as i64).unwrap(), key)
     }
 
     /// Waits until a statistic satisfies a condition.

@@ -22,6 +22,8 @@ pub enum Handling {
     Multishot,
     /// MONITOR: many answers, on a connection of its own.
     Monitor,
+    /// CLIENT TRACKING ON BCAST: many answers, on a connection of its own.
+    Invalidations,
     /// EVAL and EVAL_RO: may go out as EVALSHA.
     Script,
     /// EVALSHA, FCALL and their read-only forms: sent as they are. As with `Script`, an error text out of it proves
@@ -51,6 +53,7 @@ pub(super) enum Role {
     StreamRead,
     Multishot,
     Monitor,
+    Tracking,
     Script,
     StoredScript,
     /// Its timeout, in milliseconds, is this argument.
@@ -72,8 +75,8 @@ const UNWATCH: &str = "UNWATCH belongs to the connection that watches, which is 
     (jr_client_lease)";
 const REPLY: &str = "CLIENT REPLY would take away the replies that others wait for; submit without a queue or callback \
     to have the answer dropped";
-const TRACKING: &str = "CLIENT TRACKING and CLIENT CACHING would send the invalidations of one user to everybody on \
-    this connection; client-side caching needs a connection of its own, which shared clients do not give";
+const TRACKING: &str = "CLIENT TRACKING and CLIENT CACHING speak of what everybody on this connection reads; \
+    CLIENT TRACKING ON BCAST, without REDIRECT, is a request that gets the invalidations of all keys with a prefix";
 const SETNAME: &str = "CLIENT SETNAME would be forgotten by the next reconnect; set the option client_name";
 const SETINFO: &str = "CLIENT SETINFO is sent in every handshake; see the option library_info";
 const NO_EVICT: &str = "CLIENT NO-EVICT would change how the server treats a connection that others use; it needs a \
@@ -103,7 +106,8 @@ pub(super) const fn role(name: &str) -> Role {
         b"WATCH" => Role::Refused(WATCH),
         b"UNWATCH" => Role::Refused(UNWATCH),
         b"CLIENT|REPLY" => Role::Refused(REPLY),
-        b"CLIENT|TRACKING" | b"CLIENT|CACHING" => Role::Refused(TRACKING),
+        b"CLIENT|TRACKING" => Role::Tracking,
+        b"CLIENT|CACHING" => Role::Refused(TRACKING),
         b"CLIENT|SETNAME" => Role::Refused(SETNAME),
         b"CLIENT|SETINFO" => Role::Refused(SETINFO),
         b"CLIENT|NO-EVICT" => Role::Refused(NO_EVICT),
@@ -164,6 +168,8 @@ impl Role {
             Role::StreamRead => Handling::Ordinary,
             Role::Multishot => Handling::Multishot,
             Role::Monitor => Handling::Monitor,
+            Role::Tracking if is_broadcast(args) => Handling::Invalidations,
+            Role::Tracking => Handling::ConnectionState { instead: TRACKING },
             Role::Script => Handling::Script,
             Role::StoredScript => Handling::StoredScript,
             Role::OwnWrites(_) => Handling::OwnWrites,
@@ -195,6 +201,26 @@ fn wait(duration: Duration) -> Option<BlockingTimeout> {
 
 fn milliseconds(text: &[u8]) -> Option<BlockingTimeout> {
     wait(Duration::from_millis(u64::try_from(number(text)?).ok()?))
+}
+
+/// Whether CLIENT TRACKING asks for the invalidations of all keys, not of those that its connection reads, and not on
+/// another connection.
+fn is_broadcast<A: AsRef<[u8]>>(args: &[A]) -> bool {
+    let mut options = args.iter().skip(2).map(AsRef::as_ref);
+    let mut broadcast = false;
+    if !options.next().is_some_and(|first| first.eq_ignore_ascii_case(b"ON")) {
+        return false;
+    }
+    while let Some(option) = options.next() {
+        let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
+        if is("REDIRECT") {
+            return false;
+        } else if is("PREFIX") {
+            options.next();
+        }
+        broadcast |= is("BCAST");
+    }
+    broadcast
 }
 
 /// What follows BLOCK among the options of XREAD and XREADGROUP, which end at STREAMS: a stream, a group or a
