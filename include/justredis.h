@@ -56,17 +56,19 @@
 #define JR_VERSION_PATCH 0
 
 /**
- * More completions of this request follow.
+ * More completions of this request follow: it has a completion for each of its messages, and at last one without this.
  */
 #define JR_COMPLETION_MORE 8
 
 /**
- * Messages may be missing before this one: the connection was lost and made again.
+ * Messages may be missing before this one: the connection was lost and made again. After that each channel is confirmed
+ * once more, with this flag; from there on nothing of that channel is missing.
  */
 #define JR_COMPLETION_GAP 16
 
 /**
- * Messages were dropped before this one: they were not taken fast enough.
+ * Messages were dropped before this one: they were not taken fast enough. How many, its attributes say (see
+ * jr_reply_attributes): a map with "dropped". On a final completion the flag stands without them.
  */
 #define JR_COMPLETION_DROPPED 32
 
@@ -403,7 +405,8 @@ typedef void (*jr_logger)(void *user_data, int32_t level, const char *message);
 #define JR_ERR_CLOSED -4
 
 /**
- * A limit is reached: max_requests, max_request_bytes or max_unread.
+ * A limit is reached: max_requests, max_request_bytes or max_unread. Of a completion: the subscription has ended because
+ * its messages are not taken fast enough (subscription_overflow).
  */
 #define JR_ERR_FULL -5
 
@@ -508,8 +511,9 @@ jr_status jr_cancel(const struct jr_client *client, uint64_t id);
 /**
  * Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
  * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
- * "database", and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
- * happened before is not told: see jr_client_stats.
+ * "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or with the client.
+ * `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not taken in time
+ * the oldest are dropped.
  *
  * # Safety
  * As jr_submit.
@@ -520,9 +524,12 @@ jr_status jr_client_events(const struct jr_client *client,
 
 /**
  * The state of the client in numbers: a map with "version", "requests" (accepted and not completed) and "links", an
- * array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
- * "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
- * "lone_calls" (written and read on the caller's own thread), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours to free.
+ * array of maps with "address", "database", "purpose" ("commands", "subscriptions", "invalidations", "monitor"),
+ * "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests",
+ * "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the
+ * caller's own thread), "round_trip_us" (of the last sample) and "error"; and "subscriptions", an array of maps, one for
+ * each request that gets messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken",
+ * "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Keys are added, never changed. The map is yours to free.
  */
 jr_status jr_client_stats(const struct jr_client *client,
                           struct jr_reply **map);
@@ -652,10 +659,28 @@ jr_status jr_reply_bool(const struct jr_reply *reply, bool *out);
  * NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion follows.
  * Never waits. Any thread; what one thread submits runs in that order.
  *
+ * Requests with many answers: SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE make a subscription, whose id is that of the request.
+ * It gets a completion with JR_COMPLETION_MORE for each confirmation and each message, in order, until jr_cancel or the
+ * end of the client; its deadline is for the first confirmation only. A message is what the server sends
+ * (["message", channel, text], ["pmessage", pattern, channel, text], ["smessage", channel, text]), a JR_PUSH in both
+ * versions of the protocol; a confirmation is [kind, channel, channels of this subscription], in the order in which
+ * channels become its own. Another request with its id in request.subscription changes it: SUBSCRIBE, UNSUBSCRIBE and
+ * their kin have one completion of their own when all of it is done, a JR_INTEGER of how many channels and patterns it
+ * has now; PING is answered there, among the messages, and in its own completion. A change that ends otherwise takes
+ * back what was not confirmed. A subscription without channels lives on. All subscriptions of a client share one
+ * connection, which is there while there are any; when it is lost they are made again, see JR_COMPLETION_GAP. What the
+ * server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it. MONITOR, and with RESP3 CLIENT
+ * TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
+ * own; there "OK" is the confirmation. What is not taken in time is dropped, or ends the request (JR_ERR_FULL): see the
+ * options max_unread, max_unread_bytes and subscription_overflow. Such a request names a queue or a callback, and
+ * stands alone: not in a pipeline, a transaction or jr_execute.
+ *
  * # Safety
  * The request and what it points to are as described, and unchanged during the call.
  */
-jr_status jr_submit(const struct jr_client *client, const struct jr_request *request, uint64_t *id);
+jr_status jr_submit(const struct jr_client *client,
+                    const struct jr_request *request,
+                    uint64_t *id);
 
 /**
  * Submits `count` requests that stand in an array, each of the same `size`. Gives how many were accepted: the first

@@ -295,6 +295,12 @@ impl<D: Destination> Hub<D> {
         }
     }
 
+    /// Ends whoever waits for a first confirmation or for a change.
+    fn end_waiting(&self, core: &Core<D>, why: &Error) {
+        let tickets = self.hearers.lock().subscriptions.waiting();
+        tickets.into_iter().for_each(|ticket| core.end_one(ticket, why));
+    }
+
     /// The answer to a PING of a subscription stands among its messages.
     fn echo(&self, subscription: Ticket, answer: &Reply) {
         let (mut told, mut rest) = (Vec::new(), Consequences::default());
@@ -401,6 +407,11 @@ impl<D: Destination> Recipient for Hub<D> {
                 core.answered(link, &mut vec![answer]);
                 continue;
             }
+            if link.purpose() == Purpose::Invalidations && link.standing().greeting.protocol == 2 {
+                let why = "invalidations come with RESP3 only, which this server does not speak";
+                self.end_waiting(&core, &Error::new(Status::Connect, why));
+                continue;
+            }
             let (topic, joins) = asked(&answer.request);
             let reply = &answer.reply;
             match reply.kind() == Kind::Error {
@@ -444,8 +455,7 @@ impl<D: Destination> Recipient for Hub<D> {
     fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error) {
         let Some(core) = self.core.upgrade() else { return };
         core.unreachable(link, waiting.into_iter().filter(|to| to.ticket != OWN).collect(), why);
-        let tickets = self.hearers.lock().subscriptions.waiting();
-        tickets.into_iter().for_each(|ticket| core.end_one(ticket, why));
+        self.end_waiting(&core, why);
     }
 
     fn ready_to_wait(&self, _tickets: &[Ticket]) -> bool {

@@ -138,8 +138,9 @@ pub extern "C" fn jr_cancel(client: Option<&jr_client>, id: u64) -> jr_status {
 
 /// Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
 /// each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
-/// "database", and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
-/// happened before is not told: see jr_client_stats.
+/// "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or with the client.
+/// `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not taken in time
+/// the oldest are dropped.
 ///
 /// # Safety
 /// As jr_submit.
@@ -173,9 +174,12 @@ pub unsafe extern "C" fn jr_client_events(
 }
 
 /// The state of the client in numbers: a map with "version", "requests" (accepted and not completed) and "links", an
-/// array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
-/// "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
-/// "lone_calls" (written and read on the caller's own thread), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours to free.
+/// array of maps with "address", "database", "purpose" ("commands", "subscriptions", "invalidations", "monitor"),
+/// "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests",
+/// "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the
+/// caller's own thread), "round_trip_us" (of the last sample) and "error"; and "subscriptions", an array of maps, one for
+/// each request that gets messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken",
+/// "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Keys are added, never changed. The map is yours to free.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *mut Node>) -> jr_status {
     call(|| {

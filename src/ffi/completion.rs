@@ -11,11 +11,13 @@ use crate::client::completion::{self, Completion, Deliveries, Delivery, Destinat
 use crate::client::mailbox::Mailbox;
 use crate::protocol::reply::Node;
 
-/// More completions of this request follow.
+/// More completions of this request follow: it has a completion for each of its messages, and at last one without this.
 pub const JR_COMPLETION_MORE: u32 = 8;
-/// Messages may be missing before this one: the connection was lost and made again.
+/// Messages may be missing before this one: the connection was lost and made again. After that each channel is confirmed
+/// once more, with this flag; from there on nothing of that channel is missing.
 pub const JR_COMPLETION_GAP: u32 = 16;
-/// Messages were dropped before this one: they were not taken fast enough.
+/// Messages were dropped before this one: they were not taken fast enough. How many, its attributes say (see
+/// jr_reply_attributes): a map with "dropped". On a final completion the flag stands without them.
 pub const JR_COMPLETION_DROPPED: u32 = 32;
 
 const _: () = {

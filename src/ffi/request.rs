@@ -244,6 +244,22 @@ unsafe fn submit(client: &jr_client, request: &jr_request) -> Result<u64, Error>
 /// NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion follows.
 /// Never waits. Any thread; what one thread submits runs in that order.
 ///
+/// Requests with many answers: SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE make a subscription, whose id is that of the request.
+/// It gets a completion with JR_COMPLETION_MORE for each confirmation and each message, in order, until jr_cancel or the
+/// end of the client; its deadline is for the first confirmation only. A message is what the server sends
+/// (["message", channel, text], ["pmessage", pattern, channel, text], ["smessage", channel, text]), a JR_PUSH in both
+/// versions of the protocol; a confirmation is [kind, channel, channels of this subscription], in the order in which
+/// channels become its own. Another request with its id in request.subscription changes it: SUBSCRIBE, UNSUBSCRIBE and
+/// their kin have one completion of their own when all of it is done, a JR_INTEGER of how many channels and patterns it
+/// has now; PING is answered there, among the messages, and in its own completion. A change that ends otherwise takes
+/// back what was not confirmed. A subscription without channels lives on. All subscriptions of a client share one
+/// connection, which is there while there are any; when it is lost they are made again, see JR_COMPLETION_GAP. What the
+/// server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it. MONITOR, and with RESP3 CLIENT
+/// TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
+/// own; there "OK" is the confirmation. What is not taken in time is dropped, or ends the request (JR_ERR_FULL): see the
+/// options max_unread, max_unread_bytes and subscription_overflow. Such a request names a queue or a callback, and
+/// stands alone: not in a pipeline, a transaction or jr_execute.
+///
 /// # Safety
 /// The request and what it points to are as described, and unchanged during the call.
 #[unsafe(no_mangle)]
