@@ -9,13 +9,14 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Weak};
 use std::time::{Duration, Instant};
 
+use super::clock::Clock;
 use super::completion::{Deliveries, Delivery, Destination, Verdict};
 use super::deadline::Deadlines;
 use super::hub::{Farewell, Hub};
 use super::mailbox::Outlet;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::script::Scripts;
-use super::timer::{self, Clock, Delayed};
+use super::timer::{self, Delayed};
 use crate::config::Config;
 use crate::connection::driver::{self, Opening};
 use crate::connection::link::Link;

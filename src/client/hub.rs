@@ -412,7 +412,7 @@ impl<D: Destination> Recipient for Hub<D> {
                 self.end_waiting(&core, &Error::new(Status::Connect, why));
                 continue;
             }
-            let (topic, joins) = asked(&answer.request);
+            let (topic, joins) = asked(&answer.request.clone().unwrap_or_default());
             let reply = &answer.reply;
             match reply.kind() == Kind::Error {
                 true => self.tell(|all| all.refused(&topic, joins, will_pass(reply)), Some(reply)),

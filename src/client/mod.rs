@@ -5,12 +5,14 @@ pub mod completion;
 pub mod mailbox;
 pub mod request;
 
+mod clock;
 mod core;
 mod deadline;
 mod event;
 mod gather;
 mod hub;
 mod pending;
+mod plan;
 mod recipient;
 mod retry;
 mod script;

@@ -13,16 +13,18 @@ use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket};
 use crate::connection::recipient::{Answer, News, Recipient};
 use crate::error::{Error, Outcome, Status};
-use crate::protocol::reply::{Kind, Reply};
+use crate::protocol::reply::Reply;
 
 impl<D: Destination> Core<D> {
     /// What a reply means; `None`: the request goes on.
     fn judge(&self, state: &mut State<D>, link: &Arc<Link>, answer: Answer) -> Option<Verdict> {
         let Answer { to, reply, request } = answer;
-        let is_error = reply.kind() == Kind::Error;
-        if is_error && self.sends_again(state, link, to, &reply, &request) {
+        if let Some(request) = &request
+            && self.sends_again(state, link, to, &reply, request)
+        {
             return None;
         }
+        let is_error = request.is_some();
         let status = if is_error { Status::Server } else { Status::Ok };
         let pending = state.requests.get(to.ticket)?;
         match &mut pending.work {
@@ -33,7 +35,9 @@ impl<D: Destination> Core<D> {
                 }
                 Some(Verdict::answered(status, reply))
             }
-            Work::Transaction(transaction) => transaction.answer(to.part, reply, &request),
+            Work::Transaction(transaction) => {
+                transaction.answer(to.part, reply, request.as_deref().unwrap_or_default())
+            }
             Work::Gather(gather) => {
                 gather.put(to.part, reply);
                 gather.is_complete().then(|| gather.finish())
@@ -100,7 +104,9 @@ impl<D: Destination> Core<D> {
             if let Some(verdict) = judge(&mut state, item)
                 && let Some(pending) = self.take(&mut state, ticket)
             {
-                deliveries.extend(pending.responder.finish(verdict));
+                if let Some(delivery) = pending.responder.finish(verdict) {
+                    deliveries.push(delivery);
+                }
             }
         }
         drop(state);

@@ -12,17 +12,17 @@ use super::completion::{Destination, Responder};
 use super::core::{Core, Phase, State, closed};
 use super::gather::{Gather, Shape};
 use super::mailbox::{Limits, Outlet};
-use super::pending::{NOWHERE, Pending, Requests, Work};
+use super::pending::{Pending, Requests, Work};
+use super::plan::{Plan, Prepared, too_long};
 use super::script::Script;
-use super::timer::Clock;
-use super::transaction::{FRAME, Transaction};
+use super::transaction::Transaction;
 use crate::config::Overflow;
 use crate::connection::link::{Link, Next};
 use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
-use crate::protocol::command::{self, Output};
+use crate::protocol::command::{self, Room};
 use crate::topology::Route;
 
 /// How long a request may take.
@@ -53,133 +53,6 @@ pub struct Request<'a, A> {
     pub subscription: u64,
 }
 
-/// The bytes of a request, and how they are cut into units that stand in the FIFO on their own.
-enum Plan<'a, A> {
-    One(&'a [A]),
-    Encoded(Bytes),
-    Several(&'a [&'a [A]]),
-    Atomic(&'a [&'a [A]]),
-}
-
-/// The lengths of units; one is the rule and costs no memory.
-enum Lengths {
-    One(usize),
-    Many(Vec<usize>),
-}
-
-impl Lengths {
-    fn as_slice(&self) -> &[usize] {
-        match self {
-            Lengths::One(length) => std::slice::from_ref(length),
-            Lengths::Many(lengths) => lengths,
-        }
-    }
-}
-
-const MULTI: [&str; 1] = ["MULTI"];
-const EXEC: [&str; 1] = ["EXEC"];
-
-impl<A: AsRef<[u8]>> Plan<'_, A> {
-    /// The length of each unit; `None` if it is beyond what can be addressed.
-    fn lengths(&self) -> Option<Lengths> {
-        let of = |words: &&[A]| command::encoded_length(words);
-        match self {
-            Plan::One(words) => of(words).map(Lengths::One),
-            Plan::Encoded(bytes) => Some(Lengths::One(bytes.len())),
-            Plan::Several(commands) => commands.iter().map(of).collect::<Option<_>>().map(Lengths::Many),
-            Plan::Atomic(commands) => {
-                let frame = command::encoded_length(&MULTI)? + command::encoded_length(&EXEC)?;
-                let sum = commands.iter().map(of).try_fold(frame, |sum, length| sum.checked_add(length?))?;
-                Some(Lengths::One(sum))
-            }
-        }
-    }
-
-    /// How many replies each unit gets.
-    fn replies(&self) -> u32 {
-        match self {
-            Plan::Atomic(commands) => commands.len() as u32 + FRAME,
-            _ => 1,
-        }
-    }
-
-    fn encode(&self, unit: usize, out: &mut impl Output) {
-        match self {
-            Plan::One(words) => command::encode(words, out),
-            Plan::Encoded(bytes) => out.put(bytes),
-            Plan::Several(commands) => commands.get(unit).into_iter().for_each(|words| command::encode(words, out)),
-            Plan::Atomic(commands) => {
-                command::encode(&MULTI, out);
-                commands.iter().for_each(|words| command::encode(words, out));
-                command::encode(&EXEC, out);
-            }
-        }
-    }
-}
-
-/// A checked request, ready to be appended: small ones are encoded where they go, large ones before any lock is taken.
-struct Prepared<'a, A> {
-    plan: Plan<'a, A>,
-    lengths: Lengths,
-    total: usize,
-    encoded: Option<Bytes>,
-}
-
-impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
-    fn new(plan: Plan<'a, A>, most: usize) -> Result<Prepared<'a, A>, Error> {
-        let measured = plan.lengths().and_then(|lengths| {
-            let total = lengths.as_slice().iter().try_fold(0usize, |sum, length| sum.checked_add(*length))?;
-            (total <= most).then_some((lengths, total))
-        });
-        let Some((lengths, total)) = measured else {
-            let sentence = format!("the request is longer than max_request_bytes ({most}) allows");
-            return Err(Error::new(Status::Argument, sentence));
-        };
-        let encoded = match &plan {
-            Plan::Encoded(bytes) => Some(bytes.clone()),
-            _ if total < LARGE => None,
-            plan => {
-                let mut out = Vec::new();
-                out.try_reserve_exact(total).map_err(|_| Error::memory(total))?;
-                (0..lengths.as_slice().len()).for_each(|unit| plan.encode(unit, &mut out));
-                Some(Bytes::from(out))
-            }
-        };
-        Ok(Prepared { plan, lengths, total, encoded })
-    }
-
-    /// Appends all units; gives the first sequence number, the others follow it.
-    fn append(&self, pipeline: &mut Pipeline, ticket: Ticket) -> u64 {
-        let lengths = self.lengths.as_slice();
-        match (&self.encoded, lengths.len()) {
-            (Some(bytes), 1) => {
-                pipeline.append_encoded(Addressee { ticket, part: 0 }, self.plan.replies(), bytes.clone())
-            }
-            (Some(bytes), _) => pipeline.append_parts(ticket, bytes.clone(), lengths),
-            (None, _) => {
-                let units = lengths.iter().enumerate().map(|(unit, length)| {
-                    let to = Addressee { ticket, part: unit as u32 };
-                    pipeline.append(to, self.plan.replies(), *length, |tail| self.plan.encode(unit, tail))
-                });
-                // Every unit is appended; their numbers follow each other.
-                units.fold(NOWHERE, |first, sequence| if first == NOWHERE { sequence } else { first })
-            }
-        }
-    }
-}
-
-/// When a request starts, in microseconds of the client's clock, and who would read its answer.
-#[derive(Clone, Copy)]
-struct Start {
-    now: u64,
-    by: Submitter,
-}
-
-/// A timeout for the text of an error.
-pub(super) fn in_milliseconds(timeout: Duration) -> u32 {
-    u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX)
-}
-
 /// Whether a command may go on a shared connection; a sentence that says why not.
 fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
     let Some(name) = words.first() else { return Err("the command is empty".to_string()) };
@@ -201,13 +74,16 @@ fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
 
 /// As [`check`], of one command among several.
 fn check_member<A: AsRef<[u8]>>(words: &[A]) -> Result<(), String> {
-    match check(words)? {
-        Handling::Multishot | Handling::Monitor | Handling::Invalidations => {
-            let name = words.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
-            Err(format!("{} gets many answers; submit it as a request of its own", name.to_ascii_uppercase()))
-        }
-        _ => Ok(()),
+    if gets_many(check(words)?) {
+        let name = words.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
+        return Err(format!("{} gets many answers; submit it as a request of its own", name.to_ascii_uppercase()));
     }
+    Ok(())
+}
+
+/// Whether a command is a request with many answers, or changes one.
+fn gets_many(handling: Handling) -> bool {
+    matches!(handling, Handling::Multishot | Handling::Monitor | Handling::Invalidations)
 }
 
 impl<D: Destination> Core<D> {
@@ -219,7 +95,7 @@ impl<D: Destination> Core<D> {
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        self.accept(link, request, destination, Start { now: self.clock.micros(), by })
+        self.accept(link, request, destination, by)
     }
 
     /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
@@ -231,12 +107,11 @@ impl<D: Destination> Core<D> {
         destination: D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
-        let now = self.clock.micros();
-        let (id, next) = self.accept(link, request, destination, Start { now, by: Submitter::Caller })?;
+        let (id, next) = self.accept(link, request, destination, Submitter::Caller)?;
         if let Next::Lead(lead) = next {
             let patience = self.config.dead_after / 4;
-            let deadline = self.timeout_of(request).unwrap_or(patience);
-            lead.drive(patience.min(deadline), now, is_done);
+            let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
+            lead.drive(patience.min(deadline.unwrap_or(patience)), self.clock.roughly(), is_done);
         }
         Ok(id)
     }
@@ -246,26 +121,29 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         request: &Request<'_, A>,
         destination: D,
-        start: Start,
+        by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        let refused = |sentence| Error::new(Status::Refused, sentence);
-        let mut script = None;
-        let plan = match request.commands {
-            [] => return Err(Error::new(Status::Argument, "the request has no command")),
-            [words] if !request.atomic && request.subscription != 0 => {
-                return self.accept_multishot(link, request, words, destination, start.now);
+        match request.commands {
+            [] => Err(Error::new(Status::Argument, "the request has no command")),
+            [words] if !request.atomic => {
+                if request.subscription != 0 {
+                    return self.accept_multishot(link, request, words, destination);
+                }
+                let handling = check(words).map_err(|sentence| Error::new(Status::Refused, sentence))?;
+                if gets_many(handling) {
+                    return self.accept_multishot(link, request, words, destination);
+                }
+                if handling == Handling::Script && words.len() > 1 {
+                    let (bytes, script) = self.encode_script(words, link)?;
+                    return self.accept_plan(link, request, Plan::Encoded(bytes), Some(script), destination, by);
+                }
+                match command::encoded_length(words) {
+                    Some(length) if length < LARGE && request.route == Route::ByKey => {
+                        self.accept_small(link, request, words, length, destination, by)
+                    }
+                    _ => self.accept_plan(link, request, Plan::One(words), None, destination, by),
+                }
             }
-            [words] if !request.atomic => match check(words).map_err(refused)? {
-                Handling::Multishot | Handling::Monitor | Handling::Invalidations => {
-                    return self.accept_multishot(link, request, words, destination, start.now);
-                }
-                Handling::Script if words.len() > 1 => {
-                    let (bytes, found) = self.encode_script(words, link)?;
-                    script = Some(found);
-                    Plan::Encoded(bytes)
-                }
-                _ => Plan::One(words),
-            },
             commands => {
                 if request.subscription != 0 {
                     return Err(Error::new(Status::Argument, "a subscription is changed by one command at a time"));
@@ -274,9 +152,41 @@ impl<D: Destination> Core<D> {
                     check_member(words)
                         .map_err(|why| Error::new(Status::Argument, format!("command {index}: {why}")))?;
                 }
-                if request.atomic { Plan::Atomic(commands) } else { Plan::Several(commands) }
+                let plan = if request.atomic { Plan::Atomic(commands) } else { Plan::Several(commands) };
+                self.accept_plan(link, request, plan, None, destination, by)
             }
+        }
+    }
+
+    /// One ordinary command, as nearly all requests are: written straight to where it goes.
+    fn accept_small<A: AsRef<[u8]>>(
+        &self,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        words: &[A],
+        length: usize,
+        destination: D,
+        by: Submitter,
+    ) -> Result<(u64, Next), Error> {
+        if length > self.config.max_request_bytes {
+            return Err(too_long(self.config.max_request_bytes));
+        }
+        let append = |pipeline: &mut Pipeline, ticket| {
+            let to = Addressee { ticket, part: 0 };
+            pipeline.append(to, 1, length, |room| command::encode(words, &mut Room(room)))
         };
+        self.enqueue(link, request, (1, length), append, |_| Work::Single, destination, by)
+    }
+
+    fn accept_plan<A: AsRef<[u8]>>(
+        &self,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        plan: Plan<'_, A>,
+        mut script: Option<Arc<Script>>,
+        destination: D,
+        by: Submitter,
+    ) -> Result<(u64, Next), Error> {
         let several_nodes = request.route.is_several();
         if several_nodes && (request.commands.len() > 1 || request.atomic) {
             return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
@@ -285,9 +195,9 @@ impl<D: Destination> Core<D> {
             return self.answer_of_nobody(link, destination).map(|id| (id, Next::Nothing));
         }
         let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
-        if prepared.lengths.as_slice().len() > self.config.max_requests {
-            let (count, most) = (prepared.lengths.as_slice().len(), self.config.max_requests);
-            let sentence = format!("the request has {count} commands, more than max_requests ({most}) allows");
+        let (units, most) = (prepared.units(), self.config.max_requests);
+        if units > most {
+            let sentence = format!("the request has {units} commands, more than max_requests ({most}) allows");
             return Err(Error::new(Status::Argument, sentence));
         }
         let work = |first: u64| match (&prepared.plan, script.take()) {
@@ -303,33 +213,41 @@ impl<D: Destination> Core<D> {
             }
             _ => Work::Single,
         };
-        self.enqueue(link, request, &prepared, work, destination, start)
+        let append = |pipeline: &mut Pipeline, ticket| prepared.append(pipeline, ticket);
+        self.enqueue(link, request, (units, prepared.total), append, work, destination, by)
     }
 
-    pub(super) fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<Duration> {
-        match request.timeout {
+    /// How long a request may take, in milliseconds.
+    pub(super) fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<u32> {
+        let timeout = match request.timeout {
             Timeout::Default => self.config.command_timeout,
             Timeout::None => None,
             Timeout::After(timeout) => Some(timeout),
-        }
+        };
+        timeout.map(|timeout| {
+            let millis = timeout.as_secs().saturating_mul(1000).saturating_add(timeout.subsec_millis().into());
+            u32::try_from(millis).unwrap_or(u32::MAX)
+        })
     }
 
-    fn enqueue<A: AsRef<[u8]>>(
+    /// Appends a request of so many units and bytes to a link, and remembers who waits for it.
+    #[allow(clippy::too_many_arguments, reason = "each is needed once, by the two callers above")]
+    #[inline]
+    fn enqueue<A>(
         &self,
         link: &Arc<Link>,
         request: &Request<'_, A>,
-        prepared: &Prepared<'_, A>,
+        (units, bytes): (usize, usize),
+        append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
         work: impl FnOnce(u64) -> Work<D>,
         destination: D,
-        start: Start,
+        by: Submitter,
     ) -> Result<(u64, Next), Error> {
         let timeout = self.timeout_of(request);
-        let due = timeout.map(|timeout| Clock::tick_after(start.now, timeout));
+        let due = timeout.map(|timeout| self.clock.due(timeout));
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
-        let (slots, bytes) = (prepared.lengths.as_slice().len(), prepared.total);
-        let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
-        let (sequence, next) = match link.submit(slots, bytes, start.by, append) {
+        let (sequence, next) = match link.submit(units, bytes, by, |pipeline| append(pipeline, ticket)) {
             Ok(appended) => appended,
             Err(error) => {
                 state.requests.give_back(ticket);
@@ -341,7 +259,7 @@ impl<D: Destination> Core<D> {
             link: Arc::clone(link),
             sequence,
             work: work(sequence),
-            timeout: timeout.map_or(0, in_milliseconds),
+            timeout: timeout.unwrap_or_default(),
             attempts: 0,
             idempotent: request.idempotent,
         };

@@ -11,9 +11,8 @@ use super::core::{Core, State};
 use super::hub::{Consequences, Hub};
 use super::mailbox::{Limits, Outlet};
 use super::pending::{NOWHERE, Pending, Requests, Work};
-use super::request::{Request, in_milliseconds};
+use super::request::Request;
 use super::subscription::Topic;
-use super::timer::Clock;
 use crate::config::Protocol;
 use crate::connection::link::{Link, Next};
 use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
@@ -112,14 +111,13 @@ impl Change {
 }
 
 impl<D: Destination> Core<D> {
-    /// Accepts a request that gets many answers or changes one that does; `now`: as of [`Clock::micros`].
+    /// Accepts a request that gets many answers or changes one that does.
     pub(super) fn accept_multishot<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         link: &Arc<Link>,
         request: &Request<'_, A>,
         words: &[A],
         destination: D,
-        now: u64,
     ) -> Result<(u64, Next), Error> {
         if request.route.is_several() || !self.topology.serves(request.route, link)? {
             return wrong("what gets many answers goes to one node");
@@ -138,6 +136,8 @@ impl<D: Destination> Core<D> {
                 return wrong("invalidations come with RESP3 only, and the option protocol is 2");
             }
         }
+        let timeout = self.timeout_of(request);
+        let due = timeout.map(|timeout| self.clock.due(timeout));
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
         let begun = match wish {
@@ -148,18 +148,16 @@ impl<D: Destination> Core<D> {
         if matches!(work, Work::Subscription(_)) {
             state.subscriptions.insert(ticket);
         }
-        let timeout = self.timeout_of(request);
         let pending = Pending {
             responder: Responder::new(ticket.0, destination),
             link: Arc::clone(hub.link()),
             sequence,
             work,
-            timeout: timeout.map_or(0, in_milliseconds),
+            timeout: timeout.unwrap_or_default(),
             attempts: 0,
             idempotent: request.idempotent,
         };
         state.requests.fill(ticket, pending);
-        let due = timeout.map(|timeout| Clock::tick_after(now, timeout));
         let earlier = due.is_some_and(|due| self.set_deadline(&mut state, ticket, due));
         drop(state);
         if earlier {

@@ -2,72 +2,22 @@
 //! It sleeps until the next of them; nothing is started per request.
 
 use std::cmp::Ordering;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
 use tokio::time::sleep_until;
 
+use super::clock::Clock;
 use super::completion::Destination;
 use super::core::{Core, State};
-use super::deadline::TICK;
 use super::pending::{NOWHERE, Work};
 use crate::connection::pipeline::Addressee;
 use crate::error::{Outcome, Status};
 
 /// So many requests are ended under one lock.
 const BATCH: usize = 256;
-
-/// Time in ticks since the client was made.
-#[derive(Debug)]
-pub struct Clock {
-    start: Instant,
-    changed: Notify,
-    stopped: AtomicBool,
-}
-
-impl Default for Clock {
-    fn default() -> Clock {
-        Clock { start: Instant::now(), changed: Notify::new(), stopped: AtomicBool::new(false) }
-    }
-}
-
-impl Clock {
-    /// Microseconds since the client was made.
-    pub fn micros(&self) -> u64 {
-        self.start.elapsed().as_micros() as u64
-    }
-
-    /// The tick by which `timeout` has passed since `now`, in microseconds.
-    pub fn tick_after(now: u64, timeout: Duration) -> u64 {
-        let micros = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
-        now.saturating_add(micros).div_ceil(TICK * 1000)
-    }
-
-    /// The tick that was reached.
-    fn now(&self) -> u64 {
-        self.micros() / (TICK * 1000)
-    }
-
-    fn instant_of(&self, tick: u64) -> Instant {
-        self.start + Duration::from_millis(tick.saturating_mul(TICK))
-    }
-
-    /// Wakes the task: there is something earlier than what it sleeps for.
-    pub fn wake(&self) {
-        self.changed.notify_one();
-    }
-
-    /// Ends the task.
-    pub fn stop(&self) {
-        self.stopped.store(true, Relaxed);
-        self.changed.notify_one();
-    }
-}
 
 /// A unit that is to be sent again at a certain time.
 #[derive(Debug)]
@@ -101,15 +51,15 @@ impl Ord for Delayed {
 /// The task; it ends when the client is closed or gone, and then drops `_alive`.
 pub async fn run<D: Destination>(core: Weak<Core<D>>, clock: Arc<Clock>, _alive: Sender<()>) {
     loop {
-        let next = match core.upgrade().filter(|_| !clock.stopped.load(Relaxed)) {
+        let next = match core.upgrade().filter(|_| !clock.is_stopped()) {
             None => return,
             Some(core) => core.tick(),
         };
         match next {
-            None => clock.changed.notified().await,
+            None => clock.changed().await,
             Some(at) => tokio::select! {
                 () = sleep_until(at.into()) => {}
-                () = clock.changed.notified() => {}
+                () = clock.changed() => {}
             },
         }
     }

@@ -13,8 +13,9 @@ use super::traffic::{CLOSED, Connection, Read};
 use super::turn::Change;
 use crate::error::{Error, Status};
 
-/// So many microseconds after the last call began a connection is looked at before it is written to.
-const IDLE: u64 = 200;
+/// So many microseconds after the last call began a connection is looked at before it is written to. (In between the
+/// background hears of the end, too.)
+const IDLE: u64 = 5000;
 
 /// The turn to write to a link and to read from it.
 #[derive(Debug)]

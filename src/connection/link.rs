@@ -26,7 +26,7 @@ use super::turn::{Change, Role, Submitter, Turn};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
-use crate::protocol::command;
+use crate::protocol::command::{self, Room};
 
 /// What is counted of a link, since it was opened.
 #[derive(Debug, Default)]
@@ -315,7 +315,7 @@ impl Link {
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
         let mut outgoing = self.outgoing.lock();
         _ = outgoing.submit(Submitter::Other);
-        outgoing.pipeline.append(to, 1, length, |tail| command::encode(&words, tail))
+        outgoing.pipeline.append(to, 1, length, |room| command::encode(&words, &mut Room(room)))
     }
 
     /// Whether the background writes what waits: else a caller or the takers of a queue are about to.

@@ -95,8 +95,9 @@ pub struct Limits {
 pub struct Pipeline {
     slots: VecDeque<Slot>,
     segments: VecDeque<Segment>,
-    /// The segment that is still appended to; it ends at `end`.
+    /// The segment that is still appended to: its filled part ends at `end`, behind that there is room.
     tail: BytesMut,
+    filled: usize,
     /// Where the first slot starts.
     start: u64,
     /// Everything before this was given to the socket, or is being given.
@@ -122,6 +123,7 @@ impl Pipeline {
             slots: VecDeque::new(),
             segments: VecDeque::new(),
             tail: BytesMut::new(),
+            filled: 0,
             start: 0,
             handed: 0,
             written: 0,
@@ -195,25 +197,35 @@ impl Pipeline {
         self.start
     }
 
-    /// Appends a slot of `length` bytes that `encode` writes; gives its sequence number.
-    pub fn append(&mut self, to: Addressee, replies: u32, length: usize, encode: impl FnOnce(&mut BytesMut)) -> u64 {
-        if self.tail.capacity() - self.tail.len() < length {
-            self.freeze_tail();
-            if !self.tail.try_reclaim(length.max(SEGMENT)) {
-                self.tail = BytesMut::with_capacity(length.max(SEGMENT));
-            }
+    /// Appends a slot of `length` bytes that `encode` fills; gives its sequence number.
+    #[inline]
+    pub fn append(&mut self, to: Addressee, replies: u32, length: usize, encode: impl FnOnce(&mut [u8])) -> u64 {
+        if self.tail.len() - self.filled < length {
+            self.grow_tail(length);
         }
-        let before = self.tail.len();
-        encode(&mut self.tail);
-        let length = self.tail.len() - before;
+        encode(&mut self.tail[self.filled..self.filled + length]);
+        self.filled += length;
         self.add_slot(to, replies, length)
+    }
+
+    /// A tail with room for `length` bytes.
+    #[cold]
+    fn grow_tail(&mut self, length: usize) {
+        self.freeze_tail();
+        let room = length.max(SEGMENT);
+        self.tail.clear();
+        if self.tail.try_reclaim(room) {
+            self.tail.resize(room, 0);
+        } else {
+            self.tail = BytesMut::zeroed(room);
+        }
     }
 
     /// Appends a slot whose bytes are encoded already; large ones are not copied.
     pub fn append_encoded(&mut self, to: Addressee, replies: u32, bytes: Bytes) -> u64 {
         let length = bytes.len();
         if length < LARGE {
-            return self.append(to, replies, length, |tail| tail.extend_from_slice(&bytes));
+            return self.append(to, replies, length, |room| room.copy_from_slice(&bytes));
         }
         self.append_segment(bytes);
         self.add_slot(to, replies, length)
@@ -244,8 +256,9 @@ impl Pipeline {
     }
 
     fn freeze_tail(&mut self) {
-        if !self.tail.is_empty() {
-            let bytes = self.tail.split().freeze();
+        if self.filled > 0 {
+            let bytes = self.tail.split_to(self.filled).freeze();
+            self.filled = 0;
             self.segments.push_back(Segment { start: self.end - bytes.len() as u64, bytes });
         }
     }
@@ -394,7 +407,7 @@ impl Pipeline {
         match self.segments.get(index) {
             Some(segment) => segment.bytes.slice((start - segment.start) as usize..(end - segment.start) as usize),
             None => {
-                let tail_start = self.end - self.tail.len() as u64;
+                let tail_start = self.end - self.filled as u64;
                 Bytes::copy_from_slice(&self.tail[(start - tail_start) as usize..(end - tail_start) as usize])
             }
         }

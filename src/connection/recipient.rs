@@ -17,7 +17,7 @@ pub struct Answer {
     /// The reply.
     pub reply: Reply,
     /// If the reply is an error, or messages come on this link: the bytes of the command.
-    pub request: Bytes,
+    pub request: Option<Bytes>,
 }
 
 /// What a link tells of itself.

@@ -206,7 +206,7 @@ impl Link {
         let outgoing = &mut outgoing.pipeline;
         for reply in incoming.replies.drain(..) {
             let is_error = reply.kind() == Kind::Error;
-            let request = if is_error || self.purpose().hears() { outgoing.front_bytes() } else { Bytes::new() };
+            let request = (is_error || self.purpose().hears()).then(|| outgoing.front_bytes());
             match outgoing.answer() {
                 Some(to) if to.ticket == Ticket::NOBODY => {}
                 Some(to) => incoming.answers.push(Answer { to, reply, request }),

@@ -1,5 +1,6 @@
 //! A request as C writes it, and the ways to run one: submit, execute, run.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::{self, size_of};
 use std::slice;
@@ -127,8 +128,8 @@ unsafe fn words_of<'a>(command: &jr_command, index: usize) -> Result<&'a [Argume
 /// Reads a request of any version of the struct: what it is too short for is zero, what it is longer by must be.
 ///
 /// # Safety
-/// `request` is NULL or leads to as many bytes as its `size` says.
-pub(super) unsafe fn read_request(request: *const jr_request) -> Result<jr_request, Error> {
+/// `request` is NULL or leads to as many bytes as its `size` says, unchanged during `'a`.
+pub(super) unsafe fn read_request<'a>(request: *const jr_request) -> Result<Cow<'a, jr_request>, Error> {
     if request.is_null() {
         return Err(null("request"));
     }
@@ -137,6 +138,11 @@ pub(super) unsafe fn read_request(request: *const jr_request) -> Result<jr_reque
     if size < mem::offset_of!(jr_request, flags) || size > 4096 {
         let sentence = format!("request.size is {size}; set it to sizeof(jr_request)");
         return Err(Error::new(Status::Argument, sentence));
+    }
+    if size == size_of::<jr_request>() {
+        // SAFETY: it is a whole struct, and the caller promises that it stays as it is during the call.
+        let request = unsafe { &*request };
+        return check_request(request).map(|()| Cow::Borrowed(request));
     }
     let mut copy = EMPTY;
     let known = size.min(size_of::<jr_request>());
@@ -147,11 +153,16 @@ pub(super) unsafe fn read_request(request: *const jr_request) -> Result<jr_reque
     if tail.iter().any(|byte| *byte != 0) {
         return Err(Error::new(Status::Argument, "the request uses members that this version does not know"));
     }
-    if copy.flags & !KNOWN_FLAGS != 0 {
-        let unknown = copy.flags & !KNOWN_FLAGS;
+    check_request(&copy)?;
+    Ok(Cow::Owned(copy))
+}
+
+fn check_request(request: &jr_request) -> Result<(), Error> {
+    if request.flags & !KNOWN_FLAGS != 0 {
+        let unknown = request.flags & !KNOWN_FLAGS;
         return Err(Error::new(Status::Argument, format!("the request has unknown flags (0x{unknown:x})")));
     }
-    Ok(copy)
+    Ok(())
 }
 
 /// Gives `then` the request as the layers below want it.
@@ -271,7 +282,7 @@ pub unsafe extern "C" fn jr_submit(
     call(|| {
         let client = jr_client::check(client)?;
         // SAFETY: the caller's promise is passed on.
-        let submitted = unsafe { submit(client, &read_request(request)?) }?;
+        let submitted = unsafe { submit(client, &*read_request(request)?) }?;
         if let Some(id) = id {
             *id = submitted;
         }

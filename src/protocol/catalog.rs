@@ -229,7 +229,7 @@ const fn index() -> [u16; SLOTS] {
     let mut slots = [FREE; SLOTS];
     let mut place = 0;
     while place < COMMANDS.len() {
-        let mut slot = hash(COMMANDS[place].name.as_bytes());
+        let mut slot = Key::of(COMMANDS[place].name.as_bytes()).slot();
         while slots[slot] != FREE {
             slot = (slot + 1) % SLOTS;
         }
@@ -239,33 +239,62 @@ const fn index() -> [u16; SLOTS] {
     slots
 }
 
-/// Of the first eight and the last eight bytes, whatever their case; a shorter name is its own number.
-const fn hash(name: &[u8]) -> usize {
-    const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
-    let (head, tail) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
-        (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
-        _ => {
-            let (mut number, mut rest) = (0, name);
-            while let [byte, after @ ..] = rest {
-                number = number << 8 | *byte as u64;
-                rest = after;
-            }
-            (number, 0)
-        }
-    };
-    let head = (head | LOWER_CASE).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let tail = (tail | LOWER_CASE).wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
-    ((head ^ tail.rotate_left(29)) >> (64 - SLOTS.trailing_zeros())) as usize
+/// The keys of the table's names, in its order.
+static KEYS: [Key; COMMANDS.len()] = {
+    let mut keys = [Key { head: 0, tail: 0 }; COMMANDS.len()];
+    let mut place = 0;
+    while place < keys.len() {
+        keys[place] = Key::of(COMMANDS[place].name.as_bytes());
+        place += 1;
+    }
+    keys
+};
+
+/// The first eight and the last eight bytes of a name, whatever their case; a name of at most seven is all in its head.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    head: u64,
+    tail: u64,
 }
 
+impl Key {
+    #[inline]
+    const fn of(name: &[u8]) -> Key {
+        const LOWER_CASE: u64 = 0x2020_2020_2020_2020;
+        let (head, tail) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            (Some(head), Some(tail)) => (u64::from_le_bytes(*head), u64::from_le_bytes(*tail)),
+            _ => {
+                let (mut number, mut rest) = (0, name);
+                while let [byte, after @ ..] = rest {
+                    number = number << 8 | *byte as u64;
+                    rest = after;
+                }
+                (number, 0)
+            }
+        };
+        Key { head: head | LOWER_CASE, tail: tail | LOWER_CASE }
+    }
+
+    const fn slot(self) -> usize {
+        let head = self.head.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let tail = self.tail.wrapping_mul(0xc2b2_ae3d_27d4_eb4f);
+        ((head ^ tail.rotate_left(29)) >> (64 - SLOTS.trailing_zeros())) as usize
+    }
+}
+
+#[inline]
 fn lookup(name: &[u8]) -> Option<&'static Command> {
-    let mut slot = hash(name);
+    let key = Key::of(name);
+    let mut slot = key.slot();
     // There are free slots, so the walk ends; an entry that is not in the table is a free slot.
     loop {
-        let place = *INDEX.get(slot)?;
-        let command = COMMANDS.get(usize::from(place))?;
-        if command.name.as_bytes().eq_ignore_ascii_case(name) {
-            return Some(command);
+        let place = usize::from(*INDEX.get(slot)?);
+        if *KEYS.get(place)? == key {
+            let command = COMMANDS.get(place)?;
+            // The key forgets what lies in the middle of a long name, and takes some other characters for letters.
+            if command.name.as_bytes().eq_ignore_ascii_case(name) {
+                return Some(command);
+            }
         }
         slot = (slot + 1) % SLOTS;
     }

@@ -2,8 +2,6 @@
 //! Invariant: `encoded_length` is exactly what `encode` appends, and `decode` gives back what was encoded.
 use std::ops::Range;
 
-use bytes::BytesMut;
-
 use crate::error::{Error, Status};
 
 /// How many decimal digits a number has.
@@ -27,16 +25,10 @@ fn sum_of(count: usize, mut lengths: impl Iterator<Item = usize>) -> Option<usiz
     lengths.try_fold(3 + digits(count), |sum, length| sum.checked_add(5 + digits(length))?.checked_add(length))
 }
 
-/// A buffer that bytes can be appended to.
+/// Where encoded bytes go.
 pub trait Output {
     /// Appends.
     fn put(&mut self, bytes: &[u8]);
-}
-
-impl Output for BytesMut {
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
-    }
 }
 
 impl Output for Vec<u8> {
@@ -45,9 +37,31 @@ impl Output for Vec<u8> {
     }
 }
 
-/// Appends one command, for which the caller has reserved [`encoded_length`] bytes (else the buffer grows).
+/// Memory of exactly the right length, filled from its front.
+#[derive(Debug)]
+pub struct Room<'a>(pub &'a mut [u8]);
+
+impl Output for Room<'_> {
+    /// # Panics
+    /// When there is no room left.
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        let (front, rest) = std::mem::take(&mut self.0).split_at_mut(bytes.len());
+        front.copy_from_slice(bytes);
+        self.0 = rest;
+    }
+}
+
+/// Appends one command: [`encoded_length`] bytes.
+#[inline]
 pub fn encode<A: AsRef<[u8]>>(args: &[A], out: &mut impl Output) {
-    write(args, |piece| out.put(piece));
+    put_header(out, b'*', args.len());
+    for arg in args {
+        let arg = arg.as_ref();
+        put_header(out, b'$', arg.len());
+        out.put(arg);
+        out.put(b"\r\n");
+    }
 }
 
 /// One command in memory of exactly its length. [`Status::Memory`] when there is not so much.
@@ -59,40 +73,31 @@ pub fn encode_to_vec<A: AsRef<[u8]>>(args: &[A]) -> Result<Vec<u8>, Error> {
     Ok(out)
 }
 
+/// A mark, a number and a line ending. Nearly all numbers are short, and go out as one piece of known size.
 #[inline]
-fn write<A: AsRef<[u8]>>(args: &[A], mut put: impl FnMut(&[u8])) {
-    let mut end: &[u8] = b"";
-    put_header(&mut put, end, b'*', args.len());
-    for arg in args {
-        let arg = arg.as_ref();
-        put_header(&mut put, end, b'$', arg.len());
-        put(arg);
-        end = b"\r\n";
+fn put_header(out: &mut impl Output, mark: u8, value: usize) {
+    let digit = |value: usize| b'0' + (value % 10) as u8;
+    match value {
+        0..10 => out.put(&[mark, digit(value), b'\r', b'\n']),
+        10..100 => out.put(&[mark, digit(value / 10), digit(value), b'\r', b'\n']),
+        _ => put_long_header(out, mark, value),
     }
-    put(end);
 }
 
-/// The end of the previous argument and the header of the next one in one piece.
-#[inline]
-fn put_header(put: &mut impl FnMut(&[u8]), end: &[u8], mark: u8, value: usize) {
-    // Filled from its back: end (2), mark (1), digits (20), "\r\n" (2).
-    let mut header = [b'\n'; 25];
-    let mut at = 23;
+fn put_long_header(out: &mut impl Output, mark: u8, value: usize) {
+    // Filled from its back: mark (1), digits (20), "\r\n" (2).
+    let mut header = [b'\n'; 23];
+    let mut at = 21;
     header[at] = b'\r';
     let mut rest = value;
-    loop {
+    while rest > 0 {
         at -= 1;
         header[at] = b'0' + (rest % 10) as u8;
         rest /= 10;
-        if rest == 0 {
-            break;
-        }
     }
     at -= 1;
     header[at] = mark;
-    let start = at - end.len();
-    header[start..at].copy_from_slice(end);
-    put(&header[start..]);
+    out.put(&header[at..]);
 }
 
 /// A number between a mark and "\r\n" at `at`, and where the next byte stands.
@@ -190,9 +195,9 @@ mod tests {
             let encoded = encode_to_vec(&args).unwrap();
             assert_eq!(encoded_length(&args), Some(encoded.len()));
             assert_eq!(encoded.capacity(), encoded.len());
-            let mut appended = BytesMut::from(&b"before"[..]);
-            encode(&args, &mut appended);
-            assert_eq!(&appended[6..], encoded);
+            let mut filled = vec![0; encoded.len()];
+            encode(&args, &mut Room(&mut filled));
+            assert_eq!(filled, encoded);
             assert_eq!(decode(&encoded).collect::<Vec<_>>(), args);
         }
         let many = vec!["x"; 12345];
@@ -208,7 +213,7 @@ mod tests {
 
     #[test]
     fn commands_of_a_buffer() {
-        let mut buffer = BytesMut::new();
+        let mut buffer = Vec::new();
         encode(&["GET", "a"], &mut buffer);
         let first = buffer.len();
         encode(&["SET", "b", "*1\r\n$4\r\nPING\r\n"], &mut buffer);

@@ -192,6 +192,17 @@ fn aggregate(kind: Kind, input: &[u8]) -> Found<Token<'_>> {
 /// The length behind the first byte, up to and with the line ending.
 #[inline]
 fn length(input: &[u8]) -> Found<Length> {
+    // Nearly all lengths are short.
+    match input {
+        [_, one @ b'0'..=b'9', b'\r', b'\n', ..] => return Ok(Some((Length::Of(usize::from(one - b'0')), 4))),
+        [_, ten @ b'0'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ..] => {
+            return Ok(Some((Length::Of(usize::from(ten - b'0') * 10 + usize::from(one - b'0')), 5)));
+        }
+        _ => long_length(input),
+    }
+}
+
+fn long_length(input: &[u8]) -> Found<Length> {
     let rest = input.get(1..).unwrap_or_default();
     let mut value = 0_usize;
     for (index, &byte) in rest.iter().enumerate() {

@@ -1,0 +1,141 @@
+//! The bytes of a request: of which units it consists, how long they are, and how they get into the outgoing bytes of a
+//! link.
+//!
+//! Invariant: what is appended is exactly as long as what was measured.
+
+use bytes::Bytes;
+
+use super::pending::NOWHERE;
+use super::transaction::FRAME;
+use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
+use crate::error::{Error, Status};
+use crate::protocol::command::{self, Output, Room};
+
+/// The bytes of a request, and how they are cut into units that stand in the FIFO on their own.
+pub enum Plan<'a, A> {
+    /// One command.
+    One(&'a [A]),
+    /// One command that is encoded already.
+    Encoded(Bytes),
+    /// Several, each a unit of its own.
+    Several(&'a [&'a [A]]),
+    /// Several between MULTI and EXEC, as one unit.
+    Atomic(&'a [&'a [A]]),
+}
+
+/// The lengths of units; one is the rule and costs no memory.
+enum Lengths {
+    One(usize),
+    Many(Vec<usize>),
+}
+
+impl Lengths {
+    fn as_slice(&self) -> &[usize] {
+        match self {
+            Lengths::One(length) => std::slice::from_ref(length),
+            Lengths::Many(lengths) => lengths,
+        }
+    }
+}
+
+const MULTI: [&str; 1] = ["MULTI"];
+const EXEC: [&str; 1] = ["EXEC"];
+
+impl<A: AsRef<[u8]>> Plan<'_, A> {
+    /// The length of each unit; `None` if it is beyond what can be addressed.
+    fn lengths(&self) -> Option<Lengths> {
+        let of = |words: &&[A]| command::encoded_length(words);
+        match self {
+            Plan::One(words) => of(words).map(Lengths::One),
+            Plan::Encoded(bytes) => Some(Lengths::One(bytes.len())),
+            Plan::Several(commands) => commands.iter().map(of).collect::<Option<_>>().map(Lengths::Many),
+            Plan::Atomic(commands) => {
+                let frame = command::encoded_length(&MULTI)? + command::encoded_length(&EXEC)?;
+                let sum = commands.iter().map(of).try_fold(frame, |sum, length| sum.checked_add(length?))?;
+                Some(Lengths::One(sum))
+            }
+        }
+    }
+
+    /// How many replies each unit gets.
+    fn replies(&self) -> u32 {
+        match self {
+            Plan::Atomic(commands) => commands.len() as u32 + FRAME,
+            _ => 1,
+        }
+    }
+
+    fn encode(&self, unit: usize, out: &mut impl Output) {
+        match self {
+            Plan::One(words) => command::encode(words, out),
+            Plan::Encoded(bytes) => out.put(bytes),
+            Plan::Several(commands) => commands.get(unit).into_iter().for_each(|words| command::encode(words, out)),
+            Plan::Atomic(commands) => {
+                command::encode(&MULTI, out);
+                commands.iter().for_each(|words| command::encode(words, out));
+                command::encode(&EXEC, out);
+            }
+        }
+    }
+}
+
+/// A checked request, ready to be appended: small ones are encoded where they go, large ones before any lock is taken.
+pub struct Prepared<'a, A> {
+    /// What it consists of.
+    pub plan: Plan<'a, A>,
+    lengths: Lengths,
+    /// The length of all units together.
+    pub total: usize,
+    encoded: Option<Bytes>,
+}
+
+impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
+    /// Measures and, if it is large, encodes; an error if it is longer than `most`.
+    pub fn new(plan: Plan<'a, A>, most: usize) -> Result<Prepared<'a, A>, Error> {
+        let measured = plan.lengths().and_then(|lengths| {
+            let total = lengths.as_slice().iter().try_fold(0usize, |sum, length| sum.checked_add(*length))?;
+            (total <= most).then_some((lengths, total))
+        });
+        let Some((lengths, total)) = measured else { return Err(too_long(most)) };
+        let encoded = match &plan {
+            Plan::Encoded(bytes) => Some(bytes.clone()),
+            _ if total < LARGE => None,
+            plan => {
+                let mut out = Vec::new();
+                out.try_reserve_exact(total).map_err(|_| Error::memory(total))?;
+                (0..lengths.as_slice().len()).for_each(|unit| plan.encode(unit, &mut out));
+                Some(Bytes::from(out))
+            }
+        };
+        Ok(Prepared { plan, lengths, total, encoded })
+    }
+
+    /// How many units there are.
+    pub fn units(&self) -> usize {
+        self.lengths.as_slice().len()
+    }
+
+    /// Appends all units; gives the first sequence number, the others follow it.
+    pub fn append(&self, pipeline: &mut Pipeline, ticket: Ticket) -> u64 {
+        let lengths = self.lengths.as_slice();
+        match (&self.encoded, lengths.len()) {
+            (Some(bytes), 1) => {
+                pipeline.append_encoded(Addressee { ticket, part: 0 }, self.plan.replies(), bytes.clone())
+            }
+            (Some(bytes), _) => pipeline.append_parts(ticket, bytes.clone(), lengths),
+            (None, _) => {
+                let units = lengths.iter().enumerate().map(|(unit, length)| {
+                    let to = Addressee { ticket, part: unit as u32 };
+                    pipeline.append(to, self.plan.replies(), *length, |room| self.plan.encode(unit, &mut Room(room)))
+                });
+                // Every unit is appended; their numbers follow each other.
+                units.fold(NOWHERE, |first, sequence| if first == NOWHERE { sequence } else { first })
+            }
+        }
+    }
+}
+
+/// The error of a request that no limit would ever let through.
+pub fn too_long(most: usize) -> Error {
+    Error::new(Status::Argument, format!("the request is longer than max_request_bytes ({most}) allows"))
+}
