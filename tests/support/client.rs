@@ -90,6 +90,11 @@ impl Inbox {
         std::mem::take(&mut *self.lock())
     }
 
+    /// Takes everything out that is there.
+    pub fn drain(&self) -> Vec<Done> {
+        std::mem::take(&mut *self.lock())
+    }
+
     /// Waits until there are `count`, and takes so many out, the oldest first.
     pub fn take_exactly(&self, count: usize) -> Vec<Done> {
         self.until(count);
