@@ -17,6 +17,10 @@
 //! [`client::request`], written and matched with its reply by [`connection::traffic`], on the background
 //! ([`connection::driver`]) or on the thread of a lone caller ([`connection::lead`]), and completed by whoever takes it
 //! out of the client's pending requests: an answer, its deadline, a cancellation, a loss, or the end of the client.
+//!
+//! A request with many answers (SUBSCRIBE, MONITOR) takes [`client`]'s way to a hub: one connection that hears messages
+//! ([`connection::hearing`]) and a state machine that reconciles it with what is wanted. Each message waits in the bounded
+//! [`client::mailbox`] of its request until the reader takes it.
 pub mod address;
 pub mod client;
 pub mod config;

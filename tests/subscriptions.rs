@@ -244,7 +244,7 @@ fn close_ends_subscriptions_first() {
     in_both(|server, client| {
         let news = Subscription::to(client, &["SUBSCRIBE", "news"]);
         let other = Subscription::to(client, &["PSUBSCRIBE", "*"]);
-        (news.take(1), other.take(1));
+        [&news, &other].iter().for_each(|one| assert_eq!(one.take(1).len(), 1));
         publish(server, "news", "last");
         let slow = client.submit(&["ECHO", "slow"]);
         assert!(client.client.close(None));
@@ -361,7 +361,26 @@ fn events_and_statistics_tell_of_it() {
     assert!(seen.iter().any(|event| event.reply.find(b"purpose").unwrap().as_bytes() == b"subscriptions"));
 }
 
-/// An inbox that cannot hear of more than one end.
+/// What has no deadline and is on a connection that goes with its last subscription.
+#[test]
+fn a_ping_ends_with_its_subscription() {
+    let server = Server::start();
+    let client = Tester::with(server.url(), &[("dead_after", "1h")]);
+    let news = Subscription::to(&client, &["SUBSCRIBE", "news"]);
+    news.take(1);
+    server.stop();
+    let ping = news.begin_change(&["PING"], Timeout::None);
+    let change = news.begin_change(&["SUBSCRIBE", "more"], Timeout::None);
+    news.cancel();
+    let done = client.inbox.each_once(&[ping, change]);
+    for id in [ping, change] {
+        assert_eq!(done[&id].status, Status::Canceled, "{}", done[&id].text());
+        assert!(done[&id].text().contains("has ended"));
+    }
+    server.cont();
+    assert!(client.client.close(None));
+}
+
 #[test]
 fn every_subscription_ends_once_whatever_ends_it() {
     let server = Server::start();

@@ -1,4 +1,4 @@
-//! The one final answer of a request, and the place it goes to.
+//! The one final answer of a request, and the place it and the messages before it go to.
 //!
 //! Invariant: a [`Responder`] delivers exactly one final completion: `finish` consumes it, and one that is dropped
 //! delivers an error, so that no forgotten path can leave a caller waiting.

@@ -194,7 +194,12 @@ impl<D: Destination> Core<D> {
                 hub.follow(rest, None);
                 Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
             }
-            Work::Single | Work::Script(_) | Work::Transaction(_) | Work::Ping(_) => {
+            Work::Ping(hub, subscription) => {
+                hub.leave_alone(subscription, Ticket(responder.request()));
+                let outcome = outcome(sequence);
+                Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
+            }
+            Work::Single | Work::Script(_) | Work::Transaction(_) => {
                 let outcome = outcome(sequence);
                 Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
             }

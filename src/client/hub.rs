@@ -2,31 +2,35 @@
 //! together, MONITOR and CLIENT TRACKING each on one of its own. It is opened for the first and closed after the last.
 //!
 //! Locks are taken in this order: state, hub, what lies below. What ends or changes a request is done by
-//! [`Hub::follow`], with none of them held.
+//! [`Hub::follow`] ([`consequence`]), with none of them held. [`hearing`] is told what comes.
+
+mod consequence;
+mod hearing;
 
 use std::collections::HashMap;
 use std::mem;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use tokio::time::sleep;
 
-use super::completion::{Destination, GAP, Verdict};
+use consequence::Consequence;
+pub(super) use consequence::Consequences;
+
+use super::completion::{Destination, GAP};
 use super::core::Core;
-use super::mailbox::{Counts, Outlet};
-use super::retry;
+use super::mailbox::{Counts, Outlet, Put};
 use super::subscription::{Effect, Subscriptions, Topic};
 use crate::connection::driver::{self, Opening};
 use crate::connection::link::Link;
-use crate::connection::pipeline::{Addressee, Lost, Ticket};
+use crate::connection::pipeline::{Addressee, Ticket};
 use crate::connection::purpose::Purpose;
-use crate::connection::recipient::{Answer, News, Recipient};
-use crate::error::{Error, Outcome, Status};
+use crate::connection::recipient::Recipient;
+use crate::error::{Error, Outcome};
 use crate::lock::Lock;
 use crate::protocol::command;
-use crate::protocol::message::{Channel, Message};
-use crate::protocol::reply::{Kind, Reply};
+use crate::protocol::message::Channel;
+use crate::protocol::reply::Reply;
 
 /// Whose the commands of the hub itself are; no request has this name.
 const OWN: Ticket = Ticket(u64::MAX);
@@ -37,8 +41,9 @@ pub struct Hub<D: Destination> {
     me: Weak<Hub<D>>,
     link: Arc<Link>,
     hearers: Lock<Hearers<D>>,
-    /// How often in a row the server was not ready.
+    /// How often in a row the server was not ready, and whether it is to be asked again.
     refusals: AtomicU16,
+    asks_later: AtomicBool,
 }
 
 impl<D: Destination> std::fmt::Debug for Hub<D> {
@@ -59,28 +64,6 @@ struct Hearer<D> {
     /// Announcements of missing messages.
     gaps: u64,
 }
-
-/// What is to be done about requests, with no lock held.
-#[derive(Debug)]
-enum Consequence {
-    /// Its deadline is over.
-    Started(Ticket),
-    /// It is carried out.
-    Changed(Ticket, usize),
-    /// It ends with the error of the server.
-    Refused(Ticket),
-    /// What it would have changed has ended.
-    Orphaned(Ticket),
-    /// Its reader is too slow.
-    Overflowed(Ticket),
-    /// The server is to be asked again.
-    AskLater,
-}
-
-/// What is still to be done when the locks are free. To be given to [`Hub::follow`].
-#[derive(Debug, Default)]
-#[must_use]
-pub(super) struct Consequences(Vec<Consequence>);
 
 /// How a multishot request ended.
 pub(super) struct Farewell {
@@ -108,7 +91,14 @@ impl<D: Destination> Hub<D> {
             let link = driver::prepare(&Opening { recipient, ..opening.clone() }, 0, purpose);
             let hearers = Hearers { subscriptions: Subscriptions::default(), outlets: HashMap::new(), closed: false };
             let (core, me) = (Arc::downgrade(core), Weak::clone(me));
-            Hub { core, me, link, hearers: Lock::new(hearers), refusals: AtomicU16::new(0) }
+            Hub {
+                core,
+                me,
+                link,
+                hearers: Lock::new(hearers),
+                refusals: AtomicU16::new(0),
+                asks_later: AtomicBool::new(false),
+            }
         });
         let recipient: Weak<dyn Recipient> = Arc::downgrade(&hub) as Weak<dyn Recipient>;
         core.start_link(&hub.link, Opening { recipient, ..opening })?;
@@ -157,11 +147,7 @@ impl<D: Destination> Hub<D> {
         let known = hearers.subscriptions.may_be_known(subscription);
         hearers.subscriptions.end(subscription);
         let rest = self.carry_out(&mut hearers, None);
-        let mut flags = 0;
-        if let Some(mut hearer) = hearers.outlets.remove(&subscription) {
-            hearer.outlet.announce();
-            flags = hearer.outlet.mailbox().last_flags();
-        }
+        let flags = hearers.dismiss(subscription);
         let outcome = if known { Outcome::Unknown } else { Outcome::NotRun };
         Farewell { outcome, flags, rest }
     }
@@ -171,6 +157,18 @@ impl<D: Destination> Hub<D> {
         let mut hearers = self.hearers.lock();
         let outcome = hearers.subscriptions.withdraw(request);
         Farewell { outcome, flags: 0, rest: self.carry_out(&mut hearers, None) }
+    }
+
+    /// A request for a subscription is under way on the connection.
+    pub(super) fn accompany(&self, subscription: Ticket, request: Ticket) -> Consequences {
+        let mut hearers = self.hearers.lock();
+        hearers.subscriptions.accompany(subscription, request);
+        self.carry_out(&mut hearers, None)
+    }
+
+    /// Such a request is over.
+    pub(super) fn leave_alone(&self, subscription: Ticket, request: Ticket) {
+        self.hearers.lock().subscriptions.leave_alone(subscription, request);
     }
 
     /// Whether its last subscription has ended.
@@ -197,18 +195,14 @@ impl<D: Destination> Hub<D> {
                     continue;
                 }
                 Effect::Confirm { to, channel, name, joins, count, gap } => {
-                    let Some(hearer) = hearers.outlets.get_mut(&to) else { continue };
                     let confirmation = match channel {
                         Some(channel) => confirmation(channel, name.as_deref(), joins, count),
                         None => said.map_or_else(|| Ok(Reply::ok()), |said| Reply::copy(said)),
                     };
-                    hearer.gaps += u64::from(gap);
-                    let flags = if gap { GAP } else { 0 };
-                    told.push(to);
-                    if confirmation.map_or(true, |reply| hearer.outlet.put(reply, flags)) {
-                        continue;
+                    if let Ok(confirmation) = confirmation {
+                        hearers.put(to, confirmation, if gap { GAP } else { 0 }, &mut told, &mut rest);
                     }
-                    Consequence::Overflowed(to)
+                    continue;
                 }
                 Effect::Started(ticket) => Consequence::Started(ticket),
                 Effect::Changed(ticket, count) => Consequence::Changed(ticket, count),
@@ -217,7 +211,7 @@ impl<D: Destination> Hub<D> {
                 Effect::AskLater => Consequence::AskLater,
             });
         }
-        hearers.announce(told);
+        hearers.announce(&told);
         if hearers.subscriptions.is_empty() && !mem::replace(&mut hearers.closed, true) {
             self.link.close();
         }
@@ -241,131 +235,35 @@ impl<D: Destination> Hub<D> {
         };
         self.link.submit_again(Addressee { ticket: OWN, part: 0 }, 1, bytes);
     }
-
-    /// Gives a message to all who want it.
-    fn deliver(hearers: &mut Hearers<D>, message: Reply, told: &mut Vec<Ticket>, rest: &mut Consequences) {
-        let (channel, name) = match Message::of(&message) {
-            Some(Message::Published(channel, name)) => (Some(channel), name),
-            _ => (None, &[][..]),
-        };
-        let mut audience = hearers.subscriptions.audience(channel, name);
-        let Some(mut next) = audience.next() else { return };
-        let others: Vec<Ticket> = audience.collect();
-        for other in others {
-            if let (Some(hearer), Ok(copy)) = (hearers.outlets.get_mut(&next), Reply::copy(&message)) {
-                hearer.put(copy, next, told, rest);
-            }
-            next = other;
-        }
-        if let Some(hearer) = hearers.outlets.get_mut(&next) {
-            hearer.put(message, next, told, rest);
-        }
-    }
-
-    /// Does what must be done with no lock held. `error`: what the server said, of whatever it refused.
-    pub(super) fn follow(&self, consequences: Consequences, error: Option<&Reply>) {
-        let Some(core) = self.core.upgrade() else { return };
-        for consequence in consequences.0 {
-            match consequence {
-                Consequence::Started(ticket) => core.no_deadline(ticket),
-                Consequence::Changed(ticket, count) => {
-                    let count = Reply::integer(i64::try_from(count).unwrap_or(i64::MAX));
-                    core.finish(ticket, 0, Verdict::answered(Status::Ok, count));
-                }
-                Consequence::Refused(ticket) => {
-                    let flags = self.forget(ticket);
-                    let reply = error.map_or_else(|| Ok(Reply::nil()), |error| Reply::copy(error));
-                    let verdict = match reply {
-                        Ok(reply) => Verdict::answered(Status::Server, reply),
-                        Err(error) => Verdict::failed(&error, Outcome::Answered),
-                    };
-                    core.finish(ticket, flags, verdict);
-                }
-                Consequence::Orphaned(ticket) => {
-                    let error = Error::new(Status::Canceled, "the subscription that this would have changed has ended");
-                    core.finish(ticket, 0, Verdict::failed(&error, Outcome::NotRun));
-                }
-                Consequence::Overflowed(ticket) => {
-                    let sentence = "the subscription has ended because its messages are not taken fast enough \
-                        (max_unread, max_unread_bytes, subscription_overflow)";
-                    core.end_one(ticket, &Error::new(Status::Full, sentence));
-                }
-                Consequence::AskLater => self.ask_later(&core),
-            }
-        }
-    }
-
-    /// Ends whoever waits for a first confirmation or for a change.
-    fn end_waiting(&self, core: &Core<D>, why: &Error) {
-        let tickets = self.hearers.lock().subscriptions.waiting();
-        tickets.into_iter().for_each(|ticket| core.end_one(ticket, why));
-    }
-
-    /// The answer to a PING of a subscription stands among its messages.
-    fn echo(&self, subscription: Ticket, answer: &Reply) {
-        let (mut told, mut rest) = (Vec::new(), Consequences::default());
-        let mut hearers = self.hearers.lock();
-        if let (Some(hearer), Ok(copy)) = (hearers.outlets.get_mut(&subscription), Reply::copy(answer)) {
-            hearer.put(copy, subscription, &mut told, &mut rest);
-        }
-        hearers.announce(told);
-        drop(hearers);
-        self.follow(rest, None);
-    }
-
-    /// Takes the outlet of a subscription that has ended; gives the flags of its final completion.
-    fn forget(&self, ticket: Ticket) -> u32 {
-        let hearer = self.hearers.lock().outlets.remove(&ticket);
-        hearer.map_or(0, |mut hearer| {
-            hearer.outlet.announce();
-            hearer.outlet.mailbox().last_flags()
-        })
-    }
-
-    fn ask_later(&self, core: &Core<D>) {
-        let pause = retry::backoff(self.refusals.fetch_add(1, Ordering::Relaxed).saturating_add(1));
-        let hub = Weak::clone(&self.me);
-        core.spawn(async move {
-            sleep(pause).await;
-            if let Some(hub) = hub.upgrade() {
-                hub.tell(|subscriptions| subscriptions.ask_again(), None);
-            }
-        });
-    }
-
-    /// Tells the subscriptions something and does what follows.
-    fn tell(&self, what: impl FnOnce(&mut Subscriptions), said: Option<&Reply>) {
-        let mut hearers = self.hearers.lock();
-        if hearers.closed {
-            return;
-        }
-        what(&mut hearers.subscriptions);
-        let rest = self.carry_out(&mut hearers, said);
-        drop(hearers);
-        self.follow(rest, said);
-    }
-}
-
-impl<D: Destination> Hearer<D> {
-    fn put(&mut self, message: Reply, ticket: Ticket, told: &mut Vec<Ticket>, rest: &mut Consequences) {
-        if !self.outlet.put(message, 0) {
-            rest.0.push(Consequence::Overflowed(ticket));
-        }
-        if told.last() != Some(&ticket) {
-            told.push(ticket);
-        }
-    }
 }
 
 impl<D: Destination> Hearers<D> {
-    fn announce(&mut self, mut told: Vec<Ticket>) {
-        told.sort_unstable();
-        told.dedup();
+    /// Puts a message where its reader finds it; `told` are those to be announced.
+    fn put(&mut self, to: Ticket, message: Reply, flags: u32, told: &mut Vec<Ticket>, rest: &mut Consequences) {
+        let Some(hearer) = self.outlets.get_mut(&to) else { return };
+        hearer.gaps += u64::from(flags & GAP != 0);
+        let is_new = hearer.outlet.is_announced();
+        match hearer.outlet.put(message, flags) {
+            Put::Added if is_new => told.push(to),
+            Put::Added | Put::Quiet => {}
+            Put::Overflowed => rest.0.push(Consequence::Overflowed(to)),
+        }
+    }
+
+    fn announce(&mut self, told: &[Ticket]) {
         for ticket in told {
-            if let Some(hearer) = self.outlets.get_mut(&ticket) {
+            if let Some(hearer) = self.outlets.get_mut(ticket) {
                 hearer.outlet.announce();
             }
         }
+    }
+
+    /// A subscription has ended: gives the flags of its final completion, behind its last messages.
+    fn dismiss(&mut self, subscription: Ticket) -> u32 {
+        self.outlets.remove(&subscription).map_or(0, |mut hearer| {
+            hearer.outlet.announce();
+            hearer.outlet.mailbox().last_flags()
+        })
     }
 }
 
@@ -376,98 +274,4 @@ fn confirmation(channel: Channel, name: Option<&[u8]>, joins: bool, count: usize
         name.map_or_else(Reply::nil, Reply::string),
         Reply::integer(i64::try_from(count).unwrap_or(i64::MAX)),
     ])
-}
-
-/// What a command of the hub itself asked for, and whether to begin.
-fn asked(request: &Bytes) -> (Topic, bool) {
-    let mut words = command::decode(request);
-    match words.next().and_then(Channel::of_command) {
-        Some((channel, joins)) => {
-            let name = words.next().map(|name| request.slice_ref(name)).unwrap_or_default();
-            (Topic::Channel(channel, name), joins)
-        }
-        None => (Topic::Feed(request.clone()), true),
-    }
-}
-
-/// Whether an error will pass by itself.
-fn will_pass(error: &Reply) -> bool {
-    let code = error.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
-    [&b"LOADING"[..], b"BUSY", b"TRYAGAIN", b"CLUSTERDOWN", b"MASTERDOWN"].contains(&code)
-}
-
-impl<D: Destination> Recipient for Hub<D> {
-    fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>) {
-        let Some(core) = self.core.upgrade() else { return };
-        for answer in answers.drain(..) {
-            if answer.to.ticket != OWN {
-                if let Some(subscription) = core.pinged_subscription(answer.to.ticket) {
-                    self.echo(subscription, &answer.reply);
-                }
-                core.answered(link, &mut vec![answer]);
-                continue;
-            }
-            if link.purpose() == Purpose::Invalidations && link.standing().greeting.protocol == 2 {
-                let why = "invalidations come with RESP3 only, which this server does not speak";
-                self.end_waiting(&core, &Error::new(Status::Connect, why));
-                continue;
-            }
-            let (topic, joins) = asked(&answer.request.clone().unwrap_or_default());
-            let reply = &answer.reply;
-            match reply.kind() == Kind::Error {
-                true => self.tell(|all| all.refused(&topic, joins, will_pass(reply)), Some(reply)),
-                false => {
-                    self.refusals.store(0, Ordering::Relaxed);
-                    self.tell(|all| all.confirmed(&topic, joins), Some(reply));
-                }
-            }
-        }
-    }
-
-    fn heard(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
-        let (mut told, mut rest) = (Vec::new(), Consequences::default());
-        let mut hearers = self.hearers.lock();
-        for message in messages.drain(..) {
-            if let Some(Message::Confirmed(channel, false, name)) = Message::of(&message) {
-                let topic = Topic::Channel(channel, Bytes::copy_from_slice(name));
-                hearers.subscriptions.ended(&topic);
-                rest.0.append(&mut self.carry_out(&mut hearers, None).0);
-                continue;
-            }
-            Self::deliver(&mut hearers, message, &mut told, &mut rest);
-        }
-        hearers.announce(told);
-        drop(hearers);
-        self.follow(rest, None);
-    }
-
-    fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
-        let mut hearers = self.hearers.lock();
-        hearers.subscriptions.lost();
-        // What was wanted of the old connection is told to the next one anew.
-        let unsent = self.link.clear_unsent();
-        drop(hearers);
-        let Some(core) = self.core.upgrade() else { return };
-        core.unreachable(link, unsent.into_iter().filter(|to| to.ticket != OWN).collect(), why);
-        core.lost(link, lost.into_iter().filter(|unit| unit.ticket != OWN).collect(), why);
-    }
-
-    fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error) {
-        let Some(core) = self.core.upgrade() else { return };
-        core.unreachable(link, waiting.into_iter().filter(|to| to.ticket != OWN).collect(), why);
-        self.end_waiting(&core, why);
-    }
-
-    fn ready_to_wait(&self, _tickets: &[Ticket]) -> bool {
-        false
-    }
-
-    fn happened(&self, link: &Arc<Link>, news: News) {
-        let Some(core) = self.core.upgrade() else { return };
-        let is_connected = matches!(news, News::Connected);
-        core.happened(link, news);
-        if is_connected {
-            self.tell(Subscriptions::connected, None);
-        }
-    }
 }

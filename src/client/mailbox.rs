@@ -204,11 +204,16 @@ impl<D: Destination> Outlet<D> {
         Outlet { mailbox: Arc::new(Mailbox::new(request, limits)), destination, added: 0 }
     }
 
-    /// Puts a message; to be announced. False: there is no room, and the request is to be ended.
-    pub fn put(&mut self, reply: Reply, flags: u32) -> bool {
+    /// Puts a message; with [`Put::Added`] to be announced.
+    pub fn put(&mut self, reply: Reply, flags: u32) -> Put {
         let put = self.mailbox.put(reply, flags);
         self.added += usize::from(put == Put::Added);
-        put != Put::Overflowed
+        put
+    }
+
+    /// Whether the reader knows of all that was put.
+    pub fn is_announced(&self) -> bool {
+        self.added == 0
     }
 
     /// Tells the reader of what was put since the last time.

@@ -1,5 +1,5 @@
-//! What was asked: requests, their retries, transactions and scripts, and the one completion of each. Knows nothing
-//! of C, of descriptors or of callbacks.
+//! What was asked: requests, their retries, transactions, scripts and subscriptions, and the completions of each. Knows
+//! nothing of C, of descriptors or of callbacks.
 
 pub mod completion;
 pub mod mailbox;

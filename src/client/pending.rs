@@ -32,7 +32,7 @@ pub enum Work<D: Destination> {
     /// It changes a subscription.
     Change(Arc<Hub<D>>),
     /// A PING on the connection of this subscription.
-    Ping(Ticket),
+    Ping(Arc<Hub<D>>, Ticket),
 }
 
 /// An accepted request.

@@ -28,7 +28,7 @@ impl<D: Destination> Core<D> {
         let status = if is_error { Status::Server } else { Status::Ok };
         let pending = state.requests.get(to.ticket)?;
         match &mut pending.work {
-            Work::Single | Work::Ping(_) => Some(Verdict::answered(status, reply)),
+            Work::Single | Work::Ping(..) => Some(Verdict::answered(status, reply)),
             Work::Script(script) => {
                 if !is_error {
                     self.scripts.lock().learn(script, link);

@@ -102,8 +102,8 @@ impl Change {
                 let (to, link) = (Addressee { ticket: request, part: 0 }, Arc::clone(hub.link()));
                 let append = |pipeline: &mut Pipeline| pipeline.append_encoded(to, 1, bytes.clone());
                 let (sequence, _) = link.submit(1, bytes.len(), Submitter::Other, append)?;
-                link.wake();
-                return Ok(Begun { hub, sequence, work: Work::Ping(changed), rest: Consequences::default() });
+                let rest = hub.accompany(changed, request);
+                return Ok(Begun { hub: Arc::clone(&hub), sequence, work: Work::Ping(hub, changed), rest });
             }
         };
         Ok(Begun { hub: Arc::clone(&hub), sequence: NOWHERE, work: Work::Change(hub), rest })
@@ -213,7 +213,7 @@ impl<D: Destination> Core<D> {
     /// The subscription that this request, a PING, is for.
     pub(super) fn pinged_subscription(&self, ticket: Ticket) -> Option<Ticket> {
         match self.state.lock().requests.get(ticket)?.work {
-            Work::Ping(subscription) => Some(subscription),
+            Work::Ping(_, subscription) => Some(subscription),
             _ => None,
         }
     }

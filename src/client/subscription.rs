@@ -52,7 +52,7 @@ pub enum Effect {
     Changed(Ticket, usize),
     /// The server refused what this request asked for. If it is a subscription, it has ended.
     Refused(Ticket),
-    /// The subscription that this request would have changed has ended.
+    /// The subscription that this request was for has ended.
     Orphaned(Ticket),
     /// The server was not ready: [`Subscriptions::ask_again`] after a while.
     AskLater,
@@ -99,8 +99,8 @@ struct Subscriber {
     /// Confirmed on this connection.
     confirmed: Counts,
     started: bool,
-    /// The requests that would change it and are not carried out.
-    changes: Vec<Ticket>,
+    /// The requests for it that are under way.
+    requests: Vec<Ticket>,
 }
 
 /// How many channels and patterns, and how many others.
@@ -195,7 +195,7 @@ impl Subscriptions {
         let Some(subscriber) = self.subscribers.get_mut(&subscription) else {
             return self.effects.push(Effect::Orphaned(request));
         };
-        subscriber.changes.push(request);
+        subscriber.requests.push(request);
         let topics: Vec<Topic> = topics.into_iter().collect();
         self.changes.insert(request, Change { subscription, left: topics.len(), begun: false });
         topics.into_iter().for_each(|topic| self.join(subscription, request, topic));
@@ -234,17 +234,18 @@ impl Subscriptions {
             }
             self.reconcile(&topic);
         }
-        for change in subscriber.changes {
-            self.changes.remove(&change);
-            self.effects.push(Effect::Orphaned(change));
+        for request in subscriber.requests {
+            self.changes.remove(&request);
+            self.effects.push(Effect::Orphaned(request));
         }
     }
 
     /// Takes back what of a request was not confirmed, and says whether the server may have heard of it.
     pub fn withdraw(&mut self, request: Ticket) -> Outcome {
-        let Some(change) = self.changes.remove(&request) else { return Outcome::NotRun };
-        let Some(subscriber) = self.subscribers.get_mut(&change.subscription) else { return Outcome::NotRun };
-        subscriber.changes.retain(|other| *other != request);
+        // What is over was carried out, or nearly.
+        let Some(change) = self.changes.remove(&request) else { return Outcome::Unknown };
+        let Some(subscriber) = self.subscribers.get_mut(&change.subscription) else { return Outcome::Unknown };
+        subscriber.requests.retain(|other| *other != request);
         let mut unknown = change.begun;
         for topic in subscriber.topics.clone() {
             let Some(entry) = self.entry(&topic) else { continue };
@@ -272,10 +273,26 @@ impl Subscriptions {
         new.chain(self.changes.keys().copied()).collect()
     }
 
+    /// A request for a subscription is under way that asks for no topic.
+    pub fn accompany(&mut self, subscription: Ticket, request: Ticket) {
+        match self.subscribers.get_mut(&subscription) {
+            Some(subscriber) => subscriber.requests.push(request),
+            None => self.effects.push(Effect::Orphaned(request)),
+        }
+    }
+
+    /// Such a request is over.
+    pub fn leave_alone(&mut self, subscription: Ticket, request: Ticket) {
+        if let Some(subscriber) = self.subscribers.get_mut(&subscription) {
+            subscriber.requests.retain(|other| *other != request);
+        }
+    }
+
     /// Whether a subscription, made by the request of the same ticket, may be known to the server.
     pub fn may_be_known(&self, subscription: Ticket) -> bool {
         let subscriber = self.subscribers.get(&subscription);
-        subscriber.is_some_and(|subscriber| {
+        // What is over was refused just now.
+        subscriber.is_none_or(|subscriber| {
             let of_topic = |topic: &Topic| self.topics[place(topic.channel())].get(topic.name());
             let is_known = |entry: &Entry| !matches!(entry.presence, Presence::Absent | Presence::Postponed);
             subscriber.started || subscriber.topics.iter().filter_map(of_topic).any(is_known)
@@ -457,9 +474,7 @@ impl Subscriptions {
         if change.left == 0 {
             let subscription = change.subscription;
             self.changes.remove(&request);
-            if let Some(subscriber) = self.subscribers.get_mut(&subscription) {
-                subscriber.changes.retain(|other| *other != request);
-            }
+            self.leave_alone(subscription, request);
             self.effects.push(Effect::Changed(request, self.wanted_by(subscription)));
         }
     }

@@ -134,6 +134,18 @@ fn a_refusal_ends_whoever_depends_on_it() {
 }
 
 #[test]
+fn what_is_under_way_for_a_subscription_ends_with_it() {
+    let mut all = with_x();
+    all.accompany(A, CHANGE);
+    all.accompany(A, Ticket(4));
+    all.leave_alone(A, Ticket(4));
+    all.end(A);
+    assert_eq!(all.effects(), [send("x", false), Effect::Orphaned(CHANGE)]);
+    all.accompany(A, CHANGE);
+    assert_eq!(all.effects(), [Effect::Orphaned(CHANGE)]);
+}
+
+#[test]
 fn a_change_that_is_given_up_leaves_nothing_behind() {
     let mut all = with_x();
     all.lost();
@@ -145,7 +157,7 @@ fn a_change_that_is_given_up_leaves_nothing_behind() {
     assert_eq!((all.withdraw(CHANGE), all.wanted_by(A)), (Outcome::Unknown, 1));
     all.confirmed(&channel("y"), true);
     assert_eq!(all.effects(), [send("y", false)]);
-    assert_eq!(all.withdraw(CHANGE), Outcome::NotRun, "it is gone");
+    assert_eq!(all.withdraw(CHANGE), Outcome::Unknown, "it is over");
 }
 
 /// A server that answers in order, and may end things by itself or lose the connection.
