@@ -20,6 +20,7 @@ mod stats;
 mod subscribe;
 mod subscription;
 mod timer;
+mod topic;
 mod transaction;
 
 use std::sync::Arc;

@@ -12,7 +12,7 @@ use super::hub::{Consequences, Hub};
 use super::mailbox::{Limits, Outlet};
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::request::Request;
-use super::subscription::Topic;
+use super::topic::Topic;
 use crate::config::Protocol;
 use crate::connection::link::{Link, Next};
 use crate::connection::pipeline::{Addressee, Pipeline, Ticket};

@@ -10,21 +10,13 @@ use std::mem;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::topic::{Entry, Presence, Topic, Topics, Want};
 use crate::connection::pipeline::Ticket;
 use crate::error::Outcome;
 use crate::protocol::message::Channel;
 
 #[cfg(test)]
 mod tests;
-
-/// What can be subscribed to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
-    /// A channel, a pattern or a sharded channel, by its name.
-    Channel(Channel, Bytes),
-    /// All that this encoded command brings, on a connection of its own.
-    Feed(Bytes),
-}
 
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,41 +48,6 @@ pub enum Effect {
     Orphaned(Ticket),
     /// The server was not ready: [`Subscriptions::ask_again`] after a while.
     AskLater,
-}
-
-/// How the server stands to a topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Presence {
-    /// Not subscribed, and nothing is under way.
-    Absent,
-    /// Asked to begin.
-    Joining,
-    /// Subscribed.
-    Present,
-    /// Asked to end.
-    Leaving,
-    /// It was not ready, and is to be asked later.
-    Postponed,
-}
-
-/// That one subscription wants one topic.
-#[derive(Debug)]
-struct Want {
-    subscription: Ticket,
-    /// It was told that the topic is its own, on this connection.
-    confirmed: bool,
-    /// It was told so on an earlier connection: it will have missed messages.
-    missed: bool,
-    /// Requests that wait for the confirmation, once for each time they named the topic.
-    asked: SmallVec<[Ticket; 1]>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    presence: Presence,
-    /// In the order in which topics came to be wanted, they are asked for.
-    number: u64,
-    wants: Vec<Want>,
 }
 
 #[derive(Debug, Default)]
@@ -127,38 +84,10 @@ struct Change {
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     connected: bool,
-    /// By kind, so that the name alone finds them when a message comes.
-    topics: [HashMap<Bytes, Entry>; 4],
+    topics: Topics,
     subscribers: HashMap<Ticket, Subscriber>,
     changes: HashMap<Ticket, Change>,
-    /// Of the last entry.
-    number: u64,
     effects: Vec<Effect>,
-}
-
-impl Topic {
-    fn channel(&self) -> Option<Channel> {
-        match self {
-            Topic::Channel(channel, _) => Some(*channel),
-            Topic::Feed(_) => None,
-        }
-    }
-
-    fn name(&self) -> &Bytes {
-        match self {
-            Topic::Channel(_, name) | Topic::Feed(name) => name,
-        }
-    }
-}
-
-/// The place of a kind in [`Subscriptions::topics`].
-fn place(channel: Option<Channel>) -> usize {
-    match channel {
-        Some(Channel::Plain) => 0,
-        Some(Channel::Pattern) => 1,
-        Some(Channel::Sharded) => 2,
-        None => 3,
-    }
 }
 
 impl Subscriptions {
@@ -179,9 +108,12 @@ impl Subscriptions {
 
     /// Who gets what came for a topic; `channel`: `None` for a feed, of which there is one, whatever the name.
     pub fn audience(&self, channel: Option<Channel>, name: &[u8]) -> impl Iterator<Item = Ticket> {
-        let topics = &self.topics[place(channel)];
-        let entry = if channel.is_some() { topics.get(name) } else { topics.values().next() };
-        entry.into_iter().flat_map(|entry| &entry.wants).filter(|want| want.confirmed).map(|want| want.subscription)
+        self.topics
+            .find(channel, name)
+            .into_iter()
+            .flat_map(|entry| &entry.wants)
+            .filter(|want| want.confirmed)
+            .map(|want| want.subscription)
     }
 
     /// A new subscription, made by the request of the same ticket.
@@ -229,7 +161,7 @@ impl Subscriptions {
     pub fn end(&mut self, subscription: Ticket) {
         let Some(subscriber) = self.subscribers.remove(&subscription) else { return };
         for topic in subscriber.topics {
-            if let Some(entry) = self.entry(&topic) {
+            if let Some(entry) = self.topics.get_mut(&topic) {
                 entry.wants.retain(|want| want.subscription != subscription);
             }
             self.reconcile(&topic);
@@ -248,7 +180,7 @@ impl Subscriptions {
         subscriber.requests.retain(|other| *other != request);
         let mut unknown = change.begun;
         for topic in subscriber.topics.clone() {
-            let Some(entry) = self.entry(&topic) else { continue };
+            let Some(entry) = self.topics.get_mut(&topic) else { continue };
             let Some(want) = entry.wants.iter_mut().find(|want| want.subscription == change.subscription) else {
                 continue;
             };
@@ -293,7 +225,7 @@ impl Subscriptions {
         let subscriber = self.subscribers.get(&subscription);
         // What is over was refused just now.
         subscriber.is_none_or(|subscriber| {
-            let of_topic = |topic: &Topic| self.topics[place(topic.channel())].get(topic.name());
+            let of_topic = |topic: &Topic| self.topics.get(topic);
             let is_known = |entry: &Entry| !matches!(entry.presence, Presence::Absent | Presence::Postponed);
             subscriber.started || subscriber.topics.iter().filter_map(of_topic).any(is_known)
         })
@@ -309,19 +241,19 @@ impl Subscriptions {
     /// The connection is gone.
     pub fn lost(&mut self) {
         self.connected = false;
-        for entry in self.topics.iter_mut().flat_map(HashMap::values_mut) {
+        for entry in self.topics.entries_mut() {
             entry.presence = Presence::Absent;
             for want in &mut entry.wants {
                 want.missed |= mem::take(&mut want.confirmed);
             }
         }
-        self.topics.iter_mut().for_each(|topics| topics.retain(|_, entry| !entry.wants.is_empty()));
+        self.topics.remove_unwanted();
         self.subscribers.values_mut().for_each(|subscriber| subscriber.confirmed = Counts::default());
     }
 
     /// The server was not ready a while ago.
     pub fn ask_again(&mut self) {
-        for entry in self.topics.iter_mut().flat_map(HashMap::values_mut) {
+        for entry in self.topics.entries_mut() {
             if entry.presence == Presence::Postponed {
                 entry.presence = Presence::Absent;
             }
@@ -331,7 +263,7 @@ impl Subscriptions {
 
     /// The server answered that a topic begins (true) or ends.
     pub fn confirmed(&mut self, topic: &Topic, joins: bool) {
-        let Some(entry) = self.entry(topic) else { return };
+        let Some(entry) = self.topics.get_mut(topic) else { return };
         match (entry.presence, joins) {
             (Presence::Joining, true) => {
                 entry.presence = Presence::Present;
@@ -346,7 +278,9 @@ impl Subscriptions {
 
     /// The server ended a topic by itself, because its slot moved.
     pub fn ended(&mut self, topic: &Topic) {
-        let Some(entry) = self.entry(topic).filter(|entry| entry.presence == Presence::Present) else { return };
+        let Some(entry) = self.topics.get_mut(topic).filter(|entry| entry.presence == Presence::Present) else {
+            return;
+        };
         entry.presence = Presence::Absent;
         let mut told = Vec::new();
         for want in &mut entry.wants {
@@ -363,7 +297,7 @@ impl Subscriptions {
 
     /// The server answered with an error; `later`: one that will pass.
     pub fn refused(&mut self, topic: &Topic, joins: bool, later: bool) {
-        let Some(entry) = self.entry(topic) else { return };
+        let Some(entry) = self.topics.get_mut(topic) else { return };
         match (entry.presence, joins) {
             (Presence::Joining, true) if later => {
                 entry.presence = Presence::Postponed;
@@ -387,7 +321,7 @@ impl Subscriptions {
                     self.end(loser);
                     self.withdraw(loser);
                 }
-                if let Some(entry) = self.entry(topic) {
+                if let Some(entry) = self.topics.get_mut(topic) {
                     entry.presence = Presence::Absent;
                     self.reconcile(topic);
                 }
@@ -398,17 +332,10 @@ impl Subscriptions {
         }
     }
 
-    fn entry(&mut self, topic: &Topic) -> Option<&mut Entry> {
-        self.topics[place(topic.channel())].get_mut(topic.name())
-    }
-
     fn join(&mut self, subscription: Ticket, request: Ticket, topic: Topic) {
         let Some(subscriber) = self.subscribers.get_mut(&subscription) else { return };
         subscriber.topics.insert(topic.clone());
-        let entry = self.topics[place(topic.channel())].entry(topic.name().clone()).or_insert_with(|| {
-            self.number += 1;
-            Entry { presence: Presence::Absent, number: self.number, wants: Vec::new() }
-        });
+        let entry = self.topics.enter(&topic);
         match entry.wants.iter_mut().find(|want| want.subscription == subscription) {
             Some(want) => want.asked.push(request),
             None => entry.wants.push(Want {
@@ -426,7 +353,7 @@ impl Subscriptions {
 
     /// Tells a subscription that a topic is its own, as often as it was asked for.
     fn tell(&mut self, subscription: Ticket, topic: &Topic) {
-        let Some(entry) = self.entry(topic) else { return };
+        let Some(entry) = self.topics.get_mut(topic) else { return };
         let Some(want) = entry.wants.iter_mut().find(|want| want.subscription == subscription) else { return };
         let (asked, mut gap) = (mem::take(&mut want.asked), mem::take(&mut want.missed));
         if !mem::replace(&mut want.confirmed, true) {
@@ -456,7 +383,7 @@ impl Subscriptions {
 
     /// A subscription does not want a topic any more.
     fn drop_want(&mut self, subscription: Ticket, topic: &Topic) -> Option<Want> {
-        let entry = self.entry(topic)?;
+        let entry = self.topics.get_mut(topic)?;
         let index = entry.wants.iter().position(|want| want.subscription == subscription)?;
         let want = entry.wants.remove(index);
         if want.confirmed {
@@ -482,12 +409,12 @@ impl Subscriptions {
     /// Asks the server for what is missing, or forgets what nobody wants.
     fn reconcile(&mut self, topic: &Topic) {
         let connected = self.connected;
-        let Some(entry) = self.entry(topic) else { return };
+        let Some(entry) = self.topics.get_mut(topic) else { return };
         let joins = match (entry.presence, entry.wants.is_empty()) {
             (Presence::Absent, false) if connected => true,
             (Presence::Present, true) => false,
             (Presence::Absent | Presence::Postponed, true) => {
-                self.topics[place(topic.channel())].remove(topic.name());
+                self.topics.remove(topic);
                 return;
             }
             _ => return,
@@ -497,15 +424,6 @@ impl Subscriptions {
     }
 
     fn reconcile_all(&mut self) {
-        let mut all: Vec<(u64, Topic)> = Vec::new();
-        for channel in [Some(Channel::Plain), Some(Channel::Pattern), Some(Channel::Sharded), None] {
-            let topic = |name: &Bytes| match channel {
-                Some(channel) => Topic::Channel(channel, name.clone()),
-                None => Topic::Feed(name.clone()),
-            };
-            all.extend(self.topics[place(channel)].iter().map(|(name, entry)| (entry.number, topic(name))));
-        }
-        all.sort_unstable_by_key(|(number, _)| *number);
-        all.iter().for_each(|(_, topic)| self.reconcile(topic));
+        self.topics.in_order().iter().for_each(|topic| self.reconcile(topic));
     }
 }
