@@ -15,6 +15,7 @@ use justredis::error::Status;
 use justredis::protocol::reply::Kind;
 use support::client::{Done, Inbox, Tester, request, within};
 use support::messages::{Subscription, show};
+use support::proxy::Proxy;
 use support::scripted::{Scripted, Step};
 use support::server::Server;
 use support::wait;
@@ -304,37 +305,80 @@ fn a_sharded_channel_survives_that_its_slot_goes_and_comes_back() {
     }
 }
 
-/// Words that look like an answer, at the moment when an answer of these words is awaited.
+/// Words that look like an answer, while another one is awaited.
 #[test]
 fn what_nobody_asked_for_never_answers_for_something_else() {
-    let server = Scripted::after_handshake(|command| {
-        let words = command.words();
-        let say = |kind: &str, name: &str, count: usize| {
-            format!(">3\r\n${}\r\n{kind}\r\n${}\r\n{name}\r\n:{count}\r\n", kind.len(), name.len())
-        };
-        match command.name().as_str() {
-            "SSUBSCRIBE" => vec![Step::send(say("ssubscribe", &words[1], 1))],
-            // One that was under way when the command came, and the answer.
-            "SUNSUBSCRIBE" => vec![Step::send(say("sunsubscribe", &words[1], 0).repeat(2))],
-            _ => vec![Step::send("-ERR what?\r\n")],
+    for (protocol, mark) in [("2", '*'), ("3", '>')] {
+        let server = Scripted::after_handshake(move |command| {
+            let words = command.words();
+            let say = |kind: &str, count: usize| {
+                let name = &words[1];
+                format!("{mark}3\r\n${}\r\n{kind}\r\n${}\r\n{name}\r\n:{count}\r\n", kind.len(), name.len())
+            };
+            match command.name().as_str() {
+                // The slot had moved away and come back when the command was on its way.
+                "SSUBSCRIBE" => vec![Step::send(say("sunsubscribe", 0)), Step::send(say("ssubscribe", 1))],
+                "SUNSUBSCRIBE" => vec![Step::send(say("sunsubscribe", 0).repeat(2))],
+                _ => vec![Step::send("-ERR what?\r\n")],
+            }
+        });
+        let client = Tester::with(server.url(), &[("protocol", protocol)]);
+        let shards = Subscription::to(&client, &["SSUBSCRIBE", "a", "b"]);
+        assert_eq!(shards.take(2), ["ssubscribe a 1", "ssubscribe b 2"]);
+        for _ in 0..20 {
+            assert!(shards.change(&["SUNSUBSCRIBE", "a"]).is_ok());
+            assert!(shards.change(&["SSUBSCRIBE", "a"]).is_ok());
+            assert_eq!(shards.take(2), ["sunsubscribe a 1", "ssubscribe a 2"]);
         }
-    });
-    let client = Tester::connect(server.url());
-    let shards = Subscription::to(&client, &["SSUBSCRIBE", "a", "b"]);
-    assert_eq!(shards.take(2), ["ssubscribe a 1", "ssubscribe b 2"]);
-    for _ in 0..20 {
-        assert!(shards.change(&["SUNSUBSCRIBE", "a"]).is_ok());
-        assert!(shards.change(&["SSUBSCRIBE", "a"]).is_ok());
-        assert_eq!(shards.take(2), ["sunsubscribe a 1", "ssubscribe a 2"]);
+        assert_eq!(shards.change(&["PING"]).text(), "PONG");
+        assert_eq!(server.accepted(), 2, "no connection was given up");
     }
-    assert_eq!(shards.change(&["PING"]).text(), "PONG");
-    assert_eq!(server.accepted(), 2, "no connection was given up");
+}
+
+#[test]
+fn what_was_wanted_on_the_old_connection_is_not_sent_on_the_new_one() {
+    let server = Server::start();
+    let proxy = Proxy::to(server.port());
+    let client = Tester::with(proxy.url(), &[("reconnect_delay_max", "50ms"), ("dead_after", "1h")]);
+    let all = Subscription::to(&client, &["SUBSCRIBE", "kept"]);
+    assert_eq!(all.take(1), ["subscribe kept 1"]);
+    // More than sockets and proxy hold: some of it stays unsent.
+    proxy.to_server().stall();
+    let long = "x".repeat(100_000);
+    let names: Vec<String> = (0..200).map(|number| format!("{number}{long}")).collect();
+    let words: Vec<&str> = ["SUBSCRIBE"].into_iter().chain(names.iter().map(String::as_str)).collect();
+    let change = all.begin_change(&words, Timeout::None);
+    wait::until("unsent bytes", || client.link_of("subscriptions", "waiting_bytes") > 10_000_000);
+    assert_eq!(all.change(&["UNSUBSCRIBE"]).integer(), 0);
+    assert!(client.inbox.each_once(&[change])[&change].is_ok(), "what was asked for is not wanted any more");
+    let late = all.begin_change(&["SUBSCRIBE", "late"], Timeout::None);
+    proxy.reset_all();
+    proxy.to_server().heal();
+    assert!(client.inbox.each_once(&[late])[&late].is_ok());
+    wait::until("only what is wanted", || channels(&server) == 1);
+    assert!(all.change(&["PING"]).is_ok());
+    assert_eq!(channels(&server), 1);
+}
+
+#[test]
+fn messages_come_whole_out_of_single_bytes() {
+    let server = Server::start();
+    for protocol in ["2", "3"] {
+        let proxy = Proxy::to(server.port());
+        proxy.to_client().chunks(1..=1);
+        let client = Tester::with(proxy.url(), &[("protocol", protocol)]);
+        let news = Subscription::to(&client, &["SUBSCRIBE", "news", "other"]);
+        assert_eq!(news.take(2), ["subscribe news 1", "subscribe other 2"]);
+        (0..20).for_each(|number| assert_eq!(publish(&server, "news", &number.to_string()), 1));
+        let expected: Vec<String> = (0..20).map(|number| format!("message news {number}")).collect();
+        assert_eq!(news.take(20), expected);
+    }
 }
 
 #[test]
 fn a_silent_server_is_noticed_though_nothing_is_asked_of_it() {
     let server = Server::start();
-    let proxy = support::proxy::Proxy::to(server.port());
+    let proxy = Proxy::to(server.port());
     let client = Tester::with(proxy.url(), &[("dead_after", "200ms"), ("reconnect_delay_max", "50ms")]);
     let news = Subscription::to(&client, &["SUBSCRIBE", "news"]);
     assert_eq!(news.take(1), ["subscribe news 1"]);
