@@ -55,9 +55,11 @@ int main(void) {
         for (int64_t i = 0; i < count; i++) {
             jr_completion *completion = &completions[i];
             const jr_reply *words = completion->reply->items;
-            print_reply(completion->reply);
-            print_flags(completion);
             goes_on = completion->flags & JR_COMPLETION_MORE;
+            if (goes_on)
+                print_reply(completion->reply), print_flags(completion);
+            else
+                printf("the end: %s\n", jr_status_text(completion->status));
             if (goes_on && strcmp(words[0].bytes, "subscribe") == 0) { /* it is there: publish, to ourselves */
                 SUBMIT(client, NULL, news, "PSUBSCRIBE", "jr:example:w*");
                 SUBMIT(client, NULL, 0, "PUBLISH", "jr:example:news", "Redis has a new client");

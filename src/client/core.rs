@@ -184,10 +184,14 @@ impl<D: Destination> Core<D> {
             }
             Work::Events => Verdict::failed(&Error::new(status, sentence(Outcome::NotRun)), Outcome::NotRun),
             Work::Subscription(hub) => {
-                let Farewell { outcome, flags, rest } = hub.end(Ticket(responder.request()));
+                let Farewell { outcome, started, flags, rest } = hub.end(Ticket(responder.request()));
                 responder.mark(flags);
                 hub.follow(rest, None);
-                Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
+                let sentence = match started && status == Status::Canceled {
+                    true => format!("{}: the subscription was cancelled", link.address()),
+                    false => sentence(outcome),
+                };
+                Verdict::failed(&Error::new(status, sentence), outcome)
             }
             Work::Change(hub) => {
                 let Farewell { outcome, rest, .. } = hub.withdraw(Ticket(responder.request()));

@@ -70,6 +70,8 @@ struct Hearer<D> {
 pub(super) struct Farewell {
     /// Whether the server may have heard of it.
     pub(super) outcome: Outcome,
+    /// It had its first confirmation: it was there.
+    pub(super) started: bool,
     /// Flags of its final completion.
     pub(super) flags: u32,
     pub(super) rest: Consequences,
@@ -146,18 +148,19 @@ impl<D: Destination> Hub<D> {
     pub(super) fn end(&self, subscription: Ticket) -> Farewell {
         let mut hearers = self.hearers.lock();
         let known = hearers.subscriptions.may_be_known(subscription);
+        let started = hearers.subscriptions.has_started(subscription);
         hearers.subscriptions.end(subscription);
         let rest = self.carry_out(&mut hearers, None);
         let flags = hearers.dismiss(subscription);
         let outcome = if known { Outcome::Unknown } else { Outcome::NotRun };
-        Farewell { outcome, flags, rest }
+        Farewell { outcome, started, flags, rest }
     }
 
     /// A request that would change a subscription is given up.
     pub(super) fn withdraw(&self, request: Ticket) -> Farewell {
         let mut hearers = self.hearers.lock();
         let outcome = hearers.subscriptions.withdraw(request);
-        Farewell { outcome, flags: 0, rest: self.carry_out(&mut hearers, None) }
+        Farewell { outcome, started: false, flags: 0, rest: self.carry_out(&mut hearers, None) }
     }
 
     /// A request for a subscription is under way on the connection.

@@ -220,6 +220,11 @@ impl Subscriptions {
         }
     }
 
+    /// Whether a subscription got its first confirmation.
+    pub fn has_started(&self, subscription: Ticket) -> bool {
+        self.subscribers.get(&subscription).is_some_and(|subscriber| subscriber.started)
+    }
+
     /// Whether a subscription, made by the request of the same ticket, may be known to the server.
     pub fn may_be_known(&self, subscription: Ticket) -> bool {
         let subscriber = self.subscribers.get(&subscription);

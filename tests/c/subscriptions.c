@@ -109,6 +109,20 @@ static void nothing_that_cannot_be(void) {
     reply = jr_run(client, "MONITOR");
     CHECK_INT(reply->integer, JR_ERR_ARGUMENT);
     jr_reply_free(reply);
+
+    /* Within a pipeline or a transaction. */
+    static const char *const many[][6] = {
+        {"SUBSCRIBE", "x"}, {"psubscribe", "x*"}, {"SSUBSCRIBE", "x"}, {"UNSUBSCRIBE"},
+        {"PUNSUBSCRIBE"},   {"SUNSUBSCRIBE"},     {"MONITOR"},         {"CLIENT", "TRACKING", "ON", "BCAST"}};
+    for (size_t i = 0; i < 2 * sizeof many / sizeof *many; i++) {
+        jr_bytes room[6];
+        const jr_command both[] = {COMMAND("PING"), command_of(room, many[i / 2])};
+        jr_request pair = request_of(both, 2);
+        pair.flags = i % 2 ? JR_REQUEST_ATOMIC : 0;
+        CHECK_INT(jr_execute(client, &pair, NULL), JR_ERR_ARGUMENT);
+        CHECK_HAS(jr_error_text(), "command 1: ");
+        CHECK_HAS(jr_error_text(), "gets many answers");
+    }
     jr_request events = request_to(queue, NULL, 0);
     events.subscription = 1;
     CHECK_INT(jr_client_events(client, &events, NULL), JR_ERR_ARGUMENT);
