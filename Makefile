@@ -11,7 +11,7 @@ help:
 	@echo "make test        run every test, in Rust and in C; the last line counts them"
 	@echo "make torture     faults for minutes, with a verdict in the last line"
 	@echo "make lint        formatting, lints and documentation of Rust and C"
-	@echo "make bench       measure against other clients, side by side: eight minutes"
+	@echo "make bench       measure against other clients, side by side: ten minutes"
 	@echo "make bench-quick the same in two minutes, less exactly"
 	@echo "make install     install into PREFIX (default /usr/local), under DESTDIR"
 	@echo "make uninstall   remove what install put there"

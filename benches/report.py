@@ -1,17 +1,34 @@
-"""Tables and the list of goals out of what was measured: medians, and the spread over the rounds."""
+"""Tables, charts and the list of goals out of what was measured: medians, and the spread over the rounds."""
 
+import itertools
 import statistics
 
-UNITS = {"ops": "ops/s", "p50": "p50 us", "p99": "p99 us", "cpu": "CPU us"}
+import chart
+from works import CHARTS, JUSTREDIS, RAW
+
+HEADINGS = {
+    "ops": "ops/s",
+    "p50": "p50 us",
+    "p99": "p99 us",
+    "cpu": "CPU us",
+    "read": "ms",
+    "byte": "ns/byte",
+    "byte_cpu": "CPU ns/byte",
+    "peak": "peak MB",
+    "peak_share": "peak : reply",
+    "request": "bytes each",
+    "request_beyond": "beyond its own",
+    "library": "library MB",
+    "threads": "threads",
+    "memory": "memory MB",
+}
+
+# These have no spread in the tables, which are wide enough.
+PERCENTILES = ("p50", "p99")
 
 
-def median(results, figure):
-    return statistics.median(result[figure] for result in results)
-
-
-def spread(results, figure):
-    values = [result[figure] for result in results]
-    return f"{shown(figure, min(values))}..{shown(figure, max(values))}"
+def median(run, figure, results):
+    return statistics.median(run.figures(figure, results))
 
 
 def shown(figure, value):
@@ -22,20 +39,20 @@ def shown(figure, value):
 
 def ratio_of(goal, ours, results):
     """The median of the ratios within each round: what disturbs a round disturbs both."""
-    pairs = zip(results[ours], results[goal.peer])
-    return statistics.median(mine[goal.figure] / theirs[goal.figure] for mine, theirs in pairs)
+    pairs = zip(ours.figures(goal.figure, results), goal.peer.figures(goal.figure, results))
+    return statistics.median(mine / theirs for mine, theirs in pairs)
 
 
-def rows_of(work, results):
-    """For each run: its name and its figures with the spread."""
-    for run in work.runs:
-        measured = results[run]
-        yield [run.name] + [cell for figure in UNITS for cell in figures_of(measured, figure)]
+def row_of(work, run, results):
+    """The name of a run and its figures with the spread."""
+    return [run.name] + [cell_of(run, figure, results) for figure in work.figures]
 
 
-def figures_of(measured, figure):
-    value = shown(figure, median(measured, figure))
-    return [f"{value} ({spread(measured, figure)})"] if figure in ("ops", "cpu") else [value]
+def cell_of(run, figure, results):
+    value, all_values = shown(figure, median(run, figure, results)), run.figures(figure, results)
+    if figure in PERCENTILES:
+        return value
+    return f"{value} ({shown(figure, min(all_values))}..{shown(figure, max(all_values))})"
 
 
 def goals_of(works, results):
@@ -45,46 +62,57 @@ def goals_of(works, results):
             ratio = ratio_of(goal, work.ours, results)
             yield {
                 "goal": work.name,
-                "work": f"{work.title}: {UNITS[goal.figure]}, {work.ours.name}",
-                "figure": median(results[work.ours], goal.figure),
+                "work": f"{work.title}: {HEADINGS[goal.figure]}, {work.ours.name}",
+                "figure": median(work.ours, goal.figure, results),
                 "peer": goal.peer.name,
-                "peer_figure": median(results[goal.peer], goal.figure),
+                "peer_figure": median(goal.peer, goal.figure, results),
                 "ratio": round(ratio, 3),
                 "wanted": goal.wanted(),
                 "met": goal.is_met(ratio),
             }
 
 
+def met(goals):
+    return f"{sum(goal['met'] for goal in goals)} of {len(goals)} goals are met"
+
+
+def headings_of(work):
+    return [HEADINGS[figure] for figure in work.figures]
+
+
+def goal_cells(goal):
+    verdict = "met" if goal["met"] else "not met"
+    return [goal["goal"], goal["work"], f"{goal['ratio']:.2f} x {goal['peer']}", goal["wanted"], verdict]
+
+
 def text(works, results):
     """What the terminal shows."""
     lines = []
     for work in works:
-        rows = [[f"{work.name}  {work.title}", *UNITS.values()], *rows_of(work, results)]
-        lines += [""] + aligned(rows)
-    lines += ["", "goals"]
-    goals = [
-        [goal["goal"], goal["work"], f"{goal['ratio']:.2f} x {goal['peer']}", goal["wanted"], verdict(goal)]
-        for goal in goals_of(works, results)
-    ]
-    return "\n".join(lines + aligned(goals, left=5))
+        rows = [row_of(work, run, results) for run in work.runs]
+        lines += ["", *aligned([[f"{work.name}  {work.title}", *headings_of(work)], *rows])]
+    goals = [goal_cells(goal) for goal in goals_of(works, results)]
+    return "\n".join([*lines, "", "goals", *aligned(goals, left=5)])
 
 
 def markdown(works, results):
-    """The same for documentation."""
-    lines = ["| | work | who | " + " | ".join(UNITS.values()) + " |", "|---|---|---|" + "---|" * len(UNITS)]
-    for work in works:
-        for index, row in enumerate(rows_of(work, results)):
-            first = [work.name, work.title] if index == 0 else ["", ""]
-            lines.append("| " + " | ".join(first + row) + " |")
-    lines += ["", "| goal | work | ratio | wanted | |", "|---|---|---|---|---|"]
-    for goal in goals_of(works, results):
-        cells = [goal["goal"], goal["work"], f"{goal['ratio']:.2f} x {goal['peer']}", goal["wanted"], verdict(goal)]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    """The same for documentation: a table for each set of columns, and one of the goals."""
+    lines = []
+    for _, alike in itertools.groupby(works, key=lambda work: work.figures):
+        alike = list(alike)
+        rows = (
+            [*([work.name, work.title] if run is work.ours else ["", ""]), *row_of(work, run, results)]
+            for work in alike
+            for run in work.runs
+        )
+        lines += [*table(["", "work", "who", *headings_of(alike[0])], rows), ""]
+    goals = (goal_cells(goal) for goal in goals_of(works, results))
+    return "\n".join(lines + table(["goal", "work", "ratio", "wanted", ""], goals))
 
 
-def verdict(goal):
-    return "met" if goal["met"] else "not met"
+def table(headings, rows):
+    lines = [headings, ["---"] * len(headings), *rows]
+    return ["| " + " | ".join(cells) + " |" for cells in lines]
 
 
 def aligned(rows, left=1):
@@ -93,3 +121,29 @@ def aligned(rows, left=1):
         cell.ljust(width) if place < left else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths))
     )
     return ["  ".join(cells(row)).rstrip() for row in rows]
+
+
+def charts(works, results):
+    """The charts: file name and SVG."""
+    for wanted in CHARTS:
+        groups = [
+            (f"{work.name}  {work.title}", [bar_of(work, run, results) for run in work.runs])
+            for work in works
+            if work.name in wanted.works
+        ]
+        yield f"{wanted.file}.svg", chart.draw(wanted.title, NOTE, PANELS, groups)
+
+
+PANELS = ("operations a second: more is better", "CPU of the client, us an operation: less is better")
+NOTE = "Each group has its own scale; 0.5 x is half of the figure of justredis at its top."
+
+
+def bar_of(work, run, results):
+    lengths, labels = [], []
+    for figure in ("ops", "cpu"):
+        value = median(run, figure, results)
+        ratio = value / median(work.ours, figure, results)
+        lengths.append(value)
+        labels.append(shown(figure, value) + ("" if run is work.ours else f"   {ratio:.2f} x"))
+    kind = {JUSTREDIS: "ours", RAW: "floor"}.get(run.program, "peer")
+    return chart.Bar(run.name, kind, lengths, labels)

@@ -1,25 +1,47 @@
-"""What is measured, with which programs, and what goals.md wants of it."""
+"""What is measured, with which programs, and what the goals want of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-JUSTREDIS, HIREDIS, RAW = "justredis_bench", "hiredis_bench", "raw_bench"
+JUSTREDIS, HIREDIS, RAW, PEERS = "justredis_bench", "hiredis_bench", "raw_bench", "peers_bench"
+JUSTREDIS_FOOTPRINT, HIREDIS_FOOTPRINT = "justredis_footprint", "hiredis_footprint"
+
+# The columns of the tables: figures that the programs print.
+SPEED = ("ops", "p50", "p99", "cpu")
+LARGE = ("read", "byte", "byte_cpu", "peak", "peak_share")
+WAITING = ("request", "request_beyond")
+RESIDENT = ("library", "threads", "memory")
 
 
 @dataclass(frozen=True)
 class Run:
-    """One program with its arguments. Equal runs of several works are measured once."""
+    """One program with its arguments. Equal runs of several works are measured once, whatever they are called there."""
 
-    name: str
+    name: str = field(compare=False)
     program: str
     arguments: tuple
+
+    def figures(self, figure, results):
+        return [result[figure] for result in results[self]]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a figure is compared with where nobody else is measured."""
+
+    name: str
+    value: float
+    program = None
+
+    def figures(self, _figure, results):
+        return [self.value for _ in next(iter(results.values()))]
 
 
 @dataclass(frozen=True)
 class Goal:
-    """A ratio of two runs and how large it may be, or must at least be."""
+    """How large the ratio of our figure to the peer's may be, or must at least be."""
 
     figure: str
-    peer: Run
+    peer: Run | Limit
     at_most: float = None
     at_least: float = None
 
@@ -38,10 +60,26 @@ class Work:
     title: str
     runs: tuple
     goals: tuple
+    figures: tuple = SPEED
 
     @property
     def ours(self):
         return self.runs[0]
+
+    def without(self, program):
+        """The same where a program could not be built."""
+        runs = tuple(run for run in self.runs if run.program != program)
+        goals = tuple(goal for goal in self.goals if goal.peer.program != program)
+        return Work(self.name, self.title, runs, goals, self.figures)
+
+
+@dataclass(frozen=True)
+class Chart:
+    """The works of these names, drawn into docs/charts."""
+
+    file: str
+    title: str
+    works: tuple
 
 
 def lone():
@@ -52,13 +90,29 @@ def lone():
     return Work("S1", "1 thread, GET 32 bytes", (ours, peer, floor), goals)
 
 
+# Of tokio's runtimes the one is taken that is faster for the crates: for tasks that of the one thread, for threads that
+# of many. See docs/benchmarks.md.
+CRATES = (("redis-rs", "redis"), ("fred", "fred"))
+
+
+def blocking_threads(count):
+    options = ("--threads", str(count), "--callers", "threads", "--runtime", "multi")
+    return tuple(Run(f"{name}, threads", PEERS, (crate, *options)) for name, crate in CRATES)
+
+
+def tasks(option, count):
+    return tuple(Run(f"{name}, tasks on one thread", PEERS, (crate, option, str(count))) for name, crate in CRATES)
+
+
 def threads(count):
     ours = Run("jr_execute", JUSTREDIS, ("execute", "--threads", str(count)))
     peer = Run("hiredis sync, a connection each", HIREDIS, ("sync", "--threads", str(count)))
+    crates = (*blocking_threads(count), *tasks("--threads", count))
     goals = (Goal("ops", peer, at_least=1.3),)
     if count >= 16:
         goals = (Goal("ops", peer, at_least=2.5), Goal("cpu", peer, at_most=0.55))
-    return Work("S2", f"{count} threads, GET 32 bytes", (ours, peer), goals)
+        goals += tuple(Goal("ops", crate, at_least=1.4) for crate in crates)
+    return Work("S2", f"{count} threads, GET 32 bytes", (ours, peer, *crates), goals)
 
 
 def async_peer(window):
@@ -71,13 +125,18 @@ def queue(window):
     peer = async_peer(window)
     title = f"1 thread, {window} in flight, GET 32 bytes"
     if window != 128:
-        return Work("S4", title, (ours, peer), (Goal("ops", peer, at_least=1),))
+        # Measured for S2 already.
+        crates = tasks("--threads", window) if window == 16 else ()
+        return Work("S4", title, (ours, peer, *crates), (Goal("ops", peer, at_least=1),))
+    crates = tasks("--window", window)
     others = (
         Run("queue, poll(2)", JUSTREDIS, ("poll", *size)),
         Run("hiredis pipeline", HIREDIS, ("pipeline", *size)),
+        *crates,
         Run("raw socket", RAW, ("window", *size)),
     )
     goals = (Goal("ops", peer, at_least=1.5), Goal("cpu", peer, at_most=0.4))
+    goals += tuple(Goal("ops", crate, at_least=3) for crate in crates)
     return Work("S3", title, (ours, peer, *others), goals)
 
 
@@ -96,6 +155,33 @@ def large(command, size, label):
     return Work("S6", title, (ours, peer, floor), (Goal("cpu", floor, at_most=1.3),))
 
 
+def very_large(kind, size, title, twice):
+    """The memory of a reply; and that twice as much takes twice the time, or is nearer to that than to four times."""
+    arguments, doubled = ((kind, "--value", str(factor * size)) for factor in (1, 2))
+    ours = Run("jr_run", JUSTREDIS_FOOTPRINT, arguments)
+    peer = Run("hiredis sync", HIREDIS_FOOTPRINT, arguments)
+    whole = Run("jr_run", JUSTREDIS_FOOTPRINT, doubled)
+    half = Run("half of it", JUSTREDIS_FOOTPRINT, arguments)
+    memory = Goal("peak_share", Limit("the reply", 1), at_most=1.2)
+    time = Goal("byte_cpu", half, at_most=1.5)
+    return Work("S7", title, (ours, peer), (memory,), LARGE), Work("S7", twice, (whole, half), (time,), LARGE)
+
+
+def waiting(count):
+    size = ("queued", "--window", str(count))
+    ours = Run("jr_submit", JUSTREDIS_FOOTPRINT, size)
+    peer = Run("hiredis async", HIREDIS_FOOTPRINT, size)
+    goals = (Goal("request_beyond", Limit("200 bytes", 200), at_most=1),)
+    return Work("S8", f"{count:,} requests that wait, GET", (ours, peer), goals, WAITING)
+
+
+def connected():
+    ours = Run("one client, all threads running", JUSTREDIS_FOOTPRINT, ("connected",))
+    limits = (("library", "3 MB", 3), ("threads", "2 threads", 2), ("memory", "2 MB", 2))
+    goals = tuple(Goal(figure, Limit(name, value), at_most=1) for figure, name, value in limits)
+    return Work("S9", "connected to 127.0.0.1, without TLS", (ours,), goals, RESIDENT)
+
+
 KIB, MIB = 1 << 10, 1 << 20
 
 WORKS = (
@@ -103,5 +189,19 @@ WORKS = (
     *(threads(count) for count in (4, 16, 64)),
     *(queue(window) for window in (128, 1, 16, 1024)),
     callbacks(),
-    *(large(command, size, label) for command in ("get", "set") for size, label in ((64 * KIB, "64 KiB"), (MIB, "1 MiB"))),
+    *(
+        large(command, size, label)
+        for command in ("get", "set")
+        for size, label in ((64 * KIB, "64 KiB"), (MIB, "1 MiB"))
+    ),
+    *very_large("string", 100_000_000, "string of 100 MB", "string of 200 MB"),
+    *very_large("array", 10_000_000, "array of 1 million elements", "array of 2 million elements"),
+    waiting(200_000),
+    connected(),
+)
+
+CHARTS = (
+    Chart("threads", "Threads that wait for each command", ("S1", "S2")),
+    Chart("in-flight", "One thread with many requests in flight", ("S3", "S4", "S5")),
+    Chart("large-values", "One thread, large values", ("S6",)),
 )

@@ -527,9 +527,10 @@ jr_status jr_client_events(const struct jr_client *client,
  * array of maps with "address", "database", "purpose" ("commands", "subscriptions", "invalidations", "monitor"),
  * "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests",
  * "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the
- * caller's own thread), "round_trip_us" (of the last sample) and "error"; and "subscriptions", an array of maps, one for
- * each request that gets messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken",
- * "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Keys are added, never changed. The map is yours to free.
+ * caller's own thread), "queue_turns" (how often whoever takes from a queue began to write and read), "round_trip_us" (of
+ * the last sample) and "error"; and "subscriptions", an array of maps, one for each request that gets messages: "request"
+ * (its id), "channels", "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps" (confirmations with
+ * JR_COMPLETION_GAP). Keys are added, never changed. The map is yours to free.
  */
 jr_status jr_client_stats(const struct jr_client *client,
                           struct jr_reply **map);

@@ -11,12 +11,13 @@
 //! * [`client`]: what was asked. Requests, retries, transactions, scripts, the one completion of each.
 //! * [`ffi`]: C pointers, descriptors, callbacks, panics; all of the C API.
 //!
-//! Beside them stand [`runtime`], the one I/O thread of a process, and [`lock`].
+//! Beside them stand [`runtime`], the one I/O thread of a process, [`lock`] and [`spare`].
 //!
 //! A request comes in through [`ffi::request`], is checked and appended to the outgoing bytes of a link by
 //! [`client::request`], written and matched with its reply by [`connection::traffic`], on the background
-//! ([`connection::driver`]) or on the thread of a lone caller ([`connection::lead`]), and completed by whoever takes it
-//! out of the client's pending requests: an answer, its deadline, a cancellation, a loss, or the end of the client.
+//! ([`connection::driver`]), on the thread of a lone caller ([`connection::lead`]) or of whoever takes from a queue
+//! ([`connection::tenure`]), and completed by whoever takes it out of the client's pending requests: an answer, its
+//! deadline, a cancellation, a loss, or the end of the client.
 //!
 //! A request with many answers (SUBSCRIBE, MONITOR) takes [`client`]'s way to a hub: one connection that hears messages
 //! ([`connection::hearing`]) and a state machine that reconciles it with what is wanted. Each message waits in the bounded
@@ -30,5 +31,6 @@ pub mod ffi;
 pub mod lock;
 pub mod protocol;
 pub mod runtime;
+pub mod spare;
 pub mod topology;
 pub mod url;

@@ -268,7 +268,7 @@ impl Model {
     /// Waits until the descriptor is readable.
     fn poll(&self) {
         let mut socket = self.socket.lock().unwrap();
-        while !socket.raised && !(socket.shown && socket.replies > 0) {
+        while !(socket.raised || socket.shown && socket.replies > 0) {
             socket = self.changed.wait(socket).unwrap();
         }
     }
@@ -402,10 +402,13 @@ impl Model {
     }
 }
 
+/// What a thread does.
+type Work = Box<dyn FnOnce(&Model) + Send>;
+
 /// Runs the threads of a program against one connection, to their end.
-fn run(model: Model, program: Vec<Box<dyn FnOnce(&Model) + Send>>) {
+fn run(model: Model, program: Vec<Work>) {
     let model = Arc::new(model);
-    let start = |work: Box<dyn FnOnce(&Model) + Send>| {
+    let start = |work: Work| {
         let model = model.clone();
         thread::spawn(move || work(&model))
     };
@@ -418,9 +421,8 @@ fn run(model: Model, program: Vec<Box<dyn FnOnce(&Model) + Send>>) {
 }
 
 fn run_callers(callers: usize, calls: usize, mutant: Mutant) {
-    let caller = |caller: usize| -> Box<dyn FnOnce(&Model) + Send> {
-        Box::new(move |model| (1..=calls).for_each(|number| model.call(caller, number)))
-    };
+    let caller =
+        |caller: usize| -> Work { Box::new(move |model| (1..=calls).for_each(|number| model.call(caller, number))) };
     run(Model::new(mutant, turn_of_callers(), callers), (0..callers).map(caller).collect());
 }
 
@@ -437,8 +439,7 @@ struct Queued {
 
 fn run_queue(queued: Queued, mutant: Mutant) {
     let Queued { requests, takers, poll, calls } = queued;
-    let mut program: Vec<Box<dyn FnOnce(&Model) + Send>> =
-        vec![Box::new(move |model: &Model| (0..requests).for_each(|_| model.submit()))];
+    let mut program: Vec<Work> = vec![Box::new(move |model: &Model| (0..requests).for_each(|_| model.submit()))];
     for _ in 0..takers {
         program.push(Box::new(move |model: &Model| model.take_many(requests / takers, poll)));
     }

@@ -17,8 +17,12 @@ static const measure_mode modes[] = {
     {NULL, NULL, false},
 };
 
-static const measure_program program = {"hiredis_bench", "runs GET or SET through hiredis, as justredis_bench does",
-                                        modes};
+static const measure_program program = {
+    .name = "hiredis_bench",
+    .about = "runs GET or SET through hiredis, as justredis_bench does",
+    .modes = modes,
+    .lacks = "--url",
+};
 
 /* The command of every request. */
 typedef struct context {
@@ -62,14 +66,14 @@ static void pipeline_work(measure_worker *worker) {
     context *context = worker->shared;
     redisContext *redis = connect_to(worker->options);
     uint64_t *since = measure_memory(worker->options->window * sizeof *since);
-    unsigned in_flight;
+    size_t in_flight;
     measure_begin(worker);
     do {
         for (in_flight = 0; in_flight < worker->options->window && measure_may_start(worker); in_flight++) {
             since[in_flight] = measure_sample(worker);
             redisAppendCommandArgv(redis, context->count, context->words, context->lengths);
         }
-        for (unsigned index = 0; index < in_flight; index++) {
+        for (size_t index = 0; index < in_flight; index++) {
             void *reply = NULL;
             redisGetReply(redis, &reply);
             check(worker, reply, since[index]);
@@ -83,7 +87,7 @@ static void pipeline_work(measure_worker *worker) {
 /* One place in the window: it submits itself again from its callback. */
 typedef struct place {
     measure_worker *worker;
-    unsigned *in_flight;
+    size_t *in_flight;
     uint64_t since;
 } place;
 
@@ -113,10 +117,10 @@ static void async_work(measure_worker *worker) {
     if (!redis || redis->err)
         measure_give_up("hiredis", redis ? redis->errstr : "out of memory");
     redisLibevAttach(loop, redis);
-    unsigned in_flight = 0;
+    size_t in_flight = 0;
     place *places = measure_memory(worker->options->window * sizeof *places);
     measure_begin(worker);
-    for (unsigned index = 0; index < worker->options->window; index++) {
+    for (size_t index = 0; index < worker->options->window; index++) {
         places[index] = (place){.worker = worker, .in_flight = &in_flight};
         submit_place(redis, &places[index]);
     }

@@ -19,7 +19,11 @@ static const measure_mode modes[] = {
 };
 
 static const measure_program program = {
-    "justredis_bench", "runs GET or SET through justredis and prints throughput, latency and CPU time", modes};
+    .name = "justredis_bench",
+    .about = "runs GET or SET through justredis and prints throughput, latency and CPU time",
+    .modes = modes,
+    .lacks = "",
+};
 
 /* The command of every request, and the client that all share. */
 typedef struct context {
@@ -69,29 +73,34 @@ static void wait_for(const jr_queue *queue) {
 
 static void take_from_queue(measure_worker *worker, bool polls) {
     const context *context = worker->shared;
-    unsigned window = worker->options->window, in_flight = 0;
+    size_t window = worker->options->window, in_flight = 0;
     jr_queue *queue = jr_queue_new();
     jr_completion *completions = measure_memory(window * sizeof *completions);
-    jr_request request = request_of(context);
-    request.queue = queue;
+    jr_request *requests = measure_memory(window * sizeof *requests);
+    for (size_t index = 0; index < window; index++) {
+        requests[index] = request_of(context);
+        requests[index].queue = queue;
+    }
     measure_begin(worker);
     for (;;) {
-        while (in_flight < window && measure_may_start(worker)) {
-            request.user_data = measure_sample(worker);
-            submit(context, &request);
-            in_flight++;
-        }
+        size_t count = 0;
+        while (in_flight + count < window && measure_may_start(worker))
+            requests[count++].user_data = measure_sample(worker);
+        if (jr_submit_many(context->client, requests, count, NULL) != (int64_t)count)
+            measure_give_up("jr_submit_many", jr_error_text());
+        in_flight += count;
         if (!in_flight)
             break;
         if (polls)
             wait_for(queue);
-        int64_t count = jr_queue_take(queue, completions, window, polls ? 0 : -1);
-        if (count < 0)
+        int64_t taken = jr_queue_take(queue, completions, window, polls ? 0 : -1);
+        if (taken < 0)
             measure_give_up("jr_queue_take", jr_error_text());
-        for (int64_t index = 0; index < count; index++)
+        for (int64_t index = 0; index < taken; index++)
             finish(worker, completions[index].status, completions[index].reply, completions[index].user_data);
-        in_flight -= (unsigned)count;
+        in_flight -= (size_t)taken;
     }
+    free(requests);
     free(completions);
     jr_queue_free(queue);
 }
@@ -114,7 +123,7 @@ typedef struct place {
 typedef struct chain {
     measure_worker *worker;
     place *places;
-    unsigned in_flight;
+    size_t in_flight;
     pthread_mutex_t lock;
     pthread_cond_t ended;
     bool has_ended;
@@ -156,7 +165,7 @@ static void called_back(const jr_completion *completion) {
 static void fill_window(const jr_completion *completion) {
     chain *chain = (struct chain *)(uintptr_t)completion->user_data;
     jr_reply_free(completion->reply);
-    for (unsigned index = 0; index < chain->worker->options->window; index++)
+    for (size_t index = 0; index < chain->worker->options->window; index++)
         submit_place(&chain->places[index]);
     end_when_empty(chain);
 }
@@ -164,7 +173,7 @@ static void fill_window(const jr_completion *completion) {
 static void callback(measure_worker *worker) {
     chain chain = {.worker = worker, .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER};
     chain.places = measure_memory(worker->options->window * sizeof *chain.places);
-    for (unsigned index = 0; index < worker->options->window; index++)
+    for (size_t index = 0; index < worker->options->window; index++)
         chain.places[index].chain = &chain;
     jr_request request = request_of(worker->shared);
     request.callback = fill_window;
@@ -180,8 +189,10 @@ static void callback(measure_worker *worker) {
 
 static jr_client *connect_to(const measure_options *options) {
     char url[512];
+    /* An IPv6 address stands in brackets. */
+    const char *form = strchr(options->host, ':') ? "redis://[%s]:%zu" : "redis://%s:%zu";
     if (!options->url)
-        snprintf(url, sizeof url, "redis://%s:%u", options->host, options->port);
+        snprintf(url, sizeof url, form, options->host, options->port);
     jr_config *config = jr_config_new();
     jr_client *client = NULL;
     if (jr_config_set(config, "url", options->url ? options->url : url) != JR_OK ||

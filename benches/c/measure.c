@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -45,99 +44,6 @@ char *measure_value(const measure_options *options) {
     for (size_t index = 0; index < options->value; index++)
         value[index] = (char)('a' + index % 26);
     return value;
-}
-
-/* --- arguments --- */
-
-static void help(const measure_program *program) {
-    printf("%s: %s\n\nusage: %s [MODE] [OPTION VALUE]...\n\nmodes:\n", program->name, program->about, program->name);
-    for (const measure_mode *mode = program->modes; mode->name; mode++)
-        printf("  %-12s %s%s\n", mode->name, mode->about, mode == program->modes ? " (default)" : "");
-    puts("\noptions:\n"
-         "  --host TEXT     the server (127.0.0.1)\n"
-         "  --port NUMBER   its port (6379)\n"
-         "  --url TEXT      the server as a URL, in the place of host and port (only of justredis)\n"
-         "  --command NAME  get or set (get)\n"
-         "  --value BYTES   the length of the value (32)\n"
-         "  --threads N     threads (1)\n"
-         "  --window N      requests in flight of each thread, where the mode has a window (128)\n"
-         "  --seconds S     how long to measure (2)\n"
-         "  --warmup S      how long to run before that (0.2)\n"
-         "  --count N       run so many requests, in the place of a time\n"
-         "  --json          print one line of JSON\n"
-         "  --help          print this\n");
-    puts("It writes the key " MEASURE_KEY ".");
-}
-
-static double number(const char *name, const char *text, double least, double most) {
-    char *end = NULL;
-    double value = text ? strtod(text, &end) : 0;
-    if (!text || end == text || *end || !(value >= least && value <= most)) {
-        fprintf(stderr, "%s wants a number from %.0f to %.0f; see --help\n", name, least, most);
-        exit(2);
-    }
-    return value;
-}
-
-static bool read_command(const char *name) {
-    if (name && (strcmp(name, "get") == 0 || strcmp(name, "set") == 0))
-        return *name == 's';
-    fprintf(stderr, "--command wants get or set\n");
-    exit(2);
-}
-
-static const measure_mode *find_mode(const measure_program *program, const char *name) {
-    for (const measure_mode *mode = program->modes; mode->name; mode++)
-        if (strcmp(mode->name, name) == 0)
-            return mode;
-    fprintf(stderr, "%s: there is no mode or option %s; see --help\n", program->name, name);
-    exit(2);
-}
-
-measure_options measure_arguments(const measure_program *program, int count, char **arguments) {
-    measure_options options = {.mode = program->modes, .host = "127.0.0.1", .port = 6379};
-    options.value = 32, options.threads = 1, options.window = 128, options.warmup = 0.2, options.seconds = 2;
-    for (int index = 1; index < count; index++) {
-        const char *name = arguments[index], *value = index + 1 < count ? arguments[index + 1] : NULL;
-        if (strcmp(name, "--help") == 0) {
-            help(program);
-            exit(0);
-        }
-        if (strcmp(name, "--json") == 0) {
-            options.json = true;
-            continue;
-        }
-        if (strncmp(name, "--", 2) != 0) {
-            options.mode = find_mode(program, name);
-            continue;
-        }
-        index++;
-        if (strcmp(name, "--host") == 0 && value)
-            options.host = value;
-        else if (strcmp(name, "--url") == 0 && value)
-            options.url = value;
-        else if (strcmp(name, "--command") == 0)
-            options.set = read_command(value);
-        else if (strcmp(name, "--port") == 0)
-            options.port = (unsigned)number(name, value, 1, 65535);
-        else if (strcmp(name, "--value") == 0)
-            options.value = (size_t)number(name, value, 0, 512 << 20);
-        else if (strcmp(name, "--threads") == 0)
-            options.threads = (unsigned)number(name, value, 1, 4096);
-        else if (strcmp(name, "--window") == 0)
-            options.window = (unsigned)number(name, value, 1, 1 << 20);
-        else if (strcmp(name, "--seconds") == 0)
-            options.seconds = number(name, value, 0, 1e6);
-        else if (strcmp(name, "--warmup") == 0)
-            options.warmup = number(name, value, 0, 1e6);
-        else if (strcmp(name, "--count") == 0)
-            options.count = (uint64_t)number(name, value, 1, 1e15);
-        else
-            find_mode(program, name);
-    }
-    if (!options.mode->has_window)
-        options.window = 1;
-    return options;
 }
 
 /* --- workers --- */
@@ -192,13 +98,13 @@ static double seconds_of(struct timeval time) {
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-static moment look(const measure_worker *workers, unsigned count) {
+static moment look(const measure_worker *workers, size_t count) {
     struct rusage usage;
     getrusage(RUSAGE_SELF, &usage);
     moment now = {.time = measure_now(), .switches = usage.ru_nvcsw};
     now.user = seconds_of(usage.ru_utime);
     now.system = seconds_of(usage.ru_stime);
-    for (unsigned index = 0; index < count; index++)
+    for (size_t index = 0; index < count; index++)
         now.done += atomic_load_explicit(&workers[index].done, memory_order_relaxed);
     return now;
 }
@@ -210,13 +116,13 @@ static void sleep_for(double seconds) {
 }
 
 /* In microseconds. */
-static double percentile(const measure_worker *workers, unsigned count, double share) {
+static double percentile(const measure_worker *workers, size_t count, double share) {
     uint64_t total = 0, passed = 0;
-    for (unsigned index = 0; index < count; index++)
+    for (size_t index = 0; index < count; index++)
         for (size_t bucket = 0; bucket < MEASURE_BUCKETS; bucket++)
             total += workers[index].latencies[bucket];
     for (size_t bucket = 0; bucket < MEASURE_BUCKETS; bucket++) {
-        for (unsigned index = 0; index < count; index++)
+        for (size_t index = 0; index < count; index++)
             passed += workers[index].latencies[bucket];
         if (total && (double)passed >= share * (double)total)
             return middle_of(bucket) / 1000;
@@ -224,30 +130,48 @@ static double percentile(const measure_worker *workers, unsigned count, double s
     return 0;
 }
 
-static int report(const measure_program *program, const measure_options *options, const measure_worker *workers,
-                  moment from, moment to) {
-    uint64_t operations = to.done - from.done, failures = 0;
-    for (unsigned index = 0; index < options->threads; index++)
-        failures += atomic_load(&workers[index].failures);
-    double seconds = (double)(to.time - from.time) / 1e9, each = operations ? 1e6 / (double)operations : 0;
-    double user = (to.user - from.user) * each, system = (to.system - from.system) * each;
-    double p50 = percentile(workers, options->threads, 0.50), p99 = percentile(workers, options->threads, 0.99);
-    const char *command = options->set ? "SET" : "GET";
-    if (options->json)
-        printf("{\"program\": \"%s\", \"mode\": \"%s\", \"command\": \"%s\", \"value\": %zu, \"threads\": %u, "
-               "\"window\": %u, \"seconds\": %.3f, \"operations\": %" PRIu64 ", \"failures\": %" PRIu64
-               ", \"ops\": %.0f, \"p50\": %.3f, \"p99\": %.3f, \"cpu\": %.4f, \"user\": %.4f, \"system\": %.4f, "
-               "\"switches\": %.4f}\n",
-               program->name, options->mode->name, command, options->value, options->threads, options->window, seconds,
-               operations, failures, (double)operations / seconds, p50, p99, user + system, user, system,
-               (double)(to.switches - from.switches) * each / 1e6);
-    else
-        printf("%s %s: %s of %zu bytes, %u threads, %u in flight each\n"
-               "%.0f operations a second, p50 %.1f us, p99 %.1f us, CPU %.3f us each (user %.3f, system %.3f), "
-               "%" PRIu64 " failures\n",
-               program->name, options->mode->name, command, options->value, options->threads, options->window,
-               (double)operations / seconds, p50, p99, user + system, user, system, failures);
-    return failures > 0 || operations == 0;
+/* Everything that is printed; times in microseconds, CPU and switches for one operation. */
+typedef struct figures {
+    uint64_t operations, failures;
+    double seconds, rate, p50, p90, p99, p999, max, user, system, switches;
+} figures;
+
+static figures figures_of(const measure_worker *workers, size_t count, moment from, moment to) {
+    figures figures = {.operations = to.done - from.done, .seconds = (double)(to.time - from.time) / 1e9};
+    for (size_t index = 0; index < count; index++)
+        figures.failures += atomic_load(&workers[index].failures);
+    double share = figures.operations ? 1 / (double)figures.operations : 0;
+    figures.rate = (double)figures.operations / figures.seconds;
+    figures.p50 = percentile(workers, count, 0.5);
+    figures.p90 = percentile(workers, count, 0.9);
+    figures.p99 = percentile(workers, count, 0.99);
+    figures.p999 = percentile(workers, count, 0.999);
+    figures.max = percentile(workers, count, 1);
+    figures.user = (to.user - from.user) * 1e6 * share;
+    figures.system = (to.system - from.system) * 1e6 * share;
+    figures.switches = (double)(to.switches - from.switches) * share;
+    return figures;
+}
+
+static void print_json(const measure_program *program, const measure_options *options, const figures *figures) {
+    printf("{\"program\": \"%s\", \"mode\": \"%s\", \"command\": \"%s\", \"value\": %zu, \"threads\": %zu, "
+           "\"window\": %zu, \"seconds\": %.3f, \"operations\": %" PRIu64 ", \"failures\": %" PRIu64
+           ", \"ops\": %.0f, \"p50\": %.3f, \"p90\": %.3f, \"p99\": %.3f, \"p999\": %.3f, \"max\": %.3f, "
+           "\"cpu\": %.4f, \"user\": %.4f, \"system\": %.4f, \"switches\": %.4f}\n",
+           program->name, options->mode->name, options->set ? "SET" : "GET", options->value, options->threads,
+           options->window, figures->seconds, figures->operations, figures->failures, figures->rate, figures->p50,
+           figures->p90, figures->p99, figures->p999, figures->max, figures->user + figures->system, figures->user,
+           figures->system, figures->switches);
+}
+
+static void print_text(const measure_program *program, const measure_options *options, const figures *figures) {
+    printf("%s %s: %s of %zu bytes, threads %zu, in flight for each %zu, %.1f s\n", program->name, options->mode->name,
+           options->set ? "SET" : "GET", options->value, options->threads, options->window, figures->seconds);
+    printf("  throughput   %.0f operations a second, %" PRIu64 " failures\n", figures->rate, figures->failures);
+    printf("  latency      p50 %.1f us, p90 %.1f us, p99 %.1f us, p99.9 %.1f us, max %.1f us\n", figures->p50,
+           figures->p90, figures->p99, figures->p999, figures->max);
+    printf("  CPU          %.3f us an operation: user %.3f, system %.3f; %.3f context switches\n",
+           figures->user + figures->system, figures->user, figures->system, figures->switches);
 }
 
 typedef struct start {
@@ -263,13 +187,13 @@ static void *run_worker(void *argument) {
 
 int measure_run(const measure_program *program, const measure_options *options, void (*work)(measure_worker *),
                 void *shared) {
-    unsigned count = options->threads;
+    size_t count = options->threads;
     measure_worker *workers = measure_memory(count * sizeof *workers);
     start *starts = measure_memory(count * sizeof *starts);
     pthread_t *threads = measure_memory(count * sizeof *threads);
-    pthread_barrier_init(&ready, NULL, count + 1);
+    pthread_barrier_init(&ready, NULL, (unsigned)count + 1);
     atomic_store(&measuring, options->count > 0);
-    for (unsigned index = 0; index < count; index++) {
+    for (size_t index = 0; index < count; index++) {
         measure_worker *worker = &workers[index];
         worker->options = options;
         worker->shared = shared;
@@ -291,16 +215,17 @@ int measure_run(const measure_program *program, const measure_options *options, 
         atomic_store(&measuring, false);
         atomic_store(&over, true);
     }
-    for (unsigned index = 0; index < count; index++)
+    for (size_t index = 0; index < count; index++)
         pthread_join(threads[index], NULL);
     if (options->count)
         to = look(workers, count);
-    int status = report(program, options, workers, from, to);
-    for (unsigned index = 0; index < count; index++)
+    figures figures = figures_of(workers, count, from, to);
+    (options->json ? print_json : print_text)(program, options, &figures);
+    for (size_t index = 0; index < count; index++)
         free(workers[index].latencies);
     free(workers);
     free(starts);
     free(threads);
     pthread_barrier_destroy(&ready);
-    return status;
+    return figures.failures > 0 || figures.operations == 0;
 }

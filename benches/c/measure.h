@@ -1,49 +1,14 @@
-/* What the benchmark programs share: arguments, threads that work for a time or a count, latencies, CPU, the results.
- */
+/* What the benchmark programs share: threads that work for a time or a count, latencies, CPU, the results. */
 #ifndef MEASURE_H
 #define MEASURE_H
 
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "arguments.h"
 
-/* The key that is read and written: 16 bytes. */
-#define MEASURE_KEY "benchmark:000001"
+#include <stdatomic.h>
+#include <stdint.h>
 
 /* Latencies in nanoseconds: each power of two in 128 steps, so a percentile is right within 1 %. */
 #define MEASURE_BUCKETS (64 * 128)
-
-typedef struct measure_program {
-    const char *name;
-    const char *about;
-    /* Ends with NULL; the first is the default. */
-    const struct measure_mode *modes;
-} measure_program;
-
-typedef struct measure_mode {
-    const char *name;
-    const char *about;
-    /* Its number of requests in flight is --window; else one for each thread. */
-    bool has_window;
-} measure_mode;
-
-typedef struct measure_options {
-    const measure_mode *mode;
-    const char *host;
-    const char *url;
-    unsigned port;
-    /* SET instead of GET. */
-    bool set;
-    bool json;
-    size_t value;
-    unsigned threads;
-    unsigned window;
-    double warmup;
-    double seconds;
-    /* Instead of a time: so many requests, all threads together. */
-    uint64_t count;
-} measure_options;
 
 typedef struct measure_worker {
     const measure_options *options;
@@ -56,9 +21,6 @@ typedef struct measure_worker {
     atomic_uint_fast64_t done;
     atomic_uint_fast64_t failures;
 } measure_worker;
-
-/* Reads the arguments; --help and a wrong one end the program. */
-measure_options measure_arguments(const measure_program *program, int count, char **arguments);
 
 /* Runs `work` on every thread and prints what came of it. Gives the exit status of the program. */
 int measure_run(const measure_program *program, const measure_options *options, void (*work)(measure_worker *),

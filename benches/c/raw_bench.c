@@ -17,7 +17,12 @@ static const measure_mode modes[] = {
     {NULL, NULL, false},
 };
 
-static const measure_program program = {"raw_bench", "runs GET or SET through a bare socket and parses nothing", modes};
+static const measure_program program = {
+    .name = "raw_bench",
+    .about = "runs GET or SET through a bare socket and parses nothing",
+    .modes = modes,
+    .lacks = "--url",
+};
 
 /* The requests of a whole window, back to back, and the length of one of them and of its reply. */
 typedef struct context {
@@ -29,7 +34,7 @@ typedef struct context {
 static int connect_to(const measure_options *options) {
     char port[8];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    snprintf(port, sizeof port, "%u", options->port);
+    snprintf(port, sizeof port, "%zu", options->port);
     if (getaddrinfo(options->host, port, &hints, &found) != 0)
         measure_give_up("raw", "the host is unknown");
     int one = 1, descriptor = socket(found->ai_family, SOCK_STREAM, 0);
@@ -75,14 +80,14 @@ static void sync_work(measure_worker *worker) {
 
 static void window_work(measure_worker *worker) {
     const context *context = worker->shared;
-    unsigned window = worker->options->window, in_flight = 0;
+    size_t window = worker->options->window, in_flight = 0;
     int descriptor = connect_to(worker->options);
     size_t room = 65536, received = 0;
     char *space = measure_memory(room);
     uint64_t *since = measure_memory(window * sizeof *since), first = 0, next = 0;
     measure_begin(worker);
     for (;;) {
-        unsigned count = 0;
+        size_t count = 0;
         for (; in_flight + count < window && measure_may_start(worker); count++)
             since[next++ % window] = measure_sample(worker);
         send_all(descriptor, context->requests, count * context->request);
@@ -127,7 +132,7 @@ int main(int count, char **arguments) {
     size_t room = options.value + 128;
     context context = {.requests = measure_memory(room * options.window)};
     write_value(&options, context.requests, encode(context.requests, room, true, value, options.value));
-    for (unsigned index = 0; index < options.window; index++) {
+    for (size_t index = 0; index < options.window; index++) {
         char *place = context.requests + index * context.request;
         context.request = encode(place, room, options.set, value, options.value);
     }

@@ -30,7 +30,7 @@ impl Default for Clock {
 
 impl Clock {
     /// Microseconds since the client was made.
-    fn micros(&self) -> u64 {
+    pub fn micros(&self) -> u64 {
         self.start.elapsed().as_micros() as u64
     }
 

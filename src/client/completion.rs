@@ -92,6 +92,7 @@ impl<D: Destination> Responder<D> {
     }
 
     /// The final completion, to be delivered.
+    #[inline]
     pub fn finish(mut self, verdict: Verdict) -> Option<Delivery<D>> {
         self.end(verdict)
     }
@@ -106,6 +107,7 @@ impl<D: Destination> Responder<D> {
         self.flags |= flags;
     }
 
+    #[inline]
     fn end(&mut self, verdict: Verdict) -> Option<Delivery<D>> {
         let destination = self.destination.take()?;
         let Verdict { status, outcome, reply } = verdict;

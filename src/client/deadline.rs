@@ -4,14 +4,13 @@
 //! A slot of the wheel holds all deadlines whose tick is the same modulo its size; those of a later round stay when
 //! their slot passes.
 
+use crate::spare::KEPT;
+
 /// Milliseconds of a tick: no deadline is noticed later than this after it passed.
 pub const TICK: u64 = 2;
 
 const SLOTS: usize = 4096;
 const NONE: u32 = u32::MAX;
-
-/// So many places are kept when there is no deadline.
-const KEPT: usize = 1024;
 
 #[derive(Clone, Copy, Debug)]
 struct Node {
@@ -42,6 +41,7 @@ impl Default for Deadlines {
 
 impl Deadlines {
     /// Sets the deadline of `index`, which has none, at a tick that is at least the next.
+    #[inline]
     pub fn set(&mut self, index: u32, due: u64) {
         let place = index as usize;
         if place >= self.nodes.len() {
@@ -59,6 +59,7 @@ impl Deadlines {
     }
 
     /// Removes the deadline of `index`, if it has one.
+    #[inline]
     pub fn remove(&mut self, index: u32) {
         let Some(node) = self.nodes.get_mut(index as usize) else { return };
         let Node { due, previous, next, set } = std::mem::replace(node, UNSET);

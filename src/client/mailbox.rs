@@ -11,6 +11,7 @@ use crate::config::{Config, Overflow};
 use crate::error::{Outcome, Status};
 use crate::lock::Lock;
 use crate::protocol::reply::Reply;
+use crate::spare;
 
 /// How much may wait. One message always may, however large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +135,7 @@ impl Mailbox {
         let Message { mut reply, bytes, mut flags, dropped } = held.messages.pop_front()?;
         held.bytes -= bytes;
         held.taken += 1;
+        spare::give_back(&mut held.messages);
         drop(held);
         if dropped > 0 {
             flags |= DROPPED;

@@ -11,6 +11,7 @@ mod deadline;
 mod event;
 mod gather;
 mod hub;
+pub mod intake;
 mod pending;
 mod plan;
 mod recipient;
@@ -28,11 +29,13 @@ use std::time::Duration;
 
 use self::completion::Destination;
 use self::core::Core;
+use self::intake::Batch;
 use self::request::Request;
 use crate::config::Config;
-use crate::connection::link::{Link, Next};
+use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
 use crate::connection::stream::Dialer;
+use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::Error;
 use crate::protocol::reply::Reply;
@@ -81,6 +84,11 @@ impl<D: Destination> Client<D> {
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
         self.core.submit(&self.link, request, destination, by)
+    }
+
+    /// As [`Client::submit`], for many requests; `then` does what is to be done next.
+    pub fn batch<F: FnMut(Next)>(&self, by: Submitter, then: F) -> Batch<'_, D, F> {
+        Batch::new(&self.core, &self.link, by, then)
     }
 
     /// As [`Client::submit`], for a caller who then waits for the completion: with nothing else under way, this thread

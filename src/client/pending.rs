@@ -10,6 +10,7 @@ use super::script::Script;
 use super::transaction::Transaction;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
+use crate::spare::KEPT;
 
 /// The sequence number of a unit that stands at no link: it waits to be sent again.
 pub const NOWHERE: u64 = 0;
@@ -76,9 +77,6 @@ pub struct Requests<D: Destination> {
     serial: u32,
 }
 
-/// So many places are kept when there is nothing in them.
-const KEPT: usize = 1024;
-
 impl<D: Destination> Requests<D> {
     /// None.
     pub fn new() -> Requests<D> {
@@ -91,6 +89,7 @@ impl<D: Destination> Requests<D> {
     }
 
     /// A place that is to be filled or given back.
+    #[inline]
     pub fn reserve(&mut self) -> Ticket {
         self.serial = self.serial.wrapping_add(1).max(1);
         let index = match self.free.pop() {
@@ -106,11 +105,13 @@ impl<D: Destination> Requests<D> {
     }
 
     /// Fills a reserved place.
+    #[inline]
     pub fn fill(&mut self, ticket: Ticket, pending: Pending<D>) {
         self.entries[Self::index(ticket) as usize].pending = Some(pending);
     }
 
     /// Gives a reserved place back.
+    #[inline]
     pub fn give_back(&mut self, ticket: Ticket) {
         let index = Self::index(ticket);
         self.entries[index as usize].ticket = Ticket::NOBODY;
@@ -122,12 +123,14 @@ impl<D: Destination> Requests<D> {
     }
 
     /// The request, if it is not over.
+    #[inline]
     pub fn get(&mut self, ticket: Ticket) -> Option<&mut Pending<D>> {
         let entry = self.entries.get_mut(Self::index(ticket) as usize)?;
         entry.pending.as_mut().filter(|_| entry.ticket == ticket)
     }
 
     /// Takes the request out, if it is not over.
+    #[inline]
     pub fn take(&mut self, ticket: Ticket) -> Option<Pending<D>> {
         let entry = self.entries.get_mut(Self::index(ticket) as usize)?;
         let pending = if entry.ticket == ticket { entry.pending.take() } else { None }?;

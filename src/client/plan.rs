@@ -96,7 +96,10 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
             let total = lengths.as_slice().iter().try_fold(0usize, |sum, length| sum.checked_add(*length))?;
             (total <= most).then_some((lengths, total))
         });
-        let Some((lengths, total)) = measured else { return Err(too_long(most)) };
+        let Some((lengths, total)) = measured else {
+            let sentence = format!("the request is longer than max_request_bytes ({most}) allows");
+            return Err(Error::new(Status::Argument, sentence));
+        };
         let encoded = match &plan {
             Plan::Encoded(bytes) => Some(bytes.clone()),
             _ if total < LARGE => None,
@@ -133,9 +136,4 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
             }
         }
     }
-}
-
-/// The error of a request that no limit would ever let through.
-pub fn too_long(most: usize) -> Error {
-    Error::new(Status::Argument, format!("the request is longer than max_request_bytes ({most}) allows"))
 }

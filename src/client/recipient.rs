@@ -103,10 +103,9 @@ impl<D: Destination> Core<D> {
             let ticket = ticket(&item);
             if let Some(verdict) = judge(&mut state, item)
                 && let Some(pending) = self.take(&mut state, ticket)
+                && let Some(delivery) = pending.responder.finish(verdict)
             {
-                if let Some(delivery) = pending.responder.finish(verdict) {
-                    deliveries.push(delivery);
-                }
+                deliveries.push(delivery);
             }
         }
         drop(state);

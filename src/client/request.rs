@@ -9,20 +9,22 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::completion::{Destination, Responder};
-use super::core::{Core, Phase, State, closed};
+use super::core::{Core, State};
 use super::gather::{Gather, Shape};
+use super::intake::Intake;
 use super::mailbox::{Limits, Outlet};
-use super::pending::{Pending, Requests, Work};
-use super::plan::{Plan, Prepared, too_long};
+use super::pending::{Pending, Work};
+use super::plan::{Plan, Prepared};
 use super::script::Script;
 use super::transaction::Transaction;
 use crate::config::Overflow;
-use crate::connection::link::{Link, Next};
-use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
+use crate::connection::link::Link;
+use crate::connection::pipeline::{LARGE, Pipeline};
+use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
-use crate::protocol::command::{self, Room};
+use crate::protocol::command;
 use crate::topology::Route;
 
 /// How long a request may take.
@@ -86,6 +88,21 @@ fn gets_many(handling: Handling) -> bool {
     matches!(handling, Handling::Multishot | Handling::Monitor | Handling::Invalidations)
 }
 
+/// The one ordinary and small command of a request, as nearly all have, and its length; `None`: it needs more thought.
+#[inline]
+pub(super) fn small<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, most: usize) -> Option<(&'a [A], usize)> {
+    let [words] = request.commands else { return None };
+    if request.atomic
+        || request.route != Route::ByKey
+        || request.subscription != 0
+        || catalog::handling(words) != Handling::Ordinary
+    {
+        return None;
+    }
+    let length = command::encoded_length(words).filter(|length| *length < LARGE.min(most))?;
+    (!words.is_empty()).then_some((words, length))
+}
+
 impl<D: Destination> Core<D> {
     /// Accepts a request or says why not; gives its id and what is to be done now: see [`Link::submit`].
     pub(super) fn submit<A: AsRef<[u8]>>(
@@ -111,7 +128,7 @@ impl<D: Destination> Core<D> {
         if let Next::Lead(lead) = next {
             let patience = self.config.dead_after / 4;
             let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
-            lead.drive(patience.min(deadline.unwrap_or(patience)), self.clock.roughly(), is_done);
+            lead.drive(patience.min(deadline.unwrap_or(patience)), self.clock.micros(), is_done);
         }
         Ok(id)
     }
@@ -123,6 +140,11 @@ impl<D: Destination> Core<D> {
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
+        if let Some((words, length)) = small(request, self.config.max_request_bytes) {
+            let mut intake = Intake::open(self, link, by)?;
+            let id = intake.put_small(request, words, length, destination)?;
+            return Ok((id, intake.close()));
+        }
         match request.commands {
             [] => Err(Error::new(Status::Argument, "the request has no command")),
             [words] if !request.atomic => {
@@ -137,12 +159,7 @@ impl<D: Destination> Core<D> {
                     let (bytes, script) = self.encode_script(words, link)?;
                     return self.accept_plan(link, request, Plan::Encoded(bytes), Some(script), destination, by);
                 }
-                match command::encoded_length(words) {
-                    Some(length) if length < LARGE && request.route == Route::ByKey => {
-                        self.accept_small(link, request, words, length, destination, by)
-                    }
-                    _ => self.accept_plan(link, request, Plan::One(words), None, destination, by),
-                }
+                self.accept_plan(link, request, Plan::One(words), None, destination, by)
             }
             commands => {
                 if request.subscription != 0 {
@@ -156,26 +173,6 @@ impl<D: Destination> Core<D> {
                 self.accept_plan(link, request, plan, None, destination, by)
             }
         }
-    }
-
-    /// One ordinary command, as nearly all requests are: written straight to where it goes.
-    fn accept_small<A: AsRef<[u8]>>(
-        &self,
-        link: &Arc<Link>,
-        request: &Request<'_, A>,
-        words: &[A],
-        length: usize,
-        destination: D,
-        by: Submitter,
-    ) -> Result<(u64, Next), Error> {
-        if length > self.config.max_request_bytes {
-            return Err(too_long(self.config.max_request_bytes));
-        }
-        let append = |pipeline: &mut Pipeline, ticket| {
-            let to = Addressee { ticket, part: 0 };
-            pipeline.append(to, 1, length, |room| command::encode(words, &mut Room(room)))
-        };
-        self.enqueue(link, request, (1, length), append, |_| Work::Single, destination, by)
     }
 
     fn accept_plan<A: AsRef<[u8]>>(
@@ -214,65 +211,9 @@ impl<D: Destination> Core<D> {
             _ => Work::Single,
         };
         let append = |pipeline: &mut Pipeline, ticket| prepared.append(pipeline, ticket);
-        self.enqueue(link, request, (units, prepared.total), append, work, destination, by)
-    }
-
-    /// How long a request may take, in milliseconds.
-    pub(super) fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<u32> {
-        let timeout = match request.timeout {
-            Timeout::Default => self.config.command_timeout,
-            Timeout::None => None,
-            Timeout::After(timeout) => Some(timeout),
-        };
-        timeout.map(|timeout| {
-            let millis = timeout.as_secs().saturating_mul(1000).saturating_add(timeout.subsec_millis().into());
-            u32::try_from(millis).unwrap_or(u32::MAX)
-        })
-    }
-
-    /// Appends a request of so many units and bytes to a link, and remembers who waits for it.
-    #[allow(clippy::too_many_arguments, reason = "each is needed once, by the two callers above")]
-    #[inline]
-    fn enqueue<A>(
-        &self,
-        link: &Arc<Link>,
-        request: &Request<'_, A>,
-        (units, bytes): (usize, usize),
-        append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
-        work: impl FnOnce(u64) -> Work<D>,
-        destination: D,
-        by: Submitter,
-    ) -> Result<(u64, Next), Error> {
-        let timeout = self.timeout_of(request);
-        let due = timeout.map(|timeout| self.clock.due(timeout));
-        let mut state = self.state.lock();
-        let ticket = self.reserve(&mut state)?;
-        let (sequence, next) = match link.submit(units, bytes, by, |pipeline| append(pipeline, ticket)) {
-            Ok(appended) => appended,
-            Err(error) => {
-                state.requests.give_back(ticket);
-                return Err(error);
-            }
-        };
-        let pending = Pending {
-            responder: Responder::new(ticket.0, destination),
-            link: Arc::clone(link),
-            sequence,
-            work: work(sequence),
-            timeout: timeout.unwrap_or_default(),
-            attempts: 0,
-            idempotent: request.idempotent,
-        };
-        state.requests.fill(ticket, pending);
-        let earlier = due.is_some_and(|due| self.set_deadline(&mut state, ticket, due));
-        drop(state);
-        if matches!(next, Next::Wake) {
-            link.wake();
-        }
-        if earlier {
-            self.clock.wake();
-        }
-        Ok((ticket.0, next))
+        let mut intake = Intake::open(self, link, by)?;
+        let id = intake.put(request, (units, prepared.total), append, work, destination)?;
+        Ok((id, intake.close()))
     }
 
     /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
@@ -321,23 +262,5 @@ impl<D: Destination> Core<D> {
         let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Events);
         state.requests.fill(ticket, pending);
         Ok(ticket.0)
-    }
-
-    /// A place for a request, if the client is open.
-    pub(super) fn reserve(&self, state: &mut State<D>) -> Result<Ticket, Error> {
-        match state.phase {
-            Phase::Open => Ok(state.requests.reserve()),
-            Phase::Closed => Err(closed()),
-        }
-    }
-
-    /// Sets the deadline of a request; true if the clock sleeps for longer than that.
-    pub(super) fn set_deadline(&self, state: &mut State<D>, ticket: Ticket, due: u64) -> bool {
-        state.deadlines.set(Requests::<D>::index(ticket), due);
-        let earlier = due < state.armed;
-        if earlier {
-            state.armed = due;
-        }
-        earlier
     }
 }

@@ -75,6 +75,7 @@ fn describe(link: &Arc<Link>) -> Result<Reply, Error> {
         number("connections", connections),
         number("reconnects", connections.saturating_sub(1)),
         number("lone_calls", counters.lone_calls.load(Ordering::Relaxed)),
+        number("queue_turns", counters.queue_turns.load(Ordering::Relaxed)),
         number("round_trip_us", counters.round_trip.load(Ordering::Relaxed).into()),
         text("error", &error),
     ])

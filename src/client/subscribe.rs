@@ -14,9 +14,10 @@ use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::request::Request;
 use super::topic::Topic;
 use crate::config::Protocol;
-use crate::connection::link::{Link, Next};
+use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
 use crate::connection::purpose::Purpose;
+use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
@@ -101,7 +102,7 @@ impl Change {
             Change::Ping(bytes) => {
                 let (to, link) = (Addressee { ticket: request, part: 0 }, Arc::clone(hub.link()));
                 let append = |pipeline: &mut Pipeline| pipeline.append_encoded(to, 1, bytes.clone());
-                let (sequence, _) = link.submit(1, bytes.len(), Submitter::Other, append)?;
+                let sequence = link.submission(Submitter::Other).append(1, bytes.len(), append)?;
                 let rest = hub.accompany(changed, request);
                 return Ok(Begun { hub: Arc::clone(&hub), sequence, work: Work::Ping(hub, changed), rest });
             }
@@ -158,7 +159,11 @@ impl<D: Destination> Core<D> {
             idempotent: request.idempotent,
         };
         state.requests.fill(ticket, pending);
-        let earlier = due.is_some_and(|due| self.set_deadline(&mut state, ticket, due));
+        let earlier = due.is_some_and(|due| due < state.armed);
+        if let Some(due) = due {
+            state.deadlines.set(Requests::<D>::index(ticket), due);
+            state.armed = state.armed.min(due);
+        }
         drop(state);
         if earlier {
             self.clock.wake();

@@ -15,7 +15,7 @@ use crate::error::{Error, Status};
 
 /// So many microseconds after the last call began a connection is looked at before it is written to. (In between the
 /// background hears of the end, too.)
-const IDLE: u64 = 5000;
+const IDLE: u64 = 500;
 
 /// The turn to write to a link and to read from it.
 #[derive(Debug)]

@@ -13,18 +13,16 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::attention::CAN_LOOK_AWAY;
 use super::handshake::Greeting;
-use super::lead::Lead;
 use super::outgoing::Outgoing;
-use super::pipeline::{Addressee, Limits, Lost, Pipeline, Ticket};
+use super::pipeline::{Addressee, Limits, Lost, Ticket};
 use super::purpose::Purpose;
 use super::recipient::Recipient;
-use super::tenure::Tenure;
+use super::submission::Submission;
 use super::traffic::Connection;
-use super::turn::{Change, Role, Submitter, Turn};
+use super::turn::{Submitter, Turn};
 use crate::config::Config;
-use crate::error::{Error, Status};
+use crate::error::Error;
 use crate::lock::Lock;
 use crate::protocol::command::{self, Room};
 
@@ -39,6 +37,8 @@ pub struct Counters {
     pub connections: AtomicU64,
     /// Calls whose caller wrote and read for itself.
     pub lone_calls: AtomicU64,
+    /// How often whoever takes from a queue got the turn to write and read.
+    pub queue_turns: AtomicU64,
     /// The last round trip, in microseconds.
     pub round_trip: AtomicU32,
 }
@@ -59,21 +59,6 @@ pub struct Standing {
 /// A sample of the round-trip time under way: when the byte at this position was written.
 #[derive(Debug, Default)]
 pub(super) struct Sample(pub(super) Option<(u64, Instant)>);
-
-/// What whoever submitted has to do when it has let go of its locks.
-#[derive(Debug)]
-pub enum Next {
-    /// Nothing: somebody is about to write it.
-    Nothing,
-    /// Wake the background, with [`Link::wake`].
-    Wake,
-    /// Write and read for itself.
-    Lead(Lead),
-    /// Let somebody take from the queue: there is something to write.
-    Take,
-    /// As [`Next::Take`], and from now on whoever takes from the queue has this turn.
-    Begin(Tenure),
-}
 
 /// One connection to one server and database.
 pub struct Link {
@@ -149,42 +134,10 @@ impl Link {
         (outgoing.pipeline.waiting(), outgoing.pipeline.waiting_bytes())
     }
 
-    /// Appends a request: all its units or, when a limit is reached, none. `append` gets the pipeline. `by` says who
-    /// would read the answer; what is to be done next is to be done when no lock is held.
-    pub fn submit<T>(
-        self: &Arc<Self>,
-        slots: usize,
-        bytes: usize,
-        by: Submitter,
-        append: impl FnOnce(&mut Pipeline) -> T,
-    ) -> Result<(T, Next), Error> {
-        let mut outgoing = self.outgoing.lock();
-        if !outgoing.pipeline.has_room(slots, bytes) {
-            return Err(self.is_full(&outgoing.pipeline));
-        }
-        let may_choose = CAN_LOOK_AWAY && outgoing.connection.is_some() && !self.is_ending();
-        let nothing_waits = !outgoing.pipeline.is_unsent();
-        let (role, change) = outgoing.submit(if may_choose { by } else { Submitter::Other });
-        let appended = append(&mut outgoing.pipeline);
-        let next = match (role, &outgoing.connection) {
-            (Role::Caller, Some(connection)) => Next::Lead(Lead::new(Arc::clone(self), Arc::clone(connection))),
-            (Role::Queue { new: true }, Some(connection)) => {
-                let number = outgoing.turn.taken();
-                Next::Begin(Tenure::new(Arc::clone(self), Arc::clone(connection), number))
-            }
-            (Role::Queue { .. }, _) if nothing_waits => Next::Take,
-            (Role::Queue { .. }, _) => Next::Nothing,
-            _ => Next::Wake,
-        };
-        drop(outgoing);
-        if change == Change::Leave || matches!(next, Next::Begin(_)) {
-            // The background shall look now and then whether somebody still reads.
-            self.notify.notify_one();
-        }
-        if matches!(next, Next::Lead(_)) {
-            self.counters.lone_calls.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok((appended, next))
+    /// Begins to append requests. `by` says who would read the answers.
+    #[inline]
+    pub fn submission(self: &Arc<Self>, by: Submitter) -> Submission<'_> {
+        Submission::new(self, by)
     }
 
     /// Appends what was accepted before, whatever the limits say.
@@ -198,20 +151,7 @@ impl Link {
         sequence
     }
 
-    fn is_full(&self, pipeline: &Pipeline) -> Error {
-        let (requests, bytes) = (pipeline.waiting(), pipeline.waiting_bytes());
-        Error::new(
-            Status::Full,
-            format!(
-                "{}: {requests} requests with {bytes} bytes wait already (limits: max_requests {}, max_request_bytes {})",
-                self.address(),
-                self.config.max_requests,
-                self.config.max_request_bytes,
-            ),
-        )
-    }
-
-    fn is_ending(&self) -> bool {
+    pub(super) fn is_ending(&self) -> bool {
         self.closing.load(Ordering::SeqCst) || self.renewing.load(Ordering::SeqCst)
     }
 

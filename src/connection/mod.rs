@@ -1,7 +1,8 @@
 //! One server: its sockets and the order of its replies. Knows addresses; knows nothing of slots of a cluster, of
 //! who else exists, or of who asked.
 //!
-//! * [`link`]: one connection through all its deaths; [`recipient`]: what it tells its owner.
+//! * [`link`]: one connection through all its deaths; [`submission`]: how requests get in; [`recipient`]: what it tells
+//!   its owner.
 //! * [`pipeline`]: outgoing bytes and the FIFO of who waits; [`turn`]: whose turn it is to read; [`outgoing`]: both,
 //!   under their lock.
 //! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself;
@@ -24,6 +25,7 @@ pub mod recipient;
 pub mod reconnect;
 pub mod silence;
 pub mod stream;
+pub mod submission;
 pub mod tenure;
 pub mod traffic;
 pub mod turn;

@@ -9,6 +9,7 @@ use std::mem;
 use bytes::{Bytes, BytesMut};
 
 use super::turn::UnderWay;
+use crate::spare;
 
 #[cfg(test)]
 mod tests;
@@ -289,6 +290,7 @@ impl Pipeline {
     }
 
     /// A reply came: who it is for. `None`: nobody waits, the link is out of step.
+    #[inline]
     pub fn answer(&mut self) -> Option<Addressee> {
         let slot = self.slots.front().filter(|slot| slot.end <= self.handed)?;
         let addressee = Addressee { ticket: slot.ticket, part: slot.part + self.received };
@@ -296,6 +298,7 @@ impl Pipeline {
         if self.received >= slot.replies {
             let end = slot.end;
             self.slots.pop_front();
+            spare::give_back(&mut self.slots);
             self.received = 0;
             self.advance(end);
         }

@@ -16,6 +16,7 @@ use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::protocol::parser::{Frame, Parser};
 use crate::protocol::reply::{Kind, Reply};
+use crate::spare;
 
 /// The end of the stream, in words.
 pub(super) const CLOSED: &str = "the server closed the connection";
@@ -99,7 +100,6 @@ impl Link {
     pub(super) fn flush(&self, connection: &Arc<Connection>) -> io::Result<bool> {
         let mut parts = connection.writer.lock();
         loop {
-            parts.clear();
             let mut outgoing = self.outgoing.lock();
             if outgoing.belongs_to(connection) {
                 outgoing.pipeline.begin_write(&mut parts);
@@ -109,6 +109,8 @@ impl Link {
                 return Ok(true);
             }
             let sent = connection.stream.send(&parts);
+            // What was sent may be large, and the next write far away.
+            parts.clear();
             let mut outgoing = self.outgoing.lock();
             outgoing.pipeline.end_write(*sent.as_ref().unwrap_or(&0));
             let (written, is_unsent) = (outgoing.pipeline.written(), outgoing.pipeline.is_unsent());
@@ -186,6 +188,8 @@ impl Link {
         if !incoming.answers.is_empty() {
             recipient.answered(self, &mut incoming.answers);
             incoming.answers.clear();
+            spare::give_back(&mut incoming.answers);
+            spare::give_back(&mut incoming.replies);
         }
         if assigned? {
             recipient.happened(self, News::Writable);

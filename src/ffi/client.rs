@@ -13,8 +13,8 @@ use super::fork;
 use super::request::{JR_TIMEOUT_NONE, jr_request, read_request, to_target};
 use super::status::jr_status;
 use crate::client::Client;
-use crate::connection::link::Next;
 use crate::connection::stream::Dialer;
+use crate::connection::submission::Next;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Node;
 use crate::runtime;
@@ -177,9 +177,10 @@ pub unsafe extern "C" fn jr_client_events(
 /// array of maps with "address", "database", "purpose" ("commands", "subscriptions", "invalidations", "monitor"),
 /// "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests",
 /// "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the
-/// caller's own thread), "round_trip_us" (of the last sample) and "error"; and "subscriptions", an array of maps, one for
-/// each request that gets messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken",
-/// "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Keys are added, never changed. The map is yours to free.
+/// caller's own thread), "queue_turns" (how often whoever takes from a queue began to write and read), "round_trip_us" (of
+/// the last sample) and "error"; and "subscriptions", an array of maps, one for each request that gets messages: "request"
+/// (its id), "channels", "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps" (confirmations with
+/// JR_COMPLETION_GAP). Keys are added, never changed. The map is yours to free.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *mut Node>) -> jr_status {
     call(|| {

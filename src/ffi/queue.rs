@@ -23,12 +23,12 @@ use super::completion::{JR_COMPLETION_MORE, jr_completion};
 use super::status::JR_OK;
 use super::{fork, reply};
 use crate::client::mailbox::Mailbox;
-use crate::connection::link::Next;
+use crate::connection::submission::Next;
 use crate::connection::tenure::Tenure;
 use crate::connection::turn::{QueueId, Submitter};
 use crate::error::{Error, Status};
 use crate::lock::{self, Lock};
-use crate::runtime;
+use crate::{runtime, spare};
 
 /// Where completions wait, with a descriptor that an event loop can poll. Any thread; may serve several clients.
 pub struct jr_queue {
@@ -81,6 +81,7 @@ impl Queue {
     }
 
     /// Room for the final completion of one more request.
+    #[inline]
     pub(super) fn reserve(&self, most: usize) -> Result<(), Error> {
         let owed = self.owed.fetch_add(1, Ordering::Relaxed);
         if owed < most {
@@ -102,12 +103,16 @@ impl Queue {
     }
 
     /// A request for this queue was accepted: sees to it that it is written, if that is for the takers to do.
+    #[inline]
     pub(super) fn submitted(&self, next: Next) {
-        let tenure = match next {
-            Next::Take => None,
-            Next::Begin(tenure) => Some(tenure),
-            Next::Nothing | Next::Wake | Next::Lead(_) => return,
-        };
+        match next {
+            Next::Take => self.call_takers(None),
+            Next::Begin(tenure) => self.call_takers(Some(tenure)),
+            Next::Nothing | Next::Wake | Next::Lead(_) => {}
+        }
+    }
+
+    fn call_takers(&self, tenure: Option<Tenure>) {
         let mut held = self.held.lock();
         if let Some(tenure) = tenure {
             // Without a descriptor to wait for it is dropped, and so left to the background.
@@ -304,6 +309,8 @@ impl Held {
             }
             taken += 1;
         }
+        spare::give_back(&mut self.completions);
+        spare::give_back(&mut self.mailboxes);
         (taken, finals)
     }
 }

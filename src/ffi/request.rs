@@ -15,7 +15,7 @@ use super::status::jr_status;
 use super::waiter::Waiter;
 use crate::client::completion::Completion;
 use crate::client::request::{Request, Timeout};
-use crate::connection::link::Next;
+use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::{Node, Reply};
@@ -109,20 +109,25 @@ impl AsRef<[u8]> for Argument {
 ///
 /// # Safety
 /// The pointers in `command` are NULL or lead to as much as its lengths say, unchanged during `'a`.
+#[inline]
 unsafe fn words_of<'a>(command: &jr_command, index: usize) -> Result<&'a [Argument], Error> {
-    let wrong = |what: String| Err(Error::new(Status::Argument, format!("command {index}: {what}")));
     if command.count == 0 {
-        return wrong("it has no arguments, not even a name".to_string());
+        return Err(wrong(index, "it has no arguments, not even a name"));
     }
     if command.args.is_null() || command.count > isize::MAX as usize / size_of::<jr_bytes>() {
-        return wrong("args is NULL or count is out of range".to_string());
+        return Err(wrong(index, "args is NULL or count is out of range"));
     }
     // SAFETY: not NULL; the caller promises `count` arguments; `Argument` is a transparent `jr_bytes`.
     let words: &[Argument] = unsafe { slice::from_raw_parts(command.args.cast(), command.count) };
     match words.iter().position(|word| (word.0.data.is_null() && word.0.len > 0) || word.0.len > isize::MAX as usize) {
-        Some(place) => wrong(format!("argument {place} is NULL or its length is out of range")),
+        Some(place) => Err(wrong(index, &format!("argument {place} is NULL or its length is out of range"))),
         None => Ok(words),
     }
+}
+
+#[cold]
+fn wrong(index: usize, what: &str) -> Error {
+    Error::new(Status::Argument, format!("command {index}: {what}"))
 }
 
 /// Reads a request of any version of the struct: what it is too short for is zero, what it is longer by must be.
@@ -312,30 +317,79 @@ pub unsafe extern "C" fn jr_submit_many(
             if count > isize::MAX as usize / size.max(1) {
                 return Err(Error::new(Status::Argument, "the count of requests is out of range"));
             }
-            for index in 0..count {
-                // SAFETY: the array has `count` structs of the size that the first one says.
-                let submitted = unsafe {
-                    let request = requests.cast::<u8>().add(index * size).cast::<jr_request>();
-                    read_request(request).and_then(|request| {
-                        let same = request.size == size;
-                        let differs = || Error::new(Status::Argument, "the requests differ in their size");
-                        if same { submit(client, &request) } else { Err(differs()) }
-                    })
+            let mut accepted = 0;
+            while accepted < count {
+                // SAFETY: the array has `count` structs of the size that the first one says, and `ids`, if there are any,
+                // room for `count` names.
+                let run = unsafe {
+                    let ids = if ids.is_null() { ids } else { ids.add(accepted) };
+                    submit_run(client, requests.byte_add(accepted * size), size, count - accepted, ids)
                 };
-                match submitted {
-                    // SAFETY: `ids` has room for `count` names.
-                    Ok(id) if !ids.is_null() => unsafe { ids.add(index).write(id) },
-                    Ok(_) => {}
-                    Err(error) if index == 0 => return Err(error),
-                    Err(error) => {
+                accepted += match run {
+                    (0, Some(error)) if accepted == 0 => return Err(error),
+                    (more, Some(error)) => {
                         remember(&error);
-                        return Ok(index as i64);
+                        return Ok((accepted + more) as i64);
                     }
-                }
+                    (more, None) => more,
+                };
             }
             Ok(count as i64)
         },
     )
+}
+
+/// Submits those at the front of an array that name the same queue, or none; gives how many were accepted, and why the
+/// next was not.
+///
+/// # Safety
+/// As jr_submit, for each of the `count` requests of this `size`; `ids` is NULL or has room for as many names.
+unsafe fn submit_run(
+    client: &jr_client,
+    requests: *const jr_request,
+    size: usize,
+    count: usize,
+    ids: *mut u64,
+) -> (usize, Option<Error>) {
+    // SAFETY: every version of the struct is at least as long as to hold its size, and `count` of them are there.
+    let read = |index| unsafe { read_request(requests.byte_add(index * size)) };
+    let first = match read(0) {
+        Ok(first) => first,
+        Err(error) => return (0, Some(error)),
+    };
+    // SAFETY: the caller promises it.
+    let queue = unsafe { first.queue.as_ref() }.map(|queue| &queue.queue);
+    let by = queue.map_or(Submitter::Other, |queue| queue.submitter());
+    let mut batch = client.client().batch(by, |next| {
+        if let Some(queue) = queue {
+            queue.submitted(next);
+        }
+    });
+    for index in 0..count {
+        let submitted = read(index).and_then(|request| {
+            if request.size != size {
+                return Err(Error::new(Status::Argument, "the requests differ in their size"));
+            }
+            if request.queue != first.queue {
+                return Ok(None);
+            }
+            let submit = |target, _| {
+                // SAFETY: the caller's promise is passed on.
+                let id = unsafe { with_request(&request, |request| batch.submit(request, target)) }?;
+                Ok((id, Next::Nothing))
+            };
+            // SAFETY: as above.
+            unsafe { to_target(client, &request, submit) }.map(Some)
+        });
+        match submitted {
+            // SAFETY: `ids` has room for `count` names.
+            Ok(Some(id)) if !ids.is_null() => unsafe { ids.add(index).write(id) },
+            Ok(Some(_)) => {}
+            Ok(None) => return (index, None),
+            Err(error) => return (index, Some(error)),
+        }
+    }
+    (count, None)
 }
 
 /// The reply of a request that was not accepted, for those who get one all the same.

@@ -173,6 +173,7 @@ impl Command {
 }
 
 /// The command of these arguments, in any case. An unknown subcommand gives its container, an unknown command `None`.
+#[inline]
 pub fn find<A: AsRef<[u8]>>(args: &[A]) -> Option<&'static Command> {
     let command = lookup(args.first()?.as_ref())?;
     if command.subcommands.is_empty() {
@@ -291,8 +292,10 @@ fn lookup(name: &[u8]) -> Option<&'static Command> {
         let place = usize::from(*INDEX.get(slot)?);
         if *KEYS.get(place)? == key {
             let command = COMMANDS.get(place)?;
-            // The key forgets what lies in the middle of a long name, and takes some other characters for letters.
-            if command.name.as_bytes().eq_ignore_ascii_case(name) {
+            // All of a short name is in its key, but for characters that no name of a command has. A long one has a middle.
+            if name.len() == command.name.len()
+                && (name.len() < 8 || command.name.as_bytes().eq_ignore_ascii_case(name))
+            {
                 return Some(command);
             }
         }

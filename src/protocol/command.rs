@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::error::{Error, Status};
 
 /// How many decimal digits a number has.
+#[inline]
 fn digits(value: usize) -> usize {
     match value {
         // Nearly all lengths are short, and a logarithm takes longer than the rest of the work.
@@ -16,13 +17,17 @@ fn digits(value: usize) -> usize {
 }
 
 /// How many bytes [`encode`] appends for these arguments; `None` when the sum does not fit in a `usize`.
+#[inline]
 pub fn encoded_length<A: AsRef<[u8]>>(args: &[A]) -> Option<usize> {
     sum_of(args.len(), args.iter().map(|arg| arg.as_ref().len()))
 }
 
 /// "*" count "\r\n", and for each argument "$" length "\r\n" bytes "\r\n".
-fn sum_of(count: usize, mut lengths: impl Iterator<Item = usize>) -> Option<usize> {
-    lengths.try_fold(3 + digits(count), |sum, length| sum.checked_add(5 + digits(length))?.checked_add(length))
+#[inline]
+fn sum_of(count: usize, lengths: impl Iterator<Item = usize>) -> Option<usize> {
+    let frame = |length: usize| length.saturating_add(5 + digits(length));
+    let sum = lengths.fold(3 + digits(count), |sum, length| sum.saturating_add(frame(length)));
+    (sum < usize::MAX).then_some(sum)
 }
 
 /// Where encoded bytes go.
@@ -74,7 +79,7 @@ pub fn encode_to_vec<A: AsRef<[u8]>>(args: &[A]) -> Result<Vec<u8>, Error> {
 }
 
 /// A mark, a number and a line ending. Nearly all numbers are short, and go out as one piece of known size.
-#[inline]
+#[inline(always)]
 fn put_header(out: &mut impl Output, mark: u8, value: usize) {
     let digit = |value: usize| b'0' + (value % 10) as u8;
     match value {

@@ -9,7 +9,7 @@ use super::block::{Buffer, Builder};
 use super::leaf::Leaf;
 use super::machine::{Counter, Machine};
 use super::reply::{Kind, Reply};
-use super::token::{LONG_TEXT, Token, Tokenizer, unexpected};
+use super::token::{LONG_TEXT, Token, Tokenizer, short_string, unexpected};
 
 /// A reply of at most so many bytes on the wire is counted first and allocated once.
 const SMALL: usize = LONG_TEXT;
@@ -235,6 +235,14 @@ impl Parser {
         loop {
             let done = match self.state {
                 State::Boundary => {
+                    if let Some((text, used)) = short_string(Parser::rest(&self.input, self.start)) {
+                        let leaf = Leaf::text(Kind::String, text);
+                        self.machine.reset();
+                        self.machine.charge(leaf.memory())?;
+                        let reply = Reply::of_leaf(&leaf)?;
+                        self.start += used;
+                        return Ok(Some(reply));
+                    }
                     let Some((token, used)) = self.tokens.next(Parser::rest(&self.input, self.start))? else {
                         return Ok(None);
                     };

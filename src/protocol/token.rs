@@ -174,6 +174,20 @@ fn bulk(kind: Kind, input: &[u8]) -> Found<Token<'_>> {
     Ok(Some((Token::Leaf(leaf), end + ENDING.len())))
 }
 
+/// The text of a bulk string of less than 100 bytes that is there as a whole, and how many bytes it took: most replies are
+/// one. `None` says nothing.
+#[inline]
+pub(super) fn short_string(input: &[u8]) -> Option<(&[u8], usize)> {
+    let digit = |byte: u8| Some(usize::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
+    let (length, start) = match input {
+        [b'$', one, b'\r', b'\n', ..] => (digit(*one)?, 4),
+        [b'$', ten, one, b'\r', b'\n', ..] => (digit(*ten)? * 10 + digit(*one)?, 5),
+        _ => return None,
+    };
+    let (text, rest) = input.get(start..)?.split_at_checked(length)?;
+    rest.starts_with(ENDING).then_some((text, start + length + ENDING.len()))
+}
+
 fn aggregate(kind: Kind, input: &[u8]) -> Found<Token<'_>> {
     let Some((length, used)) = length(input)? else { return Ok(None) };
     let each = if kind.is_paired() { 2 } else { 1 };
@@ -194,9 +208,9 @@ fn aggregate(kind: Kind, input: &[u8]) -> Found<Token<'_>> {
 fn length(input: &[u8]) -> Found<Length> {
     // Nearly all lengths are short.
     match input {
-        [_, one @ b'0'..=b'9', b'\r', b'\n', ..] => return Ok(Some((Length::Of(usize::from(one - b'0')), 4))),
+        [_, one @ b'0'..=b'9', b'\r', b'\n', ..] => Ok(Some((Length::Of(usize::from(one - b'0')), 4))),
         [_, ten @ b'0'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ..] => {
-            return Ok(Some((Length::Of(usize::from(ten - b'0') * 10 + usize::from(one - b'0')), 5)));
+            Ok(Some((Length::Of(usize::from(ten - b'0') * 10 + usize::from(one - b'0')), 5)))
         }
         _ => long_length(input),
     }

@@ -1,0 +1,47 @@
+/* The command line of the benchmark programs: one table of options, read and explained in one place. */
+#ifndef ARGUMENTS_H
+#define ARGUMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The key that is read and written: 16 bytes. */
+#define MEASURE_KEY "benchmark:000001"
+
+typedef struct measure_program {
+    const char *name;
+    const char *about;
+    /* Ends with NULL; the first is the default. */
+    const struct measure_mode *modes;
+    /* The names of options that have no meaning for it. */
+    const char *lacks;
+} measure_program;
+
+typedef struct measure_mode {
+    const char *name;
+    const char *about;
+    /* Its number of requests in flight is --window; else one for each thread. */
+    bool has_window;
+} measure_mode;
+
+typedef struct measure_options {
+    const measure_mode *mode;
+    const char *host;
+    const char *url;
+    size_t port;
+    /* SET instead of GET. */
+    bool set;
+    bool json;
+    size_t value;
+    size_t threads;
+    size_t window;
+    double warmup;
+    double seconds;
+    /* Instead of a time: so many requests, all threads together. */
+    size_t count;
+} measure_options;
+
+/* Reads the arguments; --help and a wrong one end the program. */
+measure_options measure_arguments(const measure_program *program, int count, char **arguments);
+
+#endif

@@ -1,0 +1,48 @@
+//! The crate `fred`: a Client, cloned for each task, and values that are not copied.
+
+use fred::bytes::Bytes;
+use fred::prelude::{Builder, Client, ClientLike, Config, KeysInterface, ServerConfig};
+use fred::types::Key;
+
+use crate::arguments::{Arguments, Command, KEY};
+use crate::measure::Peer;
+
+#[derive(Clone)]
+pub struct Fred {
+    client: Client,
+    command: Command,
+    key: Key,
+    value: Bytes,
+}
+
+pub async fn connect(arguments: &Arguments) -> Result<Fred, String> {
+    let config =
+        Config { server: ServerConfig::new_centralized(arguments.host.as_str(), arguments.port), ..Config::default() };
+    let client = Builder::from_config(config)
+        .with_connection_config(|connection| connection.tcp.nodelay = Some(true))
+        .build()
+        .map_err(|error| error.to_string())?;
+    client.init().await.map_err(|error| error.to_string())?;
+    let mut peer =
+        Fred { client, command: Command::Set, key: Key::from_static_str(KEY), value: Bytes::from(arguments.bytes()) };
+    peer.run().await?;
+    peer.command = arguments.command;
+    Ok(peer)
+}
+
+impl Peer for Fred {
+    async fn run(&mut self) -> Result<(), String> {
+        let key = self.key.clone();
+        match self.command {
+            Command::Set => self.client.set::<(), _, _>(key, self.value.clone(), None, None, false).await,
+            Command::Get => {
+                let value = self.client.get::<Bytes, _>(key).await.map_err(|error| error.to_string())?;
+                if value.len() != self.value.len() {
+                    return Err("a value of another length".to_owned());
+                }
+                Ok(())
+            }
+        }
+        .map_err(|error| error.to_string())
+    }
+}

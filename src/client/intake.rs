@@ -1,0 +1,194 @@
+//! Where accepted requests get in: any number of them under one lock of the client's state and one of a link.
+//!
+//! Invariant: a request whose units are appended has its place among the pending ones before the locks are let go, so
+//! that no reply can come before it.
+
+use std::sync::{Arc, MutexGuard};
+
+use super::completion::{Destination, Responder};
+use super::core::{Core, Phase, State, closed};
+use super::pending::{Pending, Requests, Work};
+use super::request::{Request, Timeout, small};
+use crate::connection::link::Link;
+use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
+use crate::connection::submission::{Next, Submission};
+use crate::connection::turn::Submitter;
+use crate::error::Error;
+use crate::protocol::command::{self, Room};
+
+/// So many requests get in under one lock; then others may have their turn.
+const RUN: usize = 64;
+
+/// The locks, held.
+pub(super) struct Intake<'a, D: Destination> {
+    core: &'a Core<D>,
+    link: &'a Arc<Link>,
+    state: MutexGuard<'a, State<D>>,
+    submission: Submission<'a>,
+    /// A timeout and the tick at which it passes, so that requests with the same one look at the clock once.
+    due: Option<(u32, u64)>,
+    /// The timer sleeps for too long.
+    is_earlier: bool,
+}
+
+impl<'a, D: Destination> Intake<'a, D> {
+    /// Takes the locks, if the client is open.
+    #[inline]
+    pub(super) fn open(core: &'a Core<D>, link: &'a Arc<Link>, by: Submitter) -> Result<Intake<'a, D>, Error> {
+        let state = core.state.lock();
+        if state.phase == Phase::Closed {
+            return Err(closed());
+        }
+        Ok(Intake { core, link, state, submission: link.submission(by), due: None, is_earlier: false })
+    }
+
+    /// One command of `length` encoded bytes, written straight to where it goes.
+    #[inline]
+    pub(super) fn put_small<A: AsRef<[u8]>>(
+        &mut self,
+        request: &Request<'_, A>,
+        words: &[A],
+        length: usize,
+        destination: D,
+    ) -> Result<u64, Error> {
+        let append = |pipeline: &mut Pipeline, ticket| {
+            let to = Addressee { ticket, part: 0 };
+            pipeline.append(to, 1, length, |room| command::encode(words, &mut Room(room)))
+        };
+        self.put(request, (1, length), append, |_| Work::Single, destination)
+    }
+
+    /// Appends a request of so many units and bytes, and remembers who waits for it; gives its id.
+    #[inline]
+    pub(super) fn put<A>(
+        &mut self,
+        request: &Request<'_, A>,
+        (units, bytes): (usize, usize),
+        append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
+        work: impl FnOnce(u64) -> Work<D>,
+        destination: D,
+    ) -> Result<u64, Error> {
+        let timeout = self.core.timeout_of(request);
+        let state = &mut *self.state;
+        let ticket = state.requests.reserve();
+        let sequence = match self.submission.append(units, bytes, |pipeline| append(pipeline, ticket)) {
+            Ok(sequence) => sequence,
+            Err(error) => {
+                state.requests.give_back(ticket);
+                return Err(error);
+            }
+        };
+        let pending = Pending {
+            responder: Responder::new(ticket.0, destination),
+            link: Arc::clone(self.link),
+            sequence,
+            work: work(sequence),
+            timeout: timeout.unwrap_or_default(),
+            attempts: 0,
+            idempotent: request.idempotent,
+        };
+        state.requests.fill(ticket, pending);
+        if let Some(timeout) = timeout {
+            let due = match self.due {
+                Some((same, due)) if same == timeout => due,
+                _ => self.core.clock.due(timeout),
+            };
+            self.due = Some((timeout, due));
+            state.deadlines.set(Requests::<D>::index(ticket), due);
+            self.is_earlier |= due < state.armed;
+            state.armed = state.armed.min(due);
+        }
+        Ok(ticket.0)
+    }
+
+    /// Lets the locks go; gives what is still to be done.
+    #[inline]
+    pub(super) fn close(self) -> Next {
+        let Intake { core, link, state, submission, is_earlier, .. } = self;
+        let next = submission.end();
+        drop(state);
+        if matches!(next, Next::Wake) {
+            link.wake();
+        }
+        if is_earlier {
+            core.clock.wake();
+        }
+        next
+    }
+}
+
+/// Requests that are submitted together: the locks are taken once for many.
+pub struct Batch<'a, D: Destination, F: FnMut(Next)> {
+    core: &'a Arc<Core<D>>,
+    link: &'a Arc<Link>,
+    by: Submitter,
+    then: F,
+    intake: Option<Intake<'a, D>>,
+    /// How many more may get in before the locks are let go.
+    left: usize,
+}
+
+impl<'a, D: Destination, F: FnMut(Next)> Batch<'a, D, F> {
+    pub(super) fn new(core: &'a Arc<Core<D>>, link: &'a Arc<Link>, by: Submitter, then: F) -> Batch<'a, D, F> {
+        Batch { core, link, by, then, intake: None, left: RUN }
+    }
+
+    /// As [`Core::submit`]; what is to be done next is done in time.
+    #[inline]
+    pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>, destination: D) -> Result<u64, Error> {
+        let Some((words, length)) = small(request, self.core.config.max_request_bytes) else {
+            self.close();
+            let (id, next) = self.core.submit(self.link, request, destination, self.by)?;
+            (self.then)(next);
+            return Ok(id);
+        };
+        let intake = match &mut self.intake {
+            Some(intake) => intake,
+            closed => closed.insert(Intake::open(self.core, self.link, self.by)?),
+        };
+        let id = intake.put_small(request, words, length, destination);
+        self.left -= 1;
+        if self.left == 0 || id.is_err() {
+            self.close();
+        }
+        id
+    }
+
+    fn close(&mut self) {
+        self.left = RUN;
+        if let Some(intake) = self.intake.take() {
+            let next = intake.close();
+            (self.then)(next);
+        }
+    }
+}
+
+impl<D: Destination, F: FnMut(Next)> Drop for Batch<'_, D, F> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<D: Destination> Core<D> {
+    /// How long a request may take, in milliseconds.
+    #[inline]
+    pub(super) fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<u32> {
+        let timeout = match request.timeout {
+            Timeout::Default => self.config.command_timeout,
+            Timeout::None => None,
+            Timeout::After(timeout) => Some(timeout),
+        };
+        timeout.map(|timeout| {
+            let millis = timeout.as_secs().saturating_mul(1000).saturating_add(timeout.subsec_millis().into());
+            u32::try_from(millis).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// A place for a request, if the client is open.
+    pub(super) fn reserve(&self, state: &mut State<D>) -> Result<Ticket, Error> {
+        match state.phase {
+            Phase::Open => Ok(state.requests.reserve()),
+            Phase::Closed => Err(closed()),
+        }
+    }
+}

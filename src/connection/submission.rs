@@ -1,0 +1,112 @@
+//! Requests on their way into the outgoing bytes of a link: any number of them under one lock.
+//!
+//! Invariant: whoever is to write and read what was appended is known before the lock is let go, and is told afterwards.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+
+use super::attention::CAN_LOOK_AWAY;
+use super::lead::Lead;
+use super::link::Link;
+use super::outgoing::Outgoing;
+use super::pipeline::Pipeline;
+use super::tenure::Tenure;
+use super::turn::{Change, Role, Submitter};
+use crate::error::{Error, Status};
+
+/// What whoever submitted has to do when it has let go of its locks.
+#[derive(Debug)]
+pub enum Next {
+    /// Nothing: somebody is about to write it.
+    Nothing,
+    /// Wake the background, with [`Link::wake`].
+    Wake,
+    /// Write and read for itself.
+    Lead(Lead),
+    /// Let somebody take from the queue: there is something to write.
+    Take,
+    /// As [`Next::Take`], and from now on whoever takes from the queue has this turn.
+    Begin(Tenure),
+}
+
+/// The outgoing bytes of a link, locked.
+pub struct Submission<'a> {
+    link: &'a Arc<Link>,
+    outgoing: MutexGuard<'a, Outgoing>,
+    by: Submitter,
+    /// Nothing waited for being written before.
+    nothing_waited: bool,
+    /// What the first request brought about.
+    turn: Option<(Role, Change)>,
+}
+
+impl<'a> Submission<'a> {
+    #[inline]
+    pub(super) fn new(link: &'a Arc<Link>, by: Submitter) -> Submission<'a> {
+        let outgoing = link.outgoing.lock();
+        let may_choose = CAN_LOOK_AWAY && outgoing.connection.is_some() && !link.is_ending();
+        let by = if may_choose { by } else { Submitter::Other };
+        let nothing_waited = !outgoing.pipeline.is_unsent();
+        Submission { link, outgoing, by, nothing_waited, turn: None }
+    }
+
+    /// Appends a request: all its units or, when a limit is reached, none. `append` gets the pipeline.
+    #[inline]
+    pub fn append<T>(
+        &mut self,
+        slots: usize,
+        bytes: usize,
+        append: impl FnOnce(&mut Pipeline) -> T,
+    ) -> Result<T, Error> {
+        if !self.outgoing.pipeline.has_room(slots, bytes) {
+            return Err(self.is_full());
+        }
+        if self.turn.is_none() {
+            self.turn = Some(self.outgoing.submit(self.by));
+        }
+        Ok(append(&mut self.outgoing.pipeline))
+    }
+
+    #[cold]
+    fn is_full(&self) -> Error {
+        let (pipeline, config) = (&self.outgoing.pipeline, &self.link.config);
+        let (requests, bytes) = (pipeline.waiting(), pipeline.waiting_bytes());
+        Error::new(
+            Status::Full,
+            format!(
+                "{}: {requests} requests with {bytes} bytes wait already (limits: max_requests {}, max_request_bytes {})",
+                self.link.address(),
+                config.max_requests,
+                config.max_request_bytes,
+            ),
+        )
+    }
+
+    /// Lets the lock go. What is given is to be done when no other lock is held either.
+    #[inline]
+    pub fn end(self) -> Next {
+        let Submission { link, outgoing, nothing_waited, turn, .. } = self;
+        let Some((role, change)) = turn else { return Next::Nothing };
+        let next = match (role, &outgoing.connection) {
+            (Role::Queue { new: false }, _) if nothing_waited => Next::Take,
+            (Role::Queue { new: false }, _) => Next::Nothing,
+            (Role::Queue { new: true }, Some(connection)) => {
+                let number = outgoing.turn.taken();
+                Next::Begin(Tenure::new(Arc::clone(link), Arc::clone(connection), number))
+            }
+            (Role::Caller, Some(connection)) => Next::Lead(Lead::new(Arc::clone(link), Arc::clone(connection))),
+            _ => Next::Wake,
+        };
+        drop(outgoing);
+        match next {
+            Next::Lead(_) => _ = link.counters.lone_calls.fetch_add(1, Ordering::Relaxed),
+            Next::Begin(_) => _ = link.counters.queue_turns.fetch_add(1, Ordering::Relaxed),
+            _ => return next,
+        }
+        if change == Change::Leave || matches!(next, Next::Begin(_)) {
+            // The background shall look now and then whether somebody still reads.
+            link.notify.notify_one();
+        }
+        next
+    }
+}
