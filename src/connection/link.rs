@@ -24,7 +24,7 @@ use super::turn::{Submitter, Turn};
 use crate::config::Config;
 use crate::error::Error;
 use crate::lock::Lock;
-use crate::protocol::command::{self, Room};
+use crate::protocol::command;
 
 /// What is counted of a link, since it was opened.
 #[derive(Debug, Default)]
@@ -255,7 +255,10 @@ impl Link {
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
         let mut outgoing = self.outgoing.lock();
         _ = outgoing.submit(Submitter::Other);
-        outgoing.pipeline.append(to, 1, length, |room| command::encode(&words, &mut Room(room)))
+        outgoing.pipeline.append(to, 1, length, |mut room| {
+            command::encode(&words, &mut room);
+            room
+        })
     }
 
     /// Whether the background writes what waits: else a caller or the takers of a queue are about to.
