@@ -9,7 +9,7 @@ export PREFIX DESTDIR
 help:
 	@echo "make demo        build the library and run the C examples against a private server"
 	@echo "make test        run every test, in Rust and in C; the last line counts them"
-	@echo "make torture     what goes wrong only under load, in full: minutes"
+	@echo "make torture     what goes wrong only under load, in full: minutes, with a verdict in the last line"
 	@echo "make lint        formatting, lints and documentation of Rust and C"
 	@echo "make bench       measure against other clients, side by side: ten minutes"
 	@echo "make bench-quick the same in two minutes, less exactly"

@@ -57,17 +57,19 @@
 #define JR_VERSION_PATCH 0
 
 /**
- * More completions of this request follow.
+ * More completions of this request follow: it has a completion for each of its messages, and at last one without this.
  */
 #define JR_COMPLETION_MORE 8
 
 /**
- * Messages may be missing before this one: the connection was lost and made again.
+ * Messages may be missing before this one: the connection was lost and made again. After that each channel is confirmed
+ * once more, with this flag; from there on nothing of that channel is missing.
  */
 #define JR_COMPLETION_GAP 16
 
 /**
- * Messages were dropped before this one: they were not taken fast enough.
+ * Messages were dropped before this one: they were not taken fast enough. How many, its attributes say (see
+ * jr_reply_attributes): a map with "dropped". On a final completion the flag stands without them.
  */
 #define JR_COMPLETION_DROPPED 32
 
@@ -351,7 +353,7 @@ typedef struct jr_request {
      */
     const char *route;
     /**
-     * The id of a multishot request that this one changes; 0: none. This version has no subscriptions: always 0.
+     * The id of the subscription that this request changes (SUBSCRIBE, UNSUBSCRIBE and their kin) or pings; 0: none.
      */
     uint64_t subscription;
     /**
@@ -412,7 +414,8 @@ typedef void (*jr_logger)(void *user_data, int32_t level, const char *message);
 #define JR_ERR_CLOSED -4
 
 /**
- * A limit is reached: max_requests, max_request_bytes or max_unread.
+ * A limit is reached: max_requests, max_request_bytes or max_unread. Of a completion: the subscription has ended because
+ * its messages are not taken fast enough (subscription_overflow).
  */
 #define JR_ERR_FULL -5
 
@@ -535,8 +538,9 @@ jr_status jr_cancel(const struct jr_client *client, uint64_t id);
 /**
  * Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
  * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
- * "database", "dedicated" (1: of a connection that one request or lease has alone), and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
- * happened before is not told: see jr_client_stats.
+ * "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or with the client.
+ * `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not taken in time
+ * the oldest are dropped.
  *
  * # Safety
  * As jr_submit.
@@ -546,24 +550,28 @@ jr_status jr_client_events(const struct jr_client *client,
                            uint64_t *id);
 
 /**
- * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "dedicated" and
- * "links". "dedicated" is a map about connections that one request or lease has alone: "in_use", "idle", "waiting" (who
- * waits in line for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far).
- * "links" are the shared connections: an array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
- * "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
- * "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes from a queue began
- * to write and read), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours
- * to free.
+ * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links", "dedicated"
+ * and "subscriptions". Keys are added, never changed. The map is yours to free.
+ *
+ * "links" are the connections: an array of maps with "address", "database", "purpose" ("commands": shared by all;
+ * "dedicated": of one request or lease alone; "subscriptions", "invalidations", "monitor"), "connected" (0 or 1),
+ * "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests", "waiting_bytes",
+ * "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the caller's own thread),
+ * "queue_turns" (how often whoever takes from a queue began to write and read), "round_trip_us" (of the last sample) and
+ * "error". "dedicated" is a map about dedicated connections together: "in_use", "idle", "waiting" (who waits in line for
+ * one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far). "subscriptions" is an
+ * array of maps, one for each request that gets messages: "request" (its id), "channels", "unread", "unread_bytes" (in
+ * memory), "taken", "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP).
  */
 jr_status jr_client_stats(const struct jr_client *client,
                           struct jr_reply **map);
 
 /**
- * The barrier at the end: accepts nothing more, ends blocking commands and those who hear of events, lets the rest end
- * for up to `timeout_ms` (JR_TIMEOUT_NONE: as long as it takes), ends what is then left with JR_ERR_CLOSED, and waits for
- * a callback that runs. When it returns, no callback
- * of this client runs or will run and its threads are gone. JR_OK, or JR_ERR_TIMEOUT if something had to be ended. The
- * handle must still be freed. On a view or a lease it closes that handle only. Not from a callback.
+ * The barrier at the end: accepts nothing more, ends subscriptions, blocking commands and those who hear of events, lets
+ * the rest end for up to `timeout_ms` (JR_TIMEOUT_NONE: as long as it takes), ends what is then left with JR_ERR_CLOSED,
+ * and waits for a callback that runs. When it returns, no callback of this client runs or will run and its threads are
+ * gone. JR_OK, or JR_ERR_TIMEOUT if something had to be ended. The handle must still be freed. On a view or a lease it
+ * closes that handle only. Not from a callback.
  */
 jr_status jr_client_close(const struct jr_client *client,
                           uint32_t timeout_ms);
@@ -690,6 +698,22 @@ jr_status jr_reply_bool(const struct jr_reply *reply, bool *out);
  * that it still brings is delivered with JR_OK, otherwise it certainly did nothing (JR_OUTCOME_NOT_RUN); only if the
  * server does not stop waiting within unblock_grace is its connection closed (JR_OUTCOME_UNKNOWN). WAIT and WAITAOF
  * stand at the end of a pipeline, which then goes on one connection of its own, or on a lease.
+ *
+ * Requests with many answers: SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE make a subscription, whose id is that of the request.
+ * It gets a completion with JR_COMPLETION_MORE for each confirmation and each message, in order, until jr_cancel or the
+ * end of the client; its deadline is for the first confirmation only. A message is what the server sends
+ * (["message", channel, text], ["pmessage", pattern, channel, text], ["smessage", channel, text]), a JR_PUSH in both
+ * versions of the protocol; a confirmation is [kind, channel, channels of this subscription], in the order in which
+ * channels become its own. Another request with its id in request.subscription changes it: SUBSCRIBE, UNSUBSCRIBE and
+ * their kin have one completion of their own when all of it is done, a JR_INTEGER of how many channels and patterns it
+ * has now; PING is answered there, among the messages, and in its own completion. A change that ends otherwise takes
+ * back what was not confirmed. A subscription without channels lives on. All subscriptions of a client share one
+ * connection, which is there while there are any; when it is lost they are made again, see JR_COMPLETION_GAP. What the
+ * server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it. MONITOR, and with RESP3 CLIENT
+ * TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
+ * own; there "OK" is the confirmation. What is not taken in time is dropped, or ends the request (JR_ERR_FULL): see the
+ * options max_unread, max_unread_bytes and subscription_overflow. Such a request names a queue or a callback, and
+ * stands alone: not in a pipeline, a transaction or jr_execute.
  *
  * # Safety
  * The request and what it points to are as described, and unchanged during the call.

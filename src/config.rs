@@ -41,6 +41,18 @@ pub enum ConnectRetries {
     Unlimited,
 }
 
+/// What is done when a subscription holds as many unread messages as it may and another one comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// The oldest make room.
+    #[default]
+    DropOldest,
+    /// It is dropped itself.
+    DropNewest,
+    /// The subscription ends.
+    Close,
+}
+
 /// Everything a client can be told. Each field is described by the option of the same name in [`OPTIONS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the table of options documents each field, and only once")]
@@ -74,6 +86,8 @@ pub struct Config {
     pub max_reply_bytes: usize,
     pub max_reply_depth: usize,
     pub max_unread: usize,
+    pub max_unread_bytes: usize,
+    pub subscription_overflow: Overflow,
 }
 
 impl Default for Config {
@@ -104,6 +118,8 @@ impl Default for Config {
             max_reply_bytes: 1 << 30,
             max_reply_depth: 128,
             max_unread: 1_000_000,
+            max_unread_bytes: 64 << 20,
+            subscription_overflow: Overflow::DropOldest,
         }
     }
 }

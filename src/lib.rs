@@ -19,6 +19,10 @@
 //! ([`connection::tenure`]), and completed by whoever takes it out of the client's pending requests: an answer, its
 //! deadline, a cancellation, a loss, or the end of the client. One that needs a connection of its own gets one out of the
 //! [`connection::pool`], or waits in its line.
+//!
+//! A request with many answers (SUBSCRIBE, MONITOR) takes [`client`]'s way to a hub: one connection that hears messages
+//! ([`connection::hearing`]) and a state machine that reconciles it with what is wanted. Each message waits in the bounded
+//! [`client::mailbox`] of its request until the reader takes it.
 pub mod address;
 pub mod client;
 pub mod config;

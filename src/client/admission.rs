@@ -12,6 +12,8 @@ use crate::protocol::catalog::{self, BlockingTimeout, Handling, Trace};
 pub struct Admission {
     /// It goes on a connection of its own.
     pub dedicated: bool,
+    /// It gets many answers, or changes a request that does.
+    pub multishot: bool,
     /// The server may wait with its last command.
     pub blocks: bool,
     /// How long the server lets that one wait.
@@ -28,8 +30,11 @@ impl Admission {
     /// Of a request on a lease, or on a client that others share. The error says why not, and what to do instead.
     pub fn of<A: AsRef<[u8]>>(request: &Request<'_, A>, on_lease: bool) -> Result<Admission, Error> {
         let mut admission = Admission { dedicated: on_lease || request.dedicated, ..Admission::default() };
+        let wrong = |sentence| Err(Error::new(Status::Argument, sentence));
         match request.commands {
-            [] => return Err(Error::new(Status::Argument, "the request has no command")),
+            [] => return wrong("the request has no command"),
+            [_] if request.subscription != 0 && !request.atomic => admission.multishot = true,
+            _ if request.subscription != 0 => return wrong("a subscription is changed by one command at a time"),
             [words] if !request.atomic => {
                 let why = |sentence| Error::new(Status::Refused, sentence);
                 admission.admit(words, Position::Alone, on_lease).map_err(why)?;
@@ -45,6 +50,15 @@ impl Admission {
                     admission.admit(words, position, on_lease).map_err(why)?;
                 }
             }
+        }
+        if admission.multishot && on_lease {
+            let sentence = "what gets many answers has a connection beside that of the lease; submit it on the client";
+            return Err(Error::new(Status::Refused, sentence));
+        }
+        if admission.multishot && request.dedicated {
+            return wrong(
+                "what gets many answers chooses its connection itself; submit it without JR_REQUEST_DEDICATED",
+            );
         }
         Ok(admission)
     }
@@ -81,8 +95,11 @@ impl Admission {
                     name()
                 ));
             }
-            Handling::Multishot | Handling::Monitor => {
-                return Err(format!("{} gets many answers; this version has no subscriptions", name()));
+            Handling::Multishot | Handling::Monitor | Handling::Invalidations if position == Position::Alone => {
+                self.multishot = true;
+            }
+            Handling::Multishot | Handling::Monitor | Handling::Invalidations => {
+                return Err(format!("{} gets many answers; submit it as a request of its own", name()));
             }
             // What the server knows of scripts is learnt for shared connections only.
             Handling::Script => self.script = position == Position::Alone && !self.dedicated && words.len() > 1,
@@ -142,8 +159,9 @@ mod tests {
         let commands: Vec<Vec<&str>> = commands.iter().map(|line| line.split_whitespace().collect()).collect();
         let commands: Vec<&[&str]> = commands.iter().map(Vec::as_slice).collect();
         let timeout = Timeout::Default;
-        let (idempotent, dedicated, route) = (false, false, Route::ByKey);
-        Admission::of(&Request { commands: &commands, atomic, idempotent, dedicated, timeout, route }, on_lease)
+        let (idempotent, dedicated, route, subscription) = (false, false, Route::ByKey, 0);
+        let request = Request { commands: &commands, atomic, idempotent, dedicated, timeout, route, subscription };
+        Admission::of(&request, on_lease)
     }
 
     #[test]
@@ -167,8 +185,10 @@ mod tests {
             ("HELLO 3", [Refused, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
             ("RESET", [Refused, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
             ("CLIENT REPLY OFF", [Refused, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
-            ("SUBSCRIBE c", [Refused, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
-            ("MONITOR", [Refused, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
+            ("SUBSCRIBE c", [Ok, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
+            ("MONITOR", [Ok, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
+            ("CLIENT TRACKING ON BCAST", [Ok, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
+            ("CLIENT TRACKING ON", [Refused, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
             ("", [Refused, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
         ] {
             for (on_lease, expected) in [(false, shared), (true, lease)] {

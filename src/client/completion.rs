@@ -1,10 +1,13 @@
-//! The one final answer of a request, and the place it goes to.
+//! The one final answer of a request, and the place it and the messages before it go to.
 //!
 //! Invariant: a [`Responder`] delivers exactly one final completion: `finish` consumes it, and one that is dropped
 //! delivers an error, so that no forgotten path can leave a caller waiting.
 
+use std::sync::Arc;
+
 use smallvec::SmallVec;
 
+use super::mailbox::Mailbox;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 
@@ -42,11 +45,13 @@ pub type Deliveries<D> = SmallVec<[Delivery<D>; 1]>;
 
 /// Where completions go. Called from library threads and from those of the user; it must neither wait nor call the
 /// client back, but only put the completion where somebody else will find it.
-pub trait Destination: Sized + Send + 'static {
+pub trait Destination: Clone + Send + 'static {
     /// Takes final completions, in order, and wakes whoever waits for them; none is left.
     fn deliver(deliveries: &mut Deliveries<Self>);
-    /// Takes a completion that more will follow; false if there is no room for it.
-    fn deliver_more(&self, completion: Completion) -> bool;
+    /// Tells the reader of so many more messages in a mailbox, each to be taken once. False: nobody will ever read them.
+    fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool;
+    /// Whether it has a place for more than the final completion.
+    fn takes_many(&self) -> bool;
 }
 
 /// The status, outcome and reply of a request that is over.
@@ -77,18 +82,18 @@ impl Verdict {
 pub struct Responder<D: Destination> {
     destination: Option<D>,
     request: u64,
-    dropped: bool,
+    flags: u32,
 }
 
 impl<D: Destination> Responder<D> {
     /// For the request of this id.
     pub fn new(request: u64, destination: D) -> Responder<D> {
-        Responder { destination: Some(destination), request, dropped: false }
+        Responder { destination: Some(destination), request, flags: 0 }
     }
 
     /// For a request of the client itself: nobody hears of it.
     pub fn to_nobody() -> Responder<D> {
-        Responder { destination: None, request: 0, dropped: false }
+        Responder { destination: None, request: 0, flags: 0 }
     }
 
     /// Whether nobody will hear of it.
@@ -102,19 +107,21 @@ impl<D: Destination> Responder<D> {
         self.end(verdict)
     }
 
-    /// A completion that is not the last; remembers if there was no room for it.
-    pub fn more(&mut self, reply: Reply, flags: u32) {
-        let Some(destination) = &self.destination else { return };
-        let flags = MORE | Outcome::Answered.bit() | flags | if self.dropped { DROPPED } else { 0 };
-        let completion = Completion { request: self.request, status: Status::Ok, flags, reply };
-        self.dropped = !destination.deliver_more(completion);
+    /// The request.
+    pub fn request(&self) -> u64 {
+        self.request
+    }
+
+    /// Flags of the final completion beside its outcome.
+    pub fn mark(&mut self, flags: u32) {
+        self.flags |= flags;
     }
 
     #[inline(always)]
     fn end(&mut self, verdict: Verdict) -> Option<Delivery<D>> {
         let destination = self.destination.take()?;
         let Verdict { status, outcome, reply } = verdict;
-        let flags = outcome.bit() | if self.dropped { DROPPED } else { 0 };
+        let flags = outcome.bit() | self.flags;
         Some(Delivery { destination, completion: Completion { request: self.request, status, flags, reply } })
     }
 }

@@ -1,9 +1,9 @@
 //! What all handles of a client share: the requests under way, and how they end.
 //!
-//! Locks are taken in this order: state, then what lies below (a link's outgoing bytes, scripts). Completions are
+//! Locks are taken in this order: state, hub, then what lies below (a link's outgoing bytes, scripts, a queue). Completions are
 //! delivered after the state was unlocked; those that were taken and not delivered are on their way.
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Weak};
@@ -13,6 +13,8 @@ use super::clock::Clock;
 use super::completion::{Deliveries, Delivery, Destination, Verdict};
 use super::deadline::Deadlines;
 use super::dedicated::Held;
+use super::hub::{Farewell, Hub};
+use super::mailbox::Outlet;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::script::Scripts;
 use super::tenant::Tenants;
@@ -47,7 +49,9 @@ pub(super) struct State<D: Destination> {
     /// What waits for dedicated connections.
     pub(super) held: Held,
     /// The requests that hear of events.
-    pub(super) listeners: Vec<Ticket>,
+    pub(super) listeners: Vec<(Ticket, Outlet<D>)>,
+    /// The requests that get messages.
+    pub(super) subscriptions: BTreeSet<Ticket>,
     /// The tick at which the timer wakes up.
     pub(super) armed: u64,
     /// Requests that were taken out to be completed.
@@ -62,6 +66,8 @@ pub struct Core<D: Destination> {
     pub(super) scripts: Lock<Scripts>,
     pub(super) clock: Arc<Clock>,
     runtime: Lock<Option<Arc<Runtime>>>,
+    /// The connection of all subscriptions.
+    pub(super) hub: Lock<Weak<Hub<D>>>,
     /// Disconnected when every task of this client has ended.
     tasks: Lock<Option<Receiver<()>>>,
     /// Completions that were delivered.
@@ -93,12 +99,14 @@ impl<D: Destination> Core<D> {
                     tenants: Tenants::default(),
                     held: Held::new(limits),
                     listeners: Vec::new(),
+                    subscriptions: BTreeSet::new(),
                     armed: u64::MAX,
                     taken: 0,
                 }),
                 scripts: Lock::default(),
                 clock: Arc::default(),
                 runtime: Lock::new(Some(Arc::clone(&runtime))),
+                hub: Lock::default(),
                 tasks: Lock::new(Some(tasks)),
                 delivered: AtomicU64::new(0),
                 settled: Condvar::new(),
@@ -114,6 +122,7 @@ impl<D: Destination> Core<D> {
         self.with_runtime(|runtime| self.topology.link(database, runtime))
     }
 
+    /// Does something with the I/O thread, unless the client is closed.
     pub(super) fn with_runtime<T>(&self, then: impl FnOnce(&Runtime) -> Result<T, Error>) -> Result<T, Error> {
         self.runtime.lock().as_ref().map_or_else(|| Err(closed()), |runtime| then(runtime))
     }
@@ -136,8 +145,10 @@ impl<D: Destination> Core<D> {
         if state.requests.len() == 0 {
             state.deadlines.shrink();
         }
-        if matches!(pending.work, Work::Events) {
-            state.listeners.retain(|listener| *listener != ticket);
+        match pending.work {
+            Work::Events => state.listeners.retain(|(listener, _)| *listener != ticket),
+            Work::Subscription(_) => _ = state.subscriptions.remove(&ticket),
+            _ => {}
         }
         if pending.stay.is_some() {
             self.leave(state, ticket, &mut pending, answered);
@@ -177,7 +188,7 @@ impl<D: Destination> Core<D> {
         status: Status,
         sentence: &dyn Fn(Outcome) -> String,
     ) -> Option<Delivery<D>> {
-        let Pending { responder, link, sequence, work, .. } = pending;
+        let Pending { mut responder, link, sequence, work, .. } = pending;
         let outcome = |sequence: u64| {
             let unsent = sequence == NOWHERE || link.withdraw(sequence);
             if unsent { Outcome::NotRun } else { Outcome::Unknown }
@@ -191,6 +202,26 @@ impl<D: Destination> Core<D> {
                 gather.finish()
             }
             Work::Events => Verdict::failed(&Error::new(status, sentence(Outcome::NotRun)), Outcome::NotRun),
+            Work::Subscription(hub) => {
+                let Farewell { outcome, started, flags, rest } = hub.end(Ticket(responder.request()));
+                responder.mark(flags);
+                hub.follow(rest, None);
+                let sentence = match started && status == Status::Canceled {
+                    true => format!("{}: the subscription was cancelled", link.address()),
+                    false => sentence(outcome),
+                };
+                Verdict::failed(&Error::new(status, sentence), outcome)
+            }
+            Work::Change(hub) => {
+                let Farewell { outcome, rest, .. } = hub.withdraw(Ticket(responder.request()));
+                hub.follow(rest, None);
+                Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
+            }
+            Work::Ping(hub, subscription) => {
+                hub.leave_alone(subscription, Ticket(responder.request()));
+                let outcome = outcome(sequence);
+                Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
+            }
             Work::Single | Work::Script(_) | Work::Transaction(_) | Work::Unblock(_) => {
                 let outcome = outcome(sequence);
                 Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
@@ -219,11 +250,28 @@ impl<D: Destination> Core<D> {
         true
     }
 
-    /// Accepts nothing more, and ends what would not end by itself: blocking commands and those who hear of events.
+    /// Completes a request, if it is not over, with these flags beside the outcome.
+    pub(super) fn finish(&self, ticket: Ticket, flags: u32, verdict: Verdict) {
+        let taken = self.take(&mut self.state.lock(), ticket);
+        let Some(mut pending) = taken else { return };
+        pending.responder.mark(flags);
+        self.complete(pending.responder.finish(verdict).into_iter().collect());
+    }
+
+    /// Ends a request before its answer, if it is not over, for this reason.
+    pub(super) fn end_one(&self, ticket: Ticket, why: &Error) {
+        let taken = self.drop_out(&mut self.state.lock(), ticket);
+        let Some(pending) = taken else { return };
+        self.complete(self.abort(pending, why.status, &|_| why.message.clone()).into_iter().collect());
+    }
+
+    /// Accepts nothing more, and ends what would not end by itself: subscriptions, blocking commands and those who hear of
+    /// events.
     fn end_endless(&self) {
         let mut state = self.state.lock();
         self.refuse(&mut state);
-        let mut tickets = state.listeners.clone();
+        let listeners = state.listeners.iter().map(|(ticket, _)| *ticket);
+        let mut tickets: Vec<Ticket> = state.subscriptions.iter().copied().chain(listeners).collect();
         tickets.append(&mut state.requests.blocking());
         let taken = tickets.into_iter().filter_map(|ticket| match self.give_up(&mut state, ticket, Status::Closed) {
             Some(Ending::Now(pending)) => Some(pending),

@@ -10,9 +10,10 @@ use super::completion::{Deliveries, Destination, Verdict};
 use super::core::{Core, State, closed};
 use super::pending::{NOWHERE, Pending, Work};
 use super::tenant::Tenant;
-use crate::connection::link::{Life, Link};
+use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket, Unit};
 use crate::connection::pool::Seat;
+use crate::connection::purpose::Purpose;
 use crate::connection::quota::{Limits, Load, Quota};
 use crate::connection::recipient::News;
 use crate::error::{Error, Outcome, Status};
@@ -108,7 +109,7 @@ impl<D: Destination> Core<D> {
     }
 
     fn put_back(&self, state: &mut State<D>, link: &Arc<Link>, is_clean: bool) {
-        let Life::Dedicated(number) = link.life() else { return };
+        let Purpose::Dedicated(number) = link.purpose() else { return };
         if !is_clean || !link.is_connected() {
             self.topology.pool().remove(number);
             return link.close();
@@ -308,7 +309,7 @@ impl<D: Destination> Core<D> {
 
     /// Those who wait for a dedicated connection like this one, which cannot be made.
     pub(super) fn waiting_for(&self, link: &Link) -> Vec<Addressee> {
-        let Life::Dedicated(number) = link.life() else { return Vec::new() };
+        let Purpose::Dedicated(number) = link.purpose() else { return Vec::new() };
         let mut state = self.state.lock();
         let pool = self.topology.pool();
         let tenants: Vec<TenantId> =

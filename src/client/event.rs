@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::connection::link::{Life, Link};
+use crate::connection::link::Link;
 use crate::connection::recipient::News;
 use crate::error::Error;
 use crate::protocol::reply::Reply;
 
-/// A map: "event" is "connected", "lost", "unreachable" or "writable"; "address", "database"; "dedicated" is 1 of a
-/// dedicated connection; "reason" where there is one.
+/// A map: "event" is "connected", "lost", "unreachable" or "writable"; "address", "database",
+/// "purpose" of the connection; "reason" where there is one.
 pub fn describe(link: &Arc<Link>, news: &News) -> Result<Reply, Error> {
     let (event, reason) = match news {
         News::Connected => ("connected", None),
@@ -20,7 +20,7 @@ pub fn describe(link: &Arc<Link>, news: &News) -> Result<Reply, Error> {
         (Reply::string(b"event"), Reply::string(event.as_bytes())),
         (Reply::string(b"address"), Reply::string(link.address().as_bytes())),
         (Reply::string(b"database"), Reply::integer(i64::from(link.database()))),
-        (Reply::string(b"dedicated"), Reply::integer(i64::from(link.life() != Life::Shared))),
+        (Reply::string(b"purpose"), Reply::string(link.purpose().name().as_bytes())),
     ];
     if let Some(error) = reason {
         pairs.push((Reply::string(b"reason"), Reply::string(error.message.as_bytes())));

@@ -80,7 +80,7 @@ impl<'a, D: Destination> Intake<'a, D> {
         request: &Request<'_, A>,
         load: Load,
         append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
-        work: impl FnOnce(u64) -> Work,
+        work: impl FnOnce(u64) -> Work<D>,
         destination: D,
     ) -> Result<u64, Error> {
         let timeout = self.core.timeout_of(request);
@@ -133,7 +133,7 @@ impl<'a, D: Destination> Intake<'a, D> {
 
 /// Requests that are submitted together: the locks are taken once for many.
 pub struct Batch<'a, D: Destination, F: FnMut(Next)> {
-    core: &'a Core<D>,
+    core: &'a Arc<Core<D>>,
     place: Place<'a>,
     by: Submitter,
     then: F,
@@ -143,11 +143,11 @@ pub struct Batch<'a, D: Destination, F: FnMut(Next)> {
 }
 
 impl<'a, D: Destination, F: FnMut(Next)> Batch<'a, D, F> {
-    pub(super) fn new(core: &'a Core<D>, place: Place<'a>, by: Submitter, then: F) -> Batch<'a, D, F> {
+    pub(super) fn new(core: &'a Arc<Core<D>>, place: Place<'a>, by: Submitter, then: F) -> Batch<'a, D, F> {
         Batch { core, place, by, then, intake: None, left: RUN }
     }
 
-    /// As `Client::submit`; what is to be done next is done in time.
+    /// As [`super::Client::submit`]; what is to be done next is done in time.
     #[inline]
     pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>, destination: D) -> Result<u64, Error> {
         let Some((words, most)) = small(self.place, request, self.core.config.max_request_bytes) else {

@@ -1,8 +1,9 @@
-//! What was asked: requests, their retries, transactions and scripts, and the one completion of each. Knows nothing
-//! of C, of descriptors or of callbacks.
+//! What was asked: requests, their retries, transactions, scripts and subscriptions, and the completions of each. Knows
+//! nothing of C, of descriptors or of callbacks.
 
 pub mod completion;
 pub mod intake;
+pub mod mailbox;
 pub mod request;
 
 mod admission;
@@ -12,6 +13,7 @@ mod deadline;
 mod dedicated;
 mod event;
 mod gather;
+mod hub;
 mod lease;
 mod lodging;
 mod pending;
@@ -20,8 +22,11 @@ mod recipient;
 mod retry;
 mod script;
 mod stats;
+mod subscribe;
+mod subscription;
 mod tenant;
 mod timer;
+mod topic;
 mod transaction;
 mod unblock;
 

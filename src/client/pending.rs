@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::completion::{Destination, Responder};
 use super::gather::Gather;
+use super::hub::Hub;
 use super::script::Script;
 use super::tenant::Stay;
 use super::transaction::Transaction;
@@ -18,7 +19,7 @@ pub const NOWHERE: u64 = 0;
 
 /// What kind of request it is, and what has come of it so far.
 #[derive(Debug)]
-pub enum Work {
+pub enum Work<D: Destination> {
     /// One command.
     Single,
     /// EVAL that may have gone out as EVALSHA.
@@ -31,6 +32,12 @@ pub enum Work {
     Unblock(Box<Unblock>),
     /// Not a command: it hears of the life of the client until it is cancelled.
     Events,
+    /// It gets messages until it is cancelled.
+    Subscription(Arc<Hub<D>>),
+    /// It changes a subscription.
+    Change(Arc<Hub<D>>),
+    /// A PING on the connection of this subscription.
+    Ping(Arc<Hub<D>>, Ticket),
 }
 
 /// An accepted request.
@@ -43,7 +50,7 @@ pub struct Pending<D: Destination> {
     /// Its unit at the link, or [`NOWHERE`]; of a gathered request each part has its own.
     pub sequence: u64,
     /// What it is.
-    pub work: Work,
+    pub work: Work<D>,
     /// For the text of the error; 0: none.
     pub timeout: u32,
     /// How often it was sent.
@@ -56,7 +63,7 @@ pub struct Pending<D: Destination> {
 
 impl<D: Destination> Pending<D> {
     /// A request of which nothing is sent and that has no deadline.
-    pub fn at_rest(responder: Responder<D>, link: &Arc<Link>, work: Work) -> Pending<D> {
+    pub fn at_rest(responder: Responder<D>, link: &Arc<Link>, work: Work<D>) -> Pending<D> {
         let link = Arc::clone(link);
         Pending { responder, link, sequence: NOWHERE, work, timeout: 0, attempts: 0, idempotent: false, stay: None }
     }

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::completion::Destination;
 use super::gather::{Gather, Shape};
 use super::pending::{NOWHERE, Work};
 use super::transaction::{FRAME, Transaction};
@@ -77,7 +78,7 @@ impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
     }
 
     /// What its replies become, if its first unit stands at `first`, and the others behind it or nowhere as well.
-    pub fn work(&self, first: u64) -> Work {
+    pub fn work<D: Destination>(&self, first: u64) -> Work<D> {
         match self {
             Plan::One(_) | Plan::Encoded(_) => Work::Single,
             Plan::Atomic(commands) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),

@@ -9,8 +9,9 @@ use super::core::{Core, State};
 use super::event;
 use super::pending::{Pending, Work};
 use super::retry::{self, Refusal};
-use crate::connection::link::{Life, Link};
+use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket};
+use crate::connection::purpose::Purpose;
 use crate::connection::recipient::{Answer, News, Recipient};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
@@ -32,6 +33,7 @@ impl<D: Destination> Core<D> {
                 Some(verdict) => Some(verdict),
                 None => Some(Verdict::answered(status, reply)),
             },
+            Work::Ping(..) => Some(Verdict::answered(status, reply)),
             Work::Script(script) => {
                 if !is_error {
                     self.scripts.lock().learn(script, link);
@@ -46,7 +48,7 @@ impl<D: Destination> Core<D> {
                 gather.is_complete().then(|| gather.finish())
             }
             Work::Unblock(_) => self.judge_unblock(state, to, reply),
-            Work::Events => None,
+            Work::Events | Work::Subscription(_) | Work::Change(_) => None,
         };
         verdict.inspect(|verdict| Self::note_residue(state, to.ticket, verdict))
     }
@@ -92,7 +94,7 @@ impl<D: Destination> Core<D> {
     fn renew(&self, link: &Link) {
         self.topology.pool().expire(u64::MAX).iter().for_each(|link| link.close());
         link.renew();
-        if link.life() != Life::Shared
+        if link.purpose() != Purpose::Commands
             && let Ok(shared) = self.link(link.database())
         {
             shared.renew();
@@ -141,11 +143,10 @@ impl<D: Destination> Core<D> {
 
     /// Tells those who listen.
     pub(super) fn tell(state: &mut State<D>, link: &Arc<Link>, news: &News) {
-        for ticket in state.listeners.clone() {
-            if let Some(pending) = state.requests.get(ticket)
-                && let Ok(reply) = event::describe(link, news)
-            {
-                pending.responder.more(reply, 0);
+        for (_, outlet) in &mut state.listeners {
+            if let Ok(event) = event::describe(link, news) {
+                outlet.put(event, 0);
+                outlet.announce();
             }
         }
     }
@@ -178,12 +179,12 @@ impl<D: Destination> Recipient for Core<D> {
         self.settle(answers.drain(..), |answer| answer.to.ticket, |state, answer| self.judge(state, link, answer));
     }
 
-    fn pushed(&self, _link: &Arc<Link>, _message: Reply) {
-        // Nobody can have asked for one: what causes pushes is refused on a shared client.
+    fn heard(&self, _link: &Arc<Link>, _messages: &mut Vec<Reply>) {
+        // None come on a link for commands.
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
-        if let Life::Dedicated(number) = link.life() {
+        if let Purpose::Dedicated(number) = link.purpose() {
             return self.dedicated_lost(number, link, lost, why);
         }
         let judge = |state: &mut State<D>, unit: Lost| {

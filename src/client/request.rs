@@ -13,9 +13,11 @@ use super::completion::{Destination, Responder, Verdict};
 use super::core::{Core, State};
 use super::gather::{Gather, Shape};
 use super::intake::Intake;
+use super::mailbox::{Limits, Outlet};
 use super::pending::{Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::script::Script;
+use crate::config::Overflow;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{LARGE, Pipeline, Ticket};
 use crate::connection::submission::Next;
@@ -52,6 +54,8 @@ pub struct Request<'a, A> {
     pub timeout: Timeout,
     /// Where it goes.
     pub route: Route<'a>,
+    /// The subscription that it changes, by the id of the request that made it; 0: none.
+    pub subscription: u64,
 }
 
 /// Where a request is submitted: to the connection that all share, or to a lease.
@@ -78,7 +82,7 @@ pub(super) fn small<'a, A: AsRef<[u8]>>(
     most: usize,
 ) -> Option<(&'a [A], usize)> {
     let [words] = request.commands else { return None };
-    if place.lease.is_some() || request.dedicated || request.atomic {
+    if place.lease.is_some() || request.dedicated || request.atomic || request.subscription != 0 {
         return None;
     }
     if request.route != Route::ByKey || catalog::handling(words) != Handling::Ordinary {
@@ -91,7 +95,7 @@ pub(super) fn small<'a, A: AsRef<[u8]>>(
 impl<D: Destination> Core<D> {
     /// Accepts a request or says why not; gives its id and what is to be done now: see [`Link::submit`].
     pub(super) fn submit<A: AsRef<[u8]>>(
-        &self,
+        self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
@@ -103,7 +107,7 @@ impl<D: Destination> Core<D> {
     /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
     /// and its answer read here, until `is_done` or for a while.
     pub(super) fn execute<A: AsRef<[u8]>>(
-        &self,
+        self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
@@ -119,7 +123,7 @@ impl<D: Destination> Core<D> {
     }
 
     fn accept<A: AsRef<[u8]>>(
-        &self,
+        self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
@@ -132,6 +136,9 @@ impl<D: Destination> Core<D> {
             return Ok((id, intake.close()));
         }
         let admission = Admission::of(request, place.lease.is_some())?;
+        if admission.multishot {
+            return self.accept_multishot(link, request, destination);
+        }
         if admission.dedicated {
             return self.accept_dedicated(place, request, &admission, destination, by);
         }
@@ -238,9 +245,11 @@ impl<D: Destination> Core<D> {
 
     fn add_listener(&self, state: &mut State<D>, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
         let ticket = self.reserve(state)?;
+        // Whoever does not read them shall not lose the stream of events over it.
+        let limits = Limits { overflow: Overflow::DropOldest, ..Limits::of(&self.config) };
+        state.listeners.push((ticket, Outlet::new(ticket.0, destination.clone(), limits)));
         let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Events);
         state.requests.fill(ticket, pending);
-        state.listeners.push(ticket);
         Ok(ticket.0)
     }
 }

@@ -5,18 +5,22 @@ use std::sync::atomic::Ordering;
 
 use super::completion::Destination;
 use super::core::Core;
+use super::hub::Report;
+use super::pending::{Pending, Work};
 use crate::connection::link::Link;
+use crate::connection::pipeline::Ticket;
 use crate::error::Error;
 use crate::protocol::reply::Reply;
 
 impl<D: Destination> Core<D> {
-    /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each shared link,
-    /// "dedicated": a map.
+    /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each link;
+    /// "dedicated": a map; "subscriptions": an array of maps, one for each request that gets messages.
     pub(super) fn stats(&self) -> Result<Reply, Error> {
-        let state = self.state.lock();
-        let requests = state.requests.len() - state.listeners.len() - state.tenants.unblocking();
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let own = state.listeners.len() + state.subscriptions.len() + state.tenants.unblocking();
+        let requests = state.requests.len() - own;
         let held = state.held.load();
-        drop(state);
         let count = self.topology.pool().count();
         let dedicated = Reply::map(vec![
             number("in_use", count.in_use as u64),
@@ -26,14 +30,34 @@ impl<D: Destination> Core<D> {
             number("waiting_bytes", held.bytes as u64),
             number("connections", count.opened),
         ])?;
+        let mut subscriptions = Vec::new();
+        for ticket in &state.subscriptions {
+            let Some(Pending { work: Work::Subscription(hub), .. }) = state.requests.get(*ticket) else { continue };
+            if let Some(report) = hub.report(*ticket) {
+                subscriptions.push(describe_subscription(*ticket, &report)?);
+            }
+        }
         let links = self.topology.links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
         Reply::map(vec![
             text("version", env!("CARGO_PKG_VERSION")),
             number("requests", requests as u64),
             (Reply::string(b"links"), Reply::array(links)?),
             (Reply::string(b"dedicated"), dedicated),
+            (Reply::string(b"subscriptions"), Reply::array(subscriptions)?),
         ])
     }
+}
+
+fn describe_subscription(ticket: Ticket, report: &Report) -> Result<Reply, Error> {
+    Reply::map(vec![
+        number("request", ticket.0),
+        number("channels", report.topics as u64),
+        number("unread", report.counts.unread as u64),
+        number("unread_bytes", report.counts.unread_bytes as u64),
+        number("taken", report.counts.taken),
+        number("dropped", report.counts.dropped),
+        number("gaps", report.gaps),
+    ])
 }
 
 fn describe(link: &Arc<Link>) -> Result<Reply, Error> {
@@ -45,6 +69,7 @@ fn describe(link: &Arc<Link>) -> Result<Reply, Error> {
     Reply::map(vec![
         text("address", &standing.address),
         number("database", link.database().into()),
+        text("purpose", link.purpose().name()),
         number("connected", standing.connected.into()),
         number("protocol", standing.greeting.protocol.into()),
         text("server", &standing.greeting.server),

@@ -2,7 +2,7 @@
 //! it, so that they cannot disagree; a test holds the default texts against what `Config::default` really gives.
 
 use super::value::{self, LONGEST, Range};
-use super::{Config, ConnectRetries, Protocol, Secret, quote};
+use super::{Config, ConnectRetries, Overflow, Protocol, Secret, quote};
 use crate::address::Address;
 use crate::error::{Error, Status};
 use crate::url;
@@ -285,9 +285,35 @@ pub static OPTIONS: &[Opt] = &[
         "max_unread",
         "number",
         "1000000",
-        "Completions that one queue may owe or hold; beyond, submitting to it fails.",
+        "Completions that one queue may owe or hold (beyond, submitting to it fails), and messages that one \
+            subscription may hold unread.",
         |config, text| {
             config.max_unread = count(text, 1, u64::from(u32::MAX))?;
+            Ok(())
+        },
+    ),
+    option(
+        "max_unread_bytes",
+        "bytes",
+        "64MiB",
+        "Bytes in memory of the messages that one subscription may hold unread.",
+        |config, text| {
+            config.max_unread_bytes = value::size(text, Range { least: 1 << 10, most: TIB })?;
+            Ok(())
+        },
+    ),
+    option(
+        "subscription_overflow",
+        "`drop_oldest`, `drop_newest`, `close`",
+        "drop_oldest",
+        "What is done when a subscription holds that much and another message comes; what is dropped is counted.",
+        |config, text| {
+            config.subscription_overflow = match text {
+                "drop_oldest" => Overflow::DropOldest,
+                "drop_newest" => Overflow::DropNewest,
+                "close" => Overflow::Close,
+                _ => return Err("drop_oldest, drop_newest or close".to_owned()),
+            };
             Ok(())
         },
     ),

@@ -29,6 +29,8 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("max_reply_bytes", "1MiB", "1"),
     ("max_reply_depth", "8", "7"),
     ("max_unread", "1", "0"),
+    ("max_unread_bytes", "1MiB", "1"),
+    ("subscription_overflow", "close", "drop"),
 ];
 
 #[test]

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::handshake::{Greeting, has_data, shake_hands};
-use super::link::{Life, Link};
+use super::link::Link;
+use super::purpose::Purpose;
 use super::recipient::{News, Recipient};
 use super::reconnect::Schedule;
 use super::silence::Verdict;
@@ -46,23 +47,32 @@ pub struct Opening {
 }
 
 /// Opens a link to the configured endpoints: it starts dialling, and ends when closed, when its recipient is gone, or
-/// with its first connection if it is dedicated. What `before`, another link to this server, has learnt of it holds for
-/// this one as well.
-pub fn open(opening: Opening, database: u32, life: Life, before: Option<&Link>, runtime: &Runtime) -> Arc<Link> {
-    let Opening { config, dialer, recipient, alive } = opening;
-    let link = Arc::new(Link::new(config, database, life, recipient.clone()));
+/// with its first connection if that is what it is for. See [`start`].
+pub fn open(opening: &Opening, database: u32, purpose: Purpose, before: Option<&Link>, runtime: &Runtime) -> Arc<Link> {
+    let link = prepare(opening, database, purpose);
+    start(&link, opening, before, runtime);
+    link
+}
+
+/// A link that does not dial yet, for a recipient that is still being made; to be started.
+pub fn prepare(opening: &Opening, database: u32, purpose: Purpose) -> Arc<Link> {
+    Arc::new(Link::new(Arc::clone(&opening.config), database, purpose, Weak::clone(&opening.recipient)))
+}
+
+/// Starts a link that was prepared for this opening, if need be with another recipient. What `before`, another link to this server, has learnt of it
+/// holds for this one as well.
+pub fn start(link: &Arc<Link>, opening: &Opening, before: Option<&Link>, runtime: &Runtime) {
     let driver = Driver {
         schedule: Schedule::new(link.config.reconnect_delay, link.config.reconnect_delay_max),
-        link: Arc::clone(&link),
-        dialer,
-        recipient,
+        link: Arc::clone(link),
+        dialer: opening.dialer.clone(),
+        recipient: Weak::clone(&link.recipient),
         failed_rounds: 0,
         succeeded: before.is_some_and(|before| before.counters.connections.load(Ordering::Relaxed) > 0),
         resp3_seen: before.is_some_and(|before| before.standing().greeting.protocol == 3),
-        _alive: alive,
+        _alive: opening.alive.clone(),
     };
     runtime.spawn(driver.run());
-    link
 }
 
 /// Why a connection ended.
@@ -96,18 +106,18 @@ impl Driver {
                 Some(Ok(connection)) => {
                     let (born, connection) = (Instant::now(), Arc::new(connection));
                     self.link.connect(&connection);
-                    match (self.serve(&connection).await, self.link.life()) {
+                    match (self.serve(&connection).await, self.link.purpose().is_dialled_again()) {
                         (Ending::Closed, _) => return,
-                        (Ending::Renewed, Life::Dedicated(_)) => {
+                        (Ending::Renewed, false) => {
                             let error = Error::new(Status::Lost, "given up, because the server is no primary");
                             return self.report_loss(error, &connection);
                         }
-                        (Ending::Broken(error), Life::Dedicated(_)) => return self.report_loss(error, &connection),
-                        (Ending::Renewed, Life::Shared) => {
+                        (Ending::Broken(error), false) => return self.report_loss(error, &connection),
+                        (Ending::Renewed, true) => {
                             self.link.change_standing(|standing| standing.connected = false);
                             RENEWAL_PAUSE.saturating_sub(born.elapsed())
                         }
-                        (Ending::Broken(error), Life::Shared) => {
+                        (Ending::Broken(error), true) => {
                             self.report_loss(error, &connection);
                             self.schedule.after_loss(born.elapsed())
                         }
@@ -147,7 +157,7 @@ impl Driver {
     }
 
     fn is_over(&self) -> bool {
-        self.link.closing.load(Ordering::SeqCst) || self.recipient.strong_count() == 0
+        self.link.is_closed() || self.recipient.strong_count() == 0
     }
 
     /// Waits until the link is closed.

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 use super::handshake::Greeting;
 use super::outgoing::Outgoing;
 use super::pipeline::{Addressee, Lost, Ticket, Unit};
+use super::purpose::Purpose;
 use super::quota::Limits;
 use super::recipient::Recipient;
 use super::submission::Submission;
@@ -25,15 +26,6 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::lock::Lock;
 use crate::protocol::command;
-
-/// How long a link lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
-    /// Through all its connections, until it is closed; for everybody.
-    Shared,
-    /// For one connection, which it dials as the others do; for one tenant at a time. It has this number in its pool.
-    Dedicated(u64),
-}
 
 /// What is counted of a link, since it was opened.
 #[derive(Debug, Default)]
@@ -74,7 +66,7 @@ pub struct Link {
     pub(super) config: Arc<Config>,
     pub(super) recipient: Weak<dyn Recipient>,
     database: u32,
-    life: Life,
+    purpose: Purpose,
     pub(super) outgoing: Lock<Outgoing>,
     standing: Lock<Standing>,
     pub(super) sample: Lock<Sample>,
@@ -97,14 +89,14 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(config: Arc<Config>, database: u32, life: Life, recipient: Weak<dyn Recipient>) -> Link {
+    pub(super) fn new(config: Arc<Config>, database: u32, purpose: Purpose, recipient: Weak<dyn Recipient>) -> Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         let address = config.endpoints.first().map(ToString::to_string).unwrap_or_default();
         Link {
             config,
             recipient,
             database,
-            life,
+            purpose,
             outgoing: Lock::new(Outgoing::new(limits)),
             standing: Lock::new(Standing { address, ..Standing::default() }),
             sample: Lock::default(),
@@ -122,9 +114,9 @@ impl Link {
         self.database
     }
 
-    /// How long it lives.
-    pub fn life(&self) -> Life {
-        self.life
+    /// What it is for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// What is known of the server just now.
@@ -160,8 +152,13 @@ impl Link {
         sequence
     }
 
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
     pub(super) fn is_ending(&self) -> bool {
-        self.closing.load(Ordering::SeqCst) || self.renewing.load(Ordering::SeqCst)
+        self.is_closed() || self.renewing.load(Ordering::SeqCst)
     }
 
     /// Takes a unit back; true if no byte of it was sent, and then none ever will be.
@@ -281,7 +278,8 @@ impl Link {
         lost
     }
 
-    pub(super) fn clear_unsent(&self) -> Vec<Addressee> {
+    /// Forgets everything that was not sent and tells who waited for it.
+    pub fn clear_unsent(&self) -> Vec<Addressee> {
         self.outgoing.lock().pipeline.clear_unsent()
     }
 

@@ -8,6 +8,7 @@
 //!   [`outgoing`]: all of it, under its lock.
 //! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself;
 //!   [`tenure`]: whoever takes from a queue does.
+//! * [`purpose`]: what a link is for; [`hearing`]: reads messages that answer no command.
 //! * [`stream`]: a socket; [`attention`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
 //! * [`handshake`], [`reconnect`], [`silence`], [`watch`]: the first words, when to dial again, when a server is dead.
 
@@ -15,11 +16,13 @@ pub mod attention;
 pub mod descriptors;
 pub mod driver;
 pub mod handshake;
+pub mod hearing;
 pub mod lead;
 pub mod link;
 pub mod outgoing;
 pub mod pipeline;
 pub mod pool;
+pub mod purpose;
 pub mod quota;
 pub mod recipient;
 pub mod reconnect;

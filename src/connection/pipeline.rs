@@ -26,7 +26,7 @@ pub const LARGE: usize = 16 * 1024;
 const WRITE_PARTS: usize = 64;
 
 /// The name under which the owner of a request knows it. [`Ticket::NOBODY`] marks what nobody waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
 impl Ticket {
@@ -317,9 +317,9 @@ impl Pipeline {
         Some(addressee)
     }
 
-    /// The bytes of the slot that the next reply belongs to.
+    /// The bytes of the slot that the next reply belongs to; none if no reply is owed.
     pub fn front_bytes(&self) -> Bytes {
-        match self.slots.front() {
+        match self.slots.front().filter(|slot| slot.end <= self.handed) {
             Some(slot) => self.bytes_between(self.start, slot.end),
             None => Bytes::new(),
         }

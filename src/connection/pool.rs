@@ -4,7 +4,6 @@
 //! Invariant: there are never more links than allowed; while somebody stands in line, each of them is taken.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::mem;
 
 #[cfg(test)]
 mod tests;
@@ -137,17 +136,22 @@ impl<L: Clone, T: Clone> Pool<L, T> {
         self.line.values().filter(move |(wanted, _)| *wanted == database).map(|(_, tenant)| tenant)
     }
 
+    /// All of them.
+    pub fn links(&self) -> impl Iterator<Item = &L> {
+        self.links.values().map(|entry| &entry.link)
+    }
+
     /// How many there are.
     pub fn count(&self) -> Count {
         let idle = self.idle.len();
         Count { in_use: self.links.len() - idle, idle, waiting: self.line.len(), opened: self.last_number }
     }
 
-    /// Forgets everything and gives the links, which are to be closed.
-    pub fn clear(&mut self) -> Vec<L> {
+    /// Forgets everything; the links are to be closed.
+    pub fn clear(&mut self) {
+        self.links.clear();
         self.idle.clear();
         self.line.clear();
-        mem::take(&mut self.links).into_values().map(|entry| entry.link).collect()
     }
 
     /// The link that was used last, so that those that are not needed grow old; or a new one.

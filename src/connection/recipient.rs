@@ -16,7 +16,7 @@ pub struct Answer {
     pub to: Addressee,
     /// The reply.
     pub reply: Reply,
-    /// If the reply is an error: the bytes that caused it, for sending them again.
+    /// If the reply is an error, or messages come on this link: the bytes of the command.
     pub request: Option<Bytes>,
 }
 
@@ -37,8 +37,8 @@ pub enum News {
 pub trait Recipient: Send + Sync {
     /// Replies, in order.
     fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>);
-    /// A message out of turn (RESP3 push).
-    fn pushed(&self, link: &Arc<Link>, message: Reply);
+    /// Messages that answer no command, in order.
+    fn heard(&self, link: &Arc<Link>, messages: &mut Vec<Reply>);
     /// The connection is gone; these went out whole and got no (or not every) reply.
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error);
     /// No connection could be made: these were not sent and shall not wait any longer.

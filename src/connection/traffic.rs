@@ -1,10 +1,10 @@
 //! Moves bytes between a link and its socket, on whatever thread: writes what waits, reads what comes, and gives each
 //! reply to the slot that waits for it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use std::{io, mem};
 
 use bytes::Bytes;
 
@@ -49,10 +49,23 @@ impl std::fmt::Debug for Connection {
 }
 
 pub(super) struct Incoming {
-    parser: Parser,
-    replies: Vec<Reply>,
-    answers: Vec<Answer>,
-    pushes: Vec<Reply>,
+    pub(super) parser: Parser,
+    pub(super) replies: Vec<Reply>,
+    pub(super) answers: Vec<Answer>,
+    pub(super) pushes: Vec<Reply>,
+}
+
+impl Incoming {
+    /// Takes every complete reply out of the parser. Pushes have nobody who could have asked for them: what causes them
+    /// is refused on such a link.
+    fn parse(&mut self) -> Result<(), Error> {
+        while let Some(frame) = self.parser.next()? {
+            if let Frame::Reply(reply) = frame {
+                self.replies.push(reply);
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Connection {
@@ -156,7 +169,21 @@ impl Link {
             Err(error) => return Err(Error::new(Status::Lost, reason(&error))),
         };
         self.counters.received.fetch_add(received as u64, Ordering::Relaxed);
-        let parsed = self.parse(incoming);
+        match self.purpose().hears() {
+            true => self.hear(connection, incoming, recipient)?,
+            false => self.match_replies(connection, incoming, recipient)?,
+        }
+        Ok(if received < room { Read::Rest } else { Read::Full })
+    }
+
+    /// Delivers every complete reply that the parser holds.
+    fn match_replies(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        incoming: &mut Incoming,
+        recipient: &dyn Recipient,
+    ) -> Result<(), Error> {
+        let parsed = incoming.parse();
         let assigned = self.assign(connection, incoming);
         if !incoming.answers.is_empty() {
             recipient.answered(self, &mut incoming.answers);
@@ -164,29 +191,14 @@ impl Link {
             spare::give_back(&mut incoming.answers);
             spare::give_back(&mut incoming.replies);
         }
-        for message in mem::take(&mut incoming.pushes) {
-            recipient.pushed(self, message);
-        }
         if assigned? {
             recipient.happened(self, News::Writable);
         }
-        parsed?;
-        Ok(if received < room { Read::Rest } else { Read::Full })
-    }
-
-    /// Takes every complete reply and message out of the parser.
-    fn parse(&self, incoming: &mut Incoming) -> Result<(), Error> {
-        while let Some(frame) = incoming.parser.next()? {
-            match frame {
-                Frame::Reply(reply) => incoming.replies.push(reply),
-                Frame::Push(message) => incoming.pushes.push(message),
-            }
-        }
-        Ok(())
+        parsed
     }
 
     /// Gives each reply to the slot that waits for it. True: there is room for requests again.
-    fn assign(&self, connection: &Arc<Connection>, incoming: &mut Incoming) -> Result<bool, Error> {
+    pub(super) fn assign(&self, connection: &Arc<Connection>, incoming: &mut Incoming) -> Result<bool, Error> {
         if incoming.replies.is_empty() {
             return Ok(false);
         }
@@ -198,7 +210,7 @@ impl Link {
         let outgoing = &mut outgoing.pipeline;
         for reply in incoming.replies.drain(..) {
             let is_error = reply.kind() == Kind::Error;
-            let request = is_error.then(|| outgoing.front_bytes());
+            let request = (is_error || self.purpose().hears()).then(|| outgoing.front_bytes());
             match outgoing.answer() {
                 Some(to) if to.ticket == Ticket::NOBODY => {}
                 Some(to) => incoming.answers.push(Answer { to, reply, request }),

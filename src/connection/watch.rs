@@ -31,14 +31,15 @@ impl Watch {
         Watch { silence: None, look_at: Instant::now(), heard: 0, ping: 0, by_kernel }
     }
 
-    /// A silence can only be one while replies are owed.
+    /// A silence can only be one while replies are owed or messages may come.
     pub(super) fn begin_or_end(&mut self, link: &Link) {
-        match (&self.silence, link.is_in_flight()) {
+        let is_pinged = link.purpose().is_pinged();
+        match (&self.silence, is_pinged || link.is_in_flight()) {
             (None, true) => {
-                let now = Instant::now();
-                self.look_at = now + link.config.dead_after / 4;
+                let silence = Silence::new(link.config.dead_after, !is_pinged, Instant::now());
+                self.look_at = silence.first_look();
                 self.heard = link.counters.received.load(Ordering::Relaxed);
-                self.silence = Some(Silence::new(link.config.dead_after, now));
+                self.silence = Some(silence);
             }
             (Some(_), false) => self.silence = None,
             _ => {}

@@ -9,18 +9,18 @@ use std::thread::JoinHandle;
 
 use super::completion::{Function, jr_completion};
 use super::config::{Logger, level_of};
-use crate::client::completion::Completion;
+use crate::client::mailbox::Mailbox;
 use crate::error::Error;
 use crate::lock::{self, Lock};
 use crate::protocol::reply::Reply;
 use crate::{runtime, spare};
 
-/// So many messages for the logger wait at most; more are dropped.
-const LOGS: usize = 1024;
-
 enum Call {
     Completion(Function, jr_completion),
-    Log(Reply),
+    /// The next message of a mailbox.
+    Message(Function, u64, Arc<Mailbox>),
+    /// The same for the logger.
+    Log(Arc<Mailbox>),
 }
 
 /// The right to have callbacks called. A request holds it until its completion, so that the thread, which ends when
@@ -39,7 +39,6 @@ struct Line {
 #[derive(Default)]
 struct Waiting {
     calls: VecDeque<Call>,
-    logs: usize,
     thread: Option<JoinHandle<()>>,
     running: bool,
     /// The thread waits for calls.
@@ -84,16 +83,20 @@ impl Callbacks {
         self.line.wake(waiting);
     }
 
-    /// Adds a message for the logger; false if too many wait.
-    pub(super) fn log(&self, completion: Completion) -> bool {
+    /// Adds a call for each of so many messages of a mailbox.
+    pub(super) fn call_for_messages(&self, function: Function, user_data: u64, mailbox: &Arc<Mailbox>, count: usize) {
+        self.add(count, || Call::Message(function, user_data, Arc::clone(mailbox)));
+    }
+
+    /// The same for the logger.
+    pub(super) fn log(&self, mailbox: &Arc<Mailbox>, count: usize) {
+        self.add(count, || Call::Log(Arc::clone(mailbox)));
+    }
+
+    fn add(&self, count: usize, call: impl FnMut() -> Call) {
         let mut waiting = self.line.waiting.lock();
-        if waiting.logs >= LOGS {
-            return false;
-        }
-        waiting.logs += 1;
-        waiting.calls.push_back(Call::Log(completion.reply));
+        waiting.calls.extend(std::iter::repeat_with(call).take(count));
         self.line.wake(waiting);
-        true
     }
 
     /// Says that no call will be added any more. Calls that wait still run.
@@ -140,13 +143,22 @@ impl Line {
             }
             waiting.sleeping = false;
             mem::swap(&mut batch, &mut waiting.calls);
-            waiting.logs = 0;
             drop(waiting);
             for call in batch.drain(..) {
                 match call {
                     // SAFETY: the user gave this function for completions; the struct lives during the call.
                     Call::Completion(function, completion) => unsafe { function(&completion) },
-                    Call::Log(event) => self.write_log(&event),
+                    Call::Message(function, user_data, mailbox) => {
+                        if let Some(message) = mailbox.take() {
+                            // SAFETY: as above.
+                            unsafe { function(&jr_completion::new(user_data, message)) }
+                        }
+                    }
+                    Call::Log(mailbox) => {
+                        if let Some(message) = mailbox.take() {
+                            self.write_log(&message.reply);
+                        }
+                    }
                 }
             }
             spare::give_back(&mut batch);

@@ -175,8 +175,9 @@ pub extern "C" fn jr_cancel(client: Option<&jr_client>, id: u64) -> jr_status {
 
 /// Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
 /// each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
-/// "database", "dedicated" (1: of a connection that one request or lease has alone), and "reason" where there is one. It ends with jr_cancel or with the client. `target` has no commands. What
-/// happened before is not told: see jr_client_stats.
+/// "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or with the client.
+/// `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not taken in time
+/// the oldest are dropped.
 ///
 /// # Safety
 /// As jr_submit.
@@ -193,8 +194,8 @@ pub unsafe extern "C" fn jr_client_events(
         if request.count != 0 {
             return Err(Error::new(Status::Argument, "a request for events has no commands"));
         }
-        if request.flags != 0 {
-            return Err(Error::new(Status::Argument, "a request for events has no flags"));
+        if request.flags != 0 || request.subscription != 0 {
+            return Err(Error::new(Status::Argument, "a request for events has no flags and no subscription"));
         }
         if request.queue.is_null() && request.callback.is_none() {
             return Err(Error::new(Status::Argument, "a request for events names a queue or a callback"));
@@ -209,14 +210,18 @@ pub unsafe extern "C" fn jr_client_events(
     })
 }
 
-/// The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "dedicated" and
-/// "links". "dedicated" is a map about connections that one request or lease has alone: "in_use", "idle", "waiting" (who
-/// waits in line for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far).
-/// "links" are the shared connections: an array of maps with "address", "database", "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role",
-/// "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects",
-/// "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes from a queue began
-/// to write and read), "round_trip_us" (of the last sample) and "error". Keys are added, never changed. The map is yours
-/// to free.
+/// The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links", "dedicated"
+/// and "subscriptions". Keys are added, never changed. The map is yours to free.
+///
+/// "links" are the connections: an array of maps with "address", "database", "purpose" ("commands": shared by all;
+/// "dedicated": of one request or lease alone; "subscriptions", "invalidations", "monitor"), "connected" (0 or 1),
+/// "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests", "waiting_bytes",
+/// "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the caller's own thread),
+/// "queue_turns" (how often whoever takes from a queue began to write and read), "round_trip_us" (of the last sample) and
+/// "error". "dedicated" is a map about dedicated connections together: "in_use", "idle", "waiting" (who waits in line for
+/// one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far). "subscriptions" is an
+/// array of maps, one for each request that gets messages: "request" (its id), "channels", "unread", "unread_bytes" (in
+/// memory), "taken", "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP).
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *mut Node>) -> jr_status {
     call(|| {
@@ -227,11 +232,11 @@ pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *
     })
 }
 
-/// The barrier at the end: accepts nothing more, ends blocking commands and those who hear of events, lets the rest end
-/// for up to `timeout_ms` (JR_TIMEOUT_NONE: as long as it takes), ends what is then left with JR_ERR_CLOSED, and waits for
-/// a callback that runs. When it returns, no callback
-/// of this client runs or will run and its threads are gone. JR_OK, or JR_ERR_TIMEOUT if something had to be ended. The
-/// handle must still be freed. On a view or a lease it closes that handle only. Not from a callback.
+/// The barrier at the end: accepts nothing more, ends subscriptions, blocking commands and those who hear of events, lets
+/// the rest end for up to `timeout_ms` (JR_TIMEOUT_NONE: as long as it takes), ends what is then left with JR_ERR_CLOSED,
+/// and waits for a callback that runs. When it returns, no callback of this client runs or will run and its threads are
+/// gone. JR_OK, or JR_ERR_TIMEOUT if something had to be ended. The handle must still be freed. On a view or a lease it
+/// closes that handle only. Not from a callback.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_close(client: Option<&jr_client>, timeout_ms: u32) -> jr_status {
     call(|| {

@@ -8,13 +8,16 @@ use super::queue::Queue;
 use super::status::jr_status;
 use super::waiter::Waiter;
 use crate::client::completion::{self, Completion, Deliveries, Delivery, Destination};
+use crate::client::mailbox::Mailbox;
 use crate::protocol::reply::Node;
 
-/// More completions of this request follow.
+/// More completions of this request follow: it has a completion for each of its messages, and at last one without this.
 pub const JR_COMPLETION_MORE: u32 = 8;
-/// Messages may be missing before this one: the connection was lost and made again.
+/// Messages may be missing before this one: the connection was lost and made again. After that each channel is confirmed
+/// once more, with this flag; from there on nothing of that channel is missing.
 pub const JR_COMPLETION_GAP: u32 = 16;
-/// Messages were dropped before this one: they were not taken fast enough.
+/// Messages were dropped before this one: they were not taken fast enough. How many, its attributes say (see
+/// jr_reply_attributes): a map with "dropped". On a final completion the flag stands without them.
 pub const JR_COMPLETION_DROPPED: u32 = 32;
 
 const _: () = {
@@ -57,10 +60,10 @@ impl jr_completion {
 }
 
 /// Where the completions of a request go.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Target {
     Nowhere,
-    Queue { queue: Arc<Queue>, user_data: u64, most: usize },
+    Queue { queue: Arc<Queue>, user_data: u64 },
     Callback { callbacks: Arc<Callbacks>, function: Function, user_data: u64 },
     Waiter(Arc<Waiter>),
     Log(Arc<Callbacks>),
@@ -87,7 +90,7 @@ impl Destination for Target {
             match destination {
                 Target::Nowhere | Target::Log(_) => {}
                 Target::Waiter(waiter) => waiter.wake(completion),
-                Target::Queue { queue, user_data, .. } => {
+                Target::Queue { queue, user_data } => {
                     let first = jr_completion::new(user_data, completion);
                     let others = rest.by_ref().take(beside).filter_map(Delivery::for_queue);
                     queue.put(iter::once(first).chain(others));
@@ -101,18 +104,23 @@ impl Destination for Target {
         }
     }
 
-    fn deliver_more(&self, completion: Completion) -> bool {
+    fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
         match self {
-            Target::Nowhere | Target::Waiter(_) => true,
-            Target::Queue { queue, user_data, most } => {
-                queue.put_message(jr_completion::new(*user_data, completion), *most)
-            }
+            Target::Nowhere | Target::Waiter(_) => false,
+            Target::Queue { queue, user_data } => queue.put_messages(*user_data, mailbox, count),
             Target::Callback { callbacks, function, user_data } => {
-                callbacks.call(iter::once((*function, jr_completion::new(*user_data, completion))));
+                callbacks.call_for_messages(*function, *user_data, mailbox, count);
                 true
             }
-            Target::Log(callbacks) => callbacks.log(completion),
+            Target::Log(callbacks) => {
+                callbacks.log(mailbox, count);
+                true
+            }
         }
+    }
+
+    fn takes_many(&self) -> bool {
+        matches!(self, Target::Queue { .. } | Target::Callback { .. } | Target::Log(_))
     }
 }
 

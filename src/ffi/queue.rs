@@ -8,19 +8,21 @@ mod signal;
 pub mod takers;
 
 use std::collections::VecDeque;
-use std::io;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, MutexGuard};
 use std::time::{Duration, Instant};
+use std::{io, iter, ptr};
 
 use signal::Signal;
 use takers::{Alarm, Step, Takers};
 
 use super::boundary::{call, check_generation, check_may_wait, guard, null};
 use super::completion::{JR_COMPLETION_MORE, Target, jr_completion};
+use super::status::JR_OK;
 use super::{fork, reply};
+use crate::client::mailbox::Mailbox;
 use crate::connection::submission::Next;
 use crate::connection::tenure::Tenure;
 use crate::connection::turn::{QueueId, Submitter};
@@ -50,15 +52,20 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Held {
+    /// Final completions, and in its place in the line each message as [`MESSAGE`].
     completions: VecDeque<jr_completion>,
-    /// Completions in here that are not final.
-    messages: usize,
+    /// Where the messages are, and whose: as many as the line has places for, in the same order.
+    mailboxes: VecDeque<(u64, Arc<Mailbox>)>,
     /// The connections to drive; those of a taker who drives are with him.
     tenures: Vec<Tenure>,
     takers: Takers,
     freed: bool,
     signal: Option<Arc<Signal>>,
 }
+
+/// The place of a message, which is taken out of its mailbox when its turn has come.
+const MESSAGE: jr_completion =
+    jr_completion { user_data: 0, request: 0, reply: ptr::null_mut(), status: JR_OK, flags: JR_COMPLETION_MORE };
 
 impl Queue {
     fn new() -> Queue {
@@ -78,7 +85,7 @@ impl Queue {
     pub(super) fn reserve(self: &Arc<Self>, user_data: u64, most: usize) -> Result<Target, Error> {
         let owed = self.owed.fetch_add(1, Ordering::Relaxed);
         if owed < most {
-            return Ok(Target::Queue { queue: Arc::clone(self), user_data, most });
+            return Ok(Target::Queue { queue: Arc::clone(self), user_data });
         }
         self.give_back();
         let sentence = format!("{owed} completions of this queue are owed or not taken (limit: max_unread)");
@@ -132,16 +139,14 @@ impl Queue {
         self.sound(held, alarm);
     }
 
-    /// Adds a completion that is not final, unless `most` of them wait; false if it did not.
-    pub(super) fn put_message(&self, completion: jr_completion, most: usize) -> bool {
+    /// Adds places for so many messages of a mailbox; false if nobody will ever take them.
+    pub(super) fn put_messages(&self, user_data: u64, mailbox: &Arc<Mailbox>, count: usize) -> bool {
         let mut held = self.held.lock();
-        if held.freed || held.messages >= most {
-            drop(held);
-            reply::discard(completion.reply);
+        if held.freed {
             return false;
         }
-        held.messages += 1;
-        held.completions.push_back(completion);
+        held.completions.extend(iter::repeat_n(MESSAGE, count));
+        held.mailboxes.extend(iter::repeat_with(|| (user_data, Arc::clone(mailbox))).take(count));
         let alarm = held.takers.arrived();
         self.sound(held, alarm);
         true
@@ -192,7 +197,11 @@ impl Queue {
         let mut until = None;
         let mut held = self.held.lock();
         let mut tried = false;
-        while held.completions.is_empty() && !held.takers.is_woken() {
+        let (taken, finals) = loop {
+            let (taken, finals) = held.take(out);
+            if taken > 0 || held.takers.is_woken() {
+                break (taken, finals);
+            }
             let left = match timeout {
                 Some(timeout) if !timeout.is_zero() => {
                     let now = Instant::now();
@@ -202,7 +211,7 @@ impl Queue {
             };
             let may_wait = left.is_none_or(|left| !left.is_zero());
             if tried && !may_wait {
-                break;
+                break (0, 0);
             }
             tried = true;
             let may_drive = !held.tenures.is_empty();
@@ -215,20 +224,12 @@ impl Queue {
                 }
                 _ => {}
             }
-        }
-        let count = out.len().min(held.completions.len());
-        let mut finals = 0;
-        for (place, completion) in out.iter_mut().zip(held.completions.drain(..count)) {
-            finals += usize::from(completion.flags & JR_COMPLETION_MORE == 0);
-            place.write(completion);
-        }
-        spare::give_back(&mut held.completions);
-        held.messages -= count - finals;
+        };
         self.owed.fetch_sub(finals, Ordering::Relaxed);
         let (full, tenures) = (!held.completions.is_empty(), !held.tenures.is_empty());
         let alarm = held.takers.leave(full, tenures);
         self.sound(held, alarm);
-        count
+        taken
     }
 
     /// Writes what waits on every connection of which this thread has the turn now, waits for bytes if it may, and reads
@@ -280,9 +281,37 @@ impl Queue {
         held.freed = true;
         held.signal = None;
         let (completions, tenures) = (mem::take(&mut held.completions), mem::take(&mut held.tenures));
+        let mailboxes = mem::take(&mut held.mailboxes);
         drop(held);
         drop(tenures);
+        mailboxes.iter().for_each(|(_, mailbox)| mailbox.abandon());
         completions.into_iter().for_each(|completion| reply::discard(completion.reply));
+    }
+}
+
+impl Held {
+    /// Takes what is there, in order; gives how many, and how many of them are final.
+    fn take(&mut self, out: &mut [MaybeUninit<jr_completion>]) -> (usize, usize) {
+        let (mut taken, mut finals) = (0, 0);
+        while let Some(place) = out.get_mut(taken)
+            && let Some(next) = self.completions.pop_front()
+        {
+            if next.flags & JR_COMPLETION_MORE == 0 {
+                place.write(next);
+                finals += 1;
+            } else if let Some((user_data, mailbox)) = self.mailboxes.pop_front()
+                && let Some(message) = mailbox.take()
+            {
+                place.write(jr_completion::new(user_data, message));
+            } else {
+                // It was dropped since.
+                continue;
+            }
+            taken += 1;
+        }
+        spare::give_back(&mut self.completions);
+        spare::give_back(&mut self.mailboxes);
+        (taken, finals)
     }
 }
 

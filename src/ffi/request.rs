@@ -72,7 +72,7 @@ pub struct jr_request {
     pub timeout_ms: u32,
     /// NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port".
     pub route: *const c_char,
-    /// The id of a multishot request that this one changes; 0: none. This version has no subscriptions: always 0.
+    /// The id of the subscription that this request changes (SUBSCRIBE, UNSUBSCRIBE and their kin) or pings; 0: none.
     pub subscription: u64,
     /// Where the completion goes: a queue, or
     pub queue: *mut jr_queue,
@@ -171,9 +171,6 @@ fn check_request(request: &jr_request) -> Result<(), Error> {
         let unknown = request.flags & !KNOWN_FLAGS;
         return Err(Error::new(Status::Argument, format!("the request has unknown flags (0x{unknown:x})")));
     }
-    if request.subscription != 0 {
-        return Err(Error::new(Status::Argument, "request.subscription must be 0: this version has no subscriptions"));
-    }
     Ok(())
 }
 
@@ -204,7 +201,8 @@ unsafe fn with_request<T>(
         let atomic = request.flags & JR_REQUEST_ATOMIC != 0;
         let idempotent = request.flags & JR_REQUEST_IDEMPOTENT != 0;
         let dedicated = request.flags & JR_REQUEST_DEDICATED != 0;
-        then(&Request { commands, atomic, idempotent, dedicated, timeout, route })
+        let subscription = request.subscription;
+        then(&Request { commands, atomic, idempotent, dedicated, timeout, route, subscription })
     };
     match commands {
         // SAFETY: the caller promises the pointers of each command.
@@ -271,6 +269,22 @@ unsafe fn submit(client: &jr_client, request: &jr_request) -> Result<u64, Error>
 /// that it still brings is delivered with JR_OK, otherwise it certainly did nothing (JR_OUTCOME_NOT_RUN); only if the
 /// server does not stop waiting within unblock_grace is its connection closed (JR_OUTCOME_UNKNOWN). WAIT and WAITAOF
 /// stand at the end of a pipeline, which then goes on one connection of its own, or on a lease.
+///
+/// Requests with many answers: SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE make a subscription, whose id is that of the request.
+/// It gets a completion with JR_COMPLETION_MORE for each confirmation and each message, in order, until jr_cancel or the
+/// end of the client; its deadline is for the first confirmation only. A message is what the server sends
+/// (["message", channel, text], ["pmessage", pattern, channel, text], ["smessage", channel, text]), a JR_PUSH in both
+/// versions of the protocol; a confirmation is [kind, channel, channels of this subscription], in the order in which
+/// channels become its own. Another request with its id in request.subscription changes it: SUBSCRIBE, UNSUBSCRIBE and
+/// their kin have one completion of their own when all of it is done, a JR_INTEGER of how many channels and patterns it
+/// has now; PING is answered there, among the messages, and in its own completion. A change that ends otherwise takes
+/// back what was not confirmed. A subscription without channels lives on. All subscriptions of a client share one
+/// connection, which is there while there are any; when it is lost they are made again, see JR_COMPLETION_GAP. What the
+/// server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it. MONITOR, and with RESP3 CLIENT
+/// TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
+/// own; there "OK" is the confirmation. What is not taken in time is dropped, or ends the request (JR_ERR_FULL): see the
+/// options max_unread, max_unread_bytes and subscription_overflow. Such a request names a queue or a callback, and
+/// stands alone: not in a pipeline, a transaction or jr_execute.
 ///
 /// # Safety
 /// The request and what it points to are as described, and unchanged during the call.

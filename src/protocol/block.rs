@@ -177,6 +177,23 @@ unsafe fn header_of(root: NonNull<Node>) -> NonNull<Header> {
     unsafe { root.byte_sub(HEADER).cast() }
 }
 
+/// The bytes of all blocks of a root's chain; 0 for a static one.
+///
+/// # Safety
+/// `root` is the root of a reply that is in use.
+pub(super) unsafe fn memory(root: NonNull<Node>) -> usize {
+    // SAFETY: as the caller says.
+    let mut header = unsafe { header_of(root) }.as_ptr();
+    let mut bytes = 0usize;
+    while !header.is_null() {
+        // SAFETY: the headers of a chain are valid, and constant while its reply is in use.
+        let (next, size) = unsafe { ((*header).next, (*header).size) };
+        bytes = bytes.saturating_add(size);
+        header = next;
+    }
+    bytes
+}
+
 /// Frees the tree of a root, block by block. Does nothing for a static one.
 ///
 /// # Safety

@@ -70,13 +70,23 @@ impl Reply {
         join(Kind::Map, count, pairs.into_iter().flat_map(|(key, value)| [key, value]))
     }
 
+    /// A deep copy of a node with these attributes beside it, in the place of those that it may have.
+    pub fn copy_with(node: &Node, attributes: &[(&[u8], i64)]) -> Result<Reply, Error> {
+        let mut memory = Memory(0);
+        tell_with(node, attributes, &mut memory)?;
+        let mut builder = Builder::new();
+        builder.start(memory.0)?;
+        tell_with(node, attributes, &mut builder)?;
+        builder.finish()
+    }
+
     /// A deep copy of a node, its attributes included, in one block. A copy of attributes is a map.
     pub fn copy(node: &Node) -> Result<Reply, Error> {
         let mut memory = Memory(0);
-        walk(node, &mut memory)?;
+        walk(Step::Value(node), &mut memory)?;
         let mut builder = Builder::new();
         builder.start(memory.0)?;
-        walk(node, &mut builder)?;
+        walk(Step::Value(node), &mut builder)?;
         builder.finish()
     }
 }
@@ -117,6 +127,16 @@ impl Sink for Memory {
     }
 }
 
+fn tell_with<S: Sink>(node: &Node, attributes: &[(&[u8], i64)], sink: &mut S) -> Result<(), Error> {
+    sink.open(Kind::Attr, Some(attributes.len().saturating_mul(2)))?;
+    for (name, number) in attributes {
+        sink.leaf(&Leaf::text(Kind::String, name))?;
+        sink.leaf(&Leaf::integer(Kind::Integer, *number))?;
+    }
+    sink.close()?;
+    walk(Step::Bare(node), sink)
+}
+
 /// What is still to be told of a tree.
 enum Step<'a> {
     /// A value with its attributes.
@@ -127,9 +147,10 @@ enum Step<'a> {
     Items(slice::Iter<'a, Node>),
 }
 
-/// Tells a sink the tree of a node, attributes before their value, without recursion.
-fn walk<S: Sink>(root: &Node, sink: &mut S) -> Result<(), Error> {
-    let mut steps = vec![Step::Value(root)];
+/// Tells a sink the tree of a node, with its attributes or without: attributes before their value, without recursion.
+fn walk<S: Sink>(first: Step<'_>, sink: &mut S) -> Result<(), Error> {
+    let (Step::Value(root) | Step::Bare(root)) = first else { return Ok(()) };
+    let mut steps = vec![first];
     while let Some(step) = steps.pop() {
         // Each step leaves at most two others.
         steps.try_reserve(2).map_err(|_| Error::memory(size_of::<Step<'_>>()))?;

@@ -2,6 +2,7 @@
 //!
 //! * [`catalog`]: what must be known of commands.
 //! * [`command`]: argv to RESP and back. [`slot`]: which of the 16384 cluster slots a key belongs to.
+//! * [`message`]: what servers say of publish and subscribe.
 //! * [`reply`]: the immutable tree that a program gets.
 //! * [`parser`]: bytes to replies, fed as they come. Inside, a tokenizer cuts the bytes, one structural machine
 //!   gives the tokens their place, and a builder writes nodes into raw blocks.
@@ -16,6 +17,7 @@ mod token;
 
 pub mod catalog;
 pub mod command;
+pub mod message;
 pub mod parser;
 pub mod reply;
 pub mod slot;

@@ -1,6 +1,6 @@
 //! The reply: an immutable tree of [`Node`]s in a chain of raw blocks, owned by one [`Reply`].
 //! Invariant: every pointer of a node leads into the chain of the same reply or to static memory, a NUL follows
-//! every `bytes`, and nothing is written once a `Reply` exists. Nodes are made by `block` alone and never copied out.
+//! every `bytes`, and nothing is written once a `Reply` exists, but for the kind of an owned root. Nodes are made by `block` alone and never copied out.
 use std::ffi::c_char;
 use std::fmt;
 use std::ops::Deref;
@@ -201,6 +201,22 @@ impl Reply {
         let root = self.root.as_ptr();
         std::mem::forget(self);
         root
+    }
+
+    /// How much memory it takes, in bytes.
+    pub fn memory(&self) -> usize {
+        // SAFETY: the root is that of this reply.
+        unsafe { block::memory(self.root) }
+    }
+
+    /// The same as a message: under RESP2 messages come as lists. Only a list with items can be one.
+    pub fn into_push(self) -> Reply {
+        if self.kind() == Kind::Array && !self.items().is_empty() {
+            // SAFETY: the reply is owned, so that nothing refers to its root. A list with items is no static constant,
+            // and a push keeps its items, and its attributes, in the same fields.
+            unsafe { (*self.root.as_ptr()).kind = Kind::Push.number() };
+        }
+        self
     }
 
     /// Takes a tree back.

@@ -1,5 +1,5 @@
-//! One server, or several endpoints of which the first that answers is used: one shared link for each database, and a
-//! pool of dedicated ones.
+//! One server, or several endpoints of which the first that answers is used: one shared link for each database, links on
+//! which messages come, and a pool of dedicated ones.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
@@ -7,8 +7,9 @@ use std::sync::{Arc, MutexGuard};
 use super::Route;
 use crate::address::Address;
 use crate::connection::driver::{self, Opening};
-use crate::connection::link::{Life, Link};
+use crate::connection::link::Link;
 use crate::connection::pool::{Pool, Seat};
+use crate::connection::purpose::Purpose;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::runtime::Runtime;
@@ -19,7 +20,10 @@ pub type TenantId = u64;
 /// The links of a client of one server.
 pub struct Standalone {
     opening: Lock<Option<Opening>>,
-    links: Lock<BTreeMap<u32, Arc<Link>>>,
+    /// By database.
+    shared: Lock<BTreeMap<u32, Arc<Link>>>,
+    /// Some may be closed.
+    hearing: Lock<Vec<Arc<Link>>>,
     pool: Lock<Pool<Arc<Link>, TenantId>>,
 }
 
@@ -27,16 +31,16 @@ impl Standalone {
     /// No link is opened yet.
     pub fn new(opening: Opening) -> Standalone {
         let pool = Lock::new(Pool::new(opening.config.max_connections));
-        Standalone { opening: Lock::new(Some(opening)), links: Lock::default(), pool }
+        Standalone { opening: Lock::new(Some(opening)), shared: Lock::default(), hearing: Lock::default(), pool }
     }
 
     /// The shared link of a database, opened if need be; it stays open until [`Standalone::close`].
     pub fn link(&self, database: u32, runtime: &Runtime) -> Result<Arc<Link>, Error> {
         let opening = self.opening.lock();
         let opening = opening.as_ref().ok_or_else(closed)?;
-        let mut links = self.links.lock();
-        let open = || driver::open(opening.clone(), database, Life::Shared, None, runtime);
-        Ok(Arc::clone(links.entry(database).or_insert_with(open)))
+        let mut shared = self.shared.lock();
+        let open = || driver::open(opening, database, Purpose::Commands, None, runtime);
+        Ok(Arc::clone(shared.entry(database).or_insert_with(open)))
     }
 
     /// A dedicated link to a database, or a place in line for one; see [`Standalone::serve`].
@@ -60,8 +64,25 @@ impl Standalone {
     }
 
     fn open(&self, opening: &Opening, database: u32, number: u64, runtime: &Runtime) -> Arc<Link> {
-        let shared = self.links.lock().get(&database).cloned();
-        driver::open(opening.clone(), database, Life::Dedicated(number), shared.as_deref(), runtime)
+        let before = self.shared.lock().get(&database).cloned();
+        driver::open(opening, database, Purpose::Dedicated(number), before.as_deref(), runtime)
+    }
+
+    /// What a link for messages, which has a recipient of its own, is prepared with; see [`Standalone::hear`].
+    pub fn opening(&self) -> Result<Opening, Error> {
+        self.opening.lock().clone().ok_or_else(closed)
+    }
+
+    /// Starts a link for messages that was prepared.
+    pub fn hear(&self, link: &Arc<Link>, runtime: &Runtime) -> Result<(), Error> {
+        let opening = self.opening.lock();
+        let opening = opening.as_ref().ok_or_else(closed)?;
+        let before = self.shared.lock().get(&opening.config.database).cloned();
+        driver::start(link, opening, before.as_deref(), runtime);
+        let mut hearing = self.hearing.lock();
+        hearing.retain(|link| !link.is_closed());
+        hearing.push(Arc::clone(link));
+        Ok(())
     }
 
     /// The dedicated links; what it takes out is to be closed.
@@ -69,16 +90,19 @@ impl Standalone {
         self.pool.lock()
     }
 
-    /// The shared links.
+    /// All links: those that everybody shares, those on which messages come, and the dedicated ones.
     pub fn links(&self) -> Vec<Arc<Link>> {
-        self.links.lock().values().cloned().collect()
+        let mut links: Vec<Arc<Link>> = self.shared.lock().values().cloned().collect();
+        links.extend(self.hearing.lock().iter().filter(|link| !link.is_closed()).cloned());
+        links.extend(self.pool.lock().links().cloned());
+        links
     }
 
     /// Closes every link and opens no other.
     pub fn close(&self) {
         self.opening.lock().take();
-        let dedicated = self.pool.lock().clear();
-        self.links().iter().chain(&dedicated).for_each(|link| link.close());
+        self.links().iter().for_each(|link| link.close());
+        self.pool.lock().clear();
     }
 
     /// Whether a route leads to the one server; an address that is not configured is an error.

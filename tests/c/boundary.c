@@ -139,7 +139,7 @@ static void absurd_requests(void) {
     WITH(request.count = (size_t)UINT32_MAX + 1, "count");
     WITH(request.flags = 16, "flags");
     WITH(request.flags = UINT32_MAX, "flags");
-    WITH(request.subscription = 1, "subscription");
+    WITH((request.subscription = 1, request.flags = JR_REQUEST_ATOMIC), "subscription");
     WITH(request.route = "", "route");
     WITH(request.route = "\xff", "UTF-8");
 

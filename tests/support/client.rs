@@ -6,13 +6,14 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use justredis::client::Client;
-use justredis::client::completion::{Completion, Deliveries, Delivery, Destination, MORE};
+use justredis::client::completion::{Completion, Deliveries, Destination, GAP, MORE};
+use justredis::client::mailbox::Mailbox;
 use justredis::client::request::{Request, Timeout};
 use justredis::config::Config;
 use justredis::connection::stream::Dialer;
 use justredis::connection::turn::Submitter;
 use justredis::error::{Error, Outcome, Status};
-use justredis::protocol::reply::Reply;
+use justredis::protocol::reply::{Node, Reply};
 use justredis::topology::Route;
 
 use super::wait::{self, LIMIT};
@@ -29,28 +30,37 @@ pub struct Done {
     pub outcome: Outcome,
     /// More completions of the same request follow.
     pub more: bool,
+    /// Messages may be missing before it.
+    pub gap: bool,
     pub reply: Reply,
 }
 
 impl Destination for Inbox {
     fn deliver(deliveries: &mut Deliveries<Inbox>) {
-        for Delivery { destination, completion } in deliveries.drain(..) {
-            destination.deliver_more(completion);
-        }
+        deliveries.drain(..).for_each(|delivery| delivery.destination.put(delivery.completion));
     }
 
-    fn deliver_more(&self, completion: Completion) -> bool {
-        let Completion { request, status, flags, reply } = completion;
-        let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
-        let said: Vec<Outcome> = outcomes.into_iter().filter(|outcome| flags & outcome.bit() != 0).collect();
-        assert_eq!(said.len(), 1, "exactly one outcome: {flags:b}");
-        self.lock().push(Done { request, status, outcome: said[0], more: flags & MORE != 0, reply });
-        self.0.1.notify_all();
+    fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
+        (0..count).filter_map(|_| mailbox.take()).for_each(|message| self.put(message));
+        true
+    }
+
+    fn takes_many(&self) -> bool {
         true
     }
 }
 
 impl Inbox {
+    fn put(&self, completion: Completion) {
+        let Completion { request, status, flags, reply } = completion;
+        let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
+        let said: Vec<Outcome> = outcomes.into_iter().filter(|outcome| flags & outcome.bit() != 0).collect();
+        assert_eq!(said.len(), 1, "exactly one outcome: {flags:b}");
+        let (more, gap) = (flags & MORE != 0, flags & GAP != 0);
+        self.lock().push(Done { request, status, outcome: said[0], more, gap, reply });
+        self.0.1.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Vec<Done>> {
         // A test that failed while it waited must not take the I/O thread of the others with it.
         self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -78,6 +88,17 @@ impl Inbox {
     pub fn take(&self, count: usize) -> Vec<Done> {
         self.until(count);
         std::mem::take(&mut *self.lock())
+    }
+
+    /// Takes everything out that is there.
+    pub fn drain(&self) -> Vec<Done> {
+        std::mem::take(&mut *self.lock())
+    }
+
+    /// Waits until there are `count`, and takes so many out, the oldest first.
+    pub fn take_exactly(&self, count: usize) -> Vec<Done> {
+        self.until(count);
+        self.lock().drain(..count).collect()
     }
 
     /// Waits for one completion for each of `ids`, proves that each has exactly one, and gives them by id.
@@ -120,8 +141,8 @@ impl Done {
 
 /// A request of these commands with nothing special about it.
 pub fn request<'a, W>(commands: &'a [&'a [W]]) -> Request<'a, W> {
-    let timeout = Timeout::Default;
-    Request { commands, atomic: false, idempotent: false, dedicated: false, timeout, route: Route::ByKey }
+    let (timeout, route) = (Timeout::Default, Route::ByKey);
+    Request { commands, atomic: false, idempotent: false, dedicated: false, timeout, route, subscription: 0 }
 }
 
 /// A timeout of so many milliseconds.
@@ -214,9 +235,35 @@ impl Tester {
 
     /// A number of the statistics of the first link.
     pub fn stat(&self, key: &str) -> i64 {
-        let stats = self.client.stats().unwrap();
-        let link = &stats.find(b"links").unwrap().items()[0];
-        link.find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap()
+        number(&self.stats("links").items()[0], key)
+    }
+
+    /// A number of the statistics of the whole client.
+    pub fn number(&self, key: &str) -> i64 {
+        self.stats(key).to_i64().unwrap()
+    }
+
+    /// What the connections are for.
+    pub fn links(&self) -> Vec<String> {
+        let purpose = |link: &Node| String::from_utf8_lossy(link.find(b"purpose").unwrap().as_bytes()).into();
+        self.stats("links").items().iter().map(purpose).collect()
+    }
+
+    /// A number of the statistics of the connection for this purpose.
+    pub fn link_of(&self, purpose: &str, key: &str) -> i64 {
+        let links = self.stats("links");
+        let is_for = |link: &&Node| link.find(b"purpose").unwrap().as_bytes() == purpose.as_bytes();
+        number(links.items().iter().find(is_for).unwrap(), key)
+    }
+
+    /// A number of the statistics of a subscription.
+    pub fn subscription(&self, id: u64, key: &str) -> i64 {
+        let all = self.stats("subscriptions");
+        number(all.items().iter().find(|map| number(map, "request") == id as i64).unwrap(), key)
+    }
+
+    fn stats(&self, key: &str) -> Reply {
+        Reply::copy(self.client.stats().unwrap().find(key.as_bytes()).unwrap()).unwrap()
     }
 
     /// Waits until a statistic satisfies a condition.
@@ -226,9 +273,7 @@ impl Tester {
 
     /// A number of the statistics of the dedicated connections.
     pub fn dedicated(&self, key: &str) -> i64 {
-        let stats = self.client.stats().unwrap();
-        let dedicated = stats.find(b"dedicated").unwrap();
-        dedicated.find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap()
+        number(&self.stats("dedicated"), key)
     }
 
     /// Waits until a number of the dedicated connections has a value.
@@ -250,6 +295,10 @@ impl Tester {
         self.client.listen(inbox.clone()).unwrap();
         inbox
     }
+}
+
+fn number(map: &Node, key: &str) -> i64 {
+    map.find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap()
 }
 
 /// Waits until an event of this name has come.

@@ -7,6 +7,7 @@
 pub mod client;
 pub mod flow;
 pub mod guard;
+pub mod messages;
 pub mod port;
 pub mod proxy;
 pub mod resp;

@@ -99,6 +99,13 @@ impl Plain {
         self.receive()
     }
 
+    /// Sends commands together and then reads their answers; so many that neither side has to wait for the other.
+    pub fn pipeline<T: AsRef<[u8]>, C: AsRef<[T]>>(&mut self, commands: &[C]) -> io::Result<Vec<Answer>> {
+        let wire: Vec<u8> = commands.iter().flat_map(|command| encode(command.as_ref())).collect();
+        self.send(&wire)?;
+        commands.iter().map(|_| self.receive()).collect()
+    }
+
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.get_mut().write_all(bytes)

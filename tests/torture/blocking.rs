@@ -8,10 +8,10 @@ use std::time::Duration;
 use justredis::client::request::Request;
 use justredis::error::{Outcome, Status};
 
-use super::support::client::{Inbox, Tester, request, within};
-use super::support::server::Server;
-use super::support::wait;
-use super::{every, report, scaled, spread, timed};
+use crate::support::client::{Inbox, Tester, request, within};
+use crate::support::server::Server;
+use crate::support::wait;
+use crate::{every, report, scaled, spread, timed};
 
 fn blocked(server: &Server, count: usize) {
     let line = format!("blocked_clients:{count}\r\n");

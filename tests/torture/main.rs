@@ -1,12 +1,17 @@
 //! What goes wrong only under load: small in `cargo test`, in full by `make torture` (JR_TORTURE=full), which also prints
 //! how it went. Each module is a fault; what is lost, doubled or mixed up fails the test, times are only printed.
 
-#![allow(clippy::unwrap_used, reason = "also in the helpers of these tests a surprise must stop the test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod blocking;
+mod subscriptions;
 
 use std::time::{Duration, Instant};
 

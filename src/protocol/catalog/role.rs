@@ -24,6 +24,8 @@ pub enum Handling {
     Multishot,
     /// MONITOR: many answers, on a connection of its own.
     Monitor,
+    /// CLIENT TRACKING ON BCAST: many answers, on a connection of its own.
+    Invalidations,
     /// EVAL and EVAL_RO: may go out as EVALSHA.
     Script,
     /// EVALSHA, FCALL and their read-only forms: sent as they are. As with `Script`, an error text out of it proves
@@ -66,6 +68,7 @@ pub(super) enum Role {
     StreamRead,
     Multishot,
     Monitor,
+    Tracking,
     Script,
     StoredScript,
     /// Its timeout, in milliseconds, is this argument.
@@ -88,8 +91,8 @@ const UNWATCH: &str = "UNWATCH belongs to the connection that watches, which is 
     (jr_client_lease)";
 const REPLY: &str = "CLIENT REPLY would take away the replies that others wait for; submit without a queue or callback \
     to have the answer dropped";
-const TRACKING: &str = "CLIENT TRACKING and CLIENT CACHING would send the invalidations of one user to everybody on \
-    this connection, now or later; this version has no client-side caching";
+const TRACKING: &str = "CLIENT TRACKING and CLIENT CACHING speak of what everybody on this connection reads, now or \
+    later; CLIENT TRACKING ON BCAST, without REDIRECT, is a request that gets the invalidations of all keys with a prefix";
 const SETNAME: &str = "CLIENT SETNAME would be forgotten by the next reconnect; set the option client_name, or use a \
     lease (jr_client_lease)";
 const SETINFO: &str = "CLIENT SETINFO is sent in every handshake; see the option library_info";
@@ -119,7 +122,8 @@ pub(super) const fn role(name: &str) -> Role {
         b"WATCH" => Role::Leased(Trace::Watch, WATCH),
         b"UNWATCH" => Role::Leased(Trace::Unwatch, UNWATCH),
         b"CLIENT|REPLY" => Role::Refused(REPLY),
-        b"CLIENT|TRACKING" | b"CLIENT|CACHING" => Role::Refused(TRACKING),
+        b"CLIENT|TRACKING" => Role::Tracking,
+        b"CLIENT|CACHING" => Role::Refused(TRACKING),
         b"CLIENT|SETNAME" => Role::Leased(Trace::Lasting, SETNAME),
         b"CLIENT|SETINFO" => Role::Refused(SETINFO),
         b"CLIENT|NO-EVICT" => Role::Leased(Trace::Lasting, NO_EVICT),
@@ -181,6 +185,8 @@ impl Role {
             Role::StreamRead => Handling::Ordinary,
             Role::Multishot => Handling::Multishot,
             Role::Monitor => Handling::Monitor,
+            Role::Tracking if is_broadcast(args) => Handling::Invalidations,
+            Role::Tracking => Handling::ConnectionState { instead: TRACKING, on_lease: None },
             Role::Script => Handling::Script,
             Role::StoredScript => Handling::StoredScript,
             Role::OwnWrites(_) => Handling::OwnWrites,
@@ -217,6 +223,26 @@ fn wait(duration: Duration) -> Option<BlockingTimeout> {
 
 fn milliseconds(text: &[u8]) -> Option<BlockingTimeout> {
     wait(Duration::from_millis(u64::try_from(number(text)?).ok()?))
+}
+
+/// Whether CLIENT TRACKING asks for the invalidations of all keys, not of those that its connection reads, and not on
+/// another connection.
+fn is_broadcast<A: AsRef<[u8]>>(args: &[A]) -> bool {
+    let mut options = args.iter().skip(2).map(AsRef::as_ref);
+    let mut broadcast = false;
+    if !options.next().is_some_and(|first| first.eq_ignore_ascii_case(b"ON")) {
+        return false;
+    }
+    while let Some(option) = options.next() {
+        let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
+        if is("REDIRECT") {
+            return false;
+        } else if is("PREFIX") {
+            options.next();
+        }
+        broadcast |= is("BCAST");
+    }
+    broadcast
 }
 
 /// Where the time after BLOCK stands among the options of XREAD and XREADGROUP, which end at STREAMS: a stream, a group

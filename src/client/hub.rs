@@ -1,0 +1,280 @@
+//! One connection on which messages come, and the multishot requests that get them: all subscriptions of a client
+//! together, MONITOR and CLIENT TRACKING each on one of its own. It is opened for the first and closed after the last.
+//!
+//! Locks are taken in this order: state, hub, what lies below. What ends or changes a request is done by
+//! [`Hub::follow`] ([`consequence`]), with none of them held. [`hearing`] is told what comes.
+
+mod consequence;
+mod hearing;
+
+use std::collections::HashMap;
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU16};
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+
+use consequence::Consequence;
+pub(super) use consequence::Consequences;
+
+use super::completion::{Destination, GAP};
+use super::core::Core;
+use super::mailbox::{Counts, Outlet, Put};
+use super::subscription::{Effect, Subscriptions};
+use super::topic::Topic;
+use crate::connection::driver::{self, Opening};
+use crate::connection::link::Link;
+use crate::connection::pipeline::{Addressee, Ticket};
+use crate::connection::purpose::Purpose;
+use crate::connection::recipient::Recipient;
+use crate::error::{Error, Outcome};
+use crate::lock::Lock;
+use crate::protocol::command;
+use crate::protocol::message::Channel;
+use crate::protocol::reply::Reply;
+
+/// Whose the commands of the hub itself are; no request has this name.
+const OWN: Ticket = Ticket(u64::MAX);
+
+/// The connection and those who hear it.
+pub struct Hub<D: Destination> {
+    core: Weak<Core<D>>,
+    me: Weak<Hub<D>>,
+    link: Arc<Link>,
+    hearers: Lock<Hearers<D>>,
+    /// How often in a row the server was not ready, and whether it is to be asked again.
+    refusals: AtomicU16,
+    asks_later: AtomicBool,
+}
+
+impl<D: Destination> std::fmt::Debug for Hub<D> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Hub").field("link", &self.link).finish_non_exhaustive()
+    }
+}
+
+struct Hearers<D> {
+    subscriptions: Subscriptions,
+    outlets: HashMap<Ticket, Hearer<D>>,
+    /// The last one has gone: nobody can come any more.
+    closed: bool,
+}
+
+struct Hearer<D> {
+    outlet: Outlet<D>,
+    /// Announcements of missing messages.
+    gaps: u64,
+}
+
+/// How a multishot request ended.
+pub(super) struct Farewell {
+    /// Whether the server may have heard of it.
+    pub(super) outcome: Outcome,
+    /// It had its first confirmation: it was there.
+    pub(super) started: bool,
+    /// Flags of its final completion.
+    pub(super) flags: u32,
+    pub(super) rest: Consequences,
+}
+
+/// What statistics tell of a subscription.
+pub(super) struct Report {
+    pub(super) topics: usize,
+    pub(super) gaps: u64,
+    pub(super) counts: Counts,
+}
+
+impl<D: Destination> Hub<D> {
+    /// Opens a connection for this purpose.
+    pub(super) fn open(core: &Arc<Core<D>>, purpose: Purpose) -> Result<Arc<Hub<D>>, Error> {
+        let opening = core.topology.opening()?;
+        let hub = Arc::new_cyclic(|me: &Weak<Hub<D>>| {
+            let recipient: Weak<dyn Recipient> = me.clone();
+            // Messages come from all databases.
+            let link = driver::prepare(&Opening { recipient, ..opening }, 0, purpose);
+            let hearers = Hearers { subscriptions: Subscriptions::default(), outlets: HashMap::new(), closed: false };
+            let (core, me) = (Arc::downgrade(core), Weak::clone(me));
+            Hub {
+                core,
+                me,
+                link,
+                hearers: Lock::new(hearers),
+                refusals: AtomicU16::new(0),
+                asks_later: AtomicBool::new(false),
+            }
+        });
+        core.with_runtime(|runtime| core.topology.hear(&hub.link, runtime))?;
+        Ok(hub)
+    }
+
+    /// The connection.
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link
+    }
+
+    /// A new subscription gets its messages through this outlet. Gives the outlet back if the hub was closed meanwhile.
+    pub(super) fn begin(&self, ticket: Ticket, topics: &[Topic], outlet: Outlet<D>) -> Result<Consequences, Outlet<D>> {
+        let mut hearers = self.hearers.lock();
+        if hearers.closed {
+            return Err(outlet);
+        }
+        hearers.outlets.insert(ticket, Hearer { outlet, gaps: 0 });
+        hearers.subscriptions.begin(ticket, topics.iter().cloned());
+        Ok(self.carry_out(&mut hearers, None))
+    }
+
+    /// A request adds topics to a subscription.
+    pub(super) fn add(&self, subscription: Ticket, request: Ticket, topics: Vec<Topic>) -> Consequences {
+        let mut hearers = self.hearers.lock();
+        hearers.subscriptions.add(subscription, request, topics);
+        self.carry_out(&mut hearers, None)
+    }
+
+    /// A request takes topics of a kind from a subscription: these, or all (`None`).
+    pub(super) fn remove(
+        &self,
+        subscription: Ticket,
+        request: Ticket,
+        channel: Channel,
+        names: Option<Vec<Bytes>>,
+    ) -> Consequences {
+        let mut hearers = self.hearers.lock();
+        hearers.subscriptions.remove(subscription, request, channel, names);
+        self.carry_out(&mut hearers, None)
+    }
+
+    /// A subscription ends; its last messages are on their way when this returns.
+    pub(super) fn end(&self, subscription: Ticket) -> Farewell {
+        let mut hearers = self.hearers.lock();
+        let known = hearers.subscriptions.may_be_known(subscription);
+        let started = hearers.subscriptions.has_started(subscription);
+        hearers.subscriptions.end(subscription);
+        let rest = self.carry_out(&mut hearers, None);
+        let flags = hearers.dismiss(subscription);
+        let outcome = if known { Outcome::Unknown } else { Outcome::NotRun };
+        Farewell { outcome, started, flags, rest }
+    }
+
+    /// A request that would change a subscription is given up.
+    pub(super) fn withdraw(&self, request: Ticket) -> Farewell {
+        let mut hearers = self.hearers.lock();
+        let outcome = hearers.subscriptions.withdraw(request);
+        Farewell { outcome, started: false, flags: 0, rest: self.carry_out(&mut hearers, None) }
+    }
+
+    /// A request for a subscription is under way on the connection.
+    pub(super) fn accompany(&self, subscription: Ticket, request: Ticket) -> Consequences {
+        let mut hearers = self.hearers.lock();
+        hearers.subscriptions.accompany(subscription, request);
+        self.carry_out(&mut hearers, None)
+    }
+
+    /// Such a request is over.
+    pub(super) fn leave_alone(&self, subscription: Ticket, request: Ticket) {
+        self.hearers.lock().subscriptions.leave_alone(subscription, request);
+    }
+
+    /// Whether its last subscription has ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.hearers.lock().closed
+    }
+
+    /// What is known of a subscription.
+    pub(super) fn report(&self, subscription: Ticket) -> Option<Report> {
+        let hearers = self.hearers.lock();
+        let hearer = hearers.outlets.get(&subscription)?;
+        let topics = hearers.subscriptions.wanted_by(subscription);
+        Some(Report { topics, gaps: hearer.gaps, counts: hearer.outlet.mailbox().counts() })
+    }
+
+    /// Does what the subscriptions want done; `said`: what the server said, if that is what a feed is told.
+    fn carry_out(&self, hearers: &mut Hearers<D>, said: Option<&Reply>) -> Consequences {
+        let mut rest = Consequences::default();
+        let mut told: Vec<Ticket> = Vec::new();
+        for effect in hearers.subscriptions.effects() {
+            rest.0.push(match effect {
+                Effect::Send(topic, joins) => {
+                    self.send(&topic, joins);
+                    continue;
+                }
+                Effect::Confirm { to, channel, name, joins, count, gap } => {
+                    let confirmation = match channel {
+                        Some(channel) => confirmation(channel, name.as_deref(), joins, count),
+                        None => said.map_or_else(|| Ok(Reply::ok()), |said| Reply::copy(said)),
+                    };
+                    if let Ok(confirmation) = confirmation {
+                        hearers.put(to, confirmation, if gap { GAP } else { 0 }, &mut told, &mut rest);
+                    }
+                    continue;
+                }
+                Effect::Started(ticket) => Consequence::Started(ticket),
+                Effect::Changed(ticket, count) => Consequence::Changed(ticket, count),
+                Effect::Refused(ticket) => Consequence::Refused(ticket),
+                Effect::Orphaned(ticket) => Consequence::Orphaned(ticket),
+                Effect::AskLater => Consequence::AskLater,
+            });
+        }
+        hearers.announce(&told);
+        if hearers.subscriptions.is_empty() && !mem::replace(&mut hearers.closed, true) {
+            self.link.close();
+        }
+        self.link.wake();
+        rest
+    }
+
+    fn send(&self, topic: &Topic, joins: bool) {
+        let bytes = match topic {
+            Topic::Channel(channel, name) => {
+                let words: [&[u8]; 2] = [channel.command(joins).as_bytes(), name];
+                match command::encode_to_vec(&words) {
+                    Ok(bytes) => bytes.into(),
+                    // Without memory for a name that has come this far: what is left of the connection is not trusted.
+                    Err(_) => return self.link.renew(),
+                }
+            }
+            Topic::Feed(command) if joins => command.clone(),
+            // The connection ends with it.
+            Topic::Feed(_) => return,
+        };
+        self.link.submit_again(Addressee { ticket: OWN, part: 0 }, 1, bytes);
+    }
+}
+
+impl<D: Destination> Hearers<D> {
+    /// Puts a message where its reader finds it; `told` are those to be announced.
+    fn put(&mut self, to: Ticket, message: Reply, flags: u32, told: &mut Vec<Ticket>, rest: &mut Consequences) {
+        let Some(hearer) = self.outlets.get_mut(&to) else { return };
+        hearer.gaps += u64::from(flags & GAP != 0);
+        let is_new = hearer.outlet.is_announced();
+        match hearer.outlet.put(message, flags) {
+            Put::Added if is_new => told.push(to),
+            Put::Added | Put::Quiet => {}
+            Put::Overflowed => rest.0.push(Consequence::Overflowed(to)),
+        }
+    }
+
+    fn announce(&mut self, told: &[Ticket]) {
+        for ticket in told {
+            if let Some(hearer) = self.outlets.get_mut(ticket) {
+                hearer.outlet.announce();
+            }
+        }
+    }
+
+    /// A subscription has ended: gives the flags of its final completion, behind its last messages.
+    fn dismiss(&mut self, subscription: Ticket) -> u32 {
+        self.outlets.remove(&subscription).map_or(0, |mut hearer| {
+            hearer.outlet.announce();
+            hearer.outlet.mailbox().last_flags()
+        })
+    }
+}
+
+/// `[kind, channel, channels of this subscription]`
+fn confirmation(channel: Channel, name: Option<&[u8]>, joins: bool, count: usize) -> Result<Reply, Error> {
+    Reply::push(vec![
+        Reply::string(channel.confirmation(joins).as_bytes()),
+        name.map_or_else(Reply::nil, Reply::string),
+        Reply::integer(i64::try_from(count).unwrap_or(i64::MAX)),
+    ])
+}

@@ -1,0 +1,156 @@
+//! What the link of a hub tells: messages, answers to the commands of the hub itself and to the PINGs of subscriptions, and
+//! what becomes of the connection.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use super::consequence::Consequences;
+use super::{Hearers, Hub, OWN};
+use crate::client::completion::Destination;
+use crate::client::core::Core;
+use crate::client::subscription::Subscriptions;
+use crate::client::topic::Topic;
+use crate::connection::link::Link;
+use crate::connection::pipeline::{Addressee, Lost, Ticket};
+use crate::connection::purpose::Purpose;
+use crate::connection::recipient::{Answer, News, Recipient};
+use crate::error::{Error, Status};
+use crate::protocol::command;
+use crate::protocol::message::{Channel, Message};
+use crate::protocol::reply::{Kind, Reply};
+
+impl<D: Destination> Recipient for Hub<D> {
+    fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>) {
+        let Some(core) = self.core.upgrade() else { return };
+        for answer in answers.drain(..) {
+            if answer.to.ticket != OWN {
+                if let Some(subscription) = core.pinged_subscription(answer.to.ticket) {
+                    self.echo(subscription, answer.to.ticket, &answer.reply);
+                }
+                // Whose bytes come along is an error, for who sends commands.
+                let request = answer.request.filter(|_| answer.reply.is_error());
+                core.answered(link, &mut vec![Answer { request, ..answer }]);
+                continue;
+            }
+            if link.purpose() == Purpose::Invalidations && link.standing().greeting.protocol == 2 {
+                let why = "invalidations come with RESP3 only, which this server does not speak";
+                self.end_waiting(&core, &Error::new(Status::Connect, why));
+                continue;
+            }
+            let (topic, joins) = asked(&answer.request.clone().unwrap_or_default());
+            let reply = &answer.reply;
+            match reply.kind() == Kind::Error {
+                true => self.tell(|all| all.refused(&topic, joins, will_pass(reply)), Some(reply)),
+                false => {
+                    self.refusals.store(0, Ordering::Relaxed);
+                    self.tell(|all| all.confirmed(&topic, joins), Some(reply));
+                }
+            }
+        }
+    }
+
+    fn heard(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
+        let (mut told, mut rest) = (Vec::new(), Consequences::default());
+        let mut hearers = self.hearers.lock();
+        for message in messages.drain(..) {
+            if let Some(Message::Confirmed(channel, false, name)) = Message::of(&message) {
+                let topic = Topic::Channel(channel, Bytes::copy_from_slice(name));
+                hearers.subscriptions.ended(&topic);
+                rest.0.append(&mut self.carry_out(&mut hearers, None).0);
+                continue;
+            }
+            Self::deliver(&mut hearers, message, &mut told, &mut rest);
+        }
+        hearers.announce(&told);
+        drop(hearers);
+        self.follow(rest, None);
+    }
+
+    fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
+        let mut hearers = self.hearers.lock();
+        hearers.subscriptions.lost();
+        // What was wanted of the old connection is told to the next one anew.
+        let unsent = self.link.clear_unsent();
+        drop(hearers);
+        let Some(core) = self.core.upgrade() else { return };
+        core.unreachable(link, unsent.into_iter().filter(|to| to.ticket != OWN).collect(), why);
+        core.lost(link, lost.into_iter().filter(|unit| unit.ticket != OWN).collect(), why);
+    }
+
+    fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error) {
+        let Some(core) = self.core.upgrade() else { return };
+        core.unreachable(link, waiting.into_iter().filter(|to| to.ticket != OWN).collect(), why);
+        self.end_waiting(&core, why);
+    }
+
+    fn ready_to_wait(&self, _tickets: &[Ticket]) -> bool {
+        false
+    }
+
+    fn happened(&self, link: &Arc<Link>, news: News) {
+        let Some(core) = self.core.upgrade() else { return };
+        let is_connected = matches!(news, News::Connected);
+        core.happened(link, news);
+        if is_connected {
+            self.tell(Subscriptions::connected, None);
+        }
+    }
+}
+
+impl<D: Destination> Hub<D> {
+    /// Gives a message to all who want it.
+    fn deliver(hearers: &mut Hearers<D>, message: Reply, told: &mut Vec<Ticket>, rest: &mut Consequences) {
+        let (channel, name) = match Message::of(&message) {
+            Some(Message::Published(channel, name)) => (Some(channel), name),
+            _ => (None, &[][..]),
+        };
+        let mut audience: SmallVec<[Ticket; 8]> = hearers.subscriptions.audience(channel, name).collect();
+        let Some(last) = audience.pop() else { return };
+        for ticket in audience {
+            if let Ok(copy) = Reply::copy(&message) {
+                hearers.put(ticket, copy, 0, told, rest);
+            }
+        }
+        hearers.put(last, message, 0, told, rest);
+    }
+
+    /// The answer to a PING of a subscription stands among its messages.
+    fn echo(&self, subscription: Ticket, request: Ticket, answer: &Reply) {
+        let (mut told, mut rest) = (Vec::new(), Consequences::default());
+        let mut hearers = self.hearers.lock();
+        hearers.subscriptions.leave_alone(subscription, request);
+        if let Ok(copy) = Reply::copy(answer) {
+            hearers.put(subscription, copy, 0, &mut told, &mut rest);
+        }
+        hearers.announce(&told);
+        drop(hearers);
+        self.follow(rest, None);
+    }
+
+    /// Ends whoever waits for a first confirmation or for a change.
+    fn end_waiting(&self, core: &Core<D>, why: &Error) {
+        let tickets = self.hearers.lock().subscriptions.waiting();
+        tickets.into_iter().for_each(|ticket| core.end_one(ticket, why));
+    }
+}
+
+/// What a command of the hub itself asked for, and whether to begin.
+fn asked(request: &Bytes) -> (Topic, bool) {
+    let mut words = command::decode(request);
+    match words.next().and_then(Channel::of_command) {
+        Some((channel, joins)) => {
+            let name = words.next().map(|name| request.slice_ref(name)).unwrap_or_default();
+            (Topic::Channel(channel, name), joins)
+        }
+        None => (Topic::Feed(request.clone()), true),
+    }
+}
+
+/// Whether an error will pass by itself.
+fn will_pass(error: &Reply) -> bool {
+    let code = error.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
+    [&b"LOADING"[..], b"BUSY", b"TRYAGAIN", b"CLUSTERDOWN", b"MASTERDOWN"].contains(&code)
+}

@@ -1,0 +1,330 @@
+//! Where the messages of one multishot request wait for its reader, however slow it is.
+//!
+//! Invariant: what waits is bounded in messages and bytes, whatever comes; each message that had no room is counted once,
+//! and its reader is told at the place where it is missing: on the next message, or on the final completion.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::completion::{Completion, DROPPED, Destination, GAP, MORE};
+use crate::config::{Config, Overflow};
+use crate::error::{Outcome, Status};
+use crate::lock::Lock;
+use crate::protocol::reply::Reply;
+use crate::spare;
+
+/// How much may wait. One message always may, however large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Messages.
+    pub messages: usize,
+    /// Their bytes in memory.
+    pub bytes: usize,
+    /// What is done about one more.
+    pub overflow: Overflow,
+}
+
+impl Limits {
+    /// As the options say.
+    pub fn of(config: &Config) -> Limits {
+        let (messages, bytes) = (config.max_unread, config.max_unread_bytes);
+        Limits { messages, bytes, overflow: config.subscription_overflow }
+    }
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It waits, and the reader is to be told of one more.
+    Added,
+    /// Nothing is to be told: it waits in the place of older ones, or it was dropped.
+    Quiet,
+    /// There is no room, and the request is to be ended.
+    Overflowed,
+}
+
+/// What a mailbox has seen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that wait.
+    pub unread: usize,
+    /// Their bytes in memory.
+    pub unread_bytes: usize,
+    /// Messages that were taken.
+    pub taken: u64,
+    /// Messages that were dropped.
+    pub dropped: u64,
+}
+
+#[derive(Debug)]
+struct Message {
+    reply: Reply,
+    bytes: usize,
+    flags: u32,
+    /// Messages that were dropped right before it.
+    dropped: u64,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    messages: VecDeque<Message>,
+    bytes: usize,
+    /// How many the reader was told of and did not ask for.
+    told: usize,
+    taken: u64,
+    dropped: u64,
+    /// Messages that were dropped behind the last one, and the flags that were lost with them.
+    missing: u64,
+    flags: u32,
+    /// Nothing more comes in: nobody will read, or the request is being ended.
+    closed: bool,
+}
+
+/// A bounded line of messages.
+#[derive(Debug)]
+pub struct Mailbox {
+    request: u64,
+    limits: Limits,
+    held: Lock<Held>,
+}
+
+impl Mailbox {
+    /// An empty one for the messages of this request.
+    pub fn new(request: u64, limits: Limits) -> Mailbox {
+        Mailbox { request, limits, held: Lock::default() }
+    }
+
+    /// Adds a message, if need be in the place of others.
+    pub fn put(&self, reply: Reply, flags: u32) -> Put {
+        let bytes = reply.memory();
+        let mut held = self.held.lock();
+        if held.closed {
+            return Put::Quiet;
+        }
+        while !self.limits.leave_room_for(bytes, &held) {
+            match self.limits.overflow {
+                Overflow::DropOldest => held.drop_oldest(),
+                Overflow::DropNewest => {
+                    held.dropped += 1;
+                    held.missing += 1;
+                    held.flags |= flags & GAP;
+                    return Put::Quiet;
+                }
+                Overflow::Close => {
+                    held.dropped += 1;
+                    held.missing += 1;
+                    held.closed = true;
+                    return Put::Overflowed;
+                }
+            }
+        }
+        let (dropped, lost_flags) = (std::mem::take(&mut held.missing), std::mem::take(&mut held.flags));
+        held.bytes += bytes;
+        held.messages.push_back(Message { reply, bytes, flags: flags | lost_flags, dropped });
+        if held.told >= held.messages.len() {
+            return Put::Quiet;
+        }
+        held.told += 1;
+        Put::Added
+    }
+
+    /// The oldest message; once for each that the reader was told of. `None`: it was dropped since.
+    pub fn take(&self) -> Option<Completion> {
+        let mut held = self.held.lock();
+        held.told = held.told.saturating_sub(1);
+        let Message { mut reply, bytes, mut flags, dropped } = held.messages.pop_front()?;
+        held.bytes -= bytes;
+        held.taken += 1;
+        spare::give_back(&mut held.messages);
+        drop(held);
+        if dropped > 0 {
+            flags |= DROPPED;
+            let count = i64::try_from(dropped).unwrap_or(i64::MAX);
+            // Without memory the flag tells, and the statistics count.
+            if let Ok(counted) = Reply::copy_with(&reply, &[(b"dropped", count)]) {
+                reply = counted;
+            }
+        }
+        let flags = MORE | Outcome::Answered.bit() | flags;
+        Some(Completion { request: self.request, status: Status::Ok, flags, reply })
+    }
+
+    /// Nobody will read: forgets everything, now and from now on.
+    pub fn abandon(&self) {
+        let mut held = self.held.lock();
+        *held = Held { closed: true, taken: held.taken, dropped: held.dropped, ..Held::default() };
+    }
+
+    /// What it has seen.
+    pub fn counts(&self) -> Counts {
+        let held = self.held.lock();
+        let Held { bytes, taken, dropped, .. } = *held;
+        Counts { unread: held.messages.len(), unread_bytes: bytes, taken, dropped }
+    }
+
+    /// The flags of the final completion: whether messages are missing before it.
+    pub fn last_flags(&self) -> u32 {
+        let held = self.held.lock();
+        held.flags | if held.missing > 0 { DROPPED } else { 0 }
+    }
+}
+
+impl Limits {
+    fn leave_room_for(self, bytes: usize, held: &Held) -> bool {
+        let fits = held.messages.len() < self.messages && bytes <= self.bytes.saturating_sub(held.bytes);
+        fits || held.messages.is_empty()
+    }
+}
+
+impl Held {
+    fn drop_oldest(&mut self) {
+        let Some(oldest) = self.messages.pop_front() else { return };
+        self.bytes -= oldest.bytes;
+        self.dropped += 1;
+        // What is known of the place moves on to the next message, or to the one that is to come.
+        let (missing, flags) = match self.messages.front_mut() {
+            Some(next) => (&mut next.dropped, &mut next.flags),
+            None => (&mut self.missing, &mut self.flags),
+        };
+        *missing += oldest.dropped + 1;
+        *flags |= oldest.flags & GAP;
+    }
+}
+
+/// A mailbox and where its reader is.
+#[derive(Debug)]
+pub struct Outlet<D> {
+    mailbox: Arc<Mailbox>,
+    destination: D,
+    /// Messages that the reader was not told of yet.
+    added: usize,
+}
+
+impl<D: Destination> Outlet<D> {
+    /// For the messages of this request.
+    pub fn new(request: u64, destination: D, limits: Limits) -> Outlet<D> {
+        Outlet { mailbox: Arc::new(Mailbox::new(request, limits)), destination, added: 0 }
+    }
+
+    /// Puts a message; with [`Put::Added`] to be announced.
+    pub fn put(&mut self, reply: Reply, flags: u32) -> Put {
+        let put = self.mailbox.put(reply, flags);
+        self.added += usize::from(put == Put::Added);
+        put
+    }
+
+    /// Whether the reader knows of all that was put.
+    pub fn is_announced(&self) -> bool {
+        self.added == 0
+    }
+
+    /// Tells the reader of what was put since the last time.
+    pub fn announce(&mut self) {
+        let added = std::mem::take(&mut self.added);
+        if added > 0 && !self.destination.offer(&self.mailbox, added) {
+            self.mailbox.abandon();
+        }
+    }
+
+    /// The mailbox.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mailbox(messages: usize, bytes: usize, overflow: Overflow) -> Mailbox {
+        Mailbox::new(7, Limits { messages, bytes, overflow })
+    }
+
+    fn put(mailbox: &Mailbox, numbers: impl Iterator<Item = i64>) -> Vec<Put> {
+        numbers.map(|number| mailbox.put(Reply::string(number.to_string().as_bytes()), 0)).collect()
+    }
+
+    /// What the reader gets: number, dropped before it, flags.
+    fn take(mailbox: &Mailbox) -> Option<(i64, i64, u32)> {
+        let Completion { reply, flags, .. } = mailbox.take()?;
+        let dropped = reply.attributes().and_then(|all| all.find(b"dropped")).and_then(|count| count.to_i64());
+        assert_eq!(dropped.is_some(), flags & DROPPED != 0);
+        Some((reply.to_i64().unwrap(), dropped.unwrap_or(0), flags & (GAP | DROPPED)))
+    }
+
+    #[test]
+    fn the_oldest_go_and_are_counted_where_they_are_missing() {
+        let mailbox = mailbox(3, usize::MAX, Overflow::DropOldest);
+        assert_eq!(put(&mailbox, 0..3), [Put::Added; 3]);
+        assert_eq!(put(&mailbox, 3..10), [Put::Quiet; 7]);
+        assert_eq!(take(&mailbox), Some((7, 7, DROPPED)));
+        assert_eq!(put(&mailbox, 10..12), [Put::Added, Put::Quiet]);
+        assert_eq!([take(&mailbox), take(&mailbox)], [Some((9, 1, DROPPED)), Some((10, 0, 0))]);
+        assert_eq!([take(&mailbox), take(&mailbox)], [Some((11, 0, 0)), None]);
+        let counts = mailbox.counts();
+        assert_eq!((counts.unread, counts.unread_bytes, counts.taken, counts.dropped), (0, 0, 4, 8));
+    }
+
+    #[test]
+    fn the_newest_are_dropped_and_counted_on_the_next_that_has_room() {
+        let mailbox = mailbox(2, usize::MAX, Overflow::DropNewest);
+        put(&mailbox, 0..5);
+        assert_eq!(mailbox.last_flags(), DROPPED);
+        assert_eq!([take(&mailbox), take(&mailbox)], [Some((0, 0, 0)), Some((1, 0, 0))]);
+        put(&mailbox, 5..6);
+        assert_eq!(mailbox.last_flags(), 0);
+        assert_eq!(take(&mailbox), Some((5, 3, DROPPED)));
+    }
+
+    #[test]
+    fn a_request_that_shall_be_closed_is() {
+        let mailbox = mailbox(2, usize::MAX, Overflow::Close);
+        assert_eq!(put(&mailbox, 0..3), [Put::Added, Put::Added, Put::Overflowed]);
+        assert_eq!([take(&mailbox), take(&mailbox)], [Some((0, 0, 0)), Some((1, 0, 0))]);
+        assert_eq!(put(&mailbox, 3..4), [Put::Quiet], "nothing follows what is missing");
+        assert_eq!((take(&mailbox), mailbox.last_flags()), (None, DROPPED));
+    }
+
+    #[test]
+    fn bytes_are_bounded_but_one_message_always_waits() {
+        let large = |mailbox: &Mailbox| mailbox.put(Reply::string(&[b'1'; 1000]), 0);
+        for overflow in [Overflow::DropOldest, Overflow::DropNewest, Overflow::Close] {
+            let mailbox = mailbox(100, 3000, overflow);
+            (0..10).for_each(|_| _ = large(&mailbox));
+            let counts = mailbox.counts();
+            assert!(counts.unread == 2 && counts.unread_bytes <= 3000, "{counts:?}");
+        }
+        let mailbox = mailbox(100, 10, Overflow::DropOldest);
+        assert_eq!([large(&mailbox), large(&mailbox)], [Put::Added, Put::Quiet]);
+        let counts = mailbox.counts();
+        assert_eq!((counts.unread, counts.dropped), (1, 1));
+    }
+
+    #[test]
+    fn a_gap_outlives_its_message() {
+        for overflow in [Overflow::DropOldest, Overflow::DropNewest] {
+            let mailbox = mailbox(1, usize::MAX, overflow);
+            let gap = || mailbox.put(Reply::string(b"1"), GAP);
+            if overflow == Overflow::DropOldest {
+                gap();
+                put(&mailbox, 2..4);
+                assert_eq!(take(&mailbox), Some((3, 2, GAP | DROPPED)));
+            } else {
+                put(&mailbox, 0..1);
+                gap();
+                assert_eq!(take(&mailbox), Some((0, 0, 0)));
+                put(&mailbox, 2..3);
+                assert_eq!(take(&mailbox), Some((2, 1, GAP | DROPPED)));
+            }
+        }
+    }
+
+    #[test]
+    fn nobody_reads_what_was_abandoned() {
+        let mailbox = mailbox(10, usize::MAX, Overflow::Close);
+        put(&mailbox, 0..5);
+        mailbox.abandon();
+        assert_eq!(put(&mailbox, 0..1), [Put::Quiet]);
+        assert_eq!((mailbox.counts().unread, take(&mailbox)), (0, None));
+    }
+}

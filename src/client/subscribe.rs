@@ -1,0 +1,236 @@
+//! The way of a request that gets many answers, or that changes one that does, to the connection on which they come.
+//!
+//! Invariant: as for every request, an error is returned before anything is queued.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::completion::{Destination, Responder};
+use super::core::{Core, State};
+use super::hub::{Consequences, Hub};
+use super::mailbox::{Limits, Outlet};
+use super::pending::{NOWHERE, Pending, Requests, Work};
+use super::request::Request;
+use super::topic::Topic;
+use crate::config::Protocol;
+use crate::connection::link::Link;
+use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
+use crate::connection::purpose::Purpose;
+use crate::connection::quota::Load;
+use crate::connection::submission::Next;
+use crate::connection::turn::Submitter;
+use crate::error::{Error, Status};
+use crate::protocol::catalog::{self, Handling};
+use crate::protocol::command;
+use crate::protocol::message::Channel;
+
+/// What a multishot request asks for.
+enum Wish {
+    /// A new subscription: these topics, on a connection for this purpose.
+    Begin(Purpose, Vec<Topic>),
+    /// Something of this subscription.
+    Of(Ticket, Change),
+}
+
+/// What is asked of a subscription.
+enum Change {
+    /// These topics as well.
+    Add(Vec<Topic>),
+    /// Some or all topics of a kind not any more.
+    Remove(Channel, Option<Vec<Bytes>>),
+    /// The answer to this PING.
+    Ping(Bytes),
+}
+
+/// What was begun for a request.
+struct Begun<D: Destination> {
+    hub: Arc<Hub<D>>,
+    sequence: u64,
+    work: Work<D>,
+    rest: Consequences,
+}
+
+fn wrong<T>(sentence: impl Into<String>) -> Result<T, Error> {
+    Err(Error::new(Status::Argument, sentence))
+}
+
+impl Wish {
+    fn of<A: AsRef<[u8]>>(words: &[A], subscription: u64) -> Result<Wish, Error> {
+        let name = words.first().map(AsRef::as_ref).unwrap_or_default();
+        let upper = || String::from_utf8_lossy(name).to_ascii_uppercase();
+        let changed = Ticket(subscription);
+        if let Some((channel, joins)) = Channel::of_command(name) {
+            let names = words.iter().skip(1).map(|name| Bytes::copy_from_slice(name.as_ref()));
+            if !joins {
+                let names = (words.len() > 1).then(|| names.collect());
+                return match subscription {
+                    0 => wrong(format!("{} changes a subscription; name it in request.subscription", upper())),
+                    _ => Ok(Wish::Of(changed, Change::Remove(channel, names))),
+                };
+            }
+            let topics: Vec<Topic> = names.map(|name| Topic::Channel(channel, name)).collect();
+            return match (topics.is_empty(), subscription) {
+                (true, _) => wrong(format!("{} names no channel", upper())),
+                (_, 0) => Ok(Wish::Begin(Purpose::Subscriptions, topics)),
+                _ => Ok(Wish::Of(changed, Change::Add(topics))),
+            };
+        }
+        if subscription != 0 {
+            return match name.eq_ignore_ascii_case(b"PING") {
+                true => Ok(Wish::Of(changed, Change::Ping(command::encode_to_vec(words)?.into()))),
+                false => wrong(format!(
+                    "{} does not change a subscription: SUBSCRIBE, UNSUBSCRIBE and their kin and PING may name one in \
+                     request.subscription",
+                    upper()
+                )),
+            };
+        }
+        let purpose = match catalog::handling(words) {
+            Handling::Invalidations => Purpose::Invalidations,
+            _ => Purpose::Monitor,
+        };
+        Ok(Wish::Begin(purpose, vec![Topic::Feed(command::encode_to_vec(words)?.into())]))
+    }
+}
+
+impl Change {
+    /// Begins what a request asks of a subscription.
+    fn begin<D: Destination>(self, hub: Arc<Hub<D>>, changed: Ticket, request: Ticket) -> Result<Begun<D>, Error> {
+        let rest = match self {
+            Change::Add(topics) => hub.add(changed, request, topics),
+            Change::Remove(channel, names) => hub.remove(changed, request, channel, names),
+            Change::Ping(bytes) => {
+                let (to, link) = (Addressee { ticket: request, part: 0 }, Arc::clone(hub.link()));
+                let append = |pipeline: &mut Pipeline| pipeline.append_encoded(to, 1, bytes.clone());
+                let load = Load { requests: 1, bytes: bytes.len() };
+                let sequence = link.submission(Submitter::Other).append(load, append)?;
+                let rest = hub.accompany(changed, request);
+                return Ok(Begun { hub: Arc::clone(&hub), sequence, work: Work::Ping(hub, changed), rest });
+            }
+        };
+        Ok(Begun { hub: Arc::clone(&hub), sequence: NOWHERE, work: Work::Change(hub), rest })
+    }
+}
+
+impl<D: Destination> Core<D> {
+    /// Accepts a request that gets many answers or changes one that does.
+    pub(super) fn accept_multishot<A: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        destination: D,
+    ) -> Result<(u64, Next), Error> {
+        let words = request.commands.first().copied().unwrap_or_default();
+        if request.route.is_several() || !self.topology.serves(request.route, link)? {
+            return wrong("what gets many answers goes to one node");
+        }
+        let most = self.config.max_request_bytes;
+        if command::encoded_length(words).is_none_or(|length| length > most) {
+            return wrong(format!("the request is longer than max_request_bytes ({most}) allows"));
+        }
+        let wish = Wish::of(words, request.subscription)?;
+        if let Wish::Begin(purpose, _) = &wish {
+            if !destination.takes_many() {
+                let name = words.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
+                return wrong(format!("{name} gets many answers; submit it with a queue or a callback"));
+            }
+            if *purpose == Purpose::Invalidations && self.config.protocol == Protocol::Resp2 {
+                return wrong("invalidations come with RESP3 only, and the option protocol is 2");
+            }
+        }
+        let timeout = self.timeout_of(request);
+        let due = timeout.map(|timeout| self.clock.due(timeout));
+        let mut state = self.state.lock();
+        let ticket = self.reserve(&mut state)?;
+        let begun = match wish {
+            Wish::Begin(purpose, topics) => self.begin(ticket, purpose, &topics, &destination),
+            Wish::Of(changed, change) => hub_of(&mut state, changed).and_then(|hub| change.begin(hub, changed, ticket)),
+        };
+        let Begun { hub, sequence, work, rest } = begun.inspect_err(|_| state.requests.give_back(ticket))?;
+        if matches!(work, Work::Subscription(_)) {
+            state.subscriptions.insert(ticket);
+        }
+        let pending = Pending {
+            responder: Responder::new(ticket.0, destination),
+            link: Arc::clone(hub.link()),
+            sequence,
+            work,
+            timeout: timeout.unwrap_or_default(),
+            attempts: 0,
+            idempotent: request.idempotent,
+            stay: None,
+        };
+        state.requests.fill(ticket, pending);
+        let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
+        drop(state);
+        if is_earlier {
+            self.clock.wake();
+        }
+        hub.follow(rest, None);
+        Ok((ticket.0, Next::Nothing))
+    }
+
+    /// Begins a subscription.
+    fn begin(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        purpose: Purpose,
+        topics: &[Topic],
+        destination: &D,
+    ) -> Result<Begun<D>, Error> {
+        let mut outlet = Outlet::new(ticket.0, destination.clone(), Limits::of(&self.config));
+        loop {
+            let hub = self.hub_for(purpose)?;
+            match hub.begin(ticket, topics, outlet) {
+                Ok(rest) => {
+                    return Ok(Begun { hub: Arc::clone(&hub), sequence: NOWHERE, work: Work::Subscription(hub), rest });
+                }
+                // The last subscription ended just now, and the connection with it.
+                Err(given_back) => outlet = given_back,
+            }
+        }
+    }
+
+    /// The one connection of all subscriptions; or a new one.
+    fn hub_for(self: &Arc<Self>, purpose: Purpose) -> Result<Arc<Hub<D>>, Error> {
+        if purpose != Purpose::Subscriptions {
+            return Hub::open(self, purpose);
+        }
+        let mut shared = self.hub.lock();
+        if let Some(hub) = shared.upgrade().filter(|hub| !hub.is_closed()) {
+            return Ok(hub);
+        }
+        let hub = Hub::open(self, purpose)?;
+        *shared = Arc::downgrade(&hub);
+        Ok(hub)
+    }
+
+    /// The first confirmation came: what follows has no deadline.
+    pub(super) fn no_deadline(&self, ticket: Ticket) {
+        let mut state = self.state.lock();
+        if state.requests.get(ticket).is_some() {
+            state.deadlines.remove(Requests::<D>::index(ticket));
+        }
+    }
+
+    /// The subscription that this request, a PING, is for.
+    pub(super) fn pinged_subscription(&self, ticket: Ticket) -> Option<Ticket> {
+        match self.state.lock().requests.get(ticket)?.work {
+            Work::Ping(_, subscription) => Some(subscription),
+            _ => None,
+        }
+    }
+}
+
+/// The connection of a subscription to channels.
+fn hub_of<D: Destination>(state: &mut State<D>, subscription: Ticket) -> Result<Arc<Hub<D>>, Error> {
+    match state.requests.get(subscription).map(|pending| &pending.work) {
+        Some(Work::Subscription(hub)) if hub.link().purpose() == Purpose::Subscriptions => Ok(Arc::clone(hub)),
+        Some(_) => wrong(format!("request {} is no subscription to channels", subscription.0)),
+        None => {
+            let sentence = format!("there is no subscription {}, or it has ended", subscription.0);
+            Err(Error::new(Status::NotFound, sentence))
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The subscriptions against a model of the server: one by one where an answer is looked at, and at random.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::*;
+
+const A: Ticket = Ticket(1);
+const B: Ticket = Ticket(2);
+const CHANGE: Ticket = Ticket(3);
+
+fn channel(name: &str) -> Topic {
+    Topic::Channel(Channel::Plain, Bytes::copy_from_slice(name.as_bytes()))
+}
+
+fn send(name: &str, joins: bool) -> Effect {
+    Effect::Send(channel(name), joins)
+}
+
+fn confirm(to: Ticket, name: &str, joins: bool, count: usize, gap: bool) -> Effect {
+    let name = Some(Bytes::copy_from_slice(name.as_bytes()));
+    Effect::Confirm { to, channel: Some(Channel::Plain), name, joins, count, gap }
+}
+
+fn audience(all: &Subscriptions, name: &str) -> Vec<Ticket> {
+    all.audience(Some(Channel::Plain), name.as_bytes()).collect()
+}
+
+/// Connected, and A has "x".
+fn with_x() -> Subscriptions {
+    let mut all = Subscriptions::default();
+    all.connected();
+    all.begin(A, [channel("x")]);
+    all.confirmed(&channel("x"), true);
+    all.effects();
+    all
+}
+
+#[test]
+fn the_first_asks_and_the_second_is_told_at_once() {
+    let mut all = Subscriptions::default();
+    all.begin(A, [channel("x")]);
+    assert_eq!(all.effects(), [], "there is no connection");
+    all.connected();
+    assert_eq!(all.effects(), [send("x", true)]);
+    assert_eq!(audience(&all, "x"), []);
+    all.confirmed(&channel("x"), true);
+    assert_eq!(all.effects(), [confirm(A, "x", true, 1, false), Effect::Started(A)]);
+    all.begin(B, [channel("x"), channel("x")]);
+    let twice = confirm(B, "x", true, 1, false);
+    assert_eq!(all.effects(), [twice.clone(), Effect::Started(B), twice]);
+    assert_eq!(audience(&all, "x"), [A, B]);
+}
+
+#[test]
+fn the_server_is_left_with_the_last() {
+    let mut all = with_x();
+    all.begin(B, [channel("x")]);
+    all.effects();
+    all.remove(A, CHANGE, Channel::Plain, None);
+    assert_eq!(all.effects(), [confirm(A, "x", false, 0, false), Effect::Changed(CHANGE, 0)]);
+    assert_eq!(audience(&all, "x"), [B]);
+    all.end(B);
+    assert_eq!(all.effects(), [send("x", false)]);
+    // Wanted again before the server has answered: one command at a time.
+    all.add(A, CHANGE, [channel("x")]);
+    assert_eq!(all.effects(), []);
+    all.confirmed(&channel("x"), false);
+    assert_eq!(all.effects(), [send("x", true)]);
+    all.confirmed(&channel("x"), true);
+    assert_eq!(all.effects(), [confirm(A, "x", true, 1, false), Effect::Changed(CHANGE, 1)]);
+}
+
+#[test]
+fn what_one_leaves_that_it_does_not_have_is_confirmed_as_the_server_does() {
+    let mut all = with_x();
+    all.remove(A, CHANGE, Channel::Plain, Some(vec![Bytes::from_static(b"y")]));
+    assert_eq!(all.effects(), [confirm(A, "y", false, 1, false), Effect::Changed(CHANGE, 1)]);
+    all.remove(A, CHANGE, Channel::Pattern, None);
+    let nothing =
+        Effect::Confirm { to: A, channel: Some(Channel::Pattern), name: None, joins: false, count: 1, gap: false };
+    assert_eq!(all.effects(), [nothing, Effect::Changed(CHANGE, 1)]);
+    all.remove(B, CHANGE, Channel::Plain, None);
+    assert_eq!(all.effects(), [Effect::Orphaned(CHANGE)]);
+}
+
+#[test]
+fn a_new_connection_tells_of_the_gap() {
+    let mut all = with_x();
+    all.lost();
+    assert_eq!(audience(&all, "x"), []);
+    all.begin(B, [channel("x")]);
+    assert_eq!(all.effects(), []);
+    all.connected();
+    assert_eq!(all.effects(), [send("x", true)]);
+    all.confirmed(&channel("x"), true);
+    let (gap, new) = (confirm(A, "x", true, 1, true), confirm(B, "x", true, 1, false));
+    assert_eq!(all.effects(), [gap, new, Effect::Started(B)]);
+}
+
+#[test]
+fn a_slot_that_moved_is_asked_for_again() {
+    let mut all = with_x();
+    all.ended(&channel("x"));
+    assert_eq!(all.effects(), [send("x", true)]);
+    all.refused(&channel("x"), true, true);
+    assert_eq!(all.effects(), [Effect::AskLater]);
+    all.ask_again();
+    assert_eq!(all.effects(), [send("x", true)]);
+    all.confirmed(&channel("x"), true);
+    assert_eq!(all.effects(), [confirm(A, "x", true, 1, true)]);
+    // Nobody asked, and nothing is known of it.
+    all.ended(&channel("y"));
+    assert_eq!(all.effects(), []);
+}
+
+#[test]
+fn a_refusal_ends_whoever_depends_on_it() {
+    let mut all = with_x();
+    all.add(A, CHANGE, [channel("y"), channel("z")]);
+    all.begin(B, [channel("z")]);
+    all.confirmed(&channel("y"), true);
+    all.effects();
+    all.refused(&channel("z"), true, false);
+    assert_eq!(all.effects(), [Effect::Refused(CHANGE), Effect::Refused(B)]);
+    assert_eq!((all.wanted_by(A), all.wanted_by(B), audience(&all, "y")), (2, 0, vec![A]));
+    // What was had once and is refused later ends the subscription, and what would have changed it.
+    all.add(A, CHANGE, [channel("w")]);
+    all.lost();
+    all.connected();
+    all.effects();
+    all.refused(&channel("x"), true, false);
+    assert_eq!(all.effects(), [Effect::Refused(A), Effect::Orphaned(CHANGE)]);
+    assert!(all.is_empty());
+}
+
+#[test]
+fn what_is_under_way_for_a_subscription_ends_with_it() {
+    let mut all = with_x();
+    all.accompany(A, CHANGE);
+    all.accompany(A, Ticket(4));
+    all.leave_alone(A, Ticket(4));
+    all.end(A);
+    assert_eq!(all.effects(), [send("x", false), Effect::Orphaned(CHANGE)]);
+    all.accompany(A, CHANGE);
+    assert_eq!(all.effects(), [Effect::Orphaned(CHANGE)]);
+}
+
+#[test]
+fn a_change_that_is_given_up_leaves_nothing_behind() {
+    let mut all = with_x();
+    all.lost();
+    all.add(A, CHANGE, [channel("y")]);
+    assert_eq!((all.withdraw(CHANGE), all.wanted_by(A)), (Outcome::NotRun, 1));
+    all.connected();
+    all.add(A, CHANGE, [channel("y")]);
+    all.effects();
+    assert_eq!((all.withdraw(CHANGE), all.wanted_by(A)), (Outcome::Unknown, 1));
+    all.confirmed(&channel("y"), true);
+    assert_eq!(all.effects(), [send("y", false)]);
+    assert_eq!(all.withdraw(CHANGE), Outcome::Unknown, "it is over");
+}
+
+/// A server that answers in order, and may end things by itself or lose the connection.
+#[derive(Default)]
+struct Server {
+    subscribed: BTreeSet<Topic>,
+    questions: VecDeque<(Topic, bool)>,
+    connected: bool,
+}
+
+/// What a subscription was told.
+#[derive(Default)]
+struct Told {
+    has: BTreeSet<Bytes>,
+    /// Had before the loss and not told of a gap since.
+    missed: BTreeSet<Bytes>,
+}
+
+#[derive(Default)]
+struct World {
+    all: Subscriptions,
+    server: Server,
+    wanted: HashMap<Ticket, BTreeSet<Bytes>>,
+    told: HashMap<Ticket, Told>,
+    changed: BTreeSet<Ticket>,
+}
+
+impl World {
+    fn take_effects(&mut self) {
+        for effect in self.all.effects() {
+            match effect {
+                Effect::Send(topic, joins) => {
+                    assert!(self.server.connected, "nobody hears it");
+                    let same = self.server.questions.iter().filter(|(other, _)| *other == topic).count();
+                    assert_eq!(same, 0, "one command for each topic");
+                    self.server.questions.push_back((topic, joins));
+                }
+                Effect::Confirm { to, name: Some(name), joins, count, gap, .. } => {
+                    let told = self.told.entry(to).or_default();
+                    assert_eq!(gap, joins && told.missed.remove(&name), "each gap is told, once");
+                    if joins {
+                        told.has.insert(name)
+                    } else {
+                        told.has.remove(&name)
+                    };
+                    assert_eq!(count, told.has.len());
+                }
+                Effect::Changed(request, _) => assert!(self.changed.insert(request), "carried out once"),
+                Effect::Started(_) | Effect::Orphaned(_) | Effect::Confirm { .. } => {}
+                Effect::Refused(_) | Effect::AskLater => panic!("{effect:?}"),
+            }
+        }
+    }
+
+    fn answer(&mut self) {
+        let Some((topic, joins)) = self.server.questions.pop_front() else { return };
+        if joins {
+            self.server.subscribed.insert(topic.clone())
+        } else {
+            self.server.subscribed.remove(&topic)
+        };
+        self.all.confirmed(&topic, joins);
+        self.take_effects();
+    }
+
+    fn lose(&mut self) {
+        self.server = Server::default();
+        for told in self.told.values_mut() {
+            told.missed.append(&mut told.has);
+        }
+        self.all.lost();
+        self.take_effects();
+    }
+
+    fn connect(&mut self) {
+        self.server.connected = true;
+        self.all.connected();
+        self.take_effects();
+    }
+}
+
+#[test]
+fn in_the_end_the_server_has_exactly_what_is_wanted() {
+    for seed in 0..300 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut world = World::default();
+        let mut requests = 100;
+        for _ in 0..200 {
+            let name = Bytes::from(vec![b'a' + random.u8(..6)]);
+            let topic = Topic::Channel(Channel::Plain, name.clone());
+            let who = Ticket(random.u64(1..4));
+            requests += 1;
+            match random.u8(..10) {
+                0 | 1 => {
+                    match world.wanted.get_mut(&who) {
+                        Some(wanted) => {
+                            wanted.insert(name);
+                            world.all.add(who, Ticket(requests), [topic]);
+                        }
+                        None => {
+                            world.wanted.insert(who, BTreeSet::from([name]));
+                            world.all.begin(who, [topic]);
+                        }
+                    }
+                    world.take_effects();
+                }
+                2 | 3 if world.wanted.contains_key(&who) => {
+                    world.wanted.get_mut(&who).unwrap().remove(&name);
+                    world.told.entry(who).or_default().missed.remove(&name);
+                    world.all.remove(who, Ticket(requests), Channel::Plain, Some(vec![name]));
+                    world.take_effects();
+                }
+                4 if random.u8(..4) == 0 => {
+                    world.wanted.remove(&who);
+                    world.told.remove(&who);
+                    world.all.end(who);
+                    world.take_effects();
+                }
+                5 if random.u8(..4) == 0 && world.server.connected => world.lose(),
+                6 if !world.server.connected => world.connect(),
+                7 if world.server.subscribed.remove(&topic) => {
+                    for told in world.told.values_mut() {
+                        if told.has.remove(&name) {
+                            told.missed.insert(name.clone());
+                        }
+                    }
+                    world.all.ended(&topic);
+                    world.take_effects();
+                }
+                _ => world.answer(),
+            }
+        }
+        if !world.server.connected {
+            world.connect();
+        }
+        while !world.server.questions.is_empty() {
+            world.answer();
+        }
+        let union: BTreeSet<&Bytes> = world.wanted.values().flatten().collect();
+        let subscribed: BTreeSet<&Bytes> = world.server.subscribed.iter().map(Topic::name).collect();
+        assert_eq!(subscribed, union, "seed {seed}");
+        for (who, wanted) in &world.wanted {
+            let told = world.told.entry(*who).or_default();
+            assert_eq!(&told.has, wanted, "seed {seed}");
+            assert!(told.missed.is_empty());
+        }
+        assert!(world.all.changes.is_empty());
+    }
+}

@@ -1,0 +1,231 @@
+//! Readers that are too slow, or never read: what waits for them is bounded, what is dropped is counted exactly, and
+//! nobody else notices.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
+
+mod support;
+
+use std::sync::{Arc, Mutex};
+
+use justredis::client::Client;
+use justredis::client::completion::{Completion, DROPPED, Deliveries, Destination, GAP};
+use justredis::client::mailbox::Mailbox;
+use justredis::connection::turn::Submitter;
+use justredis::error::Status;
+use support::client::{config, request};
+use support::messages::show;
+use support::server::Server;
+use support::wait;
+
+/// A destination whose messages stay in their mailbox until the test takes them.
+#[derive(Clone, Default)]
+struct Shelf(Arc<Mutex<Held>>);
+
+#[derive(Default)]
+struct Held {
+    mailbox: Option<Arc<Mailbox>>,
+    /// Messages that were offered and not taken.
+    offered: usize,
+    last: Option<Completion>,
+}
+
+impl Destination for Shelf {
+    fn deliver(deliveries: &mut Deliveries<Shelf>) {
+        for delivery in deliveries.drain(..) {
+            assert!(delivery.destination.0.lock().unwrap().last.replace(delivery.completion).is_none(), "one end");
+        }
+    }
+
+    fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
+        let mut held = self.0.lock().unwrap();
+        held.mailbox = Some(mailbox.clone());
+        held.offered += count;
+        true
+    }
+
+    fn takes_many(&self) -> bool {
+        true
+    }
+}
+
+/// One message as its reader gets it.
+#[derive(Debug)]
+struct Message {
+    text: String,
+    dropped: i64,
+    gap: bool,
+}
+
+impl Shelf {
+    /// Takes all that is there.
+    fn take(&self) -> Vec<Message> {
+        let mut held = self.0.lock().unwrap();
+        let offered = std::mem::take(&mut held.offered);
+        let mailbox = held.mailbox.clone().unwrap();
+        let taken = (0..offered).filter_map(|_| mailbox.take());
+        let read = |completion: Completion| {
+            let attributes = completion.reply.attributes();
+            let dropped = attributes.and_then(|all| all.find(b"dropped")).and_then(|count| count.to_i64());
+            assert_eq!(dropped.is_some(), completion.flags & DROPPED != 0, "the flag and the count");
+            let gap = completion.flags & GAP != 0;
+            Message { text: show(&completion.reply), dropped: dropped.unwrap_or(0), gap }
+        };
+        taken.map(read).collect()
+    }
+}
+
+struct Slow {
+    server: Server,
+    client: Client<Shelf>,
+    shelf: Shelf,
+    id: u64,
+}
+
+fn subscriber(options: &[(&str, &str)]) -> Slow {
+    // The server itself would drop a reader that falls behind its own limit.
+    let no_limit = ["--client-output-buffer-limit", "pubsub 0 0 0"];
+    let server = Server::builder().arguments(&no_limit).start();
+    let client: Client<Shelf> = Client::new(config(server.url(), options), None).unwrap();
+    let shelf = Shelf::default();
+    let words: [&[&str]; 1] = [&["SUBSCRIBE", "news"]];
+    let (id, _) = client.submit(&request(&words), shelf.clone(), Submitter::Other).unwrap();
+    wait::until("the confirmation", || server.command(&["PUBSUB", "NUMSUB", "news"]).items()[1].integer() == 1);
+    Slow { server, client, shelf, id }
+}
+
+impl Slow {
+    /// Publishes these numbers, in few system calls.
+    fn publish(&self, numbers: std::ops::Range<u64>) {
+        let mut plain = self.server.connect().unwrap();
+        let numbers: Vec<u64> = numbers.collect();
+        for batch in numbers.chunks(10_000) {
+            let commands: Vec<[String; 3]> = batch.iter().map(|number| words(*number)).collect();
+            let answers = plain.pipeline(&commands).unwrap();
+            assert!(answers.iter().all(|answer| answer.integer() == 1));
+        }
+    }
+
+    /// Publishes so many, also when nobody listens any more.
+    fn publish_anyway(&self, count: u64) {
+        let mut plain = self.server.connect().unwrap();
+        let commands: Vec<[String; 3]> = (0..count).map(words).collect();
+        plain.pipeline(&commands).unwrap();
+    }
+
+    /// A number of the statistics of the subscription.
+    fn count(&self, key: &str) -> i64 {
+        let stats = self.client.stats().unwrap();
+        let all = stats.find(b"subscriptions").unwrap();
+        all.items()[0].find(key.as_bytes()).unwrap().to_i64().unwrap()
+    }
+
+    /// Waits until so many messages have come, and one confirmation.
+    fn until_arrived(&self, messages: u64) {
+        let total = || self.count("unread") + self.count("taken") + self.count("dropped");
+        wait::until("all messages", || total() == messages as i64 + 1);
+    }
+
+    /// A command of somebody else.
+    fn ping(&self) {
+        let shelf = Shelf::default();
+        let words: [&[&str]; 1] = [&["PING"]];
+        self.client.submit(&request(&words), shelf.clone(), Submitter::Other).unwrap();
+        wait::until("an answer", || shelf.0.lock().unwrap().last.is_some());
+    }
+}
+
+fn words(number: u64) -> [String; 3] {
+    ["PUBLISH".to_owned(), "news".to_owned(), number.to_string()]
+}
+
+fn resident() -> usize {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+/// A million messages for nobody: memory stays, and the count is exact.
+#[test]
+fn a_million_messages_that_nobody_reads_are_dropped_and_counted() {
+    const MESSAGES: u64 = 1_000_000;
+    let slow = subscriber(&[("max_unread_bytes", "8MiB")]);
+    slow.publish(0..1000);
+    let before = resident();
+    let step = MESSAGES / 50;
+    for start in (1000..MESSAGES).step_by(step as usize) {
+        slow.publish(start..(start + step).min(MESSAGES));
+        slow.ping();
+    }
+    slow.until_arrived(MESSAGES);
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown} bytes for 8 MiB of messages");
+    assert!(slow.count("unread_bytes") <= 8 << 20);
+    let (unread, dropped) = (slow.count("unread"), slow.count("dropped"));
+    assert_eq!(unread + dropped, MESSAGES as i64 + 1, "each is here or counted");
+    let left = slow.shelf.take();
+    assert_eq!((left.len() as i64, left[0].dropped), (unread, dropped), "the reader is told of all, once");
+    assert!(left[1..].iter().all(|message| message.dropped == 0));
+    let last = |back: usize| format!("message news {}", MESSAGES - 1 - back as u64);
+    let expected: Vec<String> = (0..left.len()).rev().map(last).collect();
+    assert!(left.iter().map(|message| &message.text).eq(&expected), "the newest, in order");
+}
+
+#[test]
+fn the_newest_are_dropped_where_that_is_wanted() {
+    let slow = subscriber(&[("max_unread", "100"), ("subscription_overflow", "drop_newest")]);
+    slow.publish(0..1000);
+    slow.until_arrived(1000);
+    let kept = slow.shelf.take();
+    assert_eq!((kept.len(), kept[99].text.as_str()), (100, "message news 98"));
+    assert!(kept.iter().all(|message| message.dropped == 0));
+    slow.publish(1000..1001);
+    slow.until_arrived(1001);
+    let next = slow.shelf.take();
+    assert_eq!((next.len(), next[0].text.as_str(), next[0].dropped), (1, "message news 1000", 901));
+    assert!(slow.client.cancel(slow.id));
+}
+
+#[test]
+fn a_subscription_that_is_to_be_closed_ends_behind_its_last_message() {
+    let slow = subscriber(&[("max_unread", "100"), ("subscription_overflow", "close")]);
+    slow.publish_anyway(1000);
+    wait::until("the end", || slow.shelf.0.lock().unwrap().last.is_some());
+    let kept = slow.shelf.take();
+    assert_eq!((kept.len(), kept[99].text.as_str()), (100, "message news 98"), "what was there can still be read");
+    let last = slow.shelf.0.lock().unwrap().last.take().unwrap();
+    assert_eq!(last.status, Status::Full);
+    assert!(last.flags & DROPPED != 0, "something is missing before the end");
+    assert!(String::from_utf8_lossy(last.reply.as_bytes()).contains("max_unread"));
+    wait::until("nobody subscribed", || slow.server.command(&["PUBSUB", "CHANNELS"]).items().is_empty());
+}
+
+#[test]
+fn a_gap_that_is_dropped_is_told_on_the_next_message() {
+    let slow = subscriber(&[("max_unread", "3"), ("reconnect_delay_max", "50ms")]);
+    slow.server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+    wait::until("the gap", || slow.count("gaps") == 1);
+    slow.publish(0..10);
+    slow.until_arrived(11);
+    let kept = slow.shelf.take();
+    let seen: Vec<_> = kept.iter().map(|one| (one.text.as_str(), one.dropped, one.gap)).collect();
+    assert_eq!(seen, [("message news 7", 9, true), ("message news 8", 0, false), ("message news 9", 0, false)]);
+}
+
+#[test]
+fn one_slow_reader_does_not_slow_another() {
+    let slow = subscriber(&[("max_unread", "10")]);
+    let fast = Shelf::default();
+    let words: [&[&str]; 1] = [&["SUBSCRIBE", "news"]];
+    slow.client.submit(&request(&words), fast.clone(), Submitter::Other).unwrap();
+    wait::until("the confirmation", || fast.0.lock().unwrap().offered == 1);
+    fast.take();
+    for round in 0..500 {
+        slow.publish(round..round + 1);
+        wait::until("the message", || fast.0.lock().unwrap().offered == 1);
+        let message = fast.take().remove(0);
+        assert_eq!((message.text, message.dropped), (format!("message news {round}"), 0));
+    }
+}
