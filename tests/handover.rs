@@ -3,7 +3,8 @@
 //! server, reactor and epoll are models of what they promise:
 //!
 //! * the server answers in order, and bytes stay in the socket until somebody reads them;
-//! * the background is woken when bytes come while it attends, and when it starts to attend while bytes are there;
+//! * the background is woken when bytes come while it attends; of what is there already when it starts to attend it hears
+//!   nothing, and must be told to look;
 //! * the descriptor of a queue is readable while it is raised, and while a socket that it shows has bytes.
 //!
 //! Whatever is lost (a reply that nobody reads, a wake-up) leaves somebody waiting for ever, which is found as a deadlock.
@@ -135,17 +136,9 @@ impl Model {
 
     /// Under the lock of the outgoing.
     fn apply(&self, change: Change) {
-        let mut socket = self.socket.lock().unwrap();
-        match change {
-            Change::Nothing => return,
-            Change::Leave => socket.attended = false,
-            Change::Attend => {
-                socket.attended = true;
-                socket.background_woken |= socket.replies > 0 && self.mutant != Mutant::GivesBackSilently;
-            }
+        if change != Change::Nothing {
+            self.socket.lock().unwrap().attended = change == Change::Attend;
         }
-        drop(socket);
-        self.changed.notify_all();
     }
 
     fn wake_background(&self) {

@@ -272,12 +272,14 @@ impl Link {
         self.outgoing.lock().pipeline.is_unsent()
     }
 
-    /// The socket is full, or not any more: whether the background has to hear of room.
-    pub(super) fn set_blocked(&self, blocked: bool) {
+    /// The socket is full, or not any more: whether the background has to hear of room. True: it has to from now on.
+    pub(super) fn set_blocked(&self, blocked: bool) -> bool {
         let mut outgoing = self.outgoing.lock();
-        if outgoing.blocked != blocked {
+        let has_changed = outgoing.blocked != blocked;
+        if has_changed {
             outgoing.blocked = blocked;
             outgoing.attend();
         }
+        has_changed && blocked
     }
 }
