@@ -173,6 +173,14 @@
 #define JR_REQUEST_REPLICA 4
 
 /**
+ * It may be answered from the client's cache, see the option cache_bytes; else it is sent, and its answer is kept there as
+ * long as the server tells of no change to its keys. Without a cache it is sent as any other. For one command whose answer
+ * depends on the values of its keys alone (GET, MGET, HGETALL, ZRANGE, ... but not TTL, SCAN, SRANDMEMBER); anything else
+ * is JR_ERR_ARGUMENT. See jr_submit.
+ */
+#define JR_REQUEST_CACHED 16
+
+/**
  * For timeout_ms: without end.
  */
 #define JR_TIMEOUT_NONE UINT32_MAX

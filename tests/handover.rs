@@ -100,7 +100,7 @@ struct Model {
 
 /// A turn that callers have taken and given back: the background is not told of bytes.
 fn turn_of_callers() -> Turn {
-    let mut turn = Turn::default();
+    let mut turn = Turn::new(false);
     let idle = UnderWay { oldest: 0, next: 0 };
     while turn.submit(Submitter::Caller, idle) != (Role::Caller, Change::Leave) {}
     assert_eq!(turn.give_back(true), Change::Nothing);

@@ -5,6 +5,8 @@ pub mod completion;
 pub mod mailbox;
 pub mod request;
 
+mod cache;
+mod cached;
 mod clock;
 mod core;
 mod deadline;

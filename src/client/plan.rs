@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::cached::PRELUDE;
 use super::pending::NOWHERE;
 use super::transaction::FRAME;
 use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
@@ -15,6 +16,8 @@ use crate::protocol::command::{self, Output, Room};
 pub enum Plan<'a, A> {
     /// One command.
     One(&'a [A]),
+    /// One command behind CLIENT CACHING, as one unit: the server tells when its answer is wrong.
+    Tracked(&'a [A]),
     /// One command that is encoded already.
     Encoded(Bytes),
     /// Several, each a unit of its own.
@@ -38,6 +41,7 @@ impl Lengths {
     }
 }
 
+const CACHING: [&str; 3] = ["CLIENT", "CACHING", "YES"];
 const MULTI: [&str; 1] = ["MULTI"];
 const EXEC: [&str; 1] = ["EXEC"];
 
@@ -47,6 +51,10 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
         let of = |words: &&[A]| command::encoded_length(words);
         match self {
             Plan::One(words) => of(words).map(Lengths::One),
+            Plan::Tracked(words) => {
+                let prelude = command::encoded_length(&CACHING)?;
+                prelude.checked_add(of(words)?).map(Lengths::One)
+            }
             Plan::Encoded(bytes) => Some(Lengths::One(bytes.len())),
             Plan::Several(commands) => commands.iter().map(of).collect::<Option<_>>().map(Lengths::Many),
             Plan::Atomic(commands) => {
@@ -61,6 +69,7 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
     fn replies(&self) -> u32 {
         match self {
             Plan::Atomic(commands) => commands.len() as u32 + FRAME,
+            Plan::Tracked(_) => 1 + PRELUDE,
             _ => 1,
         }
     }
@@ -68,6 +77,10 @@ impl<A: AsRef<[u8]>> Plan<'_, A> {
     fn encode(&self, unit: usize, out: &mut impl Output) {
         match self {
             Plan::One(words) => command::encode(words, out),
+            Plan::Tracked(words) => {
+                command::encode(&CACHING, out);
+                command::encode(words, out);
+            }
             Plan::Encoded(bytes) => out.put(bytes),
             Plan::Several(commands) => commands.get(unit).into_iter().for_each(|words| command::encode(words, out)),
             Plan::Atomic(commands) => {

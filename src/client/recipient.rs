@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::cached::PRELUDE;
 use super::completion::{Deliveries, Destination, Verdict};
 use super::core::{Core, State};
 use super::event;
-use super::pending::Work;
+use super::pending::{Pending, Work};
 use super::retry::{self, Refusal};
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket};
@@ -29,6 +30,11 @@ impl<D: Destination> Core<D> {
         let pending = state.requests.get(to.ticket)?;
         match &mut pending.work {
             Work::Single | Work::Ping(..) => Some(Verdict::answered(status, reply)),
+            Work::Cached(fill) if to.part < PRELUDE => {
+                fill.prelude(&reply);
+                None
+            }
+            Work::Cached(_) => Some(Verdict::answered(status, reply)),
             Work::Script(script) => {
                 if !is_error {
                     self.scripts.lock().learn(script, link);
@@ -60,10 +66,11 @@ impl<D: Destination> Core<D> {
             && reply.as_bytes().starts_with(b"NOSCRIPT No matching script")
             && let Some(eval) = script.eval_of(request)
         {
-            pending.sequence = link.submit_again(to, 1, eval.into());
+            pending.sequence = self.submit_again(link, to, 1, eval.into());
             return true;
         }
-        if matches!(pending.work, Work::Transaction(_)) {
+        let is_prelude = matches!(pending.work, Work::Cached(_)) && to.part < PRELUDE;
+        if is_prelude || matches!(pending.work, Work::Transaction(_)) {
             return false;
         }
         let Some(refusal) = Refusal::of(reply.as_bytes(), request) else { return false };
@@ -98,17 +105,25 @@ impl<D: Destination> Core<D> {
         mut judge: impl FnMut(&mut State<D>, T) -> Option<Verdict>,
     ) {
         let mut deliveries = Deliveries::with_capacity(items.size_hint().0);
+        let mut fills = Vec::new();
         let mut state = self.state.lock();
         for item in items {
             let ticket = ticket(&item);
             if let Some(verdict) = judge(&mut state, item)
-                && let Some(pending) = self.take(&mut state, ticket)
-                && let Some(delivery) = pending.responder.finish(verdict)
+                && let Some(Pending { responder, work, .. }) = self.take(&mut state, ticket)
+                && let Some(delivery) = responder.finish(verdict)
             {
+                if let Work::Cached(fill) = work {
+                    fills.push((fill, deliveries.len()));
+                }
                 deliveries.push(delivery);
             }
         }
         drop(state);
+        // Copies take a while: not under the lock, and in time before the next message.
+        for (fill, place) in fills {
+            fill.keep(&deliveries[place].completion);
+        }
         self.complete(deliveries);
     }
 }
@@ -118,23 +133,28 @@ impl<D: Destination> Recipient for Core<D> {
         self.settle(answers.drain(..), |answer| answer.to.ticket, |state, answer| self.judge(state, link, answer));
     }
 
-    fn heard(&self, _link: &Arc<Link>, _messages: &mut Vec<Reply>) {
-        // None come on a link for commands.
+    fn heard(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
+        self.invalidate(messages);
+    }
+
+    fn tracking_ended(&self, link: &Arc<Link>) {
+        self.forget_database(link);
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
         let judge = |state: &mut State<D>, unit: Lost| {
             let to = Addressee { ticket: unit.ticket, part: unit.part };
             let pending = state.requests.get(unit.ticket)?;
+            let is_cached = matches!(pending.work, Work::Cached(_));
             let is_atomic = matches!(pending.work, Work::Transaction(_));
             // Its own reply broke the rules (or a limit), and would do so again.
             let is_culprit = unit.is_next && why.status != Status::Lost;
             if !is_atomic
                 && !is_culprit
-                && retry::may_run_twice(&unit.bytes, pending.idempotent)
+                && (is_cached || retry::may_run_twice(&unit.bytes, pending.idempotent))
                 && u32::from(pending.count_attempt(unit.part)) < self.config.max_attempts
             {
-                let sequence = link.submit_again(to, unit.replies, unit.bytes);
+                let sequence = self.submit_again(link, to, unit.replies, unit.bytes);
                 pending.set_place(unit.part, sequence);
                 return None;
             }

@@ -47,6 +47,8 @@ pub struct Request<'a, A> {
     pub atomic: bool,
     /// It may run twice.
     pub idempotent: bool,
+    /// It may be answered from the cache.
+    pub cached: bool,
     /// How long it may take.
     pub timeout: Timeout,
     /// Where it goes.
@@ -56,7 +58,7 @@ pub struct Request<'a, A> {
 }
 
 /// Whether a command may go on a shared connection; a sentence that says why not.
-fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
+pub(super) fn check<A: AsRef<[u8]>>(words: &[A]) -> Result<Handling, String> {
     let Some(name) = words.first() else { return Err("the command is empty".to_string()) };
     let name = || String::from_utf8_lossy(name.as_ref()).to_ascii_uppercase();
     match catalog::handling(words) {
@@ -93,6 +95,7 @@ fn gets_many(handling: Handling) -> bool {
 pub(super) fn small<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, most: usize) -> Option<(&'a [A], usize)> {
     let [words] = request.commands else { return None };
     if request.atomic
+        || request.cached
         || request.route != Route::ByKey
         || request.subscription != 0
         || catalog::handling(words) != Handling::Ordinary
@@ -145,6 +148,9 @@ impl<D: Destination> Core<D> {
             let id = intake.put_small(request, words, length, destination)?;
             return Ok((id, intake.close()));
         }
+        if request.cached {
+            return self.accept_cached(link, request, destination, by);
+        }
         match request.commands {
             [] => Err(Error::new(Status::Argument, "the request has no command")),
             [words] if !request.atomic => {
@@ -157,7 +163,14 @@ impl<D: Destination> Core<D> {
                 }
                 if handling == Handling::Script && words.len() > 1 {
                     let (bytes, script) = self.encode_script(words, link)?;
-                    return self.accept_plan(link, request, Plan::Encoded(bytes), Some(script), destination, by);
+                    return self.accept_plan(
+                        link,
+                        request,
+                        Plan::Encoded(bytes),
+                        Some(Work::Script(script)),
+                        destination,
+                        by,
+                    );
                 }
                 self.accept_plan(link, request, Plan::One(words), None, destination, by)
             }
@@ -175,12 +188,13 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    fn accept_plan<A: AsRef<[u8]>>(
+    /// Accepts a request of this plan; `work`: what it is, if the plan does not tell.
+    pub(super) fn accept_plan<A: AsRef<[u8]>>(
         &self,
         link: &Arc<Link>,
         request: &Request<'_, A>,
         plan: Plan<'_, A>,
-        mut script: Option<Arc<Script>>,
+        mut work: Option<Work<D>>,
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
@@ -189,7 +203,9 @@ impl<D: Destination> Core<D> {
             return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
         }
         if !self.topology.serves(request.route, link)? {
-            return self.answer_of_nobody(link, destination).map(|id| (id, Next::Nothing));
+            // The answer of a route that leads to no node: an empty map.
+            let nobody = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty()).finish();
+            return self.answer_at_once(destination, nobody).map(|id| (id, Next::Nothing));
         }
         let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
         let (units, most) = (prepared.units(), self.config.max_requests);
@@ -197,8 +213,8 @@ impl<D: Destination> Core<D> {
             let sentence = format!("the request has {units} commands, more than max_requests ({most}) allows");
             return Err(Error::new(Status::Argument, sentence));
         }
-        let work = |first: u64| match (&prepared.plan, script.take()) {
-            (_, Some(script)) => Work::Script(script),
+        let work = |first: u64| match (&prepared.plan, work.take()) {
+            (_, Some(work)) => work,
             (Plan::Atomic(commands), _) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
             (Plan::Several(commands), _) => {
                 let sequences = (0..commands.len()).map(|part| first + part as u64);
@@ -225,19 +241,6 @@ impl<D: Destination> Core<D> {
             false => command::encode_to_vec(words)?,
         };
         Ok((bytes.into(), script))
-    }
-
-    /// The answer of a route that leads to no node: an empty map.
-    fn answer_of_nobody(&self, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
-        let mut state = self.state.lock();
-        let ticket = self.reserve(&mut state)?;
-        let mut gather = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty());
-        let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Single);
-        state.requests.fill(ticket, pending);
-        let taken = self.take(&mut state, ticket);
-        drop(state);
-        self.complete(taken.into_iter().filter_map(|pending| pending.responder.finish(gather.finish())).collect());
-        Ok(ticket.0)
     }
 
     /// Registers a request that hears of events; nothing is sent.

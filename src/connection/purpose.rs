@@ -24,7 +24,12 @@ impl Purpose {
         }
     }
 
-    /// Whether messages come that answer no command.
+    /// Whether the server may be asked to tell of changes to what commands read.
+    pub(super) const fn may_track(self) -> bool {
+        matches!(self, Purpose::Commands)
+    }
+
+    /// Whether it is there for messages that answer no command.
     pub(super) const fn hears(self) -> bool {
         !matches!(self, Purpose::Commands)
     }

@@ -27,10 +27,15 @@ pub const JR_REQUEST_ATOMIC: u32 = 1;
 pub const JR_REQUEST_IDEMPOTENT: u32 = 2;
 /// A replica may answer. Without replicas the primary does.
 pub const JR_REQUEST_REPLICA: u32 = 4;
+/// It may be answered from the client's cache, see the option cache_bytes; else it is sent, and its answer is kept there as
+/// long as the server tells of no change to its keys. Without a cache it is sent as any other. For one command whose answer
+/// depends on the values of its keys alone (GET, MGET, HGETALL, ZRANGE, ... but not TTL, SCAN, SRANDMEMBER); anything else
+/// is JR_ERR_ARGUMENT. See jr_submit.
+pub const JR_REQUEST_CACHED: u32 = 16;
 /// For timeout_ms: without end.
 pub const JR_TIMEOUT_NONE: u32 = u32::MAX;
 
-const KNOWN_FLAGS: u32 = JR_REQUEST_ATOMIC | JR_REQUEST_IDEMPOTENT | JR_REQUEST_REPLICA;
+const KNOWN_FLAGS: u32 = JR_REQUEST_ATOMIC | JR_REQUEST_IDEMPOTENT | JR_REQUEST_REPLICA | JR_REQUEST_CACHED;
 
 /// One argument: any bytes. `data` may be NULL if `len` is 0.
 #[repr(C)]
@@ -196,8 +201,9 @@ unsafe fn with_request<T>(
     let run = |commands: &[&[Argument]]| {
         let atomic = request.flags & JR_REQUEST_ATOMIC != 0;
         let idempotent = request.flags & JR_REQUEST_IDEMPOTENT != 0;
+        let cached = request.flags & JR_REQUEST_CACHED != 0;
         let subscription = request.subscription;
-        then(&Request { commands, atomic, idempotent, timeout, route, subscription })
+        then(&Request { commands, atomic, idempotent, cached, timeout, route, subscription })
     };
     match commands {
         // SAFETY: the caller promises the pointers of each command.
