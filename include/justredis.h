@@ -173,10 +173,11 @@
 #define JR_REQUEST_REPLICA 4
 
 /**
- * It may be answered from the client's cache, see the option cache_bytes; else it is sent, and its answer is kept there as
- * long as the server tells of no change to its keys. Without a cache it is sent as any other. For one command whose answer
- * depends on the values of its keys alone (GET, MGET, HGETALL, ZRANGE, ... but not TTL, SCAN, SRANDMEMBER); anything else
- * is JR_ERR_ARGUMENT. See jr_submit.
+ * It may be answered from the client's cache (see the option cache_bytes), at once and without the server; else it is
+ * sent, and its answer is kept until the server tells of a change to its keys. Never older than what the client was told
+ * before, the answers to its own writes included; changes of others are seen when the server has told. Without a cache it is
+ * sent as any other. For one command whose answer depends on the values of its keys alone (GET, MGET, HGETALL, ZRANGE,
+ * ..., but not TTL, SCAN or SRANDMEMBER), without a route; anything else is JR_ERR_ARGUMENT.
  */
 #define JR_REQUEST_CACHED 16
 
@@ -533,12 +534,13 @@ jr_status jr_client_events(const struct jr_client *client,
 /**
  * The state of the client in numbers: a map with "version", "requests" (accepted and not completed) and "links", an
  * array of maps with "address", "database", "purpose" ("commands", "subscriptions", "invalidations", "monitor"),
- * "connected" (0 or 1), "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests",
+ * "connected" (0 or 1), "tracking" (0 or 1: the server tells of changes to what is cached), "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests",
  * "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the
  * caller's own thread), "queue_turns" (how often whoever takes from a queue began to write and read), "round_trip_us" (of
  * the last sample) and "error"; and "subscriptions", an array of maps, one for each request that gets messages: "request"
  * (its id), "channels", "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps" (confirmations with
- * JR_COMPLETION_GAP). Keys are added, never changed. The map is yours to free.
+ * JR_COMPLETION_GAP); and of JR_REQUEST_CACHED "cache_hits", "cache_misses", "cache_evictions" (of answers that made room),
+ * "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in memory). Keys are added, never changed. The map is yours to free.
  */
 jr_status jr_client_stats(const struct jr_client *client,
                           struct jr_reply **map);

@@ -134,7 +134,7 @@ impl<'a, D: Destination, F: FnMut(Next)> Batch<'a, D, F> {
         Batch { core, link, by, then, intake: None, left: RUN }
     }
 
-    /// As [`Core::submit`]; what is to be done next is done in time.
+    /// As [`super::Client::submit`]; what is to be done next is done in time.
     #[inline]
     pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>, destination: D) -> Result<u64, Error> {
         let Some((words, length)) = small(request, self.core.config.max_request_bytes) else {

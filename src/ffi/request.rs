@@ -27,10 +27,11 @@ pub const JR_REQUEST_ATOMIC: u32 = 1;
 pub const JR_REQUEST_IDEMPOTENT: u32 = 2;
 /// A replica may answer. Without replicas the primary does.
 pub const JR_REQUEST_REPLICA: u32 = 4;
-/// It may be answered from the client's cache, see the option cache_bytes; else it is sent, and its answer is kept there as
-/// long as the server tells of no change to its keys. Without a cache it is sent as any other. For one command whose answer
-/// depends on the values of its keys alone (GET, MGET, HGETALL, ZRANGE, ... but not TTL, SCAN, SRANDMEMBER); anything else
-/// is JR_ERR_ARGUMENT. See jr_submit.
+/// It may be answered from the client's cache (see the option cache_bytes), at once and without the server; else it is
+/// sent, and its answer is kept until the server tells of a change to its keys. Never older than what the client was told
+/// before, the answers to its own writes included; changes of others are seen when the server has told. Without a cache it is
+/// sent as any other. For one command whose answer depends on the values of its keys alone (GET, MGET, HGETALL, ZRANGE,
+/// ..., but not TTL, SCAN or SRANDMEMBER), without a route; anything else is JR_ERR_ARGUMENT.
 pub const JR_REQUEST_CACHED: u32 = 16;
 /// For timeout_ms: without end.
 pub const JR_TIMEOUT_NONE: u32 = u32::MAX;
