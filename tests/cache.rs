@@ -9,12 +9,15 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use justredis::client::Client;
+use justredis::client::completion::{Deliveries, Delivery, Destination};
+use justredis::client::mailbox::Mailbox;
 use justredis::client::request::Request;
+use justredis::connection::turn::Submitter;
 use justredis::error::Status;
 use justredis::topology::Route;
 use support::client::{Inbox, Tester, config, request};
@@ -214,6 +217,49 @@ fn a_read_that_is_sent_again_is_tracked() {
     let words: Vec<String> = server.received().iter().map(|received| received.words().join(" ")).collect();
     let behind: Vec<&str> = words.windows(2).filter(|pair| pair[1] == "GET key").map(|pair| pair[0].as_str()).collect();
     assert_eq!(behind, ["CLIENT CACHING YES"; 3]);
+}
+
+/// Notes how many answers the cache has when a completion is delivered.
+#[derive(Clone, Default)]
+struct Witness(Arc<(OnceLock<Client<Witness>>, Mutex<Vec<i64>>)>);
+
+impl Destination for Witness {
+    fn deliver(deliveries: &mut Deliveries<Witness>) {
+        for Delivery { destination: Witness(witness), .. } in deliveries.drain(..) {
+            let stats = witness.0.get().unwrap().stats().unwrap();
+            witness.1.lock().unwrap().push(stats.find(b"cache_entries").and_then(|count| count.to_i64()).unwrap());
+        }
+    }
+
+    fn offer(&self, _: &Arc<Mailbox>, _: usize) -> bool {
+        false
+    }
+
+    fn takes_many(&self) -> bool {
+        false
+    }
+}
+
+/// What the server said before an answer has had its effect when the answer is delivered: who read elsewhere that
+/// something was changed does not read here that it was not.
+#[test]
+fn an_answer_is_not_delivered_before_what_was_told_ahead_of_it() {
+    let server = Scripted::after_handshake(|command| match command.words()[1].as_str() {
+        "key" => vec![Step::send("$3\r\nold\r\n")],
+        _ => vec![Step::send(">2\r\n$10\r\ninvalidate\r\n*1\r\n$3\r\nkey\r\n$3\r\nnew\r\n")],
+    });
+    let client = Client::new(config(server.url(), &CACHE), None).unwrap();
+    let witness = Witness::default();
+    assert!(witness.0.0.set(client.clone()).is_ok());
+    for (number, key) in ["key", "news"].into_iter().enumerate() {
+        let words = ["GET", key];
+        let commands = [&words[..]];
+        let read = Request { cached: key == "key", ..request(&commands) };
+        client.submit(&read, witness.clone(), Submitter::Other).unwrap();
+        wait::until("the answer", || witness.0.1.lock().unwrap().len() > number);
+    }
+    assert_eq!(*witness.0.1.lock().unwrap(), [1, 0]);
+    client.close(None);
 }
 
 /// Nobody would tell when it is wrong.
