@@ -221,13 +221,20 @@ fn a_read_that_is_sent_again_is_tracked() {
 
 /// Notes how many answers the cache has when a completion is delivered.
 #[derive(Clone, Default)]
-struct Witness(Arc<(OnceLock<Client<Witness>>, Mutex<Vec<i64>>)>);
+struct Witness {
+    client: Arc<OnceLock<Client<Witness>>>,
+    entries: Arc<Mutex<Vec<i64>>>,
+}
 
 impl Destination for Witness {
     fn deliver(deliveries: &mut Deliveries<Witness>) {
-        for Delivery { destination: Witness(witness), .. } in deliveries.drain(..) {
-            let stats = witness.0.get().unwrap().stats().unwrap();
-            witness.1.lock().unwrap().push(stats.find(b"cache_entries").and_then(|count| count.to_i64()).unwrap());
+        for Delivery { destination: witness, .. } in deliveries.drain(..) {
+            let stats = witness.client.get().unwrap().stats().unwrap();
+            witness
+                .entries
+                .lock()
+                .unwrap()
+                .push(stats.find(b"cache_entries").and_then(|count| count.to_i64()).unwrap());
         }
     }
 
@@ -250,15 +257,15 @@ fn an_answer_is_not_delivered_before_what_was_told_ahead_of_it() {
     });
     let client = Client::new(config(server.url(), &CACHE), None).unwrap();
     let witness = Witness::default();
-    assert!(witness.0.0.set(client.clone()).is_ok());
+    assert!(witness.client.set(client.clone()).is_ok());
     for (number, key) in ["key", "news"].into_iter().enumerate() {
         let words = ["GET", key];
         let commands = [&words[..]];
         let read = Request { cached: key == "key", ..request(&commands) };
         client.submit(&read, witness.clone(), Submitter::Other).unwrap();
-        wait::until("the answer", || witness.0.1.lock().unwrap().len() > number);
+        wait::until("the answer", || witness.entries.lock().unwrap().len() > number);
     }
-    assert_eq!(*witness.0.1.lock().unwrap(), [1, 0]);
+    assert_eq!(*witness.entries.lock().unwrap(), [1, 0]);
     client.close(None);
 }
 

@@ -92,7 +92,7 @@ impl<D: Destination> Responder<D> {
     }
 
     /// The final completion, to be delivered.
-    #[inline]
+    #[inline(always)]
     pub fn finish(mut self, verdict: Verdict) -> Option<Delivery<D>> {
         self.end(verdict)
     }
@@ -107,7 +107,7 @@ impl<D: Destination> Responder<D> {
         self.flags |= flags;
     }
 
-    #[inline]
+    #[inline(always)]
     fn end(&mut self, verdict: Verdict) -> Option<Delivery<D>> {
         let destination = self.destination.take()?;
         let Verdict { status, outcome, reply } = verdict;

@@ -134,7 +134,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Takes a request out, to be completed by [`Core::complete`] after the state was unlocked.
-    #[inline]
+    #[inline(always)]
     pub(super) fn take(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
         let pending = state.requests.take(ticket)?;
         state.deadlines.remove(Requests::<D>::index(ticket));

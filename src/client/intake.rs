@@ -14,7 +14,7 @@ use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
 use crate::connection::submission::{Next, Submission};
 use crate::connection::turn::Submitter;
 use crate::error::Error;
-use crate::protocol::command::{self, Room};
+use crate::protocol::command;
 
 /// So many requests get in under one lock; then others may have their turn.
 const RUN: usize = 64;
@@ -42,20 +42,23 @@ impl<'a, D: Destination> Intake<'a, D> {
         Ok(Intake { core, link, state, submission: link.submission(by), due: None, is_earlier: false })
     }
 
-    /// One command of `length` encoded bytes, written straight to where it goes.
+    /// One command of at most `most` encoded bytes, written straight to where it goes.
     #[inline]
     pub(super) fn put_small<A: AsRef<[u8]>>(
         &mut self,
         request: &Request<'_, A>,
         words: &[A],
-        length: usize,
+        most: usize,
         destination: D,
     ) -> Result<u64, Error> {
         let append = |pipeline: &mut Pipeline, ticket| {
             let to = Addressee { ticket, part: 0 };
-            pipeline.append(to, 1, length, |room| command::encode(words, &mut Room(room)))
+            pipeline.append(to, 1, most, |mut room| {
+                command::encode(words, &mut room);
+                room
+            })
         };
-        self.put(request, (1, length), append, |_| Work::Single, destination)
+        self.put(request, (1, most), append, |_| Work::Single, destination)
     }
 
     /// Appends a request of so many units and bytes, and remembers who waits for it; gives its id.
@@ -134,10 +137,10 @@ impl<'a, D: Destination, F: FnMut(Next)> Batch<'a, D, F> {
         Batch { core, link, by, then, intake: None, left: RUN }
     }
 
-    /// As [`super::Client::submit`]; what is to be done next is done in time.
+    /// As `Client::submit`; what is to be done next is done in time.
     #[inline]
     pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>, destination: D) -> Result<u64, Error> {
-        let Some((words, length)) = small(request, self.core.config.max_request_bytes) else {
+        let Some((words, most)) = small(request, self.core.config.max_request_bytes) else {
             self.close();
             let (id, next) = self.core.submit(self.link, request, destination, self.by)?;
             (self.then)(next);
@@ -147,7 +150,7 @@ impl<'a, D: Destination, F: FnMut(Next)> Batch<'a, D, F> {
             Some(intake) => intake,
             closed => closed.insert(Intake::open(self.core, self.link, self.by)?),
         };
-        let id = intake.put_small(request, words, length, destination);
+        let id = intake.put_small(request, words, most, destination);
         self.left -= 1;
         if self.left == 0 || id.is_err() {
             self.close();

@@ -10,7 +10,7 @@ use super::pending::NOWHERE;
 use super::transaction::FRAME;
 use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket};
 use crate::error::{Error, Status};
-use crate::protocol::command::{self, Output, Room};
+use crate::protocol::command::{self, Output};
 
 /// The bytes of a request, and how they are cut into units that stand in the FIFO on their own.
 pub enum Plan<'a, A> {
@@ -142,7 +142,10 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
             (None, _) => {
                 let units = lengths.iter().enumerate().map(|(unit, length)| {
                     let to = Addressee { ticket, part: unit as u32 };
-                    pipeline.append(to, self.plan.replies(), *length, |room| self.plan.encode(unit, &mut Room(room)))
+                    pipeline.append(to, self.plan.replies(), *length, |mut room| {
+                        self.plan.encode(unit, &mut room);
+                        room
+                    })
                 });
                 // Every unit is appended; their numbers follow each other.
                 units.fold(NOWHERE, |first, sequence| if first == NOWHERE { sequence } else { first })

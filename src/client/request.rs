@@ -90,7 +90,8 @@ fn gets_many(handling: Handling) -> bool {
     matches!(handling, Handling::Multishot | Handling::Monitor | Handling::Invalidations)
 }
 
-/// The one ordinary and small command of a request, as nearly all have, and its length; `None`: it needs more thought.
+/// The one ordinary and small command of a request, as nearly all have, and how long it is at most; `None`: it needs more
+/// thought.
 #[inline]
 pub(super) fn small<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, most: usize) -> Option<(&'a [A], usize)> {
     let [words] = request.commands else { return None };
@@ -102,8 +103,8 @@ pub(super) fn small<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, most: usize) -
     {
         return None;
     }
-    let length = command::encoded_length(words).filter(|length| *length < LARGE.min(most))?;
-    (!words.is_empty()).then_some((words, length))
+    let length = command::length_bound(words);
+    (length < LARGE.min(most) && !words.is_empty()).then_some((words, length))
 }
 
 impl<D: Destination> Core<D> {
@@ -143,9 +144,9 @@ impl<D: Destination> Core<D> {
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
-        if let Some((words, length)) = small(request, self.config.max_request_bytes) {
+        if let Some((words, most)) = small(request, self.config.max_request_bytes) {
             let mut intake = Intake::open(self, link, by)?;
-            let id = intake.put_small(request, words, length, destination)?;
+            let id = intake.put_small(request, words, most, destination)?;
             return Ok((id, intake.close()));
         }
         if request.cached {

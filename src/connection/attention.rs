@@ -46,7 +46,9 @@ mod system {
             Ok(Events(events))
         }
 
-        /// Changes what the background is told of; what is there already it is told at once.
+        /// Changes what the background is told of: of what comes from now on. What is there already it may hear nothing of,
+        /// because Linux does not wake anybody for a socket that it has on its list, though nobody looked at that list
+        /// since; whoever changes this sees to it that the background looks for itself.
         pub fn attend(&self, socket: &Registered, attention: Attention) -> io::Result<()> {
             Ok(epoll::modify(self.0.get_ref(), socket, EventData::new_u64(0), flags(attention))?)
         }

@@ -260,6 +260,11 @@ impl Driver {
             if let Some(error) = connection.failure.lock().take() {
                 return Ending::Broken(error);
             }
+            if deputies.observe(link, connection)
+                && let Err(error) = self.read(connection)
+            {
+                return Ending::Broken(error);
+            }
             let renewing = link.renewing.load(Ordering::SeqCst);
             if renewing && link.disconnect_if_idle() {
                 return Ending::Renewed;
@@ -271,9 +276,11 @@ impl Driver {
                 // What the server said before it went is worth reading: it may say why.
                 Err(error) => return Ending::Broken(self.last_words(connection, &reason(&error))),
             };
-            link.set_blocked(!writable);
+            if link.set_blocked(!writable) {
+                // There may have been room before the background was to be told of it.
+                continue;
+            }
             watch.begin_or_end(link);
-            deputies.observe(link, connection);
             link.asleep.store(true, Ordering::SeqCst);
             if writable && !renewing && link.background_writes() && link.is_unsent() {
                 link.asleep.store(false, Ordering::SeqCst);

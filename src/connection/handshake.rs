@@ -182,21 +182,27 @@ impl Conversation<'_> {
     }
 
     async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
+        let mut is_told_of_room = false;
         while !bytes.is_empty() {
             match self.stream.send(std::slice::from_ref(&bytes)) {
                 Ok(taken) => drop(bytes.split_to(taken)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait_for_room().await?,
+                // There may be room before it is told.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_told_of_room => {
+                    self.stream.attend(Attention::ReadingAndWriting).map_err(broken)?;
+                    is_told_of_room = true;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait().await?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.last_words(broken(error))),
             }
         }
-        Ok(())
+        if is_told_of_room { self.stream.attend(Attention::Reading).map_err(broken) } else { Ok(()) }
     }
 
-    async fn wait_for_room(&self) -> Result<(), Error> {
-        self.stream.attend(Attention::ReadingAndWriting).map_err(broken)?;
+    /// Waits until something happens on the socket. To be followed by another attempt.
+    async fn wait(&self) -> Result<(), Error> {
         self.stream.ready().await.map_err(broken)?.clear_ready();
-        self.stream.attend(Attention::Reading).map_err(broken)
+        Ok(())
     }
 
     /// Why the server hung up before it was asked anything, if it said so; else `error`.
@@ -210,13 +216,12 @@ impl Conversation<'_> {
 
     async fn read(&mut self) -> Result<(), Error> {
         loop {
-            let mut ready = self.stream.ready().await.map_err(broken)?;
             match self.parser.receive(|space| self.stream.receive(space)) {
                 Ok(0) => {
                     return Err(Error::new(Status::Connect, "the server closed the connection during the handshake"));
                 }
                 Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready.clear_ready(),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait().await?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(broken(error)),
             }

@@ -24,7 +24,7 @@ use super::turn::{Submitter, Turn};
 use crate::config::Config;
 use crate::error::Error;
 use crate::lock::Lock;
-use crate::protocol::command::{self, Room};
+use crate::protocol::command;
 
 /// What is counted of a link, since it was opened.
 #[derive(Debug, Default)]
@@ -280,7 +280,10 @@ impl Link {
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
         let mut outgoing = self.outgoing.lock();
         _ = outgoing.submit(Submitter::Other);
-        outgoing.pipeline.append(to, 1, length, |room| command::encode(&words, &mut Room(room)))
+        outgoing.pipeline.append(to, 1, length, |mut room| {
+            command::encode(&words, &mut room);
+            room
+        })
     }
 
     /// Whether the background writes what waits: else a caller or the takers of a queue are about to.
@@ -294,12 +297,14 @@ impl Link {
         self.outgoing.lock().pipeline.is_unsent()
     }
 
-    /// The socket is full, or not any more: whether the background has to hear of room.
-    pub(super) fn set_blocked(&self, blocked: bool) {
+    /// The socket is full, or not any more: whether the background has to hear of room. True: it has to from now on.
+    pub(super) fn set_blocked(&self, blocked: bool) -> bool {
         let mut outgoing = self.outgoing.lock();
-        if outgoing.blocked != blocked {
+        let has_changed = outgoing.blocked != blocked;
+        if has_changed {
             outgoing.blocked = blocked;
             outgoing.attend();
         }
+        has_changed && blocked
     }
 }

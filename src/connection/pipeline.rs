@@ -9,6 +9,7 @@ use std::mem;
 use bytes::{Bytes, BytesMut};
 
 use super::turn::UnderWay;
+use crate::protocol::command::{Output, Room};
 use crate::spare;
 
 #[cfg(test)]
@@ -198,13 +199,21 @@ impl Pipeline {
         self.start
     }
 
-    /// Appends a slot of `length` bytes that `encode` fills; gives its sequence number.
+    /// Appends a slot of at most `most` bytes; `encode` gets so much room and gives what it left of it. Gives the slot's
+    /// sequence number.
     #[inline]
-    pub fn append(&mut self, to: Addressee, replies: u32, length: usize, encode: impl FnOnce(&mut [u8])) -> u64 {
-        if self.tail.len() - self.filled < length {
-            self.grow_tail(length);
+    pub fn append(
+        &mut self,
+        to: Addressee,
+        replies: u32,
+        most: usize,
+        encode: impl for<'a> FnOnce(Room<'a>) -> Room<'a>,
+    ) -> u64 {
+        if self.tail.len() - self.filled < most {
+            self.grow_tail(most);
         }
-        encode(&mut self.tail[self.filled..self.filled + length]);
+        let rest = encode(Room(&mut self.tail[self.filled..self.filled + most]));
+        let length = most - rest.0.len();
         self.filled += length;
         self.add_slot(to, replies, length)
     }
@@ -226,7 +235,10 @@ impl Pipeline {
     pub fn append_encoded(&mut self, to: Addressee, replies: u32, bytes: Bytes) -> u64 {
         let length = bytes.len();
         if length < LARGE {
-            return self.append(to, replies, length, |room| room.copy_from_slice(&bytes));
+            return self.append(to, replies, length, |mut room| {
+                room.put(&bytes);
+                room
+            });
         }
         self.append_segment(bytes);
         self.add_slot(to, replies, length)

@@ -127,7 +127,7 @@ impl Stream {
         _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Both);
     }
 
-    /// Decides what the background is told of; what is there already it is told at once.
+    /// Decides what the background is told of from now on; what is there already it may hear nothing of.
     pub fn attend(&self, attention: Attention) -> io::Result<()> {
         self.events.attend(&self.socket, attention)
     }

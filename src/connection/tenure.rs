@@ -118,10 +118,11 @@ impl Link {
         self.outgoing.lock().turn.praise();
     }
 
-    /// Whether somebody other than the background reads, and whether these are the takers of a queue.
-    pub(super) fn deputies(&self) -> (bool, bool) {
+    /// Whether somebody other than the background reads, whether these are the takers of a queue, and how often somebody
+    /// took the turn.
+    pub(super) fn deputies(&self) -> (bool, bool, u64) {
         let turn = &self.outgoing.lock().turn;
-        (!turn.is_background(), turn.is_of_a_queue())
+        (!turn.is_background(), turn.is_of_a_queue(), turn.taken())
     }
 
     /// How often others than the background came by; tells whether they still do.

@@ -56,6 +56,8 @@ impl Watch {
 pub(super) struct Deputies {
     pub(super) read: bool,
     of_a_queue: bool,
+    /// How often somebody took the turn.
+    taken: u64,
     /// How often they came by.
     signs: u64,
     /// So many looks in a row saw no sign of them.
@@ -65,18 +67,22 @@ pub(super) struct Deputies {
 
 impl Default for Deputies {
     fn default() -> Deputies {
-        Deputies { read: false, of_a_queue: false, signs: 0, quiet: 0, look_at: Instant::now() }
+        Deputies { read: false, of_a_queue: false, taken: 0, signs: 0, quiet: 0, look_at: Instant::now() }
     }
 }
 
 impl Deputies {
-    /// Looks who reads.
-    pub(super) fn observe(&mut self, link: &Link, connection: &Connection) {
-        let (read, of_a_queue) = link.deputies();
+    /// Looks who reads. True: somebody did and now the background does, which must look at once: the kernel does not tell
+    /// it of bytes that were there before it was to be told of them.
+    pub(super) fn observe(&mut self, link: &Link, connection: &Connection) -> bool {
+        let (read, of_a_queue, taken) = link.deputies();
+        let came_back = !read && (self.read || taken != self.taken);
         if (read, of_a_queue) != (self.read, self.of_a_queue) {
-            *self = Deputies { read, of_a_queue, signs: link.signs(connection), quiet: 0, look_at: Instant::now() };
+            *self = Deputies { read, of_a_queue, signs: link.signs(connection), ..Deputies::default() };
             self.look_at += self.pause();
         }
+        self.taken = taken;
+        came_back
     }
 
     fn pause(&self) -> Duration {

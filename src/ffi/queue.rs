@@ -19,7 +19,7 @@ use signal::Signal;
 use takers::{Alarm, Step, Takers};
 
 use super::boundary::{call, check_generation, check_may_wait, guard, null};
-use super::completion::{JR_COMPLETION_MORE, jr_completion};
+use super::completion::{JR_COMPLETION_MORE, Target, jr_completion};
 use super::status::JR_OK;
 use super::{fork, reply};
 use crate::client::mailbox::Mailbox;
@@ -80,12 +80,12 @@ impl Queue {
         }
     }
 
-    /// Room for the final completion of one more request.
+    /// The place for the completions of one more request, of whose final one the queue has room.
     #[inline]
-    pub(super) fn reserve(&self, most: usize) -> Result<(), Error> {
+    pub(super) fn reserve(self: &Arc<Self>, user_data: u64, most: usize) -> Result<Target, Error> {
         let owed = self.owed.fetch_add(1, Ordering::Relaxed);
         if owed < most {
-            return Ok(());
+            return Ok(Target::Queue { queue: Arc::clone(self), user_data });
         }
         self.give_back();
         let sentence = format!("{owed} completions of this queue are owed or not taken (limit: max_unread)");

@@ -241,8 +241,7 @@ pub(super) unsafe fn to_target(
         (Some(queue), None) => {
             check_generation(queue.generation)?;
             let queue = &queue.queue;
-            queue.reserve(client.client().config().max_unread)?;
-            let target = Target::Queue { queue: Arc::clone(queue), user_data };
+            let target = queue.reserve(user_data, client.client().config().max_unread)?;
             let (id, next) = start(target, queue.submitter()).inspect_err(|_| queue.give_back())?;
             queue.submitted(next);
             Ok(id)
@@ -346,8 +345,8 @@ pub unsafe extern "C" fn jr_submit_many(
     )
 }
 
-/// Submits those at the front of an array that name the same queue, or none; gives how many were accepted, and why the
-/// next was not.
+/// Submits those at the front of an array that name the same queue; gives how many were accepted, and why the next was
+/// not.
 ///
 /// # Safety
 /// As jr_submit, for each of the `count` requests of this `size`; `ids` is NULL or has room for as many names.
@@ -360,39 +359,46 @@ unsafe fn submit_run(
 ) -> (usize, Option<Error>) {
     // SAFETY: every version of the struct is at least as long as to hold its size, and `count` of them are there.
     let read = |index| unsafe { read_request(requests.byte_add(index * size)) };
+    let write = |index, id| {
+        if !ids.is_null() {
+            // SAFETY: `ids` has room for `count` names.
+            unsafe { ids.add(index).write(id) }
+        }
+    };
     let first = match read(0) {
         Ok(first) => first,
         Err(error) => return (0, Some(error)),
     };
     // SAFETY: the caller promises it.
-    let queue = unsafe { first.queue.as_ref() }.map(|queue| &queue.queue);
-    let by = queue.map_or(Submitter::Other, |queue| queue.submitter());
-    let mut batch = client.client().batch(by, |next| {
-        if let Some(queue) = queue {
-            queue.submitted(next);
-        }
-    });
+    let queue = match (unsafe { first.queue.as_ref() }, first.callback) {
+        (Some(queue), None) if check_generation(queue.generation).is_ok() => &queue.queue,
+        // SAFETY: as above.
+        _ => match unsafe { submit(client, &first) } {
+            Ok(id) => {
+                write(0, id);
+                return (1, None);
+            }
+            Err(error) => return (0, Some(error)),
+        },
+    };
+    let most = client.client().config().max_unread;
+    let mut batch = client.client().batch(queue.submitter(), |next| queue.submitted(next));
     for index in 0..count {
-        let submitted = read(index).and_then(|request| {
-            if request.size != size {
-                return Err(Error::new(Status::Argument, "the requests differ in their size"));
+        let request = match read(index) {
+            Ok(request) if request.size != size => {
+                return (index, Some(Error::new(Status::Argument, "the requests differ in their size")));
             }
-            if request.queue != first.queue {
-                return Ok(None);
-            }
-            let submit = |target, _| {
-                // SAFETY: the caller's promise is passed on.
-                let id = unsafe { with_request(&request, |request| batch.submit(request, target)) }?;
-                Ok((id, Next::Nothing))
-            };
-            // SAFETY: as above.
-            unsafe { to_target(client, &request, submit) }.map(Some)
+            Ok(request) if request.queue != first.queue || request.callback.is_some() => return (index, None),
+            Ok(request) => request,
+            Err(error) => return (index, Some(error)),
+        };
+        let submitted = queue.reserve(request.user_data, most).and_then(|target| {
+            // SAFETY: the caller's promise is passed on.
+            let submitted = unsafe { with_request(&request, |request| batch.submit(request, target)) };
+            submitted.inspect_err(|_| queue.give_back())
         });
         match submitted {
-            // SAFETY: `ids` has room for `count` names.
-            Ok(Some(id)) if !ids.is_null() => unsafe { ids.add(index).write(id) },
-            Ok(Some(_)) => {}
-            Ok(None) => return (index, None),
+            Ok(id) => write(index, id),
             Err(error) => return (index, Some(error)),
         }
     }

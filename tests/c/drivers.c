@@ -194,6 +194,28 @@ static void is_joined(void) {
     join_thread(others[1]);
 }
 
+/* Whoever takes from the queue stays away after it wrote: the answers are read all the same. */
+static void is_absent(void) {
+    bench.driver = QUEUE;
+    bench.client = connect_with("dead_after=600000");
+    bench.queue = jr_queue_new();
+    for (int64_t turns = 0; turns < 5; turns++) {
+        WAIT_UNTIL((answers("present"), link_number("queue_turns") > turns));
+        for (uint64_t i = 0; i < 3; i++)
+            CHECK_INT(submit(bench.client, request_to(bench.queue, NULL, i), NULL, "PING"), JR_OK);
+        jr_completion completions[3];
+        int64_t count = jr_queue_take(bench.queue, completions, 3, 0);
+        WAIT_UNTIL(link_number("waiting_requests") == 0);
+        while (count < 3)
+            completions[count++] = take_one(bench.queue);
+        for (int i = 0; i < 3; i++) {
+            CHECK_INT(completions[i].user_data, i);
+            jr_reply_free(completions[i].reply);
+        }
+    }
+    end();
+}
+
 /* What is under way when its client is closed ends with it, once. */
 static void is_closed(const jr_client *control) {
     struct job job = {.words = {"INCR", "drivers"}, .timeout = JR_TIMEOUT_NONE};
@@ -234,6 +256,7 @@ int main(void) {
         is_closed(control);
         end();
     }
+    is_absent();
     close_client(control);
     return 0;
 }

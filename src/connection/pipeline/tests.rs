@@ -41,7 +41,10 @@ fn replies_go_to_slots_in_order() {
 #[test]
 fn a_slot_of_many_replies_counts_them() {
     let mut pipeline = Pipeline::new(WIDE);
-    pipeline.append(Addressee { ticket: Ticket(7), part: 0 }, 3, 3, |room| room.copy_from_slice(b"abc"));
+    pipeline.append(Addressee { ticket: Ticket(7), part: 0 }, 3, 3, |mut room| {
+        room.put(b"abc");
+        room
+    });
     push(&mut pipeline, 8, b"d");
     write_all(&mut pipeline);
     for part in 0..3 {
