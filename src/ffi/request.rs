@@ -151,6 +151,7 @@ impl Deref for Given<'_> {
 ///
 /// # Safety
 /// `request` is NULL or leads to as many bytes as its `size` says, unchanged during `'a`.
+#[inline(always)]
 pub(super) unsafe fn read_request<'a>(request: *const jr_request) -> Result<Given<'a>, Error> {
     if request.is_null() {
         return Err(null("request"));
