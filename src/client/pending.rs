@@ -118,7 +118,11 @@ impl<D: Destination> Requests<D> {
     /// Fills a reserved place.
     #[inline]
     pub fn fill(&mut self, ticket: Ticket, pending: Pending<D>) {
-        self.entries[Self::index(ticket) as usize].pending = Some(pending);
+        let place = &mut self.entries[Self::index(ticket) as usize].pending;
+        // Known to be empty, so that nothing is dropped and the request is written where it stays.
+        if place.is_none() {
+            *place = Some(pending);
+        }
     }
 
     /// Gives a reserved place back.

@@ -1,8 +1,8 @@
 //! A request as C writes it, and the ways to run one: submit, execute, run.
 
-use std::borrow::Cow;
 use std::ffi::{CStr, c_char, c_void};
 use std::mem::{self, size_of};
+use std::ops::Deref;
 use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,11 +136,29 @@ fn wrong(index: usize, what: &str) -> Error {
     Error::new(Status::Argument, format!("command {index}: {what}"))
 }
 
+/// A request as the user gave it: of this version of the struct, as nearly all are, or of another, and then a copy.
+pub(super) enum Given<'a> {
+    Whole(&'a jr_request),
+    Other(Box<jr_request>),
+}
+
+impl Deref for Given<'_> {
+    type Target = jr_request;
+
+    fn deref(&self) -> &jr_request {
+        match self {
+            Given::Whole(request) => request,
+            Given::Other(request) => request,
+        }
+    }
+}
+
 /// Reads a request of any version of the struct: what it is too short for is zero, what it is longer by must be.
 ///
 /// # Safety
 /// `request` is NULL or leads to as many bytes as its `size` says, unchanged during `'a`.
-pub(super) unsafe fn read_request<'a>(request: *const jr_request) -> Result<Cow<'a, jr_request>, Error> {
+#[inline(always)]
+pub(super) unsafe fn read_request<'a>(request: *const jr_request) -> Result<Given<'a>, Error> {
     if request.is_null() {
         return Err(null("request"));
     }
@@ -153,7 +171,7 @@ pub(super) unsafe fn read_request<'a>(request: *const jr_request) -> Result<Cow<
     if size == size_of::<jr_request>() {
         // SAFETY: it is a whole struct, and the caller promises that it stays as it is during the call.
         let request = unsafe { &*request };
-        return check_request(request).map(|()| Cow::Borrowed(request));
+        return check_request(request).map(|()| Given::Whole(request));
     }
     let mut copy = EMPTY;
     let known = size.min(size_of::<jr_request>());
@@ -165,7 +183,7 @@ pub(super) unsafe fn read_request<'a>(request: *const jr_request) -> Result<Cow<
         return Err(Error::new(Status::Argument, "the request uses members that this version does not know"));
     }
     check_request(&copy)?;
-    Ok(Cow::Owned(copy))
+    Ok(Given::Other(Box::new(copy)))
 }
 
 fn check_request(request: &jr_request) -> Result<(), Error> {
@@ -293,7 +311,9 @@ pub unsafe extern "C" fn jr_submit(
     call(|| {
         let client = jr_client::check(client)?;
         // SAFETY: the caller's promise is passed on.
-        let submitted = unsafe { submit(client, &*read_request(request)?) }?;
+        let request = unsafe { read_request(request) }?;
+        // SAFETY: as above.
+        let submitted = unsafe { submit(client, &request) }?;
         if let Some(id) = id {
             *id = submitted;
         }
