@@ -312,6 +312,28 @@ fn a_lost_connection_empties_the_cache() {
     assert!(client.stat("reconnects") > 0);
 }
 
+/// The server lost its role: the connection is given up, and nobody tells what is changed until there is another one.
+#[test]
+fn a_renewed_connection_empties_the_cache() {
+    let refused = AtomicBool::new(false);
+    let server = Scripted::after_handshake(move |command| match (command.name().as_str(), refused.load(SeqCst)) {
+        ("SET", false) => {
+            refused.store(true, SeqCst);
+            vec![Step::send("-READONLY You can't write against a read only replica.\r\n")]
+        }
+        ("SET", true) => vec![Step::send("+OK\r\n")],
+        (_, false) => vec![Step::send("$3\r\nold\r\n")],
+        (_, true) => vec![Step::send("$3\r\nnew\r\n")],
+    });
+    let client = Tester::with(server.url(), &CACHE);
+    assert_eq!(read(&client, &["GET", "key"]), "old");
+    client.submit(&["SET", "another key", "value"]);
+    wait::until("another connection", || server.accepted() == 2);
+    client.until_connected();
+    assert!(client.inbox.take(1)[0].is_ok());
+    assert_eq!(read(&client, &["GET", "key"]), "new");
+}
+
 /// A server that is gone without a word tells of no changes either: it is pinged although nothing is under way.
 #[test]
 fn a_dead_server_does_not_leave_its_answers_behind() {

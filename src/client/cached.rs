@@ -92,24 +92,20 @@ fn cacheable<'a, A: AsRef<[u8]>>(request: &Request<'a, A>) -> Result<&'a [A], Er
     Ok(words)
 }
 
-/// Forgets what a command may change, whether it will run or not. What it changes without naming it, and what an unknown
-/// command changes, the server tells.
-fn forget<A: AsRef<[u8]>>(cache: &mut Cache, words: &[A], command: &catalog::Command) {
-    let mut keys = command.keys(words).peekable();
-    if keys.peek().is_none() && command.flags.contains(Flags::WRITE) {
-        cache.clear();
-    }
-    keys.for_each(|key| cache.invalidate(key));
-}
-
-/// Forgets what these commands may change.
-fn forget_all<A: AsRef<[u8]>>(cache: &Lock<Cache>, commands: impl Iterator<Item = impl AsRef<[A]>>) {
+/// Forgets what these commands may change, whether they will run or not. What a command changes without naming it, and
+/// what an unknown one changes, the server tells.
+fn forget<A: AsRef<[u8]>>(cache: &Lock<Cache>, commands: impl Iterator<Item = impl AsRef<[A]>>) {
     let mut locked: Option<MutexGuard<'_, Cache>> = None;
     for words in commands {
         let words = words.as_ref();
-        if let Some(command) = catalog::find(words).filter(|command| !command.is_read_only()) {
-            forget(locked.get_or_insert_with(|| cache.lock()), words, command);
+        let Some(command) = catalog::find(words).filter(|command| !command.is_read_only()) else { continue };
+        let cache = locked.get_or_insert_with(|| cache.lock());
+        let mut keys = command.keys(words).peekable();
+        // FLUSHALL, SWAPDB and their like.
+        if keys.peek().is_none() && command.flags.contains(Flags::WRITE) {
+            cache.clear();
         }
+        keys.for_each(|key| cache.invalidate(key));
     }
 }
 
@@ -139,8 +135,8 @@ impl<D: Destination> Core<D> {
     }
 
     fn ask<A: AsRef<[u8]>>(&self, link: &Link, words: &[A]) -> Found {
-        let question = || Question::new(link.database(), words);
-        match self.cache.as_ref().filter(|_| link.is_tracking()).zip(question()) {
+        let cache = self.cache.as_ref().filter(|_| link.is_tracking());
+        match cache.and_then(|cache| Some((cache, Question::new(link.database(), words)?))) {
             Some((cache, question)) => cache.lock().ask(&question),
             None => Found::Miss(None),
         }
@@ -161,7 +157,7 @@ impl<D: Destination> Core<D> {
     #[inline]
     pub(super) fn forget_what_changes<A: AsRef<[u8]>>(&self, commands: &[&[A]]) {
         if let Some(cache) = &self.cache {
-            forget_all(cache, commands.iter());
+            forget(cache, commands.iter());
         }
     }
 
@@ -169,7 +165,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn submit_again(&self, link: &Link, to: Addressee, replies: u32, bytes: Bytes) -> u64 {
         if let Some(cache) = &self.cache {
             let commands = command::commands(&bytes).filter_map(|range| bytes.get(range));
-            forget_all(cache, commands.map(|encoded| command::decode(encoded).collect::<Vec<&[u8]>>()));
+            forget(cache, commands.map(|encoded| command::decode(encoded).collect::<Vec<&[u8]>>()));
         }
         link.submit_again(to, replies, bytes)
     }
