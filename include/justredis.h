@@ -180,6 +180,15 @@
 #define JR_REQUEST_DEDICATED 8
 
 /**
+ * It may be answered from the client's cache (see the option cache_bytes), at once and without the server; else it is
+ * sent, and its answer is kept until the server tells of a change to its keys. Never older than what the client was told
+ * before, the answers to its own writes included; changes of others are seen when the server has told. Without a cache it is
+ * sent as any other. For one command whose answer depends on the values of its keys alone (GET, MGET, HGETALL, ZRANGE,
+ * ..., but not TTL, SCAN or SRANDMEMBER), without a route, and not on a lease; anything else is JR_ERR_ARGUMENT.
+ */
+#define JR_REQUEST_CACHED 16
+
+/**
  * For timeout_ms: without end.
  */
 #define JR_TIMEOUT_NONE UINT32_MAX
@@ -550,18 +559,20 @@ jr_status jr_client_events(const struct jr_client *client,
                            uint64_t *id);
 
 /**
- * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links", "dedicated"
- * and "subscriptions". Keys are added, never changed. The map is yours to free.
+ * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links", "dedicated",
+ * "subscriptions", and what the cache counts. Keys are added, never changed. The map is yours to free.
  *
  * "links" are the connections: an array of maps with "address", "database", "purpose" ("commands": shared by all;
  * "dedicated": of one request or lease alone; "subscriptions", "invalidations", "monitor"), "connected" (0 or 1),
- * "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests", "waiting_bytes",
- * "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the caller's own thread),
- * "queue_turns" (how often whoever takes from a queue began to write and read), "round_trip_us" (of the last sample) and
- * "error". "dedicated" is a map about dedicated connections together: "in_use", "idle", "waiting" (who waits in line for
- * one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far). "subscriptions" is an
- * array of maps, one for each request that gets messages: "request" (its id), "channels", "unread", "unread_bytes" (in
- * memory), "taken", "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP).
+ * "tracking" (0 or 1: the server tells of changes to what is cached), "protocol", "server", "server_version", "mode",
+ * "role", "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections",
+ * "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes from a
+ * queue began to write and read), "round_trip_us" (of the last sample) and "error". "dedicated" is a map about dedicated
+ * connections together: "in_use", "idle", "waiting" (who waits in line for one), "waiting_requests" and "waiting_bytes"
+ * (of those who wait), "connections" (opened so far). "subscriptions" is an array of maps, one for each request that gets
+ * messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps"
+ * (confirmations with JR_COMPLETION_GAP). Of JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of answers
+ * that made room), "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in memory).
  */
 jr_status jr_client_stats(const struct jr_client *client,
                           struct jr_reply **map);

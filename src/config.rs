@@ -88,6 +88,7 @@ pub struct Config {
     pub max_unread: usize,
     pub max_unread_bytes: usize,
     pub subscription_overflow: Overflow,
+    pub cache_bytes: usize,
 }
 
 impl Default for Config {
@@ -120,6 +121,7 @@ impl Default for Config {
             max_unread: 1_000_000,
             max_unread_bytes: 64 << 20,
             subscription_overflow: Overflow::DropOldest,
+            cache_bytes: 0,
         }
     }
 }
@@ -144,6 +146,9 @@ impl Config {
         }
         if self.username.is_some() && self.password.is_none() {
             return wrong("option \"username\" is set without \"password\"");
+        }
+        if self.cache_bytes > 0 && self.protocol == Protocol::Resp2 {
+            return wrong("option \"cache_bytes\" needs RESP3, which \"protocol\" rules out");
         }
         if self.reconnect_delay > self.reconnect_delay_max {
             return wrong("option \"reconnect_delay\" is longer than \"reconnect_delay_max\"");

@@ -23,6 +23,9 @@
 //! A request with many answers (SUBSCRIBE, MONITOR) takes [`client`]'s way to a hub: one connection that hears messages
 //! ([`connection::hearing`]) and a state machine that reconciles it with what is wanted. Each message waits in the bounded
 //! [`client::mailbox`] of its request until the reader takes it.
+//!
+//! A read that may be cached asks `client::cache` first; `client::cached` keeps that right: what is written on the way out
+//! and what the server tells on the way in makes it forget.
 pub mod address;
 pub mod client;
 pub mod config;

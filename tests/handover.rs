@@ -38,6 +38,8 @@ enum Mutant {
     NoWordToWhoWaits,
     /// A taker who leaves does not call the next one.
     CallsNoSuccessor,
+    /// A caller gives the turn back without looking whether a message is there already.
+    DoesNotLook,
     /// A taker whose turn was recalled while it read does not say that it has stopped.
     LeavesTheSocketSilently,
 }
@@ -70,6 +72,9 @@ struct Socket {
     sent: usize,
     /// Replies that nobody has read.
     replies: usize,
+    /// Messages that nobody asked for: some that nobody has read, and how many were read.
+    messages: usize,
+    heard: usize,
     attended: bool,
     background_woken: bool,
     /// The descriptor of the queue shows the socket.
@@ -77,6 +82,12 @@ struct Socket {
     /// The descriptor of the queue is readable by itself.
     raised: bool,
     ended: bool,
+}
+
+impl Socket {
+    fn has_bytes(&self) -> bool {
+        self.replies + self.messages > 0
+    }
 }
 
 /// What the lock of the queue holds.
@@ -99,18 +110,18 @@ struct Model {
     arrived: Condvar,
 }
 
-/// A turn that callers have taken and given back: the background is not told of bytes.
-fn turn_of_callers() -> Turn {
-    let mut turn = Turn::default();
+/// A turn that callers have taken and given back: the background is told of bytes only if messages may come.
+fn turn_of_callers(hears: bool) -> Turn {
+    let mut turn = Turn::new(hears);
     let idle = UnderWay { oldest: 0, next: 0 };
     while turn.submit(Submitter::Caller, idle) != (Role::Caller, Change::Leave) {}
-    assert_eq!(turn.give_back(true), Change::Nothing);
+    assert_eq!(turn.give_back(true), if hears { Change::Unnoticed } else { Change::Nothing });
     turn
 }
 
 /// A turn that the next request for the queue hands to its takers.
 fn turn_near_a_queue() -> Turn {
-    let mut turn = turn_of_callers();
+    let mut turn = turn_of_callers(false);
     for _ in 0..5 {
         let idle = UnderWay { oldest: 0, next: 0 };
         assert_eq!(turn.submit(QUEUE, idle).0, Role::Others);
@@ -135,9 +146,9 @@ impl Model {
     }
 
     /// Under the lock of the outgoing.
-    fn apply(&self, change: Change) {
+    fn apply(&self, turn: &Turn, change: Change) {
         if change != Change::Nothing {
-            self.socket.lock().unwrap().attended = change == Change::Attend;
+            self.socket.lock().unwrap().attended = turn.is_background();
         }
     }
 
@@ -155,9 +166,11 @@ impl Model {
     /// Reads what is there, or first waits for it; gives the number of replies.
     fn receive(&self, wait: bool) -> usize {
         let mut socket = self.socket.lock().unwrap();
-        while wait && socket.replies == 0 {
+        while wait && !socket.has_bytes() {
             socket = self.changed.wait(socket).unwrap();
         }
+        socket.heard += std::mem::take(&mut socket.messages);
+        self.changed.notify_all();
         std::mem::take(&mut socket.replies)
     }
 
@@ -186,7 +199,7 @@ impl Model {
     fn call(&self, caller: usize, number: usize) {
         let mut outgoing = self.outgoing.lock().unwrap();
         let (role, change) = outgoing.submit(Submitter::Caller);
-        self.apply(change);
+        self.apply(&outgoing.turn, change);
         outgoing.under_way.push_back(Waiting::Caller(caller));
         outgoing.unsent += 1;
         drop(outgoing);
@@ -201,9 +214,14 @@ impl Model {
             let mut outgoing = self.outgoing.lock().unwrap();
             let idle = outgoing.under_way.is_empty() || self.mutant == Mutant::LeavesOthersBehind;
             let change = outgoing.turn.give_back(idle);
-            self.apply(change);
+            self.apply(&outgoing.turn, change);
             drop(outgoing);
-            if change == Change::Attend && self.mutant != Mutant::GivesBackSilently {
+            let must_look = match change {
+                Change::Attend => self.mutant != Mutant::GivesBackSilently,
+                Change::Unnoticed => self.mutant != Mutant::DoesNotLook && self.socket.lock().unwrap().has_bytes(),
+                Change::Nothing | Change::Leave => false,
+            };
+            if must_look {
                 self.wake_background();
             }
         } else {
@@ -220,7 +238,7 @@ impl Model {
         let mut outgoing = self.outgoing.lock().unwrap();
         let nothing_waits = outgoing.unsent == 0;
         let (role, change) = outgoing.submit(QUEUE);
-        self.apply(change);
+        self.apply(&outgoing.turn, change);
         outgoing.under_way.push_back(Waiting::Queue);
         outgoing.unsent += 1;
         let number = outgoing.turn.taken();
@@ -261,7 +279,7 @@ impl Model {
     /// Waits until the descriptor is readable.
     fn poll(&self) {
         let mut socket = self.socket.lock().unwrap();
-        while !(socket.raised || socket.shown && socket.replies > 0) {
+        while !(socket.raised || socket.shown && socket.has_bytes()) {
             socket = self.changed.wait(socket).unwrap();
         }
     }
@@ -321,7 +339,7 @@ impl Model {
         for _ in lost {
             let outgoing = self.outgoing.lock().unwrap();
             if outgoing.turn.is_background() && self.mutant != Mutant::LeavesTheSocketSilently {
-                self.apply(Change::Attend);
+                self.apply(&outgoing.turn, Change::Attend);
                 self.wake_background();
             }
         }
@@ -395,6 +413,19 @@ impl Model {
     }
 }
 
+impl Model {
+    /// The server says something that nobody asked for, and somebody reads it, whatever else happens.
+    fn hear(&self) {
+        let mut socket = self.socket.lock().unwrap();
+        socket.messages += 1;
+        socket.background_woken |= socket.attended;
+        self.changed.notify_all();
+        while socket.heard == 0 {
+            socket = self.changed.wait(socket).unwrap();
+        }
+    }
+}
+
 /// What a thread does.
 type Work = Box<dyn FnOnce(&Model) + Send>;
 
@@ -416,7 +447,16 @@ fn run(model: Model, program: Vec<Work>) {
 fn run_callers(callers: usize, calls: usize, mutant: Mutant) {
     let caller =
         |caller: usize| -> Work { Box::new(move |model| (1..=calls).for_each(|number| model.call(caller, number))) };
-    run(Model::new(mutant, turn_of_callers(), callers), (0..callers).map(caller).collect());
+    run(Model::new(mutant, turn_of_callers(false), callers), (0..callers).map(caller).collect());
+}
+
+/// Callers on a connection on which a message comes.
+fn run_hearing(callers: usize, calls: usize, mutant: Mutant) {
+    let caller =
+        |caller: usize| -> Work { Box::new(move |model| (1..=calls).for_each(|number| model.call(caller, number))) };
+    let mut program: Vec<Work> = (0..callers).map(caller).collect();
+    program.push(Box::new(Model::hear));
+    run(Model::new(mutant, turn_of_callers(true), callers), program);
 }
 
 /// Who shares a connection with the queue.
@@ -460,6 +500,20 @@ fn every_reply_is_read_with_three_callers() {
 fn the_last_reply_is_read_too() {
     shuttle::check_random(|| run_callers(2, ONE, Mutant::None), ITERATIONS);
     shuttle::check_random(|| run_callers(3, ONE, Mutant::None), ITERATIONS);
+}
+
+#[test]
+fn a_message_is_read_whoever_calls() {
+    for callers in 1..=2 {
+        shuttle::check_random(move || run_hearing(callers, ONE, Mutant::None), ITERATIONS);
+        shuttle::check_pct(move || run_hearing(callers, MANY, Mutant::None), ITERATIONS, 3);
+    }
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_message_that_nobody_looks_for_is_found() {
+    shuttle::check_random(|| run_hearing(1, ONE, Mutant::DoesNotLook), ITERATIONS);
 }
 
 #[test]

@@ -159,8 +159,9 @@ mod tests {
         let commands: Vec<Vec<&str>> = commands.iter().map(|line| line.split_whitespace().collect()).collect();
         let commands: Vec<&[&str]> = commands.iter().map(Vec::as_slice).collect();
         let timeout = Timeout::Default;
-        let (idempotent, dedicated, route, subscription) = (false, false, Route::ByKey, 0);
-        let request = Request { commands: &commands, atomic, idempotent, dedicated, timeout, route, subscription };
+        let (idempotent, dedicated, cached, route, subscription) = (false, false, false, Route::ByKey, 0);
+        let request =
+            Request { commands: &commands, atomic, idempotent, dedicated, cached, timeout, route, subscription };
         Admission::of(&request, on_lease)
     }
 

@@ -1,6 +1,7 @@
 //! What all handles of a client share: the requests under way, and how they end.
 //!
-//! Locks are taken in this order: state, hub, then what lies below (a link's outgoing bytes, scripts, a queue). Completions are
+//! Locks are taken in this order: state, hub, then what lies below (a link's outgoing bytes, scripts, the cache, a queue).
+//! Completions are
 //! delivered after the state was unlocked; those that were taken and not delivered are on their way.
 
 use std::collections::{BTreeSet, BinaryHeap};
@@ -9,6 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Weak};
 use std::time::{Duration, Instant};
 
+use super::cache::Cache;
 use super::clock::Clock;
 use super::completion::{Deliveries, Delivery, Destination, Verdict};
 use super::deadline::Deadlines;
@@ -64,6 +66,7 @@ pub struct Core<D: Destination> {
     pub(super) topology: Standalone,
     pub(super) state: Lock<State<D>>,
     pub(super) scripts: Lock<Scripts>,
+    pub(super) cache: Option<Arc<Lock<Cache>>>,
     pub(super) clock: Arc<Clock>,
     runtime: Lock<Option<Arc<Runtime>>>,
     /// The connection of all subscriptions.
@@ -86,6 +89,7 @@ impl<D: Destination> Core<D> {
         let core = Arc::new_cyclic(|me: &Weak<Core<D>>| {
             let config = Arc::new(config);
             let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
+            let cache = (config.cache_bytes > 0).then(|| Arc::new(Lock::new(Cache::new(config.cache_bytes))));
             let recipient: Weak<dyn Recipient> = me.clone();
             let opening = Opening { config: Arc::clone(&config), dialer, recipient, alive: alive.clone() };
             Core {
@@ -104,6 +108,7 @@ impl<D: Destination> Core<D> {
                     taken: 0,
                 }),
                 scripts: Lock::default(),
+                cache,
                 clock: Arc::default(),
                 runtime: Lock::new(Some(Arc::clone(&runtime))),
                 hub: Lock::default(),
@@ -222,7 +227,7 @@ impl<D: Destination> Core<D> {
                 let outcome = outcome(sequence);
                 Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
             }
-            Work::Single | Work::Script(_) | Work::Transaction(_) | Work::Unblock(_) => {
+            Work::Single | Work::Script(_) | Work::Transaction(_) | Work::Unblock(_) | Work::Cached(_) => {
                 let outcome = outcome(sequence);
                 Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
             }

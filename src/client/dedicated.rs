@@ -154,6 +154,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn leave(&self, state: &mut State<D>, ticket: Ticket, pending: &mut Pending<D>, answered: bool) {
         let Some(stay) = &pending.stay else { return };
         let (id, blocks) = (stay.tenant, stay.blocks);
+        self.forget_changes(&stay.changes);
         state.held.remove(&stay.held);
         let Some(tenant) = state.tenants.get(id) else { return };
         tenant.requests -= 1;

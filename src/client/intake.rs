@@ -75,7 +75,7 @@ impl<'a, D: Destination> Intake<'a, D> {
 
     /// Appends a request of so many units and bytes, and remembers who waits for it; gives its id.
     #[inline]
-    pub(super) fn put<A>(
+    pub(super) fn put<A: AsRef<[u8]>>(
         &mut self,
         request: &Request<'_, A>,
         load: Load,
@@ -84,6 +84,7 @@ impl<'a, D: Destination> Intake<'a, D> {
         destination: D,
     ) -> Result<u64, Error> {
         let timeout = self.core.timeout_of(request);
+        self.core.forget_what_changes(request.commands);
         let state = &mut *self.state;
         let ticket = state.requests.reserve();
         let sequence = match self.submission.append(load, |pipeline| append(pipeline, ticket)) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
+use super::cached::Changes;
 use super::completion::{Destination, Responder, Verdict};
 use super::core::{Core, State, closed};
 use super::pending::{NOWHERE, Pending};
@@ -45,11 +46,14 @@ impl<D: Destination> Core<D> {
         let ticket = self.reserve(&mut state)?;
         let lost = place.lease.and_then(|lease| state.tenants.get(lease)?.lost.clone());
         if let Some(error) = lost {
+            state.requests.give_back(ticket);
+            drop(state);
             let verdict = Verdict::failed(&error, Outcome::NotRun);
-            return Ok(self.answer_at_once(state, ticket, place.link, destination, verdict));
+            return self.answer_at_once(destination, verdict).map(|id| (id, Next::Nothing));
         }
         let lodged = self.lodge(&mut state, place, ticket, admission, &prepared, by);
-        let (link, sequence, next, stay) = lodged.inspect_err(|_| state.requests.give_back(ticket))?;
+        let (link, sequence, next, mut stay) = lodged.inspect_err(|_| state.requests.give_back(ticket))?;
+        stay.changes = self.changes(request.commands);
         let pending = Pending {
             responder: Responder::new(ticket.0, destination),
             link: Arc::clone(&link),
@@ -89,7 +93,8 @@ impl<D: Destination> Core<D> {
             let tenant = tenants.get(id).ok_or_else(closed)?;
             let Admission { blocks, whole, trace, .. } = *admission;
             let number = tenant.next_number();
-            let mut stay = Stay { tenant: id, held: Vec::new(), blocks, whole, number, trace, given_up: None };
+            let (held_units, changes) = (Vec::new(), Changes::default());
+            let mut stay = Stay { tenant: id, held: held_units, blocks, whole, number, trace, changes, given_up: None };
             let (link, sequence, next) = match tenant.free_link().cloned() {
                 Some(link) => {
                     // Whoever takes from a queue looks after shared connections only.

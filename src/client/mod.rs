@@ -7,6 +7,8 @@ pub mod mailbox;
 pub mod request;
 
 mod admission;
+mod cache;
+mod cached;
 mod clock;
 mod core;
 mod deadline;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::cached::{Fill, PRELUDE};
 use super::completion::{Destination, Responder};
 use super::gather::Gather;
 use super::hub::Hub;
@@ -24,6 +25,8 @@ pub enum Work<D: Destination> {
     Single,
     /// EVAL that may have gone out as EVALSHA.
     Script(Arc<Script>),
+    /// One command behind CLIENT CACHING, whose answer is to be kept.
+    Cached(Box<Fill>),
     /// Several replies become one.
     Gather(Box<Gather>),
     /// MULTI .. EXEC.
@@ -62,6 +65,14 @@ pub struct Pending<D: Destination> {
 }
 
 impl<D: Destination> Pending<D> {
+    /// The unit that reply number `part` belongs to: its first reply, and how many it gets.
+    pub fn unit_of(&self, part: u32) -> (u32, u32) {
+        match &self.work {
+            Work::Cached(_) => (0, PRELUDE + 1),
+            _ => (part, 1),
+        }
+    }
+
     /// A request of which nothing is sent and that has no deadline.
     pub fn at_rest(responder: Responder<D>, link: &Arc<Link>, work: Work<D>) -> Pending<D> {
         let link = Arc::clone(link);
@@ -143,7 +154,11 @@ impl<D: Destination> Requests<D> {
     /// Fills a reserved place.
     #[inline]
     pub fn fill(&mut self, ticket: Ticket, pending: Pending<D>) {
-        self.entries[Self::index(ticket) as usize].pending = Some(pending);
+        let place = &mut self.entries[Self::index(ticket) as usize].pending;
+        // Known to be empty, so that nothing is dropped and the request is written where it stays.
+        if place.is_none() {
+            *place = Some(pending);
+        }
     }
 
     /// Gives a reserved place back.

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+use super::cached::PRELUDE;
 use super::completion::Destination;
 use super::gather::{Gather, Shape};
 use super::pending::{NOWHERE, Work};
@@ -18,6 +19,8 @@ use crate::protocol::command::{self, Output};
 pub enum Plan<'a, A> {
     /// One command.
     One(&'a [A]),
+    /// One command behind CLIENT CACHING, as one unit: the server tells when its answer is wrong.
+    Tracked(&'a [A]),
     /// One command that is encoded already.
     Encoded(Bytes),
     /// Several, each a unit of its own.
@@ -41,6 +44,7 @@ impl Lengths {
     }
 }
 
+const CACHING: [&str; 3] = ["CLIENT", "CACHING", "YES"];
 const MULTI: [&str; 1] = ["MULTI"];
 const EXEC: [&str; 1] = ["EXEC"];
 
@@ -59,6 +63,10 @@ impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
         let of = |words: &&[A]| command::encoded_length(words);
         match self {
             Plan::One(words) => of(words).map(Lengths::One),
+            Plan::Tracked(words) => {
+                let prelude = command::encoded_length(&CACHING)?;
+                prelude.checked_add(of(words)?).map(Lengths::One)
+            }
             Plan::Encoded(bytes) => Some(Lengths::One(bytes.len())),
             Plan::Several(commands) => commands.iter().map(of).collect::<Option<_>>().map(Lengths::Many),
             Plan::Atomic(commands) => {
@@ -73,6 +81,7 @@ impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
     fn replies(&self) -> u32 {
         match self {
             Plan::Atomic(commands) => commands.len() as u32 + FRAME,
+            Plan::Tracked(_) => 1 + PRELUDE,
             _ => 1,
         }
     }
@@ -80,7 +89,7 @@ impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
     /// What its replies become, if its first unit stands at `first`, and the others behind it or nowhere as well.
     pub fn work<D: Destination>(&self, first: u64) -> Work<D> {
         match self {
-            Plan::One(_) | Plan::Encoded(_) => Work::Single,
+            Plan::One(_) | Plan::Tracked(_) | Plan::Encoded(_) => Work::Single,
             Plan::Atomic(commands) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
             Plan::Several(commands) => {
                 let place = |part| if first == NOWHERE { NOWHERE } else { first + part as u64 };
@@ -92,6 +101,10 @@ impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
     fn encode(&self, unit: usize, out: &mut impl Output) {
         match self {
             Plan::One(words) => command::encode(words, out),
+            Plan::Tracked(words) => {
+                command::encode(&CACHING, out);
+                command::encode(words, out);
+            }
             Plan::Encoded(bytes) => out.put(bytes),
             Plan::Several(commands) => commands.get(unit).into_iter().for_each(|words| command::encode(words, out)),
             Plan::Atomic(commands) => {

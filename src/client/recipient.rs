@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::cached::PRELUDE;
 use super::completion::{Deliveries, Destination, Verdict};
 use super::core::{Core, State};
 use super::event;
@@ -34,6 +35,11 @@ impl<D: Destination> Core<D> {
                 None => Some(Verdict::answered(status, reply)),
             },
             Work::Ping(..) => Some(Verdict::answered(status, reply)),
+            Work::Cached(fill) if to.part < PRELUDE => {
+                fill.prelude(&reply);
+                None
+            }
+            Work::Cached(_) => Some(Verdict::answered(status, reply)),
             Work::Script(script) => {
                 if !is_error {
                     self.scripts.lock().learn(script, link);
@@ -67,10 +73,11 @@ impl<D: Destination> Core<D> {
             && reply.as_bytes().starts_with(b"NOSCRIPT No matching script")
             && let Some(eval) = script.eval_of(request)
         {
-            pending.sequence = link.submit_again(to, 1, eval.into());
+            pending.sequence = self.submit_again(link, to, 1, eval.into());
             return true;
         }
-        if matches!(pending.work, Work::Transaction(_) | Work::Unblock(_)) {
+        let is_prelude = matches!(pending.work, Work::Cached(_)) && to.part < PRELUDE;
+        if is_prelude || matches!(pending.work, Work::Transaction(_) | Work::Unblock(_)) {
             return false;
         }
         let Some(refusal) = Refusal::of(reply.as_bytes(), request) else { return false };
@@ -109,7 +116,7 @@ impl<D: Destination> Core<D> {
             || pending.stay.as_ref().is_some_and(|stay| stay.whole || stay.given_up.is_some());
         if !is_tied
             && !is_culprit
-            && retry::may_run_twice(&unit.bytes, pending.idempotent)
+            && (matches!(pending.work, Work::Cached(_)) || retry::may_run_twice(&unit.bytes, pending.idempotent))
             && u32::from(pending.count_attempt(unit.part)) < self.config.max_attempts
         {
             return Ok(());
@@ -159,17 +166,25 @@ impl<D: Destination> Core<D> {
         mut judge: impl FnMut(&mut State<D>, T) -> Option<Verdict>,
     ) {
         let mut deliveries = Deliveries::with_capacity(items.size_hint().0);
+        let mut fills = Vec::new();
         let mut state = self.state.lock();
         for item in items {
             let ticket = ticket(&item);
             if let Some(verdict) = judge(&mut state, item)
-                && let Some(pending) = self.take(&mut state, ticket)
-                && let Some(delivery) = pending.responder.finish(verdict)
+                && let Some(Pending { responder, work, .. }) = self.take(&mut state, ticket)
+                && let Some(delivery) = responder.finish(verdict)
             {
+                if let Work::Cached(fill) = work {
+                    fills.push((fill, deliveries.len()));
+                }
                 deliveries.push(delivery);
             }
         }
         drop(state);
+        // Copies take a while: not under the lock, and in time before the next message.
+        for (fill, place) in fills {
+            fill.keep(&deliveries[place].completion);
+        }
         self.complete(deliveries);
     }
 }
@@ -179,8 +194,12 @@ impl<D: Destination> Recipient for Core<D> {
         self.settle(answers.drain(..), |answer| answer.to.ticket, |state, answer| self.judge(state, link, answer));
     }
 
-    fn heard(&self, _link: &Arc<Link>, _messages: &mut Vec<Reply>) {
-        // None come on a link for commands.
+    fn heard(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
+        self.invalidate(messages);
+    }
+
+    fn tracking_ended(&self, link: &Arc<Link>) {
+        self.forget_database(link);
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
@@ -192,7 +211,7 @@ impl<D: Destination> Recipient for Core<D> {
             let pending = state.requests.get(unit.ticket)?;
             match self.may_run_again(pending, &unit, why) {
                 Ok(()) => {
-                    let sequence = link.submit_again(to, unit.replies, unit.bytes);
+                    let sequence = self.submit_again(link, to, unit.replies, unit.bytes);
                     pending.set_place(unit.part, sequence);
                     None
                 }

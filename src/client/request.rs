@@ -3,13 +3,13 @@
 //! Invariant: an error is returned before anything is queued; afterwards there is a pending request that will be
 //! completed.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::admission::Admission;
-use super::completion::{Destination, Responder, Verdict};
+use super::completion::{Destination, Responder};
 use super::core::{Core, State};
 use super::gather::{Gather, Shape};
 use super::intake::Intake;
@@ -19,7 +19,7 @@ use super::plan::{Plan, Prepared};
 use super::script::Script;
 use crate::config::Overflow;
 use crate::connection::link::Link;
-use crate::connection::pipeline::{LARGE, Pipeline, Ticket};
+use crate::connection::pipeline::{LARGE, Pipeline};
 use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
@@ -50,6 +50,8 @@ pub struct Request<'a, A> {
     pub idempotent: bool,
     /// On a connection of its own.
     pub dedicated: bool,
+    /// It may be answered from the cache.
+    pub cached: bool,
     /// How long it may take.
     pub timeout: Timeout,
     /// Where it goes.
@@ -82,7 +84,7 @@ pub(super) fn small<'a, A: AsRef<[u8]>>(
     most: usize,
 ) -> Option<(&'a [A], usize)> {
     let [words] = request.commands else { return None };
-    if place.lease.is_some() || request.dedicated || request.atomic || request.subscription != 0 {
+    if place.lease.is_some() || request.dedicated || request.cached || request.atomic || request.subscription != 0 {
         return None;
     }
     if request.route != Route::ByKey || catalog::handling(words) != Handling::Ordinary {
@@ -135,6 +137,9 @@ impl<D: Destination> Core<D> {
             let id = intake.put_small(request, words, most, destination)?;
             return Ok((id, intake.close()));
         }
+        if request.cached {
+            return self.accept_cached(place, request, destination, by);
+        }
         let admission = Admission::of(request, place.lease.is_some())?;
         if admission.multishot {
             return self.accept_multishot(link, request, destination);
@@ -142,22 +147,23 @@ impl<D: Destination> Core<D> {
         if admission.dedicated {
             return self.accept_dedicated(place, request, &admission, destination, by);
         }
-        let (plan, script) = match request.commands {
+        let (plan, work) = match request.commands {
             [words] if admission.script => {
                 let (bytes, script) = self.encode_script(words, link)?;
-                (Plan::Encoded(bytes), Some(script))
+                (Plan::Encoded(bytes), Some(Work::Script(script)))
             }
             commands => (Plan::of(commands, request.atomic), None),
         };
-        self.accept_plan(link, request, plan, script, destination, by)
+        self.accept_plan(link, request, plan, work, destination, by)
     }
 
-    fn accept_plan<A: AsRef<[u8]>>(
+    /// Accepts a request of this plan; `work`: what it is, if the plan does not tell.
+    pub(super) fn accept_plan<A: AsRef<[u8]>>(
         &self,
         link: &Arc<Link>,
         request: &Request<'_, A>,
         plan: Plan<'_, A>,
-        mut script: Option<Arc<Script>>,
+        mut work: Option<Work<D>>,
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Next), Error> {
@@ -166,11 +172,13 @@ impl<D: Destination> Core<D> {
             return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
         }
         if !self.topology.serves(request.route, link)? {
-            return self.answer_of_nobody(link, destination).map(|id| (id, Next::Nothing));
+            // The answer of a route that leads to no node: an empty map.
+            let nobody = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty()).finish();
+            return self.answer_at_once(destination, nobody).map(|id| (id, Next::Nothing));
         }
         let prepared = self.prepare(plan)?;
-        let work = |first: u64| match script.take() {
-            Some(script) => Work::Script(script),
+        let work = |first: u64| match work.take() {
+            Some(work) => work,
             None if several_nodes => {
                 let shape = Shape::ByAddress(vec![link.address()]);
                 Work::Gather(Box::new(Gather::new(shape, std::iter::once(first))))
@@ -203,30 +211,6 @@ impl<D: Destination> Core<D> {
             false => command::encode_to_vec(words)?,
         };
         Ok((bytes.into(), script))
-    }
-
-    /// The answer of a route that leads to no node: an empty map.
-    fn answer_of_nobody(&self, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
-        let mut state = self.state.lock();
-        let ticket = self.reserve(&mut state)?;
-        let verdict = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty()).finish();
-        Ok(self.answer_at_once(state, ticket, link, destination, verdict).0)
-    }
-
-    /// Completes a request of which nothing was sent and nothing will be.
-    pub(super) fn answer_at_once(
-        &self,
-        mut state: MutexGuard<'_, State<D>>,
-        ticket: Ticket,
-        link: &Arc<Link>,
-        destination: D,
-        verdict: Verdict,
-    ) -> (u64, Next) {
-        state.requests.fill(ticket, Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Single));
-        let taken = self.take(&mut state, ticket);
-        drop(state);
-        self.complete(taken.and_then(|pending| pending.responder.finish(verdict)).into_iter().collect());
-        (ticket.0, Next::Nothing)
     }
 
     /// Registers a request that hears of events; nothing is sent.

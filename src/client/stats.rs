@@ -14,7 +14,8 @@ use crate::protocol::reply::Reply;
 
 impl<D: Destination> Core<D> {
     /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each link;
-    /// "dedicated": a map; "subscriptions": an array of maps, one for each request that gets messages.
+    /// "dedicated": a map; "subscriptions": an array of maps, one for each request that gets messages; and what the cache
+    /// counts.
     pub(super) fn stats(&self) -> Result<Reply, Error> {
         let mut state = self.state.lock();
         let state = &mut *state;
@@ -38,12 +39,19 @@ impl<D: Destination> Core<D> {
             }
         }
         let links = self.topology.links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
+        let cache = self.cache.as_ref().map(|cache| cache.lock().counts()).unwrap_or_default();
         Reply::map(vec![
             text("version", env!("CARGO_PKG_VERSION")),
             number("requests", requests as u64),
             (Reply::string(b"links"), Reply::array(links)?),
             (Reply::string(b"dedicated"), dedicated),
             (Reply::string(b"subscriptions"), Reply::array(subscriptions)?),
+            number("cache_hits", cache.hits),
+            number("cache_misses", cache.misses),
+            number("cache_evictions", cache.evictions),
+            number("cache_invalidations", cache.invalidations),
+            number("cache_entries", cache.entries as u64),
+            number("cache_bytes", cache.bytes as u64),
         ])
     }
 }
@@ -77,6 +85,7 @@ fn describe(link: &Arc<Link>) -> Result<Reply, Error> {
         text("mode", &standing.greeting.mode),
         text("role", &standing.greeting.role),
         (Reply::string(b"connection_id"), Reply::integer(standing.greeting.connection)),
+        number("tracking", (standing.connected && link.is_tracking()).into()),
         number("waiting_requests", waiting as u64),
         number("waiting_bytes", bytes as u64),
         number("bytes_sent", counters.sent.load(Ordering::Relaxed)),

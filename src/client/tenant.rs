@@ -7,6 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::cached::Changes;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Ticket, Unit};
 use crate::connection::pool::Seat;
@@ -29,6 +30,8 @@ pub struct Stay {
     pub number: u64,
     /// What it leaves behind.
     pub trace: Option<Trace>,
+    /// What it may change of what is cached.
+    pub changes: Changes,
     /// Its user does not want it any more, but the server waits with it and has to be asked to stop.
     pub given_up: Option<GivenUp>,
 }

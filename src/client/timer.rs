@@ -23,7 +23,9 @@ const BATCH: usize = 256;
 #[derive(Debug)]
 pub struct Delayed {
     pub(super) at: Instant,
+    /// Of its first reply.
     pub(super) to: Addressee,
+    pub(super) replies: u32,
     pub(super) bytes: Bytes,
 }
 
@@ -117,17 +119,17 @@ impl<D: Destination> Core<D> {
     fn send_again(&self, state: &mut State<D>) {
         let now = Instant::now();
         while state.delayed.peek().is_some_and(|delayed| delayed.at <= now) {
-            let Some(Delayed { to, bytes, .. }) = state.delayed.pop() else { return };
+            let Some(Delayed { to, replies, bytes, .. }) = state.delayed.pop() else { return };
             let Some(pending) = state.requests.get(to.ticket) else { continue };
             match (&pending.stay, &pending.work) {
                 (Some(stay), _) => {
                     let tenant = stay.tenant;
-                    self.hold_again(state, Unit { to, replies: 1, bytes });
+                    self.hold_again(state, Unit { to, replies, bytes });
                     self.proceed(state, tenant);
                 }
                 (None, Work::Unblock(_)) => self.try_to_unblock(state, to.ticket),
                 (None, _) => {
-                    let sequence = pending.link.submit_again(to, 1, bytes);
+                    let sequence = self.submit_again(&pending.link, to, replies, bytes);
                     pending.set_place(to.part, sequence);
                 }
             }
@@ -152,9 +154,11 @@ impl<D: Destination> Core<D> {
     pub(super) fn delay(&self, state: &mut State<D>, to: Addressee, bytes: &Bytes, pause: Duration) {
         if let Some(pending) = state.requests.get(to.ticket) {
             pending.set_place(to.part, NOWHERE);
+            let (part, replies) = pending.unit_of(to.part);
+            let to = Addressee { part, ..to };
             let at = Instant::now() + pause;
             // A copy of its own, because the segment it lies in may be large.
-            state.delayed.push(Delayed { at, to, bytes: Bytes::copy_from_slice(bytes) });
+            state.delayed.push(Delayed { at, to, replies, bytes: Bytes::copy_from_slice(bytes) });
             self.clock.wake();
         }
     }

@@ -135,7 +135,7 @@ impl<D: Destination> Core<D> {
         let Some(pending) = state.requests.get(ticket) else { return };
         pending.sequence = NOWHERE;
         let to = Addressee { ticket, part: 0 };
-        state.delayed.push(Delayed { at: Instant::now() + PAUSE, to, bytes: Bytes::new() });
+        state.delayed.push(Delayed { at: Instant::now() + PAUSE, to, replies: 0, bytes: Bytes::new() });
         self.clock.wake();
     }
 

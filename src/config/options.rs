@@ -317,6 +317,16 @@ pub static OPTIONS: &[Opt] = &[
             Ok(())
         },
     ),
+    option(
+        "cache_bytes",
+        "bytes",
+        "0",
+        "Memory for the answers of requests with JR_REQUEST_CACHED, kept right by CLIENT TRACKING; `0` is no cache.",
+        |config, text| {
+            config.cache_bytes = value::size(text, Range { least: 0, most: TIB })?;
+            Ok(())
+        },
+    ),
 ];
 
 impl Opt {

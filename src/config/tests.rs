@@ -31,6 +31,7 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("max_unread", "1", "0"),
     ("max_unread_bytes", "1MiB", "1"),
     ("subscription_overflow", "close", "drop"),
+    ("cache_bytes", "64MiB", "2TiB"),
 ];
 
 #[test]

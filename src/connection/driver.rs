@@ -115,6 +115,7 @@ impl Driver {
                         (Ending::Broken(error), false) => return self.report_loss(error, &connection),
                         (Ending::Renewed, true) => {
                             self.link.change_standing(|standing| standing.connected = false);
+                            self.end_tracking();
                             RENEWAL_PAUSE.saturating_sub(born.elapsed())
                         }
                         (Ending::Broken(error), true) => {
@@ -184,6 +185,7 @@ impl Driver {
                     self.resp3_seen |= greeting.protocol == 3;
                     self.link.renewing.store(false, Ordering::SeqCst);
                     self.link.counters.connections.fetch_add(1, Ordering::Relaxed);
+                    self.link.set_tracking(greeting.tracking);
                     self.link.change_standing(|standing| {
                         standing.connected = true;
                         standing.greeting = greeting;
@@ -233,11 +235,18 @@ impl Driver {
             standing.error = Some(error.clone());
         });
         let lost = self.link.disconnect(connection);
+        self.end_tracking();
         if let Some(recipient) = self.recipient.upgrade() {
             recipient.lost(&self.link, lost, &error);
             recipient.happened(&self.link, News::Lost(error));
         }
         self.tell_of_room();
+    }
+
+    fn end_tracking(&self) {
+        if let Some(recipient) = self.recipient.upgrade().filter(|_| self.link.is_tracking()) {
+            recipient.tracking_ended(&self.link);
+        }
     }
 
     fn tell_of_room(&self) {
@@ -385,7 +394,8 @@ impl Driver {
         let attempt = async {
             let stream = Stream::dial(address, config, self.dialer.as_ref(), config.connect_timeout).await?;
             let database = self.link.database();
-            let greeted = shake_hands(&stream, &mut parser, config, database, self.resp3_seen).await?;
+            let track = self.link.wants_tracking();
+            let greeted = shake_hands(&stream, &mut parser, config, database, track, self.resp3_seen).await?;
             Ok((stream, greeted))
         };
         let (stream, (greeting, mut is_ready)) = self.in_time(attempt).await?;

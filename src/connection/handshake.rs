@@ -30,9 +30,12 @@ pub struct Greeting {
     pub role: String,
     /// The number of the connection at the server, 0 when unknown.
     pub connection: i64,
+    /// It tells of changes to what was read behind CLIENT CACHING.
+    pub tracking: bool,
 }
 
-/// Makes a fresh connection ready for commands of one database. `resp3_seen`: this server spoke RESP3 before, so that
+/// Makes a fresh connection ready for commands of one database. `track`: the server shall tell of changes, if it can.
+/// `resp3_seen`: this server spoke RESP3 before, so that
 /// falling back to RESP2 would change the shapes of replies under the user. Also says whether the server has its data;
 /// if not, ask [`has_data`] before sending anything, or every command is refused and the order among them lost.
 pub async fn shake_hands(
@@ -40,6 +43,7 @@ pub async fn shake_hands(
     parser: &mut Parser,
     config: &Config,
     database: u32,
+    track: bool,
     resp3_seen: bool,
 ) -> Result<(Greeting, bool), Error> {
     let mut conversation = Conversation { stream, parser, config };
@@ -58,6 +62,8 @@ pub async fn shake_hands(
             Greeting { protocol: 2, ..Greeting::default() }
         }
     };
+    // Only RESP3 has a place for what nobody asked for.
+    greeting.tracking = track && greeting.protocol == 3;
     let has_data = conversation.settle(config, database, &mut greeting).await?;
     Ok((greeting, has_data))
 }
@@ -110,7 +116,8 @@ impl Conversation<'_> {
         if reply.kind() == Kind::Error { Err(refusal(&text_of(&reply), config)) } else { Ok(()) }
     }
 
-    /// Everything that needs a known user and may go out together; in the end whether the server has its data.
+    /// Everything that needs a known user and may go out together; in the end whether the server has its data. A server
+    /// that refuses to track does not: the greeting says so.
     async fn settle(&mut self, config: &Config, database: u32, greeting: &mut Greeting) -> Result<bool, Error> {
         let number = database.to_string();
         let mut questions: Vec<Vec<&str>> = Vec::new();
@@ -127,12 +134,18 @@ impl Conversation<'_> {
         if database != 0 {
             questions.push(vec!["SELECT", &number]);
         }
+        if greeting.tracking {
+            questions.push(vec!["CLIENT", "TRACKING", "ON", "OPTIN"]);
+        }
         questions.push(vec!["PING"]);
         let replies = self.ask(&questions).await?;
         for (question, reply) in questions.iter().zip(&replies) {
-            let optional = matches!(question.get(1), Some(&"SETINFO" | &"ID"));
+            let optional = matches!(question.get(1), Some(&("SETINFO" | "ID" | "TRACKING")));
             if question.get(1) == Some(&"ID") {
                 greeting.connection = reply.to_i64().unwrap_or_default();
+            }
+            if reply.kind() == Kind::Error && question.get(1) == Some(&"TRACKING") {
+                greeting.tracking = false;
             }
             if reply.kind() == Kind::Error && !optional {
                 let text = text_of(reply);
@@ -264,5 +277,6 @@ fn greeting_of(reply: &Reply) -> Greeting {
         mode: text(b"mode"),
         role: text(b"role"),
         connection: number(b"id"),
+        tracking: false,
     }
 }

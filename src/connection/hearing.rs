@@ -44,7 +44,8 @@ impl Link {
         }
     }
 
-    fn pass_on(self: &Arc<Self>, incoming: &mut Incoming, recipient: &dyn Recipient) {
+    /// Delivers the messages that were taken out.
+    pub(super) fn pass_on(self: &Arc<Self>, incoming: &mut Incoming, recipient: &dyn Recipient) {
         if !incoming.pushes.is_empty() {
             recipient.heard(self, &mut incoming.pushes);
             incoming.pushes.clear();

@@ -81,7 +81,8 @@ impl Drop for Lead {
         let change = outgoing.turn.give_back(idle);
         outgoing.apply(change);
         drop(outgoing);
-        if change == Change::Attend {
+        // Of a message that came before it was to be told of bytes, the background hears nothing by itself.
+        if change == Change::Attend || (change == Change::Unnoticed && self.connection.stream.has_bytes()) {
             self.link.notify.notify_one();
         }
     }

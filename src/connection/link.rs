@@ -78,6 +78,8 @@ pub struct Link {
     pub(super) asleep: AtomicBool,
     pub(super) notify: Notify,
     pub(super) closing: AtomicBool,
+    /// See [`Link::is_tracking`].
+    tracking: AtomicBool,
     /// Drain and dial again: the server seems to have lost its role.
     pub(super) renewing: AtomicBool,
 }
@@ -91,6 +93,7 @@ impl fmt::Debug for Link {
 impl Link {
     pub(super) fn new(config: Arc<Config>, database: u32, purpose: Purpose, recipient: Weak<dyn Recipient>) -> Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
+        let wants_tracking = purpose.may_track() && config.cache_bytes > 0;
         let address = config.endpoints.first().map(ToString::to_string).unwrap_or_default();
         Link {
             config,
@@ -105,6 +108,7 @@ impl Link {
             asleep: AtomicBool::new(false),
             notify: Notify::new(),
             closing: AtomicBool::new(false),
+            tracking: AtomicBool::new(wants_tracking),
             renewing: AtomicBool::new(false),
         }
     }
@@ -117,6 +121,27 @@ impl Link {
     /// What it is for.
     pub fn purpose(&self) -> Purpose {
         self.purpose
+    }
+
+    /// Whether the server tells of changes to what was read behind CLIENT CACHING. Before the first connection: whether
+    /// it will be asked to.
+    #[inline]
+    pub fn is_tracking(&self) -> bool {
+        self.tracking.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_tracking(&self, tracking: bool) {
+        self.tracking.store(tracking, Ordering::Relaxed);
+    }
+
+    /// Whether the next connection shall track.
+    pub(super) fn wants_tracking(&self) -> bool {
+        self.purpose.may_track() && self.config.cache_bytes > 0
+    }
+
+    /// Whether messages come that answer no command, so that somebody must read also when nothing is owed.
+    pub(super) fn hears(&self) -> bool {
+        self.purpose.hears() || self.is_tracking()
     }
 
     /// What is known of the server just now.
@@ -248,7 +273,7 @@ impl Link {
     /// From now on this connection carries the bytes.
     pub(super) fn connect(&self, connection: &Arc<Connection>) {
         let mut outgoing = self.outgoing.lock();
-        outgoing.turn = Turn::default();
+        outgoing.turn = Turn::new(self.hears());
         outgoing.connection = Some(Arc::clone(connection));
         outgoing.blocked = false;
         outgoing.attend();

@@ -22,7 +22,7 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Nothing is under way, and there is no connection.
     pub(super) fn new(limits: Limits) -> Outgoing {
-        Outgoing { pipeline: Pipeline::new(limits), turn: Turn::default(), connection: None, blocked: false }
+        Outgoing { pipeline: Pipeline::new(limits), turn: Turn::new(false), connection: None, blocked: false }
     }
 
     /// Whether this connection carries the bytes.

@@ -33,6 +33,11 @@ impl Purpose {
         !matches!(self, Purpose::Dedicated(_))
     }
 
+    /// Whether the server may be asked to tell of changes to what commands read.
+    pub(super) const fn may_track(self) -> bool {
+        matches!(self, Purpose::Commands)
+    }
+
     /// Whether messages come that answer no command.
     pub(super) const fn hears(self) -> bool {
         matches!(self, Purpose::Subscriptions | Purpose::Invalidations | Purpose::Monitor)

@@ -39,6 +39,8 @@ pub trait Recipient: Send + Sync {
     fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>);
     /// Messages that answer no command, in order.
     fn heard(&self, link: &Arc<Link>, messages: &mut Vec<Reply>);
+    /// The connection that told of changes is gone: from here on they go unnoticed.
+    fn tracking_ended(&self, link: &Arc<Link>);
     /// The connection is gone; these went out whole and got no (or not every) reply.
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error);
     /// No connection could be made: these were not sent and shall not wait any longer.

@@ -56,15 +56,17 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Takes every complete reply out of the parser. Pushes have nobody who could have asked for them: what causes them
-    /// is refused on such a link.
-    fn parse(&mut self) -> Result<(), Error> {
-        while let Some(frame) = self.parser.next()? {
-            if let Frame::Reply(reply) = frame {
-                self.replies.push(reply);
+    /// Takes the complete replies out of the parser, up to the first push, which is given, or to the end. On a link that
+    /// does not track (`skip`), pushes have nobody who could have asked for them: what causes them is refused there.
+    fn parse(&mut self, skip: bool) -> Result<Option<Reply>, Error> {
+        loop {
+            match self.parser.next()? {
+                None => return Ok(None),
+                Some(Frame::Reply(reply)) => self.replies.push(reply),
+                Some(Frame::Push(_)) if skip => {}
+                Some(Frame::Push(push)) => return Ok(Some(push)),
             }
         }
-        Ok(())
     }
 }
 
@@ -176,25 +178,30 @@ impl Link {
         Ok(if received < room { Read::Rest } else { Read::Full })
     }
 
-    /// Delivers every complete reply that the parser holds.
+    /// Delivers every complete reply and push that the parser holds, in the order in which they came: whoever has been
+    /// told of something finds that all the server told of before it has had its effect.
     fn match_replies(
         self: &Arc<Self>,
         connection: &Arc<Connection>,
         incoming: &mut Incoming,
         recipient: &dyn Recipient,
     ) -> Result<(), Error> {
-        let parsed = incoming.parse();
-        let assigned = self.assign(connection, incoming);
-        if !incoming.answers.is_empty() {
-            recipient.answered(self, &mut incoming.answers);
-            incoming.answers.clear();
-            spare::give_back(&mut incoming.answers);
-            spare::give_back(&mut incoming.replies);
+        loop {
+            let parsed = incoming.parse(!self.is_tracking());
+            let assigned = self.assign(connection, incoming);
+            if !incoming.answers.is_empty() {
+                recipient.answered(self, &mut incoming.answers);
+                incoming.answers.clear();
+                spare::give_back(&mut incoming.answers);
+                spare::give_back(&mut incoming.replies);
+            }
+            if assigned? {
+                recipient.happened(self, News::Writable);
+            }
+            let Some(push) = parsed? else { return Ok(()) };
+            incoming.pushes.push(push);
+            self.pass_on(incoming, recipient);
         }
-        if assigned? {
-            recipient.happened(self, News::Writable);
-        }
-        parsed
     }
 
     /// Gives each reply to the slot that waits for it. True: there is room for requests again.

@@ -33,7 +33,8 @@ pub enum Submitter {
 enum Reader {
     /// The background, which is told of bytes.
     Background,
-    /// Nobody: nothing is owed, and the background is told of the end only.
+    /// Nobody: nothing is owed, and the background is told of the end only; where messages may come, of bytes too, and
+    /// then it reads.
     Nobody,
     /// A caller, on its own thread.
     Caller,
@@ -51,6 +52,8 @@ pub enum Change {
     Attend,
     /// It must not be woken by bytes any more, only by the end.
     Leave,
+    /// What it is woken by changes for the time of a call, or has again; it need not be told.
+    Unnoticed,
 }
 
 /// Who writes what was submitted just now.
@@ -96,19 +99,19 @@ pub struct Turn {
     reluctance: u32,
     /// How often somebody other than the background took the turn; tells whether they still do.
     taken: u64,
-}
-
-impl Default for Turn {
-    /// The background reads.
-    fn default() -> Turn {
-        Turn { reader: Reader::Background, lonely: 0, run: None, length: 0, reluctance: LONELY, taken: 0 }
-    }
+    /// Messages may come that nobody asked for.
+    hears: bool,
 }
 
 impl Turn {
+    /// The background reads. `hears`: messages may come that nobody asked for, also while nothing is owed.
+    pub fn new(hears: bool) -> Turn {
+        Turn { reader: Reader::Background, lonely: 0, run: None, length: 0, reluctance: LONELY, taken: 0, hears }
+    }
+
     /// Whether the background may read.
     pub fn is_background(&self) -> bool {
-        self.reader == Reader::Background
+        self.reader == Reader::Background || (self.hears && self.reader == Reader::Nobody)
     }
 
     /// Whether the takers of a queue read.
@@ -168,7 +171,11 @@ impl Turn {
     fn hand_to(&mut self, reader: Reader) -> Change {
         let before = std::mem::replace(&mut self.reader, reader);
         self.taken += 1;
-        if before == Reader::Background { Change::Leave } else { Change::Nothing }
+        match before {
+            Reader::Background => Change::Leave,
+            Reader::Nobody if self.hears => Change::Unnoticed,
+            _ => Change::Nothing,
+        }
     }
 
     fn hand_back(&mut self) -> Change {
@@ -206,7 +213,7 @@ impl Turn {
         }
         if idle {
             self.reader = Reader::Nobody;
-            return Change::Nothing;
+            return if self.hears { Change::Unnoticed } else { Change::Nothing };
         }
         self.lonely = 0;
         self.hand_back()
@@ -223,7 +230,7 @@ mod tests {
     const OTHERS: (Role, Change) = (Role::Others, Change::Nothing);
 
     fn taken_by_a_caller() -> Turn {
-        let mut turn = Turn::default();
+        let mut turn = Turn::new(false);
         for _ in 0..LONELY {
             assert_eq!(turn.submit(Submitter::Caller, IDLE), OTHERS);
         }
@@ -232,7 +239,7 @@ mod tests {
     }
 
     fn taken_by_a_queue() -> Turn {
-        let mut turn = Turn::default();
+        let mut turn = Turn::new(false);
         for _ in 0..=LONELY {
             assert_eq!(turn.submit(QUEUE, IDLE), OTHERS);
         }
@@ -249,8 +256,24 @@ mod tests {
     }
 
     #[test]
+    fn where_messages_may_come_the_background_reads_between_calls() {
+        let mut turn = Turn::new(true);
+        for _ in 0..LONELY {
+            assert_eq!(turn.submit(Submitter::Caller, IDLE), OTHERS);
+        }
+        assert_eq!(turn.submit(Submitter::Caller, IDLE), (Role::Caller, Change::Leave));
+        for _ in 0..3 {
+            assert!(!turn.is_background());
+            assert_eq!(turn.give_back(true), Change::Unnoticed);
+            assert!(turn.is_background());
+            assert_eq!(turn.submit(Submitter::Caller, IDLE), (Role::Caller, Change::Unnoticed));
+        }
+        assert_eq!(turn.give_back(false), Change::Attend);
+    }
+
+    #[test]
     fn company_keeps_the_background_reading() {
-        let mut turn = Turn::default();
+        let mut turn = Turn::new(false);
         for _ in 0..100 {
             assert_eq!(turn.submit(Submitter::Caller, IDLE), OTHERS);
             assert_eq!(turn.submit(Submitter::Caller, BUSY), OTHERS);
@@ -289,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_queue_waits_until_what_is_older_is_answered() {
-        let mut turn = Turn::default();
+        let mut turn = Turn::new(false);
         assert_eq!(turn.submit(Submitter::Other, IDLE), OTHERS);
         for next in 2..50 {
             assert_eq!(turn.submit(QUEUE, UnderWay { oldest: 1, next }), OTHERS, "the oldest is somebody else's");

@@ -34,7 +34,10 @@ impl Watch {
     /// A silence can only be one while replies are owed or messages may come.
     pub(super) fn begin_or_end(&mut self, link: &Link) {
         let is_pinged = link.purpose().is_pinged();
-        match (&self.silence, is_pinged || link.is_in_flight()) {
+        // As long as the death of a server that tracks goes unnoticed, changes do too: it may not be silent for longer
+        // than one that owes replies.
+        let owes = link.is_tracking() || link.is_in_flight();
+        match (&self.silence, is_pinged || owes) {
             (None, true) => {
                 let silence = Silence::new(link.config.dead_after, !is_pinged, Instant::now());
                 self.look_at = silence.first_look();

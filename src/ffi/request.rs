@@ -30,10 +30,17 @@ pub const JR_REQUEST_REPLICA: u32 = 4;
 /// On a connection of its own, out of those of max_connections: for what would hold up everybody on the shared one, such
 /// as a command that takes long. Blocking commands need not say so.
 pub const JR_REQUEST_DEDICATED: u32 = 8;
+/// It may be answered from the client's cache (see the option cache_bytes), at once and without the server; else it is
+/// sent, and its answer is kept until the server tells of a change to its keys. Never older than what the client was told
+/// before, the answers to its own writes included; changes of others are seen when the server has told. Without a cache it is
+/// sent as any other. For one command whose answer depends on the values of its keys alone (GET, MGET, HGETALL, ZRANGE,
+/// ..., but not TTL, SCAN or SRANDMEMBER), without a route, and not on a lease; anything else is JR_ERR_ARGUMENT.
+pub const JR_REQUEST_CACHED: u32 = 16;
 /// For timeout_ms: without end.
 pub const JR_TIMEOUT_NONE: u32 = u32::MAX;
 
-const KNOWN_FLAGS: u32 = JR_REQUEST_ATOMIC | JR_REQUEST_IDEMPOTENT | JR_REQUEST_REPLICA | JR_REQUEST_DEDICATED;
+const KNOWN_FLAGS: u32 =
+    JR_REQUEST_ATOMIC | JR_REQUEST_IDEMPOTENT | JR_REQUEST_REPLICA | JR_REQUEST_DEDICATED | JR_REQUEST_CACHED;
 
 /// One argument: any bytes. `data` may be NULL if `len` is 0.
 #[repr(C)]
@@ -155,6 +162,7 @@ impl Deref for Given<'_> {
 ///
 /// # Safety
 /// `request` is NULL or leads to as many bytes as its `size` says, unchanged during `'a`.
+#[inline(always)]
 pub(super) unsafe fn read_request<'a>(request: *const jr_request) -> Result<Given<'a>, Error> {
     if request.is_null() {
         return Err(null("request"));
@@ -218,8 +226,9 @@ unsafe fn with_request<T>(
         let atomic = request.flags & JR_REQUEST_ATOMIC != 0;
         let idempotent = request.flags & JR_REQUEST_IDEMPOTENT != 0;
         let dedicated = request.flags & JR_REQUEST_DEDICATED != 0;
+        let cached = request.flags & JR_REQUEST_CACHED != 0;
         let subscription = request.subscription;
-        then(&Request { commands, atomic, idempotent, dedicated, timeout, route, subscription })
+        then(&Request { commands, atomic, idempotent, dedicated, cached, timeout, route, subscription })
     };
     match commands {
         // SAFETY: the caller promises the pointers of each command.

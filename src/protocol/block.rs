@@ -4,6 +4,7 @@
 mod buffer;
 mod builder;
 mod constant;
+mod spare;
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::ptr::{self, NonNull};
@@ -21,7 +22,8 @@ pub(super) use constant::{constant, out_of_memory};
 struct Header {
     /// The next block of the chain.
     next: *mut Header,
-    /// The bytes of the allocation with this header; 0 for a static block, which is never freed.
+    /// The bytes of the allocation with this header; 0 for a static block, which is never freed, and [`spare::MARK`] for
+    /// one that is not in use.
     size: usize,
 }
 
@@ -45,7 +47,13 @@ impl Block {
     /// A block with room for `payload` bytes, not initialised.
     #[inline]
     fn new(payload: usize) -> Result<Block, Error> {
-        let (size, layout) = layout(payload)?;
+        let is_small = spare::KEEPS && payload <= spare::ROOM;
+        if is_small && let Some(header) = spare::take() {
+            // SAFETY: memory of a small block, large and aligned enough for a header.
+            unsafe { header.write(Header { next: ptr::null_mut(), size: spare::SIZE }) };
+            return Ok(Block { header });
+        }
+        let (size, layout) = layout(if is_small { spare::ROOM } else { payload })?;
         // SAFETY: the layout is at least a header large.
         let memory = unsafe { alloc(layout) }.cast::<Header>();
         let header = NonNull::new(memory).ok_or_else(|| Error::memory(size))?;
@@ -208,15 +216,19 @@ pub(super) unsafe fn release(root: NonNull<Node>) {
 /// The chain is owned and used no more.
 #[inline]
 unsafe fn release_chain(first: *mut Header) {
-    let mut header = first;
-    while !header.is_null() {
+    let mut next = NonNull::new(first);
+    while let Some(header) = next {
         // SAFETY: the header is valid, and read before its memory goes.
-        let Header { next, size } = unsafe { header.read() };
-        if size == 0 {
+        let Header { next: behind, size } = unsafe { header.read() };
+        if size <= spare::MARK {
             return;
         }
-        // SAFETY: the block was allocated with this size and this alignment.
-        unsafe { dealloc(header.cast(), Layout::from_size_align_unchecked(size, align_of::<Header>())) };
-        header = next;
+        // SAFETY: the block was allocated with this size and this alignment, and is owned.
+        unsafe {
+            if !spare::KEEPS || size != spare::SIZE || !spare::put(header) {
+                dealloc(header.as_ptr().cast(), Layout::from_size_align_unchecked(size, align_of::<Header>()));
+            }
+        }
+        next = NonNull::new(behind);
     }
 }

@@ -30,6 +30,7 @@ pub struct Command {
     subcommands: &'static [Command],
     role: Role,
     read_only: bool,
+    cacheable: bool,
 }
 
 /// What servers say about a command, as a set of bits.
@@ -137,7 +138,8 @@ const fn command(
     let flags = Flags(flags);
     let role = role::role(name);
     let read_only = role::read_only(name, flags, role);
-    Command { name, flags, first_key, last_key, step, keys, subcommands, role, read_only }
+    let cacheable = role::cacheable(name);
+    Command { name, flags, first_key, last_key, step, keys, subcommands, role, read_only, cacheable }
 }
 
 /// Every command; the subcommands of a container are [`Command::subcommands`].
@@ -164,6 +166,12 @@ impl Command {
     /// As [`is_read_only`], without another lookup.
     pub fn is_read_only(&self) -> bool {
         self.read_only
+    }
+
+    /// Whether its answer stays right until one of its keys is changed: it depends on nothing else, not on the time, on
+    /// chance or on how the server stores a value.
+    pub fn is_cacheable(&self) -> bool {
+        self.cacheable
     }
 
     /// As [`keys`], without another lookup; `args` begin with the name.

@@ -1,4 +1,5 @@
-//! What servers say of publish and subscribe: the names of its commands, and what a message or a confirmation tells.
+//! What servers say unasked: the names of the commands of publish and subscribe, what a message or a confirmation tells,
+//! and what CLIENT TRACKING says was changed.
 //! Follows <https://redis.io/docs/latest/develop/pubsub/>. A reply alone does not tell whether it is a message: under
 //! RESP2 a list may begin with the same words, so only connections that subscribe are read in this way.
 use super::reply::{Kind, Node};
@@ -95,6 +96,28 @@ impl<'a> Message<'a> {
     }
 }
 
+/// What CLIENT TRACKING says was changed.
+#[derive(Debug)]
+pub enum Invalidation<'a> {
+    /// All keys of all databases.
+    Everything,
+    /// The keys of these names, in whichever database.
+    Keys(&'a [Node]),
+}
+
+impl<'a> Invalidation<'a> {
+    /// What a push invalidates; `None`: it says something else.
+    pub fn of(push: &'a Node) -> Option<Invalidation<'a>> {
+        match push.items() {
+            [word, keys] if word.as_bytes() == b"invalidate" => Some(match keys.kind() {
+                Kind::Array => Invalidation::Keys(keys.items()),
+                _ => Invalidation::Everything,
+            }),
+            _ => None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +152,16 @@ mod tests {
         for other in ["+1339518083.107412 [0 127.0.0.1:60866] \"keys\" \"*\"\r\n", ">2\r\n$10\r\ninvalidate\r\n_\r\n"] {
             assert_eq!(Message::of(&parsed(other)), Some(Message::Other), "{other}");
         }
+    }
+
+    #[test]
+    fn invalidations_name_keys_or_mean_everything() {
+        let push = parsed(">2\r\n$10\r\ninvalidate\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+        let Some(Invalidation::Keys(keys)) = Invalidation::of(&push) else { panic!("{push:?}") };
+        assert_eq!(keys.iter().map(|key| key.as_bytes()).collect::<Vec<_>>(), [b"a", b"b"]);
+        let push = parsed(">2\r\n$10\r\ninvalidate\r\n_\r\n");
+        assert!(matches!(Invalidation::of(&push), Some(Invalidation::Everything)));
+        assert!(Invalidation::of(&parsed(">2\r\n$3\r\nabc\r\n_\r\n")).is_none());
     }
 
     #[test]

@@ -142,7 +142,8 @@ impl Done {
 /// A request of these commands with nothing special about it.
 pub fn request<'a, W>(commands: &'a [&'a [W]]) -> Request<'a, W> {
     let (timeout, route) = (Timeout::Default, Route::ByKey);
-    Request { commands, atomic: false, idempotent: false, dedicated: false, timeout, route, subscription: 0 }
+    let (dedicated, cached) = (false, false);
+    Request { commands, atomic: false, idempotent: false, dedicated, cached, timeout, route, subscription: 0 }
 }
 
 /// A timeout of so many milliseconds.
@@ -194,6 +195,11 @@ impl Tester {
     /// One command, waited for.
     pub fn run<W: AsRef<[u8]>>(&self, words: &[W]) -> Done {
         self.wait_for(&request(&[words])).unwrap()
+    }
+
+    /// One command that the cache may answer, waited for.
+    pub fn cached<W: AsRef<[u8]>>(&self, words: &[W]) -> Done {
+        self.wait_for(&Request { cached: true, ..request(&[words]) }).unwrap()
     }
 
     /// One command that must succeed: its text.

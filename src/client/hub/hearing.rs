@@ -23,6 +23,10 @@ use crate::protocol::message::{Channel, Message};
 use crate::protocol::reply::{Kind, Reply};
 
 impl<D: Destination> Recipient for Hub<D> {
+    fn tracking_ended(&self, _link: &Arc<Link>) {
+        // Only links for commands track; this one hears of all changes or of none.
+    }
+
     fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>) {
         let Some(core) = self.core.upgrade() else { return };
         for answer in answers.drain(..) {

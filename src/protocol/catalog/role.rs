@@ -174,6 +174,80 @@ pub(super) const fn read_only(name: &str, flags: Flags, role: Role) -> bool {
     }
 }
 
+/// Whether its answer depends on the values of its keys alone, so that it stays right as long as the server tells of no
+/// change to them. Not so: what counts the time down or up (TTL, OBJECT IDLETIME, XINFO), what picks at random, what shows
+/// how a value is stored (OBJECT ENCODING, HSCAN), and what reads keys that it does not name (SORT_RO). Commands of
+/// modules are left out, because not every module tells of its changes.
+pub(super) const fn cacheable(name: &str) -> bool {
+    matches!(
+        name.as_bytes(),
+        b"DUMP"
+            | b"EXISTS"
+            | b"EXPIRETIME"
+            | b"PEXPIRETIME"
+            | b"TYPE"
+            | b"BITCOUNT"
+            | b"BITFIELD_RO"
+            | b"BITPOS"
+            | b"GET"
+            | b"GETBIT"
+            | b"GETRANGE"
+            | b"LCS"
+            | b"MGET"
+            | b"STRLEN"
+            | b"SUBSTR"
+            | b"HEXISTS"
+            | b"HEXPIRETIME"
+            | b"HGET"
+            | b"HGETALL"
+            | b"HKEYS"
+            | b"HLEN"
+            | b"HMGET"
+            | b"HPEXPIRETIME"
+            | b"HSTRLEN"
+            | b"HVALS"
+            | b"LINDEX"
+            | b"LLEN"
+            | b"LPOS"
+            | b"LRANGE"
+            | b"SCARD"
+            | b"SDIFF"
+            | b"SINTER"
+            | b"SINTERCARD"
+            | b"SISMEMBER"
+            | b"SMEMBERS"
+            | b"SMISMEMBER"
+            | b"SUNION"
+            | b"ZCARD"
+            | b"ZCOUNT"
+            | b"ZDIFF"
+            | b"ZINTER"
+            | b"ZINTERCARD"
+            | b"ZLEXCOUNT"
+            | b"ZMSCORE"
+            | b"ZRANGE"
+            | b"ZRANGEBYLEX"
+            | b"ZRANGEBYSCORE"
+            | b"ZRANK"
+            | b"ZREVRANGE"
+            | b"ZREVRANGEBYLEX"
+            | b"ZREVRANGEBYSCORE"
+            | b"ZREVRANK"
+            | b"ZSCORE"
+            | b"ZUNION"
+            | b"GEODIST"
+            | b"GEOHASH"
+            | b"GEOPOS"
+            | b"GEORADIUSBYMEMBER_RO"
+            | b"GEORADIUS_RO"
+            | b"GEOSEARCH"
+            | b"PFCOUNT"
+            | b"XLEN"
+            | b"XRANGE"
+            | b"XREVRANGE"
+    )
+}
+
 impl Role {
     pub(super) fn handling<A: AsRef<[u8]>>(self, args: &[A]) -> Handling {
         match self {

@@ -251,6 +251,22 @@ fn where_keys_are() {
     assert!(channels("SUNSUBSCRIBE").is_empty() && channels("GET a").is_empty());
 }
 
+/// An answer that is kept must read its keys and do nothing else.
+#[test]
+fn cacheable_commands() {
+    for command in commands().iter().filter(|command| command.cacheable) {
+        assert!(command.read_only && command.flags.contains(Flags::READONLY), "{}", command.name);
+        assert!(!command.flags.contains(Flags::MODULE) && !command.keys.is_empty(), "{}", command.name);
+        assert!(matches!(command.role, Role::Ordinary), "{}", command.name);
+    }
+    assert_eq!(commands().iter().filter(|command| command.cacheable).count(), 64);
+    for line in
+        ["TTL a", "OBJECT ENCODING a", "SRANDMEMBER a", "HSCAN a 0", "SORT_RO a", "XREAD STREAMS a 0", "TOUCH a"]
+    {
+        assert!(!find(&words(line)).unwrap().is_cacheable(), "{line}");
+    }
+}
+
 /// Arguments that make no sense: no panic, and no position beyond them.
 #[test]
 fn random_arguments() {
