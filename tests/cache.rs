@@ -142,6 +142,36 @@ fn keys_of_a_read_are_watched_one_by_one() {
 }
 
 /// Whatever the order and the form of a write of this client: who has its answer does not read what was before it.
+/// On a connection of its own a write stands in no order with the reads of the others.
+#[test]
+fn writes_on_other_connections_are_seen_when_they_are_answered() {
+    let server = Server::start();
+    let client = caching(&server);
+    let lease = client.lease();
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        // Somebody else fills the cache all the time.
+        scope.spawn(|| {
+            while !stop.load(SeqCst) {
+                read(&client, &["GET", "key"]);
+            }
+        });
+        let written_and_read = |round: usize| {
+            let text = round.to_string();
+            if round % 2 == 0 {
+                lease.text(&["SET", "key", &text]);
+            } else {
+                let words: [&[&str]; 1] = [&["SET", "key", &text]];
+                client.wait_for(&Request { dedicated: true, ..request(&words) }).unwrap();
+            }
+            (text, client.cached(&["GET", "key"]).text())
+        };
+        let pairs: Vec<(String, String)> = (0..1000).map(written_and_read).collect();
+        stop.store(true, SeqCst);
+        pairs.iter().for_each(|(written, read)| assert_eq!(written, read));
+    });
+}
+
 #[test]
 fn own_writes_are_seen_at_once() {
     let server = Server::start();
