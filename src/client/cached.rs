@@ -52,10 +52,11 @@ impl Fill {
     /// Keeps a copy of the answer, if it is one and still right.
     pub fn keep(mut self, completion: &Completion) {
         if completion.status == Status::Ok
+            && let Some(place) = self.place
             && let Ok(copy) = Reply::copy(&completion.reply)
-            && let Some(place) = self.place.take()
         {
             self.cache.lock().fill(place, copy);
+            self.place = None;
         }
     }
 
