@@ -429,7 +429,7 @@ fn what_cannot_be_cached_is_refused() {
             refused(request(&[&words]), Status::Argument, &words[0].to_ascii_uppercase());
         }
         refused(request(&[&["GET", "a"], &["GET", "b"]]), Status::Argument, "one command");
-        refused(request(&[]), Status::Argument, "one command");
+        refused(request(&[]), Status::Argument, "no command");
         refused(Request { atomic: true, ..request(&[&["GET", "a"]]) }, Status::Argument, "transaction");
         refused(Request { subscription: 1, ..request(&[&["GET", "a"]]) }, Status::Argument, "subscription");
         refused(Request { route: Route::Primaries, ..request(&[&["GET", "a"]]) }, Status::Argument, "route");

@@ -137,7 +137,7 @@ static void absurd_requests(void) {
     WITH(request.count = 0, "count");
     WITH(request.count = SIZE_MAX, "count");
     WITH(request.count = (size_t)UINT32_MAX + 1, "count");
-    WITH(request.flags = 16, "flags");
+    WITH(request.flags = 32, "flags");
     WITH(request.flags = UINT32_MAX, "flags");
     WITH((request.subscription = 1, request.flags = JR_REQUEST_ATOMIC), "subscription");
     WITH(request.route = "", "route");
