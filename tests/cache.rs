@@ -158,7 +158,7 @@ fn writes_on_other_connections_are_seen_when_they_are_answered() {
         });
         let written_and_read = |round: usize| {
             let text = round.to_string();
-            if round % 2 == 0 {
+            if round.is_multiple_of(2) {
                 lease.text(&["SET", "key", &text]);
             } else {
                 let words: [&[&str]; 1] = [&["SET", "key", &text]];
