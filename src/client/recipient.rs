@@ -21,6 +21,12 @@ impl<D: Destination> Core<D> {
     /// What a reply means; `None`: the request goes on.
     fn judge(&self, state: &mut State<D>, link: &Arc<Link>, answer: Answer) -> Option<Verdict> {
         let Answer { to, reply, request } = answer;
+        // Nearly all are like this.
+        if let Some(pending) = state.requests.get(to.ticket)
+            && let (Work::Single, None, None) = (&pending.work, &pending.stay, &request)
+        {
+            return Some(Verdict::answered(Status::Ok, reply));
+        }
         if let Some(request) = &request
             && self.sends_again(state, link, to, &reply, request)
         {
