@@ -59,8 +59,8 @@ pub fn prepare(opening: &Opening, database: u32, purpose: Purpose) -> Arc<Link> 
     Arc::new(Link::new(Arc::clone(&opening.config), database, purpose, Weak::clone(&opening.recipient)))
 }
 
-/// Starts a link that was prepared for this opening, if need be with another recipient. What `before`, another link to this server, has learnt of it
-/// holds for this one as well.
+/// Starts a link that was prepared for this opening, perhaps with a recipient of its own. What `before`, another link to
+/// this server, has learnt of it holds for this one as well.
 pub fn start(link: &Arc<Link>, opening: &Opening, before: Option<&Link>, runtime: &Runtime) {
     let driver = Driver {
         schedule: Schedule::new(link.config.reconnect_delay, link.config.reconnect_delay_max),
