@@ -1,5 +1,16 @@
 //! What was asked: requests, their retries, transactions, scripts and subscriptions, and the completions of each. Knows
 //! nothing of C, of descriptors or of callbacks.
+//!
+//! * In: [`request`] checks, with `admission`; `plan` lays the bytes out; [`intake`] takes the locks and appends.
+//! * Under way: `core` is what all handles share; `pending` the requests; `deadline`, `clock` and `timer` their time.
+//! * Out: `recipient` judges what a link tells; `retry`, `script`, `transaction`, `gather` help it; [`completion`] is the
+//!   one end of each request, [`mailbox`] where messages wait that more will follow.
+//! * On connections of their own: `tenant` keeps the books, `lodging` is the way in, `dedicated` the flow, `unblock` the
+//!   end of what the server waits with, `lease` a whole connection for one user.
+//! * Messages: `subscription` and `topic` are the machine of what is wanted, `hub` one link and its readers, `subscribe`
+//!   the way in; `event` tells of the life of connections.
+//! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
+//! * `stats`: all of it in numbers.
 
 pub mod completion;
 pub mod intake;

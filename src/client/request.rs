@@ -95,17 +95,6 @@ pub(super) fn small<'a, A: AsRef<[u8]>>(
 }
 
 impl<D: Destination> Core<D> {
-    /// Accepts a request or says why not; gives its id and what is to be done now: see [`Link::submit`].
-    pub(super) fn submit<A: AsRef<[u8]>>(
-        self: &Arc<Self>,
-        place: Place<'_>,
-        request: &Request<'_, A>,
-        destination: D,
-        by: Submitter,
-    ) -> Result<(u64, Next), Error> {
-        self.accept(place, request, destination, by)
-    }
-
     /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
     /// and its answer read here, until `is_done` or for a while.
     pub(super) fn execute<A: AsRef<[u8]>>(
@@ -115,7 +104,7 @@ impl<D: Destination> Core<D> {
         destination: D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
-        let (id, next) = self.accept(place, request, destination, Submitter::Caller)?;
+        let (id, next) = self.submit(place, request, destination, Submitter::Caller)?;
         if let Next::Lead(lead) = next {
             let patience = self.config.dead_after / 4;
             let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
@@ -124,7 +113,8 @@ impl<D: Destination> Core<D> {
         Ok(id)
     }
 
-    fn accept<A: AsRef<[u8]>>(
+    /// Accepts a request or says why not; gives its id and what is to be done next, when no lock is held.
+    pub(super) fn submit<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
