@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Condvar, Weak};
 use std::time::{Duration, Instant};
 
+use super::attempts::{self, Attempts};
 use super::cache::Cache;
 use super::clock::Clock;
 use super::completion::{Deliveries, Delivery, Destination, Verdict};
@@ -18,6 +19,7 @@ use super::dedicated::Held;
 use super::hub::{Farewell, Hub};
 use super::mailbox::Outlet;
 use super::pending::{NOWHERE, Pending, Requests, Work};
+use super::rediscovery::Rediscovery;
 use super::script::Scripts;
 use super::tenant::Tenants;
 use super::timer::{self, Delayed};
@@ -33,6 +35,22 @@ use crate::error::{Error, Outcome, Status};
 use crate::lock::{self, Lock};
 use crate::runtime::Runtime;
 use crate::topology::standalone::Standalone;
+
+/// What is known of a unit that ends before its answer.
+pub(super) struct Unanswered<'a> {
+    /// Its last attempt was sent, at least in part, and may still be answered.
+    pub(super) is_sent: bool,
+    /// What the server may have done.
+    pub(super) outcome: Outcome,
+    attempts: Option<&'a Attempts>,
+}
+
+impl Unanswered<'_> {
+    /// What the server said to earlier attempts; `None`: nothing.
+    pub(super) fn refusals(&self) -> Option<String> {
+        self.attempts?.refusals()
+    }
+}
 
 /// Whether requests are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +68,8 @@ pub(super) struct State<D: Destination> {
     pub(super) tenants: Tenants,
     /// What waits for dedicated connections.
     pub(super) held: Held,
+    /// The search for the primary, where a server is none.
+    pub(super) rediscovery: Rediscovery,
     /// The requests that hear of events.
     pub(super) listeners: Vec<(Ticket, Outlet<D>)>,
     /// The requests that get messages.
@@ -102,6 +122,7 @@ impl<D: Destination> Core<D> {
                     phase: Phase::Open,
                     tenants: Tenants::default(),
                     held: Held::new(limits),
+                    rediscovery: Rediscovery::default(),
                     listeners: Vec::new(),
                     subscriptions: BTreeSet::new(),
                     armed: u64::MAX,
@@ -185,51 +206,46 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// Ends a request that was taken out before its answer came. `sentence` gets whether the server may have run it. The
-    /// state must not be locked.
+    /// Ends a request that was taken out before its answer came. `sentence` gets what is known of the unit. The state
+    /// must not be locked.
     pub(super) fn abort(
         &self,
         pending: Pending<D>,
         status: Status,
-        sentence: &dyn Fn(Outcome) -> String,
+        sentence: &dyn Fn(Unanswered<'_>) -> String,
     ) -> Option<Delivery<D>> {
-        let Pending { mut responder, link, sequence, work, .. } = pending;
-        let outcome = |sequence: u64| {
-            let unsent = sequence == NOWHERE || link.withdraw(sequence);
-            if unsent { Outcome::NotRun } else { Outcome::Unknown }
+        let Pending { mut responder, link, sequence, work, attempts, .. } = pending;
+        let ending = |sequence: u64, attempts: Option<&Attempts>| {
+            let is_sent = sequence != NOWHERE && !link.withdraw(sequence);
+            let outcome = if is_sent { Outcome::Unknown } else { attempts::outcome_of(attempts) };
+            (sentence(Unanswered { is_sent, outcome, attempts }), outcome)
         };
+        let failed = |(sentence, outcome): (String, Outcome)| Verdict::failed(&Error::new(status, sentence), outcome);
+        let unsent = |outcome| sentence(Unanswered { is_sent: outcome == Outcome::Unknown, outcome, attempts: None });
         let verdict = match work {
-            Work::Gather(mut gather) => {
-                gather.fail_missing(|sequence| {
-                    let outcome = outcome(sequence);
-                    (Error::new(status, sentence(outcome)), outcome)
-                });
-                gather.finish()
-            }
-            Work::Events => Verdict::failed(&Error::new(status, sentence(Outcome::NotRun)), Outcome::NotRun),
+            Work::Gather(mut gather) => gather.end(status, ending),
+            Work::Events => failed((unsent(Outcome::NotRun), Outcome::NotRun)),
             Work::Subscription(hub) => {
                 let Farewell { outcome, started, flags, rest } = hub.end(Ticket(responder.request()));
                 responder.mark(flags);
                 hub.follow(rest, None);
                 let sentence = match started && status == Status::Canceled {
                     true => format!("{}: the subscription was cancelled", link.address()),
-                    false => sentence(outcome),
+                    false => unsent(outcome),
                 };
-                Verdict::failed(&Error::new(status, sentence), outcome)
+                failed((sentence, outcome))
             }
             Work::Change(hub) => {
                 let Farewell { outcome, rest, .. } = hub.withdraw(Ticket(responder.request()));
                 hub.follow(rest, None);
-                Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
+                failed((unsent(outcome), outcome))
             }
             Work::Ping(hub, subscription) => {
                 hub.leave_alone(subscription, Ticket(responder.request()));
-                let outcome = outcome(sequence);
-                Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
+                failed(ending(sequence, attempts.as_deref()))
             }
             Work::Single | Work::Script(_) | Work::Transaction(_) | Work::Unblock(_) | Work::Cached(_) => {
-                let outcome = outcome(sequence);
-                Verdict::failed(&Error::new(status, sentence(outcome)), outcome)
+                failed(ending(sequence, attempts.as_deref()))
             }
         };
         if link.has_room_again() {
@@ -247,8 +263,9 @@ impl<D: Destination> Core<D> {
             Some(Ending::Now(pending)) => pending,
         };
         let address = pending.link.address();
-        let sentence = |outcome| match outcome {
-            Outcome::NotRun => format!("{address}: cancelled before it was sent"),
+        let sentence = |unit: Unanswered<'_>| match (unit.outcome, unit.refusals()) {
+            (Outcome::NotRun, None) => format!("{address}: cancelled before it was sent"),
+            (Outcome::NotRun, Some(refusals)) => format!("{address}: cancelled; {refusals}"),
             _ => format!("{address}: cancelled after it was sent"),
         };
         self.complete(self.abort(pending, Status::Canceled, &sentence).into_iter().collect());
@@ -293,7 +310,7 @@ impl<D: Destination> Core<D> {
     }
 
     fn abort_all(&self, taken: Vec<Pending<D>>) {
-        let sentence = |_| "the client was closed".to_string();
+        let sentence = |_: Unanswered<'_>| "the client was closed".to_string();
         self.complete(taken.into_iter().filter_map(|pending| self.abort(pending, Status::Closed, &sentence)).collect());
     }
 

@@ -5,10 +5,12 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::completion::{Deliveries, Destination, Verdict};
 use super::core::{Core, State, closed};
 use super::pending::{NOWHERE, Pending, Work};
+use super::recipient::AfterLoss;
 use super::tenant::Tenant;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket, Unit};
@@ -208,7 +210,8 @@ impl<D: Destination> Core<D> {
         {
             tenant.seat = None;
             tenant.blocking = None;
-            tenant.used |= !lost.is_empty();
+            // What is not sent in the midst of a pipeline stands behind something that was answered.
+            tenant.used |= !lost.is_empty() || unsent.first().is_some_and(|unit| unit.to.part != 0);
             if tenant.is_lease() && tenant.used {
                 self.lose_lease(&mut state, id, lost, unsent, why, &mut deliveries);
             } else {
@@ -234,9 +237,13 @@ impl<D: Destination> Core<D> {
         for unit in lost {
             let Some(pending) = state.requests.get(unit.ticket) else { continue };
             let to = Addressee { ticket: unit.ticket, part: unit.part };
-            match self.may_run_again(pending, &unit, why) {
-                Ok(()) => self.hold_again(state, Unit { to, replies: unit.replies, bytes: unit.bytes }),
-                Err(error) => self.end_unit(state, to, &error, Outcome::Unknown, deliveries),
+            match self.after_loss(pending, &unit, why, true) {
+                AfterLoss::Again(Duration::ZERO) => {
+                    self.hold_again(state, Unit { to, replies: unit.replies, bytes: unit.bytes });
+                }
+                AfterLoss::Again(pause) => self.delay(state, to, &unit.bytes, pause),
+                AfterLoss::Answered(verdict) => self.end_with(state, to.ticket, verdict, deliveries),
+                AfterLoss::Ended(error, outcome) => self.end_unit(state, to, &error, outcome, deliveries),
             }
         }
         for unit in unsent {
@@ -278,10 +285,18 @@ impl<D: Destination> Core<D> {
         }
         for unit in lost {
             let to = Addressee { ticket: unit.ticket, part: unit.part };
-            let is_culprit = unit.is_next && why.status != Status::Lost;
-            let status = if is_culprit { why.status } else { Status::LeaseLost };
-            let error = Error::new(status, format!("{}; the command was sent, it may have run", error.message));
-            self.end_unit(state, to, &error, Outcome::Unknown, deliveries);
+            let Some(pending) = state.requests.get(to.ticket) else { continue };
+            match self.after_loss(pending, &unit, why, false) {
+                AfterLoss::Answered(verdict) => self.end_with(state, to.ticket, verdict, deliveries),
+                AfterLoss::Ended(ending, outcome) => {
+                    let is_lost = ending.status == Status::Lost;
+                    let status = if is_lost { Status::LeaseLost } else { ending.status };
+                    let sentence = format!("{}; the lease is lost, make a new one", ending.message);
+                    self.end_unit(state, to, &Error::new(status, sentence), outcome, deliveries);
+                }
+                // Nothing of a lease is sent on a second connection.
+                AfterLoss::Again(_) => self.end_unit(state, to, &error, Outcome::NotRun, deliveries),
+            }
         }
         for to in waiting {
             self.end_unit(state, to, &error, Outcome::NotRun, deliveries);
@@ -296,9 +311,13 @@ impl<D: Destination> Core<D> {
         outcome: Outcome,
         deliveries: &mut Deliveries<D>,
     ) {
-        if let Some(verdict) = self.fail_unit(state, to, error, outcome)
-            && let Some(pending) = self.take(state, to.ticket)
-        {
+        if let Some(verdict) = self.fail_unit(state, to, error, outcome) {
+            self.end_with(state, to.ticket, verdict, deliveries);
+        }
+    }
+
+    fn end_with(&self, state: &mut State<D>, ticket: Ticket, verdict: Verdict, deliveries: &mut Deliveries<D>) {
+        if let Some(pending) = self.take(state, ticket) {
             deliveries.extend(pending.responder.finish(verdict));
         }
     }

@@ -2,9 +2,10 @@
 
 use std::mem;
 
-use crate::error::{Error, Outcome, Status};
+use crate::error::{Outcome, Status};
 use crate::protocol::reply::{Kind, Reply};
 
+use super::attempts::Attempts;
 use super::completion::Verdict;
 
 /// What the parts make up.
@@ -20,7 +21,7 @@ pub enum Shape {
 struct Part {
     /// Its unit at the link.
     sequence: u64,
-    attempts: u16,
+    attempts: Option<Box<Attempts>>,
     reply: Option<Reply>,
 }
 
@@ -35,7 +36,7 @@ pub struct Gather {
 impl Gather {
     /// As many parts as sequence numbers.
     pub fn new(shape: Shape, sequences: impl Iterator<Item = u64>) -> Gather {
-        let parts: Vec<Part> = sequences.map(|sequence| Part { sequence, attempts: 0, reply: None }).collect();
+        let parts: Vec<Part> = sequences.map(|sequence| Part { sequence, attempts: None, reply: None }).collect();
         Gather { shape, missing: parts.len(), parts }
     }
 
@@ -66,24 +67,26 @@ impl Gather {
         missing.map(|(index, part)| (index as u32, part.sequence))
     }
 
-    /// A part shall be sent again: the number of the attempt, from 1.
-    pub fn count_attempt(&mut self, part: u32) -> u16 {
-        self.parts.get_mut(part as usize).map_or(u16::MAX, |part| {
-            part.attempts += 1;
-            part.attempts
-        })
+    /// What became of earlier attempts of a part.
+    pub fn attempts(&mut self, part: u32) -> Option<&mut Option<Box<Attempts>>> {
+        self.parts.get_mut(part as usize).map(|part| &mut part.attempts)
     }
 
-    /// Ends every part that is not answered; `why` tells it of the unit at a place, and what may have become of it.
-    pub fn fail_missing(&mut self, mut why: impl FnMut(u64) -> (Error, Outcome)) {
+    /// Ends every part that is not answered, for this reason; `why` tells more of the unit at a place, and what may have
+    /// become of it.
+    pub fn end(&mut self, status: Status, mut why: impl FnMut(u64, Option<&Attempts>) -> (String, Outcome)) -> Verdict {
         for part in &mut self.parts {
-            let sequence = part.sequence;
+            let (sequence, attempts) = (part.sequence, part.attempts.as_deref());
             part.reply.get_or_insert_with(|| {
-                let (error, outcome) = why(sequence);
-                Reply::error(error.status, outcome, &error.message)
+                let (sentence, outcome) = why(sequence, attempts);
+                Reply::error(status, outcome, &sentence)
             });
         }
         self.missing = 0;
+        let is_map = matches!(self.shape, Shape::ByAddress(_));
+        let verdict = self.finish();
+        // A part that failed is an item of the map; that the whole was given up is not.
+        if is_map { Verdict { status, ..verdict } } else { verdict }
     }
 
     /// All parts in one reply, which is taken out.

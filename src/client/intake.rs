@@ -100,7 +100,7 @@ impl<'a, D: Destination> Intake<'a, D> {
             sequence,
             work: work(sequence),
             timeout: timeout.unwrap_or_default(),
-            attempts: 0,
+            attempts: None,
             idempotent: request.idempotent,
             stay: None,
         };

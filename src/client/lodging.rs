@@ -60,7 +60,7 @@ impl<D: Destination> Core<D> {
             sequence,
             work: prepared.plan.work(sequence),
             timeout: timeout.unwrap_or_default(),
-            attempts: 0,
+            attempts: None,
             idempotent: request.idempotent,
             stay: Some(Box::new(stay)),
         };

@@ -3,8 +3,8 @@
 //!
 //! * In: [`request`] checks, with `admission`; `plan` lays the bytes out; [`intake`] takes the locks and appends.
 //! * Under way: `core` is what all handles share; `pending` the requests; `deadline`, `clock` and `timer` their time.
-//! * Out: `recipient` judges what a link tells; `retry`, `script`, `transaction`, `gather` help it; [`completion`] is the
-//!   one end of each request, [`mailbox`] where messages wait that more will follow.
+//! * Out: `recipient` judges what a link tells; `retry`, `attempts`, `loss`, `rediscovery`, `script`, `transaction` and
+//!   `gather` help it; [`completion`] is the one end of each request, [`mailbox`] where messages wait that more will follow.
 //! * On connections of their own: `tenant` keeps the books, `lodging` is the way in, `dedicated` the flow, `unblock` the
 //!   end of what the server waits with, `lease` a whole connection for one user.
 //! * Messages: `subscription` and `topic` are the machine of what is wanted, `hub` one link and its readers, `subscribe`
@@ -18,6 +18,7 @@ pub mod mailbox;
 pub mod request;
 
 mod admission;
+mod attempts;
 mod cache;
 mod cached;
 mod clock;
@@ -29,9 +30,11 @@ mod gather;
 mod hub;
 mod lease;
 mod lodging;
+mod loss;
 mod pending;
 mod plan;
 mod recipient;
+mod rediscovery;
 mod retry;
 mod script;
 mod stats;

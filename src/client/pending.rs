@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::attempts::Attempts;
 use super::cached::{Fill, PRELUDE};
 use super::completion::{Destination, Responder};
 use super::gather::Gather;
@@ -56,8 +57,8 @@ pub struct Pending<D: Destination> {
     pub work: Work<D>,
     /// For the text of the error; 0: none.
     pub timeout: u32,
-    /// How often it was sent.
-    pub attempts: u16,
+    /// What became of earlier attempts; of a gathered request each part has its own.
+    pub attempts: Option<Box<Attempts>>,
     /// Its user says that it may run twice.
     pub idempotent: bool,
     /// What it needs on a dedicated connection.
@@ -69,6 +70,7 @@ impl<D: Destination> Pending<D> {
     pub fn unit_of(&self, part: u32) -> (u32, u32) {
         match &self.work {
             Work::Cached(_) => (0, PRELUDE + 1),
+            Work::Transaction(transaction) => (0, transaction.replies()),
             _ => (part, 1),
         }
     }
@@ -76,7 +78,28 @@ impl<D: Destination> Pending<D> {
     /// A request of which nothing is sent and that has no deadline.
     pub fn at_rest(responder: Responder<D>, link: &Arc<Link>, work: Work<D>) -> Pending<D> {
         let link = Arc::clone(link);
-        Pending { responder, link, sequence: NOWHERE, work, timeout: 0, attempts: 0, idempotent: false, stay: None }
+        Pending { responder, link, sequence: NOWHERE, work, timeout: 0, attempts: None, idempotent: false, stay: None }
+    }
+
+    /// What became of earlier attempts of the unit that reply number `part` belongs to.
+    pub fn attempts(&mut self, part: u32) -> &mut Attempts {
+        self.attempts_if_any(part).get_or_insert_default()
+    }
+
+    /// As [`Pending::attempts`]; none: there were no others.
+    pub fn attempts_if_any(&mut self, part: u32) -> &mut Option<Box<Attempts>> {
+        match &mut self.work {
+            Work::Gather(gather) => gather.attempts(part).unwrap_or(&mut self.attempts),
+            _ => &mut self.attempts,
+        }
+    }
+
+    /// A unit of this request stands in another place now.
+    pub fn set_place(&mut self, part: u32, sequence: u64) {
+        match &mut self.work {
+            Work::Gather(gather) => gather.set_place(part, sequence),
+            _ => self.sequence = sequence,
+        }
     }
 
     /// Takes its units back from where they stand; true if none of those that are not answered was sent, and then none

@@ -1,21 +1,45 @@
 //! What a link tells, and what that means for the requests that wait: an answer, another attempt, an end.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::attempts::Attempts;
 use super::cached::PRELUDE;
 use super::completion::{Deliveries, Destination, Verdict};
 use super::core::{Core, State};
 use super::event;
+use super::loss::{Fate, LostUnit};
 use super::pending::{Pending, Work};
+use super::rediscovery::Advice;
 use super::retry::{self, Refusal};
+use super::transaction::Progress;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket};
 use crate::connection::purpose::Purpose;
 use crate::connection::recipient::{Answer, News, Recipient};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
+
+/// What becomes of a unit that was lost with its connection.
+pub(super) enum AfterLoss {
+    /// It is sent again, after this pause.
+    Again(Duration),
+    /// What the server said before was its answer.
+    Answered(Verdict),
+    /// It ends, for this reason.
+    Ended(Error, Outcome),
+}
+
+/// What an error reply means for the unit that it answers.
+enum AfterError {
+    /// The unit is sent again.
+    Again,
+    /// It is the answer, with this outcome.
+    Answer(Outcome),
+}
 
 impl<D: Destination> Core<D> {
     /// What a reply means; `None`: the request goes on.
@@ -27,33 +51,51 @@ impl<D: Destination> Core<D> {
         {
             return Some(Verdict::answered(Status::Ok, reply));
         }
-        if let Some(request) = &request
-            && self.sends_again(state, link, to, &reply, request)
-        {
-            return None;
+        let mut reply = reply;
+        if let Some(request) = &request {
+            match self.after_error(state, link, to, &reply, request) {
+                AfterError::Again => return None,
+                AfterError::Answer(Outcome::Answered) => {}
+                AfterError::Answer(outcome) => {
+                    let text = String::from_utf8_lossy(reply.as_bytes());
+                    reply = Reply::error(Status::Server, outcome, &text);
+                }
+            }
         }
         let is_error = request.is_some();
-        let status = if is_error { Status::Server } else { Status::Ok };
+        let answered = |reply: Reply| match is_error {
+            true => Verdict { status: Status::Server, outcome: reply.outcome().unwrap_or(Outcome::Answered), reply },
+            false => Verdict::answered(Status::Ok, reply),
+        };
         let pending = state.requests.get(to.ticket)?;
         let verdict = match &mut pending.work {
             Work::Single => match self.verdict_after_unblocking(pending, &reply) {
                 Some(verdict) => Some(verdict),
-                None => Some(Verdict::answered(status, reply)),
+                None => Some(answered(reply)),
             },
-            Work::Ping(..) => Some(Verdict::answered(status, reply)),
+            Work::Ping(..) => Some(answered(reply)),
             Work::Cached(fill) if to.part < PRELUDE => {
                 fill.prelude(&reply);
                 None
             }
-            Work::Cached(_) => Some(Verdict::answered(status, reply)),
+            Work::Cached(_) => Some(answered(reply)),
             Work::Script(script) => {
                 if !is_error {
                     self.scripts.lock().learn(script, link);
                 }
-                Some(Verdict::answered(status, reply))
+                Some(answered(reply))
             }
             Work::Transaction(transaction) => {
-                transaction.answer(to.part, reply, request.as_deref().unwrap_or_default())
+                let request = request.unwrap_or_default();
+                match transaction.answer(to.part, reply, &request) {
+                    Progress::Waiting => None,
+                    Progress::Ended(verdict) => Some(verdict),
+                    Progress::NotRun(refusal, text, verdict) => {
+                        let is_again = self.tries_again(state, link, to, (refusal, text.as_bytes()), &request);
+                        if is_again { None } else { Some(verdict) }
+                    }
+                    Progress::Impossible(sentence) => Some(Self::out_of_step(link, &sentence)),
+                }
             }
             Work::Gather(gather) => {
                 gather.put(to.part, reply);
@@ -65,42 +107,83 @@ impl<D: Destination> Core<D> {
         verdict.inspect(|verdict| Self::note_residue(state, to.ticket, verdict))
     }
 
-    /// Sends a unit again whose error reply proves that it was not run.
-    fn sends_again(
+    /// The server answered what no server answers: its connection is given up, and what it did is not known.
+    fn out_of_step(link: &Link, sentence: &str) -> Verdict {
+        let error = Error::new(Status::Protocol, format!("{}: {sentence}", link.address()));
+        link.break_off(Error::new(Status::Protocol, sentence));
+        Verdict::failed(&error, Outcome::Unknown)
+    }
+
+    /// Sends a unit again whose error reply proves that it was not run, as often as that may help.
+    fn after_error(
         &self,
         state: &mut State<D>,
         link: &Arc<Link>,
         to: Addressee,
         reply: &Reply,
         request: &Bytes,
-    ) -> bool {
-        let Some(pending) = state.requests.get(to.ticket) else { return false };
+    ) -> AfterError {
+        let answer = AfterError::Answer(Outcome::Answered);
+        let Some(pending) = state.requests.get(to.ticket) else { return answer };
         if let Work::Script(script) = &pending.work
             && reply.as_bytes().starts_with(b"NOSCRIPT No matching script")
             && let Some(eval) = script.eval_of(request)
         {
             pending.sequence = self.submit_again(link, to, 1, eval.into());
-            return true;
+            return AfterError::Again;
         }
         let is_prelude = matches!(pending.work, Work::Cached(_)) && to.part < PRELUDE;
         if is_prelude || matches!(pending.work, Work::Transaction(_) | Work::Unblock(_)) {
-            return false;
+            return answer;
         }
-        let Some(refusal) = Refusal::of(reply.as_bytes(), request) else { return false };
+        let Some(refusal) = Refusal::of(reply.as_bytes(), request) else { return answer };
+        if self.tries_again(state, link, to, (refusal, reply.as_bytes()), request) {
+            return AfterError::Again;
+        }
+        let attempts = state.requests.get(to.ticket).and_then(|pending| pending.attempts_if_any(to.part).as_deref());
+        match attempts.is_some_and(Attempts::may_have_run) {
+            true => AfterError::Answer(Outcome::Unknown),
+            false => answer,
+        }
+    }
+
+    /// Sends a unit again that the server refused, with this text, before it ran anything; false: it must not be sent
+    /// again, or that would not help.
+    fn tries_again(
+        &self,
+        state: &mut State<D>,
+        link: &Arc<Link>,
+        to: Addressee,
+        (refusal, text): (Refusal, &[u8]),
+        request: &Bytes,
+    ) -> bool {
+        let Some(pending) = state.requests.get(to.ticket) else { return false };
         let stay = pending.stay.as_ref().map(|stay| (stay.tenant, stay.whole || stay.given_up.is_some()));
         if stay.is_some_and(|stay| !Self::may_move(state, stay)) {
             return false;
         }
-        let Some(pending) = state.requests.get(to.ticket) else { return false };
-        let attempt = pending.count_attempt(to.part);
-        if u32::from(attempt) >= self.config.max_attempts {
-            return false;
-        }
         if refusal == Refusal::NotPrimary {
-            self.renew(link);
+            match self.rediscover(state, link) {
+                Advice::Look => self.renew(link),
+                Advice::Wait => {}
+                Advice::Believe => return false,
+            }
         }
-        self.delay(state, to, request, retry::backoff(attempt));
+        let Some(pending) = state.requests.get(to.ticket) else { return false };
+        if let Work::Transaction(transaction) = &mut pending.work {
+            transaction.restart();
+        }
+        let refused = pending.attempts(to.part).refused(text);
+        self.delay(state, to, request, retry::backoff(refused));
         true
+    }
+
+    /// Whether to look for a better server than the one that this link leads to.
+    fn rediscover(&self, state: &mut State<D>, link: &Link) -> Advice {
+        // Dedicated connections come and go; those that all share tell whether anybody has looked since.
+        let shared = if link.purpose() == Purpose::Commands { None } else { self.link(link.database()).ok() };
+        let counters = shared.as_ref().map_or(&link.counters, |shared| &shared.counters);
+        state.rediscovery.on_refusal(counters.connections.load(Ordering::Relaxed), Instant::now())
     }
 
     /// The server is no primary any more: all connections to it are made anew.
@@ -114,29 +197,53 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// Whether a unit may be sent again that was lost with its connection; else why it ends.
-    pub(super) fn may_run_again(&self, pending: &mut Pending<D>, unit: &Lost, why: &Error) -> Result<(), Error> {
-        // Its own reply broke the rules (or a limit), and would do so again.
-        let is_culprit = unit.is_next && why.status != Status::Lost;
-        let is_tied = matches!(pending.work, Work::Transaction(_) | Work::Unblock(_))
-            || pending.stay.as_ref().is_some_and(|stay| stay.whole || stay.given_up.is_some());
-        if !is_tied
-            && !is_culprit
-            && (matches!(pending.work, Work::Cached(_)) || retry::may_run_twice(&unit.bytes, pending.idempotent))
-            && u32::from(pending.count_attempt(unit.part)) < self.config.max_attempts
+    /// What becomes of a unit that was lost with its connection: after which pause it is sent again, or its end. `may_move`:
+    /// it may be sent on another connection.
+    pub(super) fn after_loss(&self, pending: &mut Pending<D>, unit: &Lost, why: &Error, may_move: bool) -> AfterLoss {
+        let (transaction, is_unblock) = match &pending.work {
+            Work::Transaction(transaction) => (Some(transaction), false),
+            work => (None, matches!(work, Work::Unblock(_))),
+        };
+        let given_up = pending.stay.as_ref().and_then(|stay| stay.given_up.as_ref()).map(|given_up| given_up.status);
+        let is_whole_only = pending.stay.as_ref().is_some_and(|stay| stay.whole);
+        let facts = LostUnit {
+            is_whole: unit.is_whole,
+            block: transaction.map(|transaction| transaction.block()),
+            is_tied: !may_move || is_unblock || is_whole_only || given_up.is_some(),
+            is_culprit: unit.is_next && why.status != Status::Lost,
+            may_run_twice: matches!(pending.work, Work::Cached(_))
+                || retry::may_run_twice(&unit.bytes, pending.idempotent),
+        };
+        let fate = facts.fate();
+        if fate == Fate::Answered
+            && let Some(verdict) = transaction.and_then(|transaction| transaction.refusal())
         {
-            return Ok(());
+            return AfterLoss::Answered(verdict);
         }
-        let given_up = pending.stay.as_ref().and_then(|stay| stay.given_up.as_ref());
+        let attempts = pending.attempts(unit.part);
+        let lost = attempts.lost(facts.may_have_run());
+        let outcome = attempts.outcome();
+        if fate == Fate::Again && u32::from(lost) < self.config.max_attempts {
+            if let Work::Transaction(transaction) = &mut pending.work {
+                transaction.restart();
+            }
+            // What is cut off in its midst may be what the server does not want.
+            return AfterLoss::Again(if unit.is_whole && lost == 1 { Duration::ZERO } else { retry::backoff(lost) });
+        }
         let status = match given_up {
-            _ if is_culprit => why.status,
-            Some(given_up) => given_up.status,
+            _ if facts.is_culprit => why.status,
+            Some(status) => status,
             None => Status::Lost,
         };
-        Err(Error::new(status, format!("{}; the command was sent, it may have run", why.message)))
+        let end = match (outcome, lost) {
+            (Outcome::NotRun, 1) => "the command was being written, it was not run".to_string(),
+            (Outcome::NotRun, _) => format!("the command was being written, {lost} times, it was not run"),
+            _ => "the command was sent, it may have run".to_string(),
+        };
+        AfterLoss::Ended(Error::new(status, format!("{}; {end}", why.message)), outcome)
     }
 
-    /// Ends one unit of a request without an answer; the verdict if that was the last.
+    /// Ends one unit of a request without an answer; the verdict if that was the last. `outcome`: of its last attempt.
     pub(super) fn fail_unit(
         &self,
         state: &mut State<D>,
@@ -145,6 +252,15 @@ impl<D: Destination> Core<D> {
         outcome: Outcome,
     ) -> Option<Verdict> {
         let pending = state.requests.get(to.ticket)?;
+        let attempts = pending.attempts_if_any(to.part).as_deref();
+        let may_have_run = outcome == Outcome::NotRun && attempts.is_some_and(Attempts::may_have_run);
+        let (outcome, error) = match may_have_run {
+            true => {
+                let sentence = format!("{}; the command was sent before, it may have run", error.message);
+                (Outcome::Unknown, &Error::new(error.status, sentence))
+            }
+            false => (outcome, error),
+        };
         match &mut pending.work {
             Work::Gather(gather) => {
                 gather.put(to.part, Reply::error(error.status, outcome, &error.message));
@@ -215,13 +331,18 @@ impl<D: Destination> Recipient for Core<D> {
         let judge = |state: &mut State<D>, unit: Lost| {
             let to = Addressee { ticket: unit.ticket, part: unit.part };
             let pending = state.requests.get(unit.ticket)?;
-            match self.may_run_again(pending, &unit, why) {
-                Ok(()) => {
+            match self.after_loss(pending, &unit, why, true) {
+                AfterLoss::Again(Duration::ZERO) => {
                     let sequence = self.submit_again(link, to, unit.replies, unit.bytes);
                     pending.set_place(unit.part, sequence);
                     None
                 }
-                Err(error) => self.fail_unit(state, to, &error, Outcome::Unknown),
+                AfterLoss::Again(pause) => {
+                    self.delay(state, to, &unit.bytes, pause);
+                    None
+                }
+                AfterLoss::Answered(verdict) => Some(verdict),
+                AfterLoss::Ended(error, outcome) => self.fail_unit(state, to, &error, outcome),
             }
         };
         self.settle(lost.into_iter(), |unit| unit.ticket, judge);

@@ -20,16 +20,21 @@ pub enum Refusal {
 impl Refusal {
     /// What an error reply to this encoded command proves; `None`: nothing, it is the user's.
     pub fn of(error: &[u8], request: &[u8]) -> Option<Refusal> {
-        let code = error.split(|byte| *byte == b' ').next().unwrap_or_default();
-        let refusal = match code {
-            b"LOADING" | b"TRYAGAIN" | b"CLUSTERDOWN" | b"MASTERDOWN" => Refusal::NotReady,
-            b"READONLY" => Refusal::NotPrimary,
-            // It became a replica while it waited with the command.
-            b"UNBLOCKED" if error.starts_with(b"UNBLOCKED force unblock") => Refusal::NotPrimary,
-            _ => return None,
-        };
+        let refusal = Refusal::of_text(error)?;
         let words: Vec<&[u8]> = command::decode(request).collect();
         (!runs_code(&words)).then_some(refusal)
+    }
+
+    /// What an error proves that the server itself, and no script, has written.
+    pub fn of_text(error: &[u8]) -> Option<Refusal> {
+        let code = error.split(|byte| *byte == b' ').next().unwrap_or_default();
+        match code {
+            b"LOADING" | b"TRYAGAIN" | b"CLUSTERDOWN" | b"MASTERDOWN" => Some(Refusal::NotReady),
+            b"READONLY" => Some(Refusal::NotPrimary),
+            // It became a replica while it waited with the command.
+            b"UNBLOCKED" if error.starts_with(b"UNBLOCKED force unblock") => Some(Refusal::NotPrimary),
+            _ => None,
+        }
     }
 }
 

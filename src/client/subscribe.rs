@@ -157,7 +157,7 @@ impl<D: Destination> Core<D> {
             sequence,
             work,
             timeout: timeout.unwrap_or_default(),
-            attempts: 0,
+            attempts: None,
             idempotent: request.idempotent,
             stay: None,
         };

@@ -11,7 +11,7 @@ use tokio::time::sleep_until;
 
 use super::clock::Clock;
 use super::completion::Destination;
-use super::core::{Core, State};
+use super::core::{Core, State, Unanswered};
 use super::pending::{NOWHERE, Work};
 use crate::connection::pipeline::{Addressee, Unit};
 use crate::error::{Outcome, Status};
@@ -92,22 +92,25 @@ impl<D: Destination> Core<D> {
             }
             let stood_in_line = pending.stay.as_ref().is_some_and(|stay| !stay.held.is_empty());
             let (link, timeout) = (Arc::clone(&pending.link), pending.timeout);
-            let sentence = |outcome| {
+            let sentence = |unit: Unanswered<'_>| {
                 let standing = link.standing();
                 let address = standing.address;
                 let most = self.config.max_connections;
-                if stood_in_line && self.topology.pool().count().in_use >= most {
-                    return format!(
-                        "{address}: not sent within {timeout} ms, all {most} dedicated connections are in use"
-                    );
+                if unit.is_sent {
+                    return format!("{address}: no answer within {timeout} ms");
                 }
-                match (outcome, standing.error) {
-                    (Outcome::NotRun, Some(error)) => {
-                        // Its sentence begins with the address.
-                        format!("{}; not sent within {timeout} ms", error.message)
-                    }
-                    (Outcome::NotRun, None) => format!("{address}: not sent within {timeout} ms"),
-                    _ => format!("{address}: no answer within {timeout} ms"),
+                let end = match (unit.refusals(), unit.outcome) {
+                    (Some(refusals), _) => format!("no other answer within {timeout} ms; {refusals}"),
+                    (None, Outcome::NotRun) => format!("not sent within {timeout} ms"),
+                    (None, _) => format!("no answer within {timeout} ms; it was sent before, it may have run"),
+                };
+                if stood_in_line && self.topology.pool().count().in_use >= most {
+                    return format!("{address}: {end}, all {most} dedicated connections are in use");
+                }
+                match standing.error {
+                    // Its sentence begins with the address.
+                    Some(error) => format!("{}; {end}", error.message),
+                    None => format!("{address}: {end}"),
                 }
             };
             self.abort(pending, Status::Timeout, &sentence)
@@ -160,27 +163,6 @@ impl<D: Destination> Core<D> {
             // A copy of its own, because the segment it lies in may be large.
             state.delayed.push(Delayed { at, to, replies, bytes: Bytes::copy_from_slice(bytes) });
             self.clock.wake();
-        }
-    }
-}
-
-impl<D: Destination> super::pending::Pending<D> {
-    /// A unit of this request stands in another place now.
-    pub(super) fn set_place(&mut self, part: u32, sequence: u64) {
-        match &mut self.work {
-            Work::Gather(gather) => gather.set_place(part, sequence),
-            _ => self.sequence = sequence,
-        }
-    }
-
-    /// A unit of this request shall be sent again: the number of the attempt, from 1.
-    pub(super) fn count_attempt(&mut self, part: u32) -> u16 {
-        match &mut self.work {
-            Work::Gather(gather) => gather.count_attempt(part),
-            _ => {
-                self.attempts += 1;
-                self.attempts
-            }
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::attempts;
 use super::completion::{Delivery, Destination, Responder, Verdict};
 use super::core::{Core, State};
 use super::pending::{NOWHERE, Pending, Requests, Work};
@@ -19,7 +20,7 @@ use super::tenant::GivenUp;
 use super::timer::Delayed;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Ticket};
-use crate::error::{Error, Outcome, Status};
+use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Flags};
 use crate::protocol::command;
 use crate::protocol::reply::{Kind, Reply};
@@ -192,8 +193,10 @@ impl<D: Destination> Core<D> {
     /// asked to stop, it has done nothing.
     pub(super) fn verdict_after_unblocking(&self, pending: &Pending<D>, reply: &Reply) -> Option<Verdict> {
         let given_up = pending.stay.as_ref()?.given_up.as_ref().filter(|_| reply.kind() == Kind::Nil)?;
+        // An earlier attempt may have done something all the same.
+        let outcome = attempts::outcome_of(pending.attempts.as_deref());
         let sentence = format!("{}; the server stopped waiting and had done nothing", self.why(pending, given_up));
-        Some(Verdict::failed(&Error::new(given_up.status, sentence), Outcome::NotRun))
+        Some(Verdict::failed(&Error::new(given_up.status, sentence), outcome))
     }
 
     /// Ends a request with which the server may still be waiting, on a connection that was closed for that.

@@ -184,7 +184,7 @@ pub static OPTIONS: &[Opt] = &[
         "max_attempts",
         "number",
         "8",
-        "How often one request is sent in all, when it is proven safe to send it again.",
+        "How often one request is sent in all, when attempts end with their connection and it is safe to send it again.",
         |config, text| {
             config.max_attempts = number(text, 1, 1_000_000)?;
             Ok(())

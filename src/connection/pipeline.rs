@@ -1,7 +1,9 @@
 //! What goes to one server and who waits for its answers: bytes in segments, slots in a FIFO. No socket, no clock.
 //!
 //! Invariant: the n-th reply belongs to the n-th slot that was handed to the socket. A slot of which one byte was
-//! handed over stays until its last reply or the loss of the connection; before that it can be withdrawn without trace.
+//! handed over stays until it is answered and wholly written, or until the connection is lost; before that it can be
+//! withdrawn without trace. A reply may come while its slot is still being written (an error, or those that MULTI .. EXEC
+//! gets before its last); any other reply that nothing wholly sent can explain is refused.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -80,7 +82,7 @@ pub struct Unit {
     pub bytes: Bytes,
 }
 
-/// A slot that went out whole and whose connection is gone.
+/// A slot of which at least one byte was sent and whose connection is gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
     /// The request.
@@ -93,6 +95,10 @@ pub struct Lost {
     pub bytes: Bytes,
     /// The next reply would have been its.
     pub is_next: bool,
+    /// All of it was sent; otherwise the server cannot have read the end of its last command.
+    pub is_whole: bool,
+    /// How many of its replies came.
+    pub received: u32,
 }
 
 /// The outgoing bytes and the FIFO of one connection.
@@ -110,7 +116,9 @@ pub struct Pipeline {
     /// Everything before this was taken by the socket.
     written: u64,
     end: u64,
-    /// Replies of the first slot that came already.
+    /// So many slots at the front are answered, but not known to be wholly written yet.
+    answered_early: usize,
+    /// Replies of the slot behind them that came already.
     received: u32,
     next_sequence: u64,
     withdrawn_slots: usize,
@@ -132,6 +140,7 @@ impl Pipeline {
             handed: 0,
             written: 0,
             end: 0,
+            answered_early: 0,
             received: 0,
             next_sequence: 1,
             withdrawn_slots: 0,
@@ -292,35 +301,80 @@ impl Pipeline {
         self.handed = position;
     }
 
-    /// The socket took so many bytes of what [`Pipeline::begin_write`] gave.
-    pub fn end_write(&mut self, taken: usize) {
+    /// The socket took so many bytes of what [`Pipeline::begin_write`] gave. False: a slot was answered of which it took
+    /// nothing, so the server is out of step.
+    #[must_use]
+    pub fn end_write(&mut self, taken: usize) -> bool {
         self.written += taken as u64;
         self.handed = self.written;
         for sequence in mem::take(&mut self.abandoned) {
             self.withdraw(sequence);
         }
+        self.answered_early == 0 && self.received == 0 || self.drop_answered()
     }
 
-    /// A reply came: who it is for. `None`: nobody waits, the link is out of step.
+    /// Takes out what was answered early and is wholly written now; false: of one that was answered nothing is written.
+    #[cold]
+    fn drop_answered(&mut self) -> bool {
+        while self.answered_early > 0
+            && let Some(end) = self.slots.front().map(|slot| slot.end).filter(|end| *end <= self.written)
+        {
+            self.slots.pop_front();
+            self.answered_early -= 1;
+            self.advance(end);
+        }
+        let answered = self.answered_early + usize::from(self.received > 0);
+        answered == 0 || self.start_of(answered - 1) < self.written
+    }
+
+    /// A reply came: who it is for. `None`: nothing that was sent can have caused it, the link is out of step.
     #[inline]
-    pub fn answer(&mut self) -> Option<Addressee> {
-        let slot = self.slots.front().filter(|slot| slot.end <= self.handed)?;
+    pub fn answer(&mut self, is_error: bool) -> Option<Addressee> {
+        match self.slots.front() {
+            Some(slot) if slot.end <= self.written && self.answered_early == 0 => {
+                let addressee = Addressee { ticket: slot.ticket, part: slot.part + self.received };
+                self.received += 1;
+                if self.received >= slot.replies {
+                    let end = slot.end;
+                    self.slots.pop_front();
+                    spare::give_back(&mut self.slots);
+                    self.received = 0;
+                    self.advance(end);
+                }
+                Some(addressee)
+            }
+            _ => self.answer_early(is_error),
+        }
+    }
+
+    /// As [`Pipeline::answer`], where the slot is not known to be wholly written. Before its last byte the server can
+    /// only refuse it; of several replies those before the last belong to commands that may be whole.
+    #[cold]
+    fn answer_early(&mut self, is_error: bool) -> Option<Addressee> {
+        let index = self.answered_early;
+        let start = self.start_of(index);
+        let handed = self.handed;
+        let slot = self.slots.get_mut(index).filter(|_| start < handed)?;
+        let is_last = self.received + 1 >= slot.replies;
+        if is_last && !is_error && slot.end > handed {
+            return None;
+        }
         let addressee = Addressee { ticket: slot.ticket, part: slot.part + self.received };
         self.received += 1;
-        if self.received >= slot.replies {
-            let end = slot.end;
-            self.slots.pop_front();
-            spare::give_back(&mut self.slots);
+        if is_last {
+            slot.ticket = Ticket::NOBODY;
             self.received = 0;
-            self.advance(end);
+            self.answered_early += 1;
+            self.drop_answered();
         }
         Some(addressee)
     }
 
     /// The bytes of the slot that the next reply belongs to; none if no reply is owed.
     pub fn front_bytes(&self) -> Bytes {
-        match self.slots.front().filter(|slot| slot.end <= self.handed) {
-            Some(slot) => self.bytes_between(self.start, slot.end),
+        let start = self.start_of(self.answered_early);
+        match self.slots.get(self.answered_early).filter(|_| start < self.handed) {
+            Some(slot) => self.bytes_between(start, slot.end),
             None => Bytes::new(),
         }
     }
@@ -369,28 +423,30 @@ impl Pipeline {
         self.slots.get(index).filter(|slot| slot.sequence == sequence && slot.replies > 0).map(|_| index)
     }
 
-    /// The connection is gone: gives the slots that went out whole. What was not sent whole stays, and starts again
-    /// with its first byte, unless it was given up.
+    /// The connection is gone: gives the slots of which something was sent, but for those that are answered or given up.
+    /// What was not sent stays.
     pub fn disconnect(&mut self) -> Vec<Lost> {
         let mut lost = Vec::new();
-        let mut end = self.start;
-        let half_sent = self.written;
-        while let Some(slot) = self.slots.front().filter(|slot| slot.end <= self.written) {
-            let bytes = self.bytes_between(end, slot.end);
-            let is_next = end == self.start;
-            lost.push(Lost { ticket: slot.ticket, part: slot.part, replies: slot.replies, bytes, is_next });
-            end = slot.end;
+        let (mut start, mut answered) = (self.start, mem::take(&mut self.answered_early));
+        let (mut received, mut is_next) = (mem::take(&mut self.received), true);
+        while let Some(Slot { ticket, end, part, replies, .. }) =
+            self.slots.front().copied().filter(|_| start < self.written)
+        {
+            if answered > 0 {
+                answered -= 1;
+            } else {
+                if ticket != Ticket::NOBODY {
+                    let (bytes, is_whole) = (self.bytes_between(start, end), end <= self.written);
+                    lost.push(Lost { ticket, part, replies, bytes, is_next, is_whole, received });
+                }
+                (received, is_next) = (0, false);
+            }
+            start = end;
             self.slots.pop_front();
         }
-        self.received = 0;
-        self.advance(end);
-        self.written = end;
-        self.handed = end;
-        let given_up = self.slots.front().filter(|slot| half_sent > end && slot.ticket == Ticket::NOBODY);
-        if let Some(sequence) = given_up.map(|slot| slot.sequence) {
-            self.withdraw(sequence);
-        }
-        lost.retain(|slot| slot.ticket != Ticket::NOBODY);
+        self.advance(start);
+        self.written = start;
+        self.handed = start;
         lost
     }
 

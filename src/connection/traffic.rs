@@ -114,9 +114,12 @@ impl Link {
             // What was sent may be large, and the next write far away.
             parts.clear();
             let mut outgoing = self.outgoing.lock();
-            outgoing.pipeline.end_write(*sent.as_ref().unwrap_or(&0));
+            let is_in_step = outgoing.pipeline.end_write(*sent.as_ref().unwrap_or(&0));
             let (written, is_unsent) = (outgoing.pipeline.written(), outgoing.pipeline.is_unsent());
             drop(outgoing);
+            if !is_in_step {
+                return Err(io::Error::other("the server answered what it was not sent"));
+            }
             match sent {
                 Ok(bytes) => {
                     let before = self.counters.sent.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -218,7 +221,7 @@ impl Link {
         for reply in incoming.replies.drain(..) {
             let is_error = reply.kind() == Kind::Error;
             let request = (is_error || self.purpose().hears()).then(|| outgoing.front_bytes());
-            match outgoing.answer() {
+            match outgoing.answer(is_error) {
                 Some(to) if to.ticket == Ticket::NOBODY => {}
                 Some(to) => incoming.answers.push(Answer { to, reply, request }),
                 None if is_error => {

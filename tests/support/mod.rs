@@ -10,6 +10,7 @@ pub mod guard;
 pub mod messages;
 pub mod port;
 pub mod proxy;
+pub mod readers;
 pub mod resp;
 pub mod scripted;
 pub mod server;

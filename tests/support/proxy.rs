@@ -114,6 +114,11 @@ impl Proxy {
         self.each(|connection| connection.reset(&self.shared));
     }
 
+    /// All clients receive these bytes, which no server has sent. They have arrived when this returns.
+    pub fn inject(&self, bytes: &[u8]) {
+        self.each(|connection| connection.to_client.to.as_ref().write_all(bytes).unwrap());
+    }
+
     /// All clients see the end of the stream, yet what they send still reaches the server.
     pub fn half_close_to_client(&self) {
         self.each(|connection| connection.to_client.finish());

@@ -15,7 +15,7 @@ fn write_all(pipeline: &mut Pipeline) -> Vec<u8> {
         let mut parts = Vec::new();
         pipeline.begin_write(&mut parts);
         let taken: usize = parts.iter().map(Bytes::len).sum();
-        pipeline.end_write(taken);
+        assert!(pipeline.end_write(taken));
         if taken == 0 {
             return out;
         }
@@ -28,13 +28,13 @@ fn replies_go_to_slots_in_order() {
     let mut pipeline = Pipeline::new(WIDE);
     push(&mut pipeline, 1, b"one");
     push(&mut pipeline, 2, b"two");
-    assert_eq!(pipeline.answer(), None, "nothing was sent yet");
+    assert_eq!(pipeline.answer(false), None, "nothing was sent yet");
     assert_eq!(write_all(&mut pipeline), b"onetwo");
     assert_eq!(pipeline.front_bytes().as_ref(), b"one");
-    assert_eq!(pipeline.answer(), Some(Addressee { ticket: Ticket(1), part: 0 }));
+    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(1), part: 0 }));
     assert_eq!(pipeline.front_bytes().as_ref(), b"two");
-    assert_eq!(pipeline.answer(), Some(Addressee { ticket: Ticket(2), part: 0 }));
-    assert_eq!(pipeline.answer(), None);
+    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(2), part: 0 }));
+    assert_eq!(pipeline.answer(false), None);
     assert_eq!((pipeline.waiting(), pipeline.waiting_bytes()), (0, 0));
 }
 
@@ -48,9 +48,9 @@ fn a_slot_of_many_replies_counts_them() {
     push(&mut pipeline, 8, b"d");
     write_all(&mut pipeline);
     for part in 0..3 {
-        assert_eq!(pipeline.answer(), Some(Addressee { ticket: Ticket(7), part }));
+        assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(7), part }));
     }
-    assert_eq!(pipeline.answer(), Some(Addressee { ticket: Ticket(8), part: 0 }));
+    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(8), part: 0 }));
 }
 
 #[test]
@@ -65,23 +65,97 @@ fn what_is_withdrawn_is_never_written() {
     assert_eq!(write_all(&mut pipeline), b"<1><2><5><6><7><8>");
     assert!(!pipeline.withdraw(sequences[5]), "it was handed over");
     for ticket in [2, 3, 0, 7, 8, 9] {
-        assert_eq!(pipeline.answer().unwrap().ticket, Ticket(ticket), "what was given up keeps its place");
+        assert_eq!(pipeline.answer(false).unwrap().ticket, Ticket(ticket), "what was given up keeps its place");
     }
 }
 
 #[test]
-fn a_loss_returns_what_went_out_whole_and_keeps_the_rest() {
+fn a_loss_returns_what_was_sent_and_keeps_the_rest() {
     let mut pipeline = Pipeline::new(WIDE);
     push(&mut pipeline, 1, b"aaa");
     push(&mut pipeline, 2, b"bbb");
     push(&mut pipeline, 3, b"ccc");
     let mut parts = Vec::new();
     pipeline.begin_write(&mut parts);
-    pipeline.end_write(5);
+    assert!(pipeline.end_write(5));
     let lost = pipeline.disconnect();
-    assert_eq!(lost.len(), 1);
-    assert_eq!((lost[0].ticket, lost[0].bytes.as_ref(), lost[0].is_next), (Ticket(1), &b"aaa"[..], true));
-    assert_eq!(write_all(&mut pipeline), b"bbbccc");
+    let lost: Vec<_> = lost.iter().map(|lost| (lost.ticket.0, &lost.bytes[..], lost.is_next, lost.is_whole)).collect();
+    assert_eq!(lost, [(1, &b"aaa"[..], true, true), (2, &b"bbb"[..], false, false)]);
+    assert_eq!(write_all(&mut pipeline), b"ccc");
+}
+
+/// Appends a slot of three replies and nine bytes, of which `sent` are written.
+fn half_sent_block(sent: usize) -> Pipeline {
+    let mut pipeline = Pipeline::new(WIDE);
+    let to = Addressee { ticket: Ticket(7), part: 0 };
+    pipeline.append_encoded(to, 3, Bytes::from_static(b"aaabbbccc"));
+    push(&mut pipeline, 8, b"ddd");
+    let mut parts = Vec::new();
+    pipeline.begin_write(&mut parts);
+    assert!(pipeline.end_write(sent));
+    pipeline
+}
+
+#[test]
+fn replies_before_the_last_may_come_while_the_slot_is_written() {
+    let mut pipeline = half_sent_block(4);
+    for part in 0..2 {
+        assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(7), part }));
+    }
+    assert_eq!(pipeline.answer(false), None, "what the last belongs to was not sent");
+    assert_eq!(write_all(&mut pipeline), b"bbcccddd");
+    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(7), part: 2 }));
+    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(8), part: 0 }));
+    assert_eq!(half_sent_block(0).answer(false), None);
+}
+
+#[test]
+fn a_loss_tells_how_many_replies_of_a_block_came() {
+    let mut pipeline = half_sent_block(10);
+    assert!(pipeline.answer(false).is_some() && pipeline.answer(true).is_some());
+    let lost = pipeline.disconnect();
+    let lost: Vec<_> = lost.iter().map(|lost| (lost.ticket.0, lost.received, lost.is_whole)).collect();
+    assert_eq!(lost, [(7, 2, true), (8, 0, false)]);
+    assert_eq!(pipeline.answer(true), None);
+}
+
+#[test]
+fn a_refusal_may_come_while_the_slot_is_written_and_the_rest_is_written_all_the_same() {
+    let mut pipeline = Pipeline::new(WIDE);
+    push(&mut pipeline, 1, b"aaaaaa");
+    push(&mut pipeline, 2, b"bbb");
+    let mut parts = Vec::new();
+    assert_eq!(pipeline.answer(true), None, "no byte was sent");
+    pipeline.begin_write(&mut parts);
+    assert!(pipeline.end_write(2));
+    assert_eq!(pipeline.front_bytes().as_ref(), b"aaaaaa");
+    assert_eq!(pipeline.answer(false), None, "an answer to what the server has not read");
+    assert_eq!(pipeline.answer(true), Some(Addressee { ticket: Ticket(1), part: 0 }));
+    assert_eq!(pipeline.answer(true), None, "of the next no byte was sent");
+    assert!(pipeline.front_bytes().is_empty());
+    assert_eq!(write_all(&mut pipeline), b"aaaabbb");
+    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(2), part: 0 }));
+    assert!(pipeline.is_idle());
+}
+
+#[test]
+fn what_was_refused_while_it_was_written_is_not_lost_with_the_connection() {
+    let mut pipeline = half_sent_block(4);
+    assert!(pipeline.answer(false).is_some() && pipeline.answer(false).is_some() && pipeline.answer(true).is_some());
+    assert_eq!(pipeline.disconnect(), []);
+    assert_eq!(write_all(&mut pipeline), b"ddd");
+}
+
+#[test]
+fn an_answer_to_what_the_socket_did_not_take_is_out_of_step() {
+    let mut pipeline = Pipeline::new(WIDE);
+    push(&mut pipeline, 1, b"aaa");
+    push(&mut pipeline, 2, b"bbb");
+    let mut parts = Vec::new();
+    pipeline.begin_write(&mut parts);
+    assert!(pipeline.answer(false).is_some(), "the socket may have taken it: nobody knows yet");
+    assert!(pipeline.answer(false).is_some());
+    assert!(!pipeline.end_write(3));
 }
 
 #[test]
@@ -92,7 +166,7 @@ fn what_was_half_sent_and_given_up_is_not_started_again() {
     push(&mut pipeline, 3, b"ccc");
     let mut parts = Vec::new();
     pipeline.begin_write(&mut parts);
-    pipeline.end_write(5);
+    assert!(pipeline.end_write(5));
     assert!(!pipeline.withdraw(first) && !pipeline.withdraw(second));
     assert_eq!(pipeline.disconnect(), []);
     assert_eq!(write_all(&mut pipeline), b"ccc");
@@ -108,7 +182,7 @@ fn what_is_given_up_during_a_write_that_did_not_take_it_is_never_written() {
     let mut parts = Vec::new();
     pipeline.begin_write(&mut parts);
     assert!(!pipeline.withdraw(second), "nobody can know yet");
-    pipeline.end_write(3);
+    assert!(pipeline.end_write(3));
     assert_eq!(write_all(&mut pipeline), b"ccc");
 }
 
@@ -149,6 +223,7 @@ fn it_behaves_like_a_plain_list() {
         bytes: Vec<u8>,
         handed: usize,
         given_up: bool,
+        answered: bool,
     }
     let name_of = |slot: &Model| if slot.given_up { 0 } else { slot.ticket };
     for seed in 0..300 {
@@ -163,7 +238,7 @@ fn it_behaves_like_a_plain_list() {
                         if random.u32(0..20) == 0 { random.usize(LARGE..3 * LARGE) } else { random.usize(1..80) };
                     let bytes: Vec<u8> = (0..length).map(|n| (next as usize + n) as u8).collect();
                     let sequence = push(&mut pipeline, next, &bytes);
-                    model.push(Model { ticket: next, sequence, bytes, handed: 0, given_up: false });
+                    model.push(Model { ticket: next, sequence, bytes, handed: 0, given_up: false, answered: false });
                     next += 1;
                 }
                 45..65 => {
@@ -179,7 +254,7 @@ fn it_behaves_like_a_plain_list() {
                         }
                     }
                     let mut taken = if random.bool() { all.len() } else { random.usize(0..=all.len()) };
-                    pipeline.end_write(taken);
+                    assert!(pipeline.end_write(taken));
                     let mut written = &all[..taken];
                     for slot in &mut model {
                         let part = taken.min(slot.bytes.len() - slot.handed);
@@ -190,13 +265,19 @@ fn it_behaves_like_a_plain_list() {
                     }
                     assert_eq!(taken, 0);
                     model.retain(|slot| !slot.given_up || slot.handed > 0);
+                    model.retain(|slot| !slot.answered || slot.handed < slot.bytes.len());
                 }
                 65..80 => {
-                    let expected = model.first().filter(|slot| slot.handed == slot.bytes.len()).map(name_of);
-                    assert_eq!(pipeline.answer().map(|to| to.ticket.0), expected);
-                    if expected.is_some() {
-                        model.remove(0);
+                    let is_error = random.u32(0..4) == 0;
+                    let first = model.iter().position(|slot| !slot.answered);
+                    let may_be = |slot: &Model| slot.handed == slot.bytes.len() || (is_error && slot.handed > 0);
+                    let expected = first.filter(|first| may_be(&model[*first]));
+                    let name = expected.map(|first| name_of(&model[first]));
+                    assert_eq!(pipeline.answer(is_error).map(|to| to.ticket.0), name);
+                    if let Some(first) = expected {
+                        (model[first].answered, model[first].given_up) = (true, true);
                     }
+                    model.retain(|slot| !slot.answered || slot.handed < slot.bytes.len());
                 }
                 80..97 => {
                     if !model.is_empty() {
@@ -211,14 +292,13 @@ fn it_behaves_like_a_plain_list() {
                 }
                 _ => {
                     let lost = pipeline.disconnect();
-                    let whole = model.iter().take_while(|slot| slot.handed == slot.bytes.len()).count();
-                    let gone: Vec<Model> = model.drain(..whole).filter(|slot| !slot.given_up).collect();
+                    let sent = model.iter().take_while(|slot| slot.handed > 0).count();
+                    let gone: Vec<Model> = model.drain(..sent).filter(|slot| !slot.given_up).collect();
                     assert_eq!(lost.len(), gone.len());
                     for (lost, gone) in lost.iter().zip(&gone) {
                         assert_eq!((lost.ticket.0, lost.bytes.as_ref()), (gone.ticket, gone.bytes.as_slice()));
+                        assert_eq!(lost.is_whole, gone.handed == gone.bytes.len());
                     }
-                    model.retain(|slot| !slot.given_up);
-                    model.iter_mut().for_each(|slot| slot.handed = 0);
                 }
             }
             assert_eq!(pipeline.waiting(), model.len());

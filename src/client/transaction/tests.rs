@@ -1,0 +1,85 @@
+//! Every way a block can be answered.
+
+use super::*;
+
+/// What the replies (as a server writes them) to MULTI, two commands and EXEC become, as text.
+fn outcome_of(replies: &[&str]) -> String {
+    let commands = [&["SET", "k", "v"][..], &["INCR", "k"]];
+    let mut request = command::encode_to_vec(&["MULTI"]).unwrap();
+    commands.iter().for_each(|words| request.append(&mut command::encode_to_vec(words).unwrap()));
+    request.append(&mut command::encode_to_vec(&["EXEC"]).unwrap());
+    let mut transaction = Transaction::new(2);
+    assert_eq!(transaction.replies(), 4);
+    let mut told = String::new();
+    for (part, text) in replies.iter().enumerate() {
+        let reply = match text.split_at(1) {
+            ("+", text) => Reply::status(text),
+            ("-", text) => Reply::error(Status::Server, Outcome::Answered, text),
+            ("_", _) => Reply::nil(),
+            (":", number) => Reply::integer(number.parse().unwrap()),
+            ("*", count) => Reply::array((0..count.parse().unwrap()).map(Reply::integer).collect()).unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let text = |verdict: &Verdict| String::from_utf8_lossy(verdict.reply.as_bytes()).into_owned();
+        told = match transaction.answer(part as u32, reply, &request) {
+            Progress::Waiting => format!("waiting, {:?}", transaction.block()),
+            Progress::Ended(verdict) if verdict.status == Status::Ok => format!("ok, {:?}", verdict.reply.kind()),
+            Progress::Ended(verdict) => format!("{:?}: {}", verdict.status, text(&verdict)),
+            Progress::NotRun(refusal, proof, verdict) => format!("{refusal:?} {proof}: {}", text(&verdict)),
+            Progress::Impossible(why) => format!("impossible: {why}"),
+        };
+    }
+    told
+}
+
+#[test]
+fn every_answer() {
+    let loading = "-LOADING Redis is loading";
+    let abort = "-EXECABORT Transaction discarded because of previous errors.";
+    for (replies, told) in [
+        (&["+OK", "+QUEUED", "+QUEUED", "*2"][..], "ok, Array"),
+        (&["+OK", "+QUEUED", "+QUEUED", "_"], "ok, Nil"),
+        (&["+OK", "+QUEUED", "+QUEUED", "-OOM no memory"], "Server: OOM no memory"),
+        (
+            &["+OK", "+QUEUED", "-ERR wrong number of arguments", abort],
+            "Server: EXECABORT Transaction discarded because of previous errors: command 1 (INCR): ERR wrong number of \
+             arguments",
+        ),
+        (
+            &["+OK", loading, loading, abort],
+            "NotReady LOADING Redis is loading: EXECABORT Transaction discarded because of previous errors: command 0 \
+             (SET): LOADING Redis is loading",
+        ),
+        (
+            &["+OK", "+QUEUED", "+QUEUED", "-READONLY You can't write"],
+            "NotPrimary READONLY You can't write: READONLY You can't write",
+        ),
+        // MULTI is refused.
+        (
+            &[loading, loading, loading, "-ERR EXEC without MULTI"],
+            "NotReady LOADING Redis is loading: ERR EXEC without MULTI: MULTI was refused: LOADING Redis is loading",
+        ),
+        (
+            &["-NOPERM no MULTI", "+OK", ":2", "-ERR EXEC without MULTI"],
+            "Server: ERR EXEC without MULTI: MULTI was refused: NOPERM no MULTI; the commands behind it ran one by one",
+        ),
+        (
+            &["-LOADING", "+OK", ":2", "-ERR EXEC without MULTI"],
+            "Server: ERR EXEC without MULTI: MULTI was refused: LOADING; the commands behind it ran one by one",
+        ),
+        // What no server says.
+        (&["+QUEUED"], "impossible: the answer to MULTI is neither OK nor an error"),
+        (&["+OK", "+OK"], "impossible: the answer to a command behind MULTI is not QUEUED"),
+        (&["+OK", "+QUEUED", "+QUEUED", "*0"], "impossible: the answer to EXEC has 0 items, for 2 commands"),
+        (&["+OK", "+QUEUED", "+QUEUED", "+OK"], "impossible: the answer to EXEC is neither an array, nil nor an error"),
+        (&["+OK", "+QUEUED", "-ERR", "*2"], "impossible: EXEC was not refused, though a command was"),
+        (&["-ERR", "+OK", ":2", "*2"], "impossible: EXEC was not refused, though MULTI was"),
+        // The connection ends before EXEC is answered.
+        (&["+OK"], "waiting, Queued"),
+        (&["+OK", "+QUEUED", "-ERR Protocol error"], "waiting, Refused"),
+        (&["-NOPERM no MULTI", "+OK"], "waiting, NotBegun"),
+    ] {
+        assert_eq!(outcome_of(replies), told, "{replies:?}");
+    }
+    assert_eq!(Transaction::new(1).block(), Block::Unanswered);
+}
