@@ -108,7 +108,7 @@ impl<D: Destination> Core<D> {
         if let Next::Lead(lead) = next {
             let patience = self.config.dead_after / 4;
             let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
-            lead.drive(patience.min(deadline.unwrap_or(patience)), self.clock.micros(), is_done);
+            lead.drive(patience.min(deadline.unwrap_or(patience)), is_done);
         }
         Ok(id)
     }

@@ -33,6 +33,12 @@ const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
 /// So many bytes fit into the receive window of any peer, whatever it is busy with.
 const WINDOW: u64 = 32 << 10;
 
+/// So much is read at most after a connection has ended, from a server that sends without end.
+const LAST_BYTES: u64 = 64 << 20;
+
+/// The time in which a thread delivers what it has read.
+const DELIVERY_PAUSE: Duration = Duration::from_millis(1);
+
 /// What a link needs to be opened.
 #[derive(Clone)]
 pub struct Opening {
@@ -82,6 +88,15 @@ enum Ending {
     Broken(Error),
 }
 
+/// How much a reason for the end of a connection tells.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// Why it ended.
+    Known,
+    /// Only that writing failed.
+    Guessed,
+}
+
 struct Driver {
     link: Arc<Link>,
     dialer: Option<Arc<dyn Dialer>>,
@@ -110,16 +125,16 @@ impl Driver {
                         (Ending::Closed, _) => return,
                         (Ending::Renewed, false) => {
                             let error = Error::new(Status::Lost, "given up, because the server is no primary");
-                            return self.report_loss(error, &connection);
+                            return self.report_loss(error, &connection).await;
                         }
-                        (Ending::Broken(error), false) => return self.report_loss(error, &connection),
+                        (Ending::Broken(error), false) => return self.report_loss(error, &connection).await,
                         (Ending::Renewed, true) => {
                             self.link.change_standing(|standing| standing.connected = false);
                             self.end_tracking();
                             RENEWAL_PAUSE.saturating_sub(born.elapsed())
                         }
                         (Ending::Broken(error), true) => {
-                            self.report_loss(error, &connection);
+                            self.report_loss(error, &connection).await;
                             self.schedule.after_loss(born.elapsed())
                         }
                     }
@@ -228,7 +243,14 @@ impl Driver {
         self.schedule.after_failure()
     }
 
-    fn report_loss(&mut self, error: Error, connection: &Connection) {
+    async fn report_loss(&mut self, error: Error, connection: &Arc<Connection>) {
+        let mut error = self.last_words(connection, error, Reason::Known).await;
+        // Whoever read for himself may know better.
+        if let Some(found) = connection.failure.lock().take()
+            && (error.message == CLOSED || found.status == Status::Protocol)
+        {
+            error = found;
+        }
         let error = Error::new(error.status, format!("{}: {}", self.link.address(), error.message));
         self.link.change_standing(|standing| {
             standing.connected = false;
@@ -278,10 +300,20 @@ impl Driver {
             }
             // A caller who is about to write looks first whether the connection is still there; takers write for themselves.
             let may_write = !renewing && link.background_writes();
+            if may_write
+                && link.is_about_to_begin()
+                && connection.is_time_to_look()
+                && let Err(error) = self.read(connection)
+            {
+                return Ending::Broken(error);
+            }
             let writable = match if may_write { link.flush(connection) } else { Ok(true) } {
                 Ok(writable) => writable,
                 // What the server said before it went is worth reading: it may say why.
-                Err(error) => return Ending::Broken(self.last_words(connection, &reason(&error))),
+                Err(error) => {
+                    let error = Error::new(Status::Lost, reason(&error));
+                    return Ending::Broken(self.last_words(connection, error, Reason::Guessed).await);
+                }
             };
             if link.set_blocked(!writable) {
                 // There may have been room before the background was to be told of it.
@@ -334,16 +366,28 @@ impl Driver {
         self.link.drive(connection, &*recipient)
     }
 
-    /// Reads until the end after a write failed; gives the better of the two reasons.
-    fn last_words(&self, connection: &Arc<Connection>, reason: &str) -> Error {
-        while let Some(recipient) = self.recipient.upgrade() {
-            match self.link.drive(connection, &*recipient) {
-                Ok(Read::Nothing) => break,
-                Ok(_) => {}
-                Err(error) => return error,
+    /// Ends the connection and delivers what came before its end; gives the better of this reason and the one found there.
+    async fn last_words(&self, connection: &Arc<Connection>, error: Error, reason: Reason) -> Error {
+        if error.status == Status::Protocol {
+            // What stands behind a violation of the protocol cannot be believed.
+            return error;
+        }
+        // Whoever waits for bytes on another thread wakes up; what came already can still be read.
+        connection.stream.shut_down();
+        let before = self.link.counters.received.load(Ordering::Relaxed);
+        while let Some(recipient) = self.recipient.upgrade()
+            && self.link.counters.received.load(Ordering::Relaxed) - before < LAST_BYTES
+        {
+            match self.link.read_rest(connection, &*recipient) {
+                // Another thread has bytes that it has not delivered yet.
+                None => sleep(DELIVERY_PAUSE).await,
+                Some(Ok(Read::Nothing)) => break,
+                Some(Ok(_)) => tokio::task::yield_now().await,
+                Some(Err(found)) if reason == Reason::Known && found.message == CLOSED => break,
+                Some(Err(found)) => return found,
             }
         }
-        Error::new(Status::Lost, reason)
+        error
     }
 
     /// The kernel ends a connection on which nothing is acknowledged, and also one whose peer acknowledges everything

@@ -9,13 +9,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::link::Link;
-use super::traffic::{CLOSED, Connection, Read};
+use super::traffic::{Connection, Read};
 use super::turn::Change;
-use crate::error::{Error, Status};
-
-/// So many microseconds after the last call began a connection is looked at before it is written to. (In between the
-/// background hears of the end, too.)
-const IDLE: u64 = 500;
+use crate::error::Error;
 
 /// The turn to write to a link and to read from it.
 #[derive(Debug)]
@@ -30,15 +26,16 @@ impl Lead {
     }
 
     /// Writes what waits and reads, for everybody, until `is_done`, but waits no longer than `patience` for bytes.
-    /// Whatever goes wrong is left to the background. `now`: microseconds of any clock that all callers share.
-    pub fn drive(self, patience: Duration, now: u64, is_done: impl Fn() -> bool) {
+    /// Whatever goes wrong is left to the background.
+    pub fn drive(self, patience: Duration, is_done: impl Fn() -> bool) {
         let Some(recipient) = self.link.recipient.upgrade() else { return };
         let mut incoming = self.connection.incoming.lock();
-        // The server may have hung up unnoticed. In a row of calls not to look saves a system call each.
-        let was_idle = now.saturating_sub(self.connection.led.swap(now, Ordering::Relaxed)) > IDLE;
-        if was_idle && self.connection.stream.is_at_end() {
+        // The server may have hung up, or said something, unnoticed.
+        if self.connection.is_time_to_look()
+            && let Err(error) = self.link.look(&self.connection, &mut incoming, &*recipient)
+        {
             // Nothing was sent and nothing will be, so nothing is lost: the background connects anew.
-            return self.fail(Error::new(Status::Lost, CLOSED));
+            return self.fail(error);
         }
         if !matches!(self.link.flush(&self.connection), Ok(true)) {
             return;
@@ -56,7 +53,7 @@ impl Lead {
 
     /// Leaves the end of the connection to the background.
     fn fail(&self, error: Error) {
-        *self.connection.failure.lock() = Some(error);
+        self.connection.fail(error);
         self.link.notify.notify_one();
     }
 

@@ -214,8 +214,7 @@ impl Link {
     /// Ends the connection for this reason, as if it had broken by itself: what is under way is reported as lost.
     pub fn break_off(&self, error: Error) {
         if let Some(connection) = &self.outgoing.lock().connection {
-            *connection.failure.lock() = Some(error);
-            connection.stream.shut_down();
+            connection.fail(error);
         }
         self.notify.notify_one();
     }
@@ -326,6 +325,12 @@ impl Link {
         let outgoing = self.outgoing.lock();
         let turn = &outgoing.turn;
         turn.is_background() || (outgoing.pipeline.is_in_flight() && !turn.is_of_a_queue())
+    }
+
+    /// Whether something is to be written while nothing is owed.
+    pub(super) fn is_about_to_begin(&self) -> bool {
+        let pipeline = &self.outgoing.lock().pipeline;
+        pipeline.is_unsent() && !pipeline.is_in_flight()
     }
 
     pub(super) fn is_unsent(&self) -> bool {

@@ -36,7 +36,18 @@ impl Tenure {
     pub fn write(&self) -> bool {
         self.connection.visits.fetch_add(1, Ordering::Relaxed);
         // A full socket is left to the background, which waits for room and reads meanwhile.
-        self.is_held() && matches!(self.link.flush(&self.connection), Ok(true))
+        self.is_held() && self.look() && matches!(self.link.flush(&self.connection), Ok(true))
+    }
+
+    /// Looks what came, if nothing is owed and nobody has looked for a while. False: the connection has ended.
+    fn look(&self) -> bool {
+        if !self.connection.is_time_to_look() || self.link.is_in_flight() {
+            return true;
+        }
+        let Some(recipient) = self.link.recipient.upgrade() else { return false };
+        let mut incoming = self.connection.incoming.lock();
+        let looked = self.link.look(&self.connection, &mut incoming, &*recipient);
+        looked.map_err(|error| self.fail(error)).is_ok()
     }
 
     /// Reads once and delivers what came, without waiting. False: as of [`Tenure::write`].
@@ -70,7 +81,7 @@ impl Tenure {
 
     /// Leaves the end of the connection to the background.
     fn fail(&self, error: Error) {
-        *self.connection.failure.lock() = Some(error);
+        self.connection.fail(error);
         self.link.notify.notify_one();
     }
 }

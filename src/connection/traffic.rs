@@ -21,6 +21,12 @@ use crate::spare;
 /// The end of the stream, in words.
 pub(super) const CLOSED: &str = "the server closed the connection";
 
+/// So many microseconds after the last look, a connection that owes nothing is looked at before it is written to.
+const LOOK: u64 = 500;
+
+/// So often a look reads at most: a server that sends without end is left to the background.
+const LOOK_READS: usize = 16;
+
 /// The round-trip time is taken once in so many bytes, because clocks cost time, too.
 const SAMPLED: u64 = 4096;
 
@@ -34,8 +40,10 @@ pub(super) struct Connection {
     pub(super) failure: Lock<Option<Error>>,
     /// How long a caller waits on the socket, in microseconds.
     pub(super) patience: AtomicU64,
-    /// When a caller took the turn last, in microseconds of the callers' clock.
-    pub(super) led: AtomicU64,
+    /// Since when there is this connection.
+    born: Instant,
+    /// When somebody looked last what came while nothing was owed, in microseconds since then.
+    looked: AtomicU64,
     /// How often somebody who took from a queue came by.
     pub(super) visits: AtomicU64,
     /// Somebody who takes from a queue waits for bytes.
@@ -79,10 +87,29 @@ impl Connection {
             writer: Lock::default(),
             failure: Lock::default(),
             patience: AtomicU64::new(u64::MAX),
-            led: AtomicU64::new(0),
+            born: Instant::now(),
+            looked: AtomicU64::new(0),
             visits: AtomicU64::new(0),
             awaited: AtomicBool::new(false),
         }
+    }
+}
+
+impl Connection {
+    /// Whoever read for himself found it at its end: from now on nothing is written to it.
+    pub(super) fn fail(&self, error: Error) {
+        *self.failure.lock() = Some(error);
+        self.stream.shut_down();
+    }
+
+    /// Whether it is time to look what came while nothing was owed; not to look each time saves a system call each.
+    pub(super) fn is_time_to_look(&self) -> bool {
+        let now = self.born.elapsed().as_micros() as u64;
+        let is_time = now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK;
+        if is_time {
+            self.looked.store(now, Ordering::Relaxed);
+        }
+        is_time
     }
 }
 
@@ -152,6 +179,32 @@ impl Link {
         self.read(connection, &mut incoming, recipient, false)
     }
 
+    /// Reads what came while nothing was owed, before something is written: the end, or a reply that nobody asked for,
+    /// which would be taken for the answer to what is about to be written.
+    pub(super) fn look(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        incoming: &mut Incoming,
+        recipient: &dyn Recipient,
+    ) -> Result<(), Error> {
+        for _ in 0..LOOK_READS {
+            if self.read(connection, incoming, recipient, false)? == Read::Nothing {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once what came before the end of a connection, whoever's turn it was. `None`: somebody else reads just now.
+    pub(super) fn read_rest(
+        self: &Arc<Self>,
+        connection: &Arc<Connection>,
+        recipient: &dyn Recipient,
+    ) -> Option<Result<Read, Error>> {
+        let mut incoming = connection.incoming.try_lock()?;
+        Some(self.read(connection, &mut incoming, recipient, false))
+    }
+
     /// Reads once and delivers the replies that are complete; `wait`: waits for the first byte.
     pub(super) fn read(
         self: &Arc<Self>,
@@ -177,6 +230,10 @@ impl Link {
         match self.purpose().hears() {
             true => self.hear(connection, incoming, recipient)?,
             false => self.match_replies(connection, incoming, recipient)?,
+        }
+        // (Under RESP2 messages are replies, too.)
+        if incoming.parser.is_within_reply() && !self.purpose().hears() && !self.is_in_flight() {
+            return Err(Error::new(Status::Protocol, "the server sent part of a reply that nobody asked for"));
         }
         Ok(if received < room { Read::Rest } else { Read::Full })
     }

@@ -75,6 +75,8 @@ pub struct Parser {
     tokens: Tokenizer,
     machine: Machine,
     builder: Builder,
+    /// What is built is a push.
+    builds_push: bool,
     failure: Option<Error>,
 }
 
@@ -91,6 +93,7 @@ impl Parser {
             tokens: Tokenizer::default(),
             machine: Machine::new(limits),
             builder: Builder::new(),
+            builds_push: false,
             failure: None,
         }
     }
@@ -149,6 +152,16 @@ impl Parser {
     /// Whether it stands between two replies and no byte waits.
     pub fn is_idle(&self) -> bool {
         self.state == State::Boundary && self.buffered() == 0 && self.failure.is_none()
+    }
+
+    /// Whether the beginning of a reply has come, and not its end. A push is none.
+    pub fn is_within_reply(&self) -> bool {
+        match self.state {
+            State::Boundary | State::Counting { .. } => {
+                Parser::rest(&self.input, self.start).first().is_some_and(|first| *first != b'>')
+            }
+            State::Building | State::Text { .. } | State::Pieces => !self.builds_push,
+        }
     }
 
     /// How many bytes wait in the read buffer.
@@ -325,6 +338,7 @@ impl Parser {
     fn build(&mut self, memory: usize) -> Result<(), Error> {
         self.machine.reset();
         self.builder.start(memory)?;
+        self.builds_push = Parser::rest(&self.input, self.start).first() == Some(&b'>');
         self.state = State::Building;
         Ok(())
     }
