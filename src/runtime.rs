@@ -3,16 +3,20 @@
 //!
 //! The child of a fork has a generation of its own, and starts an I/O thread of its own when it makes a client.
 
+mod blocking;
+mod supervised;
+
 use std::cell::Cell;
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 
+pub use self::blocking::on_thread;
+pub use self::supervised::catch_panic;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 
@@ -22,6 +26,9 @@ static GENERATION: AtomicU32 = AtomicU32::new(0);
 /// The runtime of each generation. A lock that was held at the moment of a fork stays locked in the child, so each
 /// generation has one that nobody can have held; more than 256 forks inside each other would share them again.
 static RUNTIMES: [Lock<Weak<Runtime>>; 256] = [const { Lock::new(Weak::new()) }; 256];
+
+/// Runs the start of a thread; see [`start_threads_by`].
+static STARTER: OnceLock<fn(&mut dyn FnMut())> = OnceLock::new();
 
 thread_local! {
     static OF_THE_LIBRARY: Cell<bool> = const { Cell::new(false) };
@@ -43,17 +50,30 @@ pub fn is_library_thread() -> bool {
     OF_THE_LIBRARY.get()
 }
 
+/// From now on `starter` runs what starts a thread: a thread inherits the signal mask of the one that starts it, and
+/// only the C layer can set one. The first call counts.
+pub fn start_threads_by(starter: fn(&mut dyn FnMut())) {
+    _ = STARTER.set(starter);
+}
+
 /// Starts a thread of the library.
 pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
     let body = move || {
         OF_THE_LIBRARY.set(true);
         body();
     };
-    thread::Builder::new()
-        .name(name.to_string())
-        .stack_size(512 * 1024)
-        .spawn(body)
-        .map_err(|error| Error::new(Status::Memory, format!("could not start a thread: {error}")))
+    let mut builder = Some((thread::Builder::new().name(name.to_string()).stack_size(512 * 1024), body));
+    let mut started = None;
+    let mut start = || started = builder.take().map(|(builder, body)| builder.spawn(body));
+    match STARTER.get() {
+        Some(starter) => starter(&mut start),
+        None => start(),
+    }
+    match started {
+        Some(Ok(thread)) => Ok(thread),
+        Some(Err(error)) => Err(Error::new(Status::Memory, format!("could not start a thread: {error}"))),
+        None => Err(Error::new(Status::Internal, "a thread was not started")),
+    }
 }
 
 /// A share in the I/O thread; the last one to go ends it.
@@ -80,19 +100,12 @@ impl Runtime {
         let runtime = Builder::new_current_thread()
             .enable_io()
             .enable_time()
-            .max_blocking_threads(16)
-            .on_thread_start(|| OF_THE_LIBRARY.set(true))
-            .thread_name("justredis-dial")
             .build()
             .map_err(|error| Error::new(Status::Memory, format!("could not start the I/O thread: {error}")))?;
         let handle = runtime.handle().clone();
         let stop = Arc::new(Notify::new());
         let stopped = Arc::clone(&stop);
-        let thread = spawn_thread("justredis-io", move || {
-            runtime.block_on(stopped.notified());
-            // A resolver may hang for long; it is left behind.
-            runtime.shutdown_timeout(Duration::from_millis(100));
-        })?;
+        let thread = spawn_thread("justredis-io", move || runtime.block_on(stopped.notified()))?;
         Ok(Runtime { handle, stop, thread: Some(thread) })
     }
 

@@ -174,6 +174,7 @@ fn what_spoke_resp3_once_never_speaks_resp2_silently() {
     let server = Scripted::answering(move |command| match command.name().as_str() {
         "HELLO" if connections.fetch_add(1, SeqCst) == 0 => vec![Step::send(HELLO_3)],
         "HELLO" => vec![Step::send(UNKNOWN)],
+        "PING" => vec![Step::send("+PONG\r\n")],
         "GET" => vec![Step::Close],
         _ => vec![Step::send("+OK\r\n")],
     });

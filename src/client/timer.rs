@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use super::clock::Clock;
 use super::completion::Destination;
@@ -15,9 +15,13 @@ use super::core::{Core, State, Unanswered};
 use super::pending::{NOWHERE, Work};
 use crate::connection::pipeline::{Addressee, Unit};
 use crate::error::{Outcome, Status};
+use crate::runtime::catch_panic;
 
 /// So many requests are ended under one lock.
 const BATCH: usize = 256;
+
+/// A defect that shows at once again shall not keep the I/O thread busy.
+const PAUSE_AFTER_PANIC: Duration = Duration::from_millis(100);
 
 /// A unit that is to be sent again at a certain time.
 #[derive(Debug)]
@@ -50,8 +54,15 @@ impl Ord for Delayed {
     }
 }
 
-/// The task; it ends when the client is closed or gone, and then drops `_alive`.
+/// The task; it ends when the client is closed or gone, and then drops `_alive`. A panic, which is a defect, does not end
+/// it: without it no deadline would ever pass again.
 pub async fn run<D: Destination>(core: Weak<Core<D>>, clock: Arc<Clock>, _alive: Sender<()>) {
+    while catch_panic(keep_time(&core, &clock)).await.is_err() {
+        sleep(PAUSE_AFTER_PANIC).await;
+    }
+}
+
+async fn keep_time<D: Destination>(core: &Weak<Core<D>>, clock: &Clock) {
     loop {
         let next = match core.upgrade().filter(|_| !clock.is_stopped()) {
             None => return,

@@ -7,25 +7,31 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::task::yield_now;
+use tokio::time::{sleep, sleep_until};
 
-use super::handshake::{Greeting, has_data, shake_hands};
+use super::addresses::FailedAddresses;
+use super::dial::Dial;
+use super::greeting::Greeting;
+use super::handshake::Terms;
 use super::link::Link;
 use super::purpose::Purpose;
 use super::recipient::{News, Recipient};
 use super::reconnect::Schedule;
 use super::silence::Verdict;
-use super::stream::{Dialer, Stream, reason};
+use super::stream::{Dialer, reason};
 use super::traffic::{CLOSED, Connection, Read};
 use super::watch::{Deputies, Watch};
 use crate::address::Address;
 use crate::config::{Config, ConnectRetries};
 use crate::error::{Error, Status};
-use crate::protocol::parser::{Limits, Parser};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, catch_panic};
 
 /// Reads in a row before the driver lets other links have their turn.
 const READS: usize = 16;
+
+/// Bytes in a row before it does: with a large read buffer these come first.
+const TURN: u64 = 1 << 20;
 
 /// Between two renewals of one link.
 const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
@@ -33,8 +39,9 @@ const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
 /// So many bytes fit into the receive window of any peer, whatever it is busy with.
 const WINDOW: u64 = 32 << 10;
 
-/// So much is read at most after a connection has ended, from a server that sends without end.
-const LAST_BYTES: u64 = 64 << 20;
+/// So much is read at most after a connection has ended, from a server that sends without end: more than a socket
+/// buffers.
+const LAST_BYTES: u64 = 16 << 20;
 
 /// The time in which a thread delivers what it has read.
 const DELIVERY_PAUSE: Duration = Duration::from_millis(1);
@@ -46,6 +53,8 @@ pub struct Opening {
     pub config: Arc<Config>,
     /// Dials in the place of the library.
     pub dialer: Option<Arc<dyn Dialer>>,
+    /// Which addresses failed when they were tried last.
+    pub failed: Arc<FailedAddresses>,
     /// Who is told of replies and losses.
     pub recipient: Weak<dyn Recipient>,
     /// Dropped by the driver when it has ended.
@@ -72,13 +81,14 @@ pub fn start(link: &Arc<Link>, opening: &Opening, before: Option<&Link>, runtime
         schedule: Schedule::new(link.config.reconnect_delay, link.config.reconnect_delay_max),
         link: Arc::clone(link),
         dialer: opening.dialer.clone(),
+        failed: Arc::clone(&opening.failed),
         recipient: Weak::clone(&link.recipient),
         failed_rounds: 0,
         succeeded: before.is_some_and(|before| before.counters.connections.load(Ordering::Relaxed) > 0),
         resp3_seen: before.is_some_and(|before| before.standing().greeting.protocol == 3),
         _alive: opening.alive.clone(),
     };
-    runtime.spawn(driver.run());
+    runtime.spawn(driver.run_supervised());
 }
 
 /// Why a connection ended.
@@ -100,6 +110,7 @@ enum Reason {
 struct Driver {
     link: Arc<Link>,
     dialer: Option<Arc<dyn Dialer>>,
+    failed: Arc<FailedAddresses>,
     recipient: Weak<dyn Recipient>,
     schedule: Schedule,
     failed_rounds: u32,
@@ -109,7 +120,34 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(mut self) {
+    /// Runs to the end of the link. A panic, which is a defect, ends the connection and no more: it is told as a loss, and
+    /// the link is dialled again.
+    async fn run_supervised(mut self) {
+        while let Err(panic) = catch_panic(self.run()).await {
+            let connection = self.link.connection();
+            let ends = connection.is_some() && !self.link.purpose().is_dialled_again();
+            let error = Error::new(Status::Lost, format!("a defect of the library ended the connection: {panic}"));
+            // Whoever is told may be what panics. There is nobody left to tell of that.
+            _ = catch_panic(self.report_panic(error, connection.as_ref())).await;
+            if ends {
+                return;
+            }
+            let pause = self.schedule.after_failure();
+            self.pause(pause, None).await;
+        }
+    }
+
+    async fn report_panic(&mut self, error: Error, connection: Option<&Arc<Connection>>) {
+        match connection {
+            Some(connection) => self.report_loss(error, connection).await,
+            None => {
+                self.link.change_standing(|standing| standing.error = Some(error.clone()));
+                self.tell(News::Unreachable(error));
+            }
+        }
+    }
+
+    async fn run(&mut self) {
         while !self.is_over() {
             let mut refused = None;
             let pause = match self.dial_round().await {
@@ -282,9 +320,18 @@ impl Driver {
         let link = &*self.link;
         let mut watch = Watch::new(self.dialer.is_none());
         let mut deputies = Deputies::default();
+        // Reads since the last one that found nothing.
+        let mut row = 0;
         loop {
             if self.is_over() {
                 return Ending::Closed;
+            }
+            // Not only when nothing else happens: a server that never stops sending is watched, too.
+            if watch.is_due() {
+                self.let_kernel_watch(connection, &mut watch);
+                if let Err(error) = self.look(&mut watch) {
+                    return Ending::Broken(error);
+                }
             }
             if let Some(error) = connection.failure.lock().take() {
                 return Ending::Broken(error);
@@ -333,33 +380,34 @@ impl Driver {
                     if deputies.read && connection.stream.is_at_end() {
                         return Ending::Broken(Error::new(Status::Lost, CLOSED));
                     }
+                    row += 1;
                     match self.read(connection) {
-                        Ok(Read::Nothing) => ready.clear_ready(),
+                        Ok(Read::Nothing) => {
+                            ready.clear_ready();
+                            row = 0;
+                        }
                         // The end may stand behind what was read. But first what gathered meanwhile goes out.
-                        Ok(Read::Rest) => {}
-                        Ok(Read::Full) => tokio::task::yield_now().await,
+                        Ok(Read::Rest) if row % READS != 0 => {}
+                        Ok(_) => yield_now().await,
                         Err(error) => return Ending::Broken(error),
                     }
                 }
                 () = link.notify.notified() => {}
-                () = sleep_until(watch.look_at.into()), if watch.silence.is_some() => {
-                    self.let_kernel_watch(connection, &mut watch);
-                    if let Err(error) = self.look(&mut watch) {
-                        return Ending::Broken(error);
-                    }
-                }
+                () = sleep_until(watch.look_at.into()), if watch.silence.is_some() => {}
                 () = sleep_until(deputies.look_at.into()), if deputies.read => deputies.look(link, connection),
             }
             link.asleep.store(false, Ordering::SeqCst);
         }
     }
 
-    /// Reads while there is much, at most [`READS`] times; gives what the last read brought.
+    /// Reads while there is much, at most [`READS`] times or [`TURN`] bytes; gives what the last read brought.
     fn read(&self, connection: &Arc<Connection>) -> Result<Read, Error> {
         let Some(recipient) = self.recipient.upgrade() else { return Ok(Read::Nothing) };
+        let received = || self.link.counters.received.load(Ordering::Relaxed);
+        let before = received();
         for _ in 1..READS {
             let read = self.link.drive(connection, &*recipient)?;
-            if read != Read::Full {
+            if read != Read::Full || received().wrapping_sub(before) >= TURN {
                 return Ok(read);
             }
         }
@@ -375,14 +423,14 @@ impl Driver {
         // Whoever waits for bytes on another thread wakes up; what came already can still be read.
         connection.stream.shut_down();
         let before = self.link.counters.received.load(Ordering::Relaxed);
-        while let Some(recipient) = self.recipient.upgrade()
+        while let Some(recipient) = self.recipient.upgrade().filter(|_| !self.link.is_closed())
             && self.link.counters.received.load(Ordering::Relaxed) - before < LAST_BYTES
         {
             match self.link.read_rest(connection, &*recipient) {
                 // Another thread has bytes that it has not delivered yet.
                 None => sleep(DELIVERY_PAUSE).await,
                 Some(Ok(Read::Nothing)) => break,
-                Some(Ok(_)) => tokio::task::yield_now().await,
+                Some(Ok(_)) => yield_now().await,
                 Some(Err(found)) if reason == Reason::Known && found.message == CLOSED => break,
                 Some(Err(found)) => return found,
             }
@@ -403,18 +451,15 @@ impl Driver {
     /// Looks whether a silent server is dead.
     fn look(&self, watch: &mut Watch) -> Result<(), Error> {
         let now = Instant::now();
-        let Watch { silence: Some(silence), heard, ping, look_at, .. } = watch else { return Ok(()) };
-        let received = self.link.counters.received.load(Ordering::Relaxed);
-        if received != std::mem::replace(heard, received) {
-            silence.heard(now);
-        }
+        let messages = watch.listen(&self.link, now);
+        let Watch { silence: Some(silence), ping, look_at, .. } = watch else { return Ok(()) };
         // Only what stands before the PING can be why it is not answered; what came later says nothing, and under
         // steady traffic there would always be something.
         let ready_to_wait = || {
             let tickets = self.link.tickets_ahead_of(*ping);
             self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&tickets))
         };
-        match silence.look(now, ready_to_wait) {
+        match silence.look(now, messages, ready_to_wait) {
             Verdict::Wait(at) => *look_at = at,
             Verdict::Ping(at) => {
                 *ping = self.link.ping();
@@ -429,35 +474,23 @@ impl Driver {
         Ok(())
     }
 
-    /// One endpoint, from its name to the end of the handshake, on one budget. A server that is there but still loads
-    /// its data is waited for, however long that takes: nothing is sent to it meanwhile.
+    /// One endpoint, until commands can be sent to it.
     async fn dial(&self, address: &Address) -> Result<(Connection, Greeting), Error> {
         let config = &*self.link.config;
-        let limits = Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes };
-        let mut parser = Parser::new(limits, config.receive_buffer);
-        let attempt = async {
-            let stream = Stream::dial(address, config, self.dialer.as_ref(), config.connect_timeout).await?;
-            let database = self.link.database();
-            let track = self.link.wants_tracking();
-            let greeted = shake_hands(&stream, &mut parser, config, database, track, self.resp3_seen).await?;
-            Ok((stream, greeted))
+        let terms = Terms {
+            database: self.link.database(),
+            track: self.link.wants_tracking(),
+            number: self.link.purpose().may_block(),
+            resp3_seen: self.resp3_seen,
         };
-        let (stream, (greeting, mut is_ready)) = self.in_time(attempt).await?;
-        while !is_ready {
+        let dial = Dial { config, dialer: self.dialer.as_ref(), failed: &self.failed, terms };
+        let mut dialled = dial.dial(address).await?;
+        if !dialled.has_data {
             let loading = Error::new(Status::Connect, format!("{address}: the server is loading its data"));
             self.link.change_standing(|standing| standing.error = Some(loading));
-            sleep(config.reconnect_delay).await;
-            is_ready = self.in_time(has_data(&stream, &mut parser, config)).await?;
+            dial.until_loaded(&mut dialled).await?;
         }
+        let (stream, parser, greeting) = dialled.into_parts(config);
         Ok((Connection::new(stream, parser), greeting))
-    }
-
-    /// What must be done within `connect_timeout`.
-    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let budget = self.link.config.connect_timeout;
-        timeout(budget, work).await.unwrap_or_else(|_| {
-            let waited = budget.as_millis();
-            Err(Error::new(Status::Connect, format!("no connection within {waited} ms: the server does not answer")))
-        })
     }
 }

@@ -2,75 +2,64 @@
 //! before the next one that depends on it; AUTH and HELLO never stand behind or ahead of anything.
 //!
 //! Follows <https://redis.io/docs/latest/commands/hello/>; a server without HELLO (or with `protocol` 2) speaks RESP2.
+//! With `protocol` 2 and without `library_info` nothing is said that every proxy does not know.
 
-use std::io;
-
-use bytes::{Bytes, BytesMut};
-
-use super::attention::Attention;
-use super::stream::{Stream, reason};
+use super::conversation::{Conversation, text_of};
+use super::greeting::Greeting;
+use super::refusal::{Meaning, has_no_password, hello_refused, meaning_of, refusal, without_secrets};
+use super::stream::Stream;
 use crate::config::{Config, Protocol, Secret};
 use crate::error::{Error, Status};
-use crate::protocol::command;
-use crate::protocol::parser::{Frame, Parser};
+use crate::protocol::parser::Parser;
 use crate::protocol::reply::{Kind, Reply};
 
-/// What the server said of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Greeting {
-    /// 2 or 3.
-    pub protocol: u32,
-    /// "redis", "valkey"; empty under RESP2.
-    pub server: String,
-    /// Its version; empty under RESP2.
-    pub version: String,
-    /// "standalone", "cluster", "sentinel"; empty under RESP2.
-    pub mode: String,
-    /// "master", "replica"; empty under RESP2.
-    pub role: String,
-    /// The number of the connection at the server, 0 when unknown.
-    pub connection: i64,
-    /// It tells of changes to what was read behind CLIENT CACHING.
-    pub tracking: bool,
+/// What one connection is to be made ready for.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The number of the database.
+    pub database: u32,
+    /// The server shall tell of changes, if it can.
+    pub track: bool,
+    /// The number of the connection at the server must be known, to unblock it.
+    pub number: bool,
+    /// This server spoke RESP3 before, so that falling back to RESP2 would change the shapes of replies under the user.
+    pub resp3_seen: bool,
 }
 
-/// Makes a fresh connection ready for commands of one database. `track`: the server shall tell of changes, if it can.
-/// `resp3_seen`: this server spoke RESP3 before, so that
-/// falling back to RESP2 would change the shapes of replies under the user. Also says whether the server has its data;
-/// if not, ask [`has_data`] before sending anything, or every command is refused and the order among them lost.
+/// Makes a fresh connection ready for commands of one database. Also says whether the server has its data; if not, ask
+/// [`has_data`] before sending anything, or every command is refused and the order among them lost.
 pub async fn shake_hands(
     stream: &Stream,
     parser: &mut Parser,
     config: &Config,
-    database: u32,
-    track: bool,
-    resp3_seen: bool,
+    terms: Terms,
 ) -> Result<(Greeting, bool), Error> {
-    let mut conversation = Conversation { stream, parser, config };
+    let mut handshake = Handshake { conversation: Conversation::new(stream, parser, config), config };
     let greeting = match config.protocol {
         Protocol::Resp2 => None,
-        Protocol::Resp3 => Some(conversation.hello(config).await?.ok_or_else(no_resp3)?),
-        Protocol::Auto => match conversation.hello(config).await? {
-            None if resp3_seen => return Err(no_resp3()),
+        Protocol::Resp3 => Some(handshake.hello(terms).await?.ok_or_else(no_resp3)?),
+        Protocol::Auto => match handshake.hello(terms).await? {
+            None if terms.resp3_seen => return Err(no_resp3()),
             greeting => greeting,
         },
     };
     let mut greeting = match greeting {
         Some(greeting) => greeting,
         None => {
-            conversation.authenticate(config).await?;
-            Greeting { protocol: 2, ..Greeting::default() }
+            handshake.authenticate().await?;
+            Greeting::resp2()
         }
     };
     // Only RESP3 has a place for what nobody asked for.
-    greeting.tracking = track && greeting.protocol == 3;
-    let has_data = conversation.settle(config, database, &mut greeting).await?;
+    greeting.tracking = terms.track && greeting.protocol == 3;
+    let has_data = handshake.settle(terms, &mut greeting).await?;
     Ok((greeting, has_data))
 }
 
 /// Whether a server that was loading its data has it now.
 pub async fn has_data(stream: &Stream, parser: &mut Parser, config: &Config) -> Result<bool, Error> {
-    let reply = Conversation { stream, parser, config }.ask_one(&["PING"]).await?;
+    let reply = Conversation::new(stream, parser, config).ask_one(&["PING"]).await?;
+    check_pong(&reply)?;
     Ok(!is_loading(&reply))
 }
 
@@ -78,19 +67,28 @@ fn is_loading(reply: &Reply) -> bool {
     reply.kind() == Kind::Error && reply.as_bytes().starts_with(b"LOADING ")
 }
 
+/// The last reply of a handshake must be the one that was asked for, or all that follow would answer something else. (An
+/// error is one, too: who may not PING is connected all the same.)
+fn check_pong(reply: &Reply) -> Result<(), Error> {
+    if reply.is_error() || reply.as_bytes().eq_ignore_ascii_case(b"PONG") {
+        return Ok(());
+    }
+    Err(Error::new(Status::Protocol, "the server answered PING with something else: its replies are out of step"))
+}
+
 fn no_resp3() -> Error {
     Error::new(Status::Connect, "the server does not speak RESP3; set the option protocol to 2")
 }
 
-struct Conversation<'a> {
-    stream: &'a Stream,
-    parser: &'a mut Parser,
+struct Handshake<'a> {
+    conversation: Conversation<'a>,
     config: &'a Config,
 }
 
-impl Conversation<'_> {
-    /// `None`: the server does not know HELLO or RESP3.
-    async fn hello(&mut self, config: &Config) -> Result<Option<Greeting>, Error> {
+impl Handshake<'_> {
+    /// `None`: the server does not know HELLO or RESP3, and may be spoken to in RESP2.
+    async fn hello(&mut self, terms: Terms) -> Result<Option<Greeting>, Error> {
+        let config = self.config;
         let mut words: Vec<&str> = vec!["HELLO", "3"];
         if let Some(password) = &config.password {
             words.extend(["AUTH", config.username.as_ref().map_or("default", Secret::expose), password.expose()]);
@@ -98,27 +96,52 @@ impl Conversation<'_> {
         if let Some(name) = &config.client_name {
             words.extend(["SETNAME", name]);
         }
-        let reply = self.ask_one(&words).await?;
+        let reply = match self.conversation.ask_one(&words).await {
+            Ok(reply) => reply,
+            Err(error) if self.conversation.hung_up => {
+                let hint = "when it heard HELLO (a proxy that does not know it needs the options protocol=2 and \
+                            library_info=off)";
+                return Err(Error::new(error.status, format!("{} {hint}", error.message)));
+            }
+            Err(error) => return Err(error),
+        };
         if reply.kind() != Kind::Error {
-            return Ok(Some(greeting_of(&reply)));
+            return Greeting::of(&reply);
         }
         let text = text_of(&reply);
-        let unknown = text.starts_with("NOPROTO") || text.to_ascii_lowercase().starts_with("err unknown command");
-        if unknown { Ok(None) } else { Err(refusal(&text, config)) }
+        let falls_back = config.protocol == Protocol::Auto && !terms.resp3_seen;
+        match meaning_of(&text, config.password.is_some()) {
+            Meaning::NoHello if falls_back => Ok(None),
+            _ => Err(hello_refused(&text, config)),
+        }
     }
 
-    async fn authenticate(&mut self, config: &Config) -> Result<(), Error> {
-        let Some(password) = &config.password else { return Ok(()) };
-        let reply = match &config.username {
-            Some(username) => self.ask_one(&["AUTH", username.expose(), password.expose()]).await?,
-            None => self.ask_one(&["AUTH", password.expose()]).await?,
-        };
-        if reply.kind() == Kind::Error { Err(refusal(&text_of(&reply), config)) } else { Ok(()) }
+    async fn authenticate(&mut self) -> Result<(), Error> {
+        let Some(password) = &self.config.password else { return Ok(()) };
+        let mut words = vec!["AUTH"];
+        words.extend(self.config.username.as_ref().map(Secret::expose));
+        words.push(password.expose());
+        let reply = self.conversation.ask_one(&words).await?;
+        if reply.kind() != Kind::Error {
+            return Ok(());
+        }
+        let text = text_of(&reply);
+        // A server of Redis 6 takes any password for a user who needs none, but only if the user is named, as HELLO does:
+        // whether it lets somebody in must not depend on the option protocol.
+        if has_no_password(&text)
+            && self.config.username.is_none()
+            && let Ok(reply) = self.conversation.ask_one(&["AUTH", "default", password.expose()]).await
+            && reply.kind() != Kind::Error
+        {
+            return Ok(());
+        }
+        Err(refusal(&text, self.config))
     }
 
     /// Everything that needs a known user and may go out together; in the end whether the server has its data. A server
     /// that refuses to track does not: the greeting says so.
-    async fn settle(&mut self, config: &Config, database: u32, greeting: &mut Greeting) -> Result<bool, Error> {
+    async fn settle(&mut self, terms: Terms, greeting: &mut Greeting) -> Result<bool, Error> {
+        let (config, database) = (self.config, terms.database);
         let number = database.to_string();
         let mut questions: Vec<Vec<&str>> = Vec::new();
         if config.library_info {
@@ -128,7 +151,7 @@ impl Conversation<'_> {
         if let Some(name) = config.client_name.as_deref().filter(|_| greeting.protocol == 2) {
             questions.push(vec!["CLIENT", "SETNAME", name]);
         }
-        if greeting.protocol == 2 {
+        if greeting.protocol == 2 && (terms.number || config.library_info) {
             questions.push(vec!["CLIENT", "ID"]);
         }
         if database != 0 {
@@ -138,7 +161,13 @@ impl Conversation<'_> {
             questions.push(vec!["CLIENT", "TRACKING", "ON", "OPTIN"]);
         }
         questions.push(vec!["PING"]);
-        let replies = self.ask(&questions).await?;
+        let replies = match self.conversation.ask(&questions).await {
+            Err(error) if self.conversation.hung_up && config.library_info => {
+                let hint = "(a proxy that does not know CLIENT SETINFO needs the option library_info=off)";
+                return Err(Error::new(error.status, format!("{} {hint}", error.message)));
+            }
+            answered => answered?,
+        };
         for (question, reply) in questions.iter().zip(&replies) {
             let optional = matches!(question.get(1), Some(&("SETINFO" | "ID" | "TRACKING")));
             if question.get(1) == Some(&"ID") {
@@ -162,121 +191,7 @@ impl Conversation<'_> {
                 });
             }
         }
+        replies.last().map_or(Ok(()), check_pong)?;
         Ok(!replies.last().is_some_and(is_loading))
-    }
-
-    async fn ask_one(&mut self, words: &[&str]) -> Result<Reply, Error> {
-        let mut replies = self.ask(&[words.to_vec()]).await?;
-        replies.pop().ok_or_else(|| Error::new(Status::Internal, "the handshake lost a reply"))
-    }
-
-    async fn ask(&mut self, questions: &[Vec<&str>]) -> Result<Vec<Reply>, Error> {
-        let mut out = BytesMut::new();
-        for question in questions {
-            out.extend_from_slice(&command::encode_to_vec(question)?);
-        }
-        self.write(out.freeze()).await?;
-        let mut replies = Vec::with_capacity(questions.len());
-        while replies.len() < questions.len() {
-            match self.parser.next()? {
-                Some(Frame::Reply(reply)) => replies.push(reply),
-                Some(Frame::Push(_)) => {}
-                None => self.read().await?,
-            }
-        }
-        Ok(replies)
-    }
-
-    async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
-        let mut is_told_of_room = false;
-        while !bytes.is_empty() {
-            match self.stream.send(std::slice::from_ref(&bytes)) {
-                Ok(taken) => drop(bytes.split_to(taken)),
-                // There may be room before it is told.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_told_of_room => {
-                    self.stream.attend(Attention::ReadingAndWriting).map_err(broken)?;
-                    is_told_of_room = true;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait().await?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.last_words(broken(error))),
-            }
-        }
-        if is_told_of_room { self.stream.attend(Attention::Reading).map_err(broken) } else { Ok(()) }
-    }
-
-    /// Waits until something happens on the socket. To be followed by another attempt.
-    async fn wait(&self) -> Result<(), Error> {
-        self.stream.ready().await.map_err(broken)?.clear_ready();
-        Ok(())
-    }
-
-    /// Why the server hung up before it was asked anything, if it said so; else `error`.
-    fn last_words(&mut self, error: Error) -> Error {
-        while let Ok(1..) = self.parser.receive(|space| self.stream.receive(space)) {}
-        match self.parser.next() {
-            Ok(Some(Frame::Reply(reply))) if reply.kind() == Kind::Error => refusal(&text_of(&reply), self.config),
-            _ => error,
-        }
-    }
-
-    async fn read(&mut self) -> Result<(), Error> {
-        loop {
-            match self.parser.receive(|space| self.stream.receive(space)) {
-                Ok(0) => {
-                    return Err(Error::new(Status::Connect, "the server closed the connection during the handshake"));
-                }
-                Ok(_) => return Ok(()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait().await?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(broken(error)),
-            }
-        }
-    }
-}
-
-fn broken(error: io::Error) -> Error {
-    Error::new(Status::Connect, format!("{} during the handshake", reason(&error)))
-}
-
-/// The server's text, unless it repeats a secret that we told it.
-fn without_secrets<'a>(text: &'a str, config: &Config) -> &'a str {
-    let repeats = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| text.contains(secret.expose()));
-    // The words of this one are fixed, and a user may well be called "user".
-    let is_fixed = text == "WRONGPASS invalid username-password pair or user is disabled.";
-    if !is_fixed && (repeats(&config.password) || repeats(&config.username)) {
-        return "it repeats the user name or the password, so its words are not shown";
-    }
-    text
-}
-
-/// The server's "no" to HELLO or AUTH.
-fn refusal(text: &str, config: &Config) -> Error {
-    let code = text.split(' ').next().unwrap_or_default();
-    let shown = without_secrets(text, config);
-    match code {
-        "NOAUTH" => Error::new(Status::Auth, format!("the server wants a password, set the option password: {shown}")),
-        "WRONGPASS" | "NOPERM" => Error::new(Status::Auth, shown),
-        _ if text.contains("AUTH") || text.contains("password") => Error::new(Status::Auth, shown),
-        _ => Error::new(Status::Connect, format!("the server refused the connection: {shown}")),
-    }
-}
-
-fn text_of(reply: &Reply) -> String {
-    String::from_utf8_lossy(reply.as_bytes()).into_owned()
-}
-
-fn greeting_of(reply: &Reply) -> Greeting {
-    let text =
-        |key: &[u8]| reply.find(key).map_or_else(String::new, |node| String::from_utf8_lossy(node.as_bytes()).into());
-    let number = |key: &[u8]| reply.find(key).and_then(|node| node.to_i64()).unwrap_or_default();
-    Greeting {
-        protocol: 3,
-        server: text(b"server"),
-        version: text(b"version"),
-        mode: text(b"mode"),
-        role: text(b"role"),
-        connection: number(b"id"),
-        tracking: false,
     }
 }

@@ -13,7 +13,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::handshake::Greeting;
+use super::greeting::Greeting;
 use super::outgoing::Outgoing;
 use super::pipeline::{Addressee, Lost, Ticket, Unit};
 use super::purpose::Purpose;
@@ -32,6 +32,8 @@ use crate::protocol::command;
 pub struct Counters {
     /// Bytes read.
     pub received: AtomicU64,
+    /// How often a read brought replies or a part of one: not pushes alone.
+    pub answers: AtomicU64,
     /// Bytes written.
     pub sent: AtomicU64,
     /// Connections made.
@@ -267,6 +269,11 @@ impl Link {
 
     pub(super) fn tickets_ahead_of(&self, sequence: u64) -> Vec<Ticket> {
         self.outgoing.lock().pipeline.tickets_ahead_of(sequence).collect()
+    }
+
+    /// The connection that carries the bytes.
+    pub(super) fn connection(&self) -> Option<Arc<Connection>> {
+        self.outgoing.lock().connection.clone()
     }
 
     /// From now on this connection carries the bytes.

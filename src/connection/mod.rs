@@ -9,12 +9,18 @@
 //! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself;
 //!   [`tenure`]: whoever takes from a queue does.
 //! * [`purpose`]: what a link is for; [`hearing`]: reads messages that answer no command.
+//! * [`dial`]: one endpoint, from its name to the end of the handshake; [`addresses`] and [`race`]: which of a name's
+//!   addresses; [`handshake`]: the first words, over [`conversation`]; [`greeting`] and [`refusal`]: what the server says.
 //! * [`stream`]: a socket; [`attention`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
-//! * [`handshake`], [`reconnect`], [`silence`], [`watch`]: the first words, when to dial again, when a server is dead.
+//! * [`reconnect`], [`silence`], [`watch`]: when to dial again, when a server is dead.
 
+pub mod addresses;
 pub mod attention;
+pub mod conversation;
 pub mod descriptors;
+pub mod dial;
 pub mod driver;
+pub mod greeting;
 pub mod handshake;
 pub mod hearing;
 pub mod lead;
@@ -24,8 +30,10 @@ pub mod pipeline;
 pub mod pool;
 pub mod purpose;
 pub mod quota;
+pub mod race;
 pub mod recipient;
 pub mod reconnect;
+pub mod refusal;
 pub mod silence;
 pub mod stream;
 pub mod submission;

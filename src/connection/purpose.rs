@@ -33,6 +33,11 @@ impl Purpose {
         !matches!(self, Purpose::Dedicated(_))
     }
 
+    /// Whether the server may wait with a command, so that the number of the connection must be known to end that.
+    pub(super) const fn may_block(self) -> bool {
+        matches!(self, Purpose::Dedicated(_))
+    }
+
     /// Whether the server may be asked to tell of changes to what commands read.
     pub(super) const fn may_track(self) -> bool {
         matches!(self, Purpose::Commands)

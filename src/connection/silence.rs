@@ -7,6 +7,10 @@
 
 use std::time::{Duration, Instant};
 
+/// A server that sends messages and no answers is given so many times the patience of one that sends nothing: a long
+/// backlog of messages may stand before the answers.
+const MESSAGES: u32 = 4;
+
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -40,15 +44,15 @@ impl Silence {
         self.since + self.patience
     }
 
-    /// Bytes came.
+    /// What was owed came, or a part of it; of a server that owes nothing, anything.
     pub fn heard(&mut self, now: Instant) {
         self.since = now;
         self.pinged = None;
     }
 
-    /// Replies are owed, and it is time to look. `ready_to_wait`: whether any of those ahead of the PING has a deadline
-    /// that is still to come.
-    pub fn look(&mut self, now: Instant, ready_to_wait: impl FnOnce() -> bool) -> Verdict {
+    /// Replies are owed, and it is time to look. `messages`: some came since the last look, which answer nothing.
+    /// `ready_to_wait`: whether any of those ahead of the PING has a deadline that is still to come.
+    pub fn look(&mut self, now: Instant, messages: bool, ready_to_wait: impl FnOnce() -> bool) -> Verdict {
         match self.pinged {
             None if now < self.since + self.patience => Verdict::Wait(self.since + self.patience),
             None => {
@@ -56,6 +60,9 @@ impl Silence {
                 Verdict::Ping(now + self.dead_after)
             }
             Some(pinged) if now < pinged + self.dead_after => Verdict::Wait(pinged + self.dead_after),
+            Some(pinged) if messages && now < pinged + MESSAGES * self.dead_after => {
+                Verdict::Wait((now + self.patience).min(pinged + MESSAGES * self.dead_after))
+            }
             Some(_) if ready_to_wait() => Verdict::Wait(now + self.patience),
             Some(_) => Verdict::Dead,
         }
@@ -71,11 +78,11 @@ mod tests {
         let start = Instant::now();
         let second = Duration::from_secs(1);
         let mut silence = Silence::new(4 * second, true, start);
-        assert_eq!(silence.look(start, || false), Verdict::Wait(start + second));
-        assert_eq!(silence.look(start + second, || false), Verdict::Ping(start + 5 * second));
-        assert_eq!(silence.look(start + 2 * second, || false), Verdict::Wait(start + 5 * second));
-        assert_eq!(silence.look(start + 5 * second, || true), Verdict::Wait(start + 6 * second));
-        assert_eq!(silence.look(start + 6 * second, || false), Verdict::Dead);
+        assert_eq!(silence.look(start, false, || false), Verdict::Wait(start + second));
+        assert_eq!(silence.look(start + second, false, || false), Verdict::Ping(start + 5 * second));
+        assert_eq!(silence.look(start + 2 * second, false, || false), Verdict::Wait(start + 5 * second));
+        assert_eq!(silence.look(start + 5 * second, false, || true), Verdict::Wait(start + 6 * second));
+        assert_eq!(silence.look(start + 6 * second, false, || false), Verdict::Dead);
     }
 
     #[test]
@@ -83,9 +90,22 @@ mod tests {
         let start = Instant::now();
         let second = Duration::from_secs(1);
         let mut silence = Silence::new(4 * second, true, start);
-        assert!(matches!(silence.look(start + second, || false), Verdict::Ping(_)));
+        assert!(matches!(silence.look(start + second, false, || false), Verdict::Ping(_)));
         silence.heard(start + 2 * second);
-        assert_eq!(silence.look(start + 5 * second, || false), Verdict::Ping(start + 9 * second));
+        assert_eq!(silence.look(start + 5 * second, false, || false), Verdict::Ping(start + 9 * second));
+    }
+
+    #[test]
+    fn messages_put_the_end_off_but_not_for_ever() {
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        let mut silence = Silence::new(4 * second, true, start);
+        assert_eq!(silence.look(start + second, true, || false), Verdict::Ping(start + 5 * second));
+        assert_eq!(silence.look(start + 5 * second, true, || false), Verdict::Wait(start + 6 * second));
+        assert_eq!(silence.look(start + 6 * second, true, || false), Verdict::Wait(start + 7 * second));
+        assert_eq!(silence.look(start + 16_500 * second / 1000, true, || false), Verdict::Wait(start + 17 * second));
+        assert_eq!(silence.look(start + 17 * second, true, || true), Verdict::Wait(start + 18 * second), "a deadline");
+        assert_eq!(silence.look(start + 18 * second, true, || false), Verdict::Dead);
     }
 
     #[test]
@@ -94,8 +114,8 @@ mod tests {
         let second = Duration::from_secs(1);
         let mut silence = Silence::new(4 * second, false, start);
         assert_eq!(silence.first_look(), start + 4 * second);
-        assert_eq!(silence.look(start + second, || false), Verdict::Wait(start + 4 * second));
-        assert_eq!(silence.look(start + 4 * second, || false), Verdict::Ping(start + 8 * second));
-        assert_eq!(silence.look(start + 8 * second, || false), Verdict::Dead);
+        assert_eq!(silence.look(start + second, false, || false), Verdict::Wait(start + 4 * second));
+        assert_eq!(silence.look(start + 4 * second, false, || false), Verdict::Ping(start + 8 * second));
+        assert_eq!(silence.look(start + 8 * second, false, || false), Verdict::Dead);
     }
 }

@@ -1,25 +1,19 @@
-//! A connected byte stream: how it is dialled, read and written. Reading and writing never wait; who wants to wait
+//! A connected byte stream: how it is read and written. Reading and writing never wait; who wants to wait
 //! asks for readiness.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
+use rustix::io::FdFlags;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, sockopt};
 use tokio::io::unix::AsyncFdReadyGuard;
-use tokio::net::{TcpSocket, UnixStream, lookup_host};
-use tokio::time::timeout;
 
 use super::attention::{Attention, Events};
 use super::descriptors::Registered;
 use crate::address::Address;
-use crate::config::Config;
-use crate::error::{Error, Status};
 
 /// At most this many parts go into one system call.
 pub const PARTS: usize = 64;
@@ -39,24 +33,11 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Connects to one address within `budget`; all that its name resolves to is tried in order.
-    pub async fn dial(
-        address: &Address,
-        config: &Config,
-        dialer: Option<&Arc<dyn Dialer>>,
-        budget: Duration,
-    ) -> Result<Stream, Error> {
-        let dialled = match (dialer, address) {
-            (Some(dialer), _) => dial_by(dialer, address, budget).await,
-            (None, Address::Unix(path)) => dial_unix(path).await,
-            (None, Address::Tcp { host, port }) => dial_tcp(host, *port, config, budget).await,
-        };
-        let stream = dialled.and_then(|socket| Stream::new(socket).map_err(|error| reason(&error)));
-        stream.map_err(|reason| Error::new(Status::Connect, reason))
-    }
-
-    fn new(socket: OwnedFd) -> io::Result<Stream> {
+    /// Takes over a connected socket, whoever made it.
+    pub(super) fn new(socket: OwnedFd) -> io::Result<Stream> {
         rustix::io::ioctl_fionbio(&socket, false)?;
+        // A program that the process starts must not hold the connection open. Dialers forget that.
+        rustix::io::fcntl_setfd(&socket, rustix::io::fcntl_getfd(&socket)? | FdFlags::CLOEXEC)?;
         let socket = Registered::new(socket);
         let events = Events::of(&socket)?;
         Ok(Stream { socket, events })
@@ -101,7 +82,7 @@ impl Stream {
     /// After how long without an acknowledgement the kernel ends the connection; `None`: as it pleases.
     pub fn limit_silence(&self, limit: Option<Duration>) {
         // What is no TCP socket has no such limit, and needs none.
-        _ = set_silence(&self.socket, limit);
+        _ = limit_silence(&self.socket, limit);
     }
 
     /// Whether the other side has ended the connection and nothing is left to read.
@@ -153,66 +134,15 @@ pub fn reason(error: &io::Error) -> String {
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
 }
 
-async fn dial_by(dialer: &Arc<dyn Dialer>, address: &Address, budget: Duration) -> Result<OwnedFd, String> {
-    let (dialer, address) = (Arc::clone(dialer), address.clone());
-    match tokio::task::spawn_blocking(move || dialer.dial(&address, budget)).await {
-        Ok(dialled) => dialled,
-        Err(_) => Err("the dialer failed".to_string()),
-    }
-}
-
-async fn dial_unix(path: &Path) -> Result<OwnedFd, String> {
-    let stream = UnixStream::connect(path).await.map_err(|error| reason(&error))?;
-    stream.into_std().map(OwnedFd::from).map_err(|error| reason(&error))
-}
-
-async fn dial_tcp(host: &str, port: u16, config: &Config, budget: Duration) -> Result<OwnedFd, String> {
-    let until = Instant::now() + budget;
-    let addresses: Vec<SocketAddr> = match host.parse::<IpAddr>() {
-        Ok(number) => vec![SocketAddr::new(number, port)],
-        Err(_) => match timeout(budget, lookup_host((host, port))).await {
-            Ok(Ok(found)) => found.collect(),
-            Ok(Err(error)) => return Err(format!("the name \"{host}\" could not be resolved: {}", reason(&error))),
-            Err(_) => return Err(format!("the name \"{host}\" could not be resolved in time")),
-        },
-    };
-    let mut last = format!("the name \"{host}\" has no address");
-    for (index, address) in addresses.iter().enumerate() {
-        // A silent address must leave time for those behind it.
-        let share = until.saturating_duration_since(Instant::now()) / (addresses.len() - index) as u32;
-        last = match timeout(share, connect(*address, config)).await {
-            Ok(Ok(socket)) => return Ok(socket),
-            Ok(Err(error)) => reason(&error),
-            Err(_) => "no answer to the attempt to connect".to_string(),
-        };
-        if address.ip().to_string() != host {
-            last = format!("{last} ({address})");
-        }
-    }
-    Err(last)
-}
-
-async fn connect(address: SocketAddr, config: &Config) -> io::Result<OwnedFd> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    let socket = OwnedFd::from(socket.connect(address).await?.into_std()?);
-    sockopt::set_tcp_nodelay(&socket, config.tcp_nodelay)?;
-    if let Some(idle) = config.tcp_keepalive {
-        sockopt::set_socket_keepalive(&socket, true)?;
-        sockopt::set_tcp_keepidle(&socket, idle.max(Duration::from_secs(1)))?;
-        sockopt::set_tcp_keepintvl(&socket, (idle / 3).max(Duration::from_secs(1)))?;
-        sockopt::set_tcp_keepcnt(&socket, 3)?;
-    }
-    set_silence(&socket, Some(config.dead_after))?;
-    Ok(socket)
-}
-
+/// After how long without an acknowledgement the kernel ends a TCP connection; `None`: as it pleases.
 #[cfg(target_os = "linux")]
-fn set_silence(socket: impl AsFd, limit: Option<Duration>) -> io::Result<()> {
+pub(super) fn limit_silence(socket: impl AsFd, limit: Option<Duration>) -> io::Result<()> {
     let millis = limit.map_or(0, |limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX));
     Ok(sockopt::set_tcp_user_timeout(socket, millis)?)
 }
 
+/// Only Linux can be told.
 #[cfg(not(target_os = "linux"))]
-fn set_silence(_: impl AsFd, _: Option<Duration>) -> io::Result<()> {
+pub(super) fn limit_silence(_: impl AsFd, _: Option<Duration>) -> io::Result<()> {
     Ok(())
 }

@@ -231,9 +231,13 @@ impl Link {
             true => self.hear(connection, incoming, recipient)?,
             false => self.match_replies(connection, incoming, recipient)?,
         }
-        // (Under RESP2 messages are replies, too.)
-        if incoming.parser.is_within_reply() && !self.purpose().hears() && !self.is_in_flight() {
-            return Err(Error::new(Status::Protocol, "the server sent part of a reply that nobody asked for"));
+        if incoming.parser.is_within_reply() {
+            // (Under RESP2 messages are replies, too.)
+            if !self.purpose().hears() && !self.is_in_flight() {
+                let sentence = "the server sent part of a reply that nobody asked for";
+                return Err(Error::new(Status::Protocol, sentence));
+            }
+            self.counters.answers.fetch_add(1, Ordering::Relaxed);
         }
         Ok(if received < room { Read::Rest } else { Read::Full })
     }
@@ -269,6 +273,7 @@ impl Link {
         if incoming.replies.is_empty() {
             return Ok(false);
         }
+        self.counters.answers.fetch_add(1, Ordering::Relaxed);
         let mut outgoing = self.outgoing.lock();
         if !outgoing.belongs_to(connection) {
             incoming.replies.clear();

@@ -18,8 +18,8 @@ const TAKERS_PAUSE: Duration = Duration::from_millis(2);
 pub(super) struct Watch {
     pub(super) silence: Option<Silence>,
     pub(super) look_at: Instant,
-    /// What was received when it looked last.
-    pub(super) heard: u64,
+    /// How many bytes were received when it looked last, and how often answers.
+    heard: (u64, u64),
     /// The sequence number of the last PING.
     pub(super) ping: u64,
     /// The kernel was told to end a connection on which nothing is acknowledged.
@@ -28,7 +28,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(by_kernel: bool) -> Watch {
-        Watch { silence: None, look_at: Instant::now(), heard: 0, ping: 0, by_kernel }
+        Watch { silence: None, look_at: Instant::now(), heard: (0, 0), ping: 0, by_kernel }
     }
 
     /// A silence can only be one while replies are owed or messages may come.
@@ -41,13 +41,35 @@ impl Watch {
             (None, true) => {
                 let silence = Silence::new(link.config.dead_after, !is_pinged, Instant::now());
                 self.look_at = silence.first_look();
-                self.heard = link.counters.received.load(Ordering::Relaxed);
+                self.heard = heard_of(link);
                 self.silence = Some(silence);
             }
             (Some(_), false) => self.silence = None,
             _ => {}
         }
     }
+
+    /// Whether it is time to look.
+    pub(super) fn is_due(&self) -> bool {
+        self.silence.is_some() && Instant::now() >= self.look_at
+    }
+
+    /// Tells the watch what came since it was told last. Gives whether something did that is no answer to what is owed:
+    /// messages show that somebody is there, not that anybody gets answers.
+    pub(super) fn listen(&mut self, link: &Link, now: Instant) -> bool {
+        let before = std::mem::replace(&mut self.heard, heard_of(link));
+        let (has_bytes, has_answers) = (before.0 != self.heard.0, before.1 != self.heard.1);
+        let counts = has_answers || (has_bytes && !link.is_in_flight());
+        if let Some(silence) = self.silence.as_mut().filter(|_| counts) {
+            silence.heard(now);
+        }
+        has_bytes && !counts
+    }
+}
+
+fn heard_of(link: &Link) -> (u64, u64) {
+    let counters = &link.counters;
+    (counters.received.load(Ordering::Relaxed), counters.answers.load(Ordering::Relaxed))
 }
 
 /// Who reads in the place of the background, and whether they still do. When they have not for a while, the background

@@ -11,6 +11,7 @@ use super::completion::Target;
 use super::config::{ClientDialer, jr_config};
 use super::fork;
 use super::request::{JR_TIMEOUT_NONE, jr_bytes, jr_request, read_request, to_target};
+use super::signals;
 use super::status::jr_status;
 use crate::client::Client;
 use crate::connection::stream::Dialer;
@@ -86,6 +87,7 @@ pub extern "C" fn jr_client_new(
 ) -> jr_status {
     call(|| {
         fork::watch();
+        signals::keep_off_threads();
         let out = client.ok_or_else(|| null("client"))?;
         let (options, dialer, logger) = match config {
             None => Default::default(),

@@ -11,5 +11,6 @@ pub mod fork;
 pub mod queue;
 pub mod reply;
 pub mod request;
+pub mod signals;
 pub mod status;
 pub mod waiter;

@@ -55,6 +55,11 @@ impl Machine {
         Machine { limits, levels: Vec::new(), memory: 0, attributes: false }
     }
 
+    /// What the replies may take from now on.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Starts at the first byte of a reply.
     pub fn reset(&mut self) {
         self.levels.clear();

@@ -75,9 +75,9 @@ pub struct Parser {
     tokens: Tokenizer,
     machine: Machine,
     builder: Builder,
-    /// What is built is a push.
-    builds_push: bool,
     failure: Option<Error>,
+    /// What is counted or built is a push.
+    is_push: bool,
 }
 
 impl Parser {
@@ -93,9 +93,14 @@ impl Parser {
             tokens: Tokenizer::default(),
             machine: Machine::new(limits),
             builder: Builder::new(),
-            builds_push: false,
             failure: None,
+            is_push: false,
         }
+    }
+
+    /// From the next reply on these limits hold.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.machine.set_limits(limits);
     }
 
     /// Gives `read` the place where the next bytes belong. It returns the front part that it initialised, and
@@ -154,13 +159,11 @@ impl Parser {
         self.state == State::Boundary && self.buffered() == 0 && self.failure.is_none()
     }
 
-    /// Whether the beginning of a reply has come, and not its end. A push is none.
+    /// Whether a part of a reply has come, and not all of it. A part of a push does not count.
     pub fn is_within_reply(&self) -> bool {
         match self.state {
-            State::Boundary | State::Counting { .. } => {
-                Parser::rest(&self.input, self.start).first().is_some_and(|first| *first != b'>')
-            }
-            State::Building | State::Text { .. } | State::Pieces => !self.builds_push,
+            State::Boundary => Parser::rest(&self.input, self.start).first().is_some_and(|first| *first != b'>'),
+            _ => !self.is_push,
         }
     }
 
@@ -272,8 +275,14 @@ impl Parser {
                             self.start += used;
                             return Ok(Some(reply));
                         }
-                        Token::Open(_, Some(_)) => self.state = State::Counting { ahead: 0 },
-                        _ => self.build(0)?,
+                        Token::Open(kind, Some(_)) => {
+                            self.is_push = kind == Kind::Push;
+                            self.state = State::Counting { ahead: 0 };
+                        }
+                        token => {
+                            self.is_push = matches!(token, Token::Open(Kind::Push, _));
+                            self.build(0)?;
+                        }
                     }
                     continue;
                 }
@@ -338,7 +347,6 @@ impl Parser {
     fn build(&mut self, memory: usize) -> Result<(), Error> {
         self.machine.reset();
         self.builder.start(memory)?;
-        self.builds_push = Parser::rest(&self.input, self.start).first() == Some(&b'>');
         self.state = State::Building;
         Ok(())
     }

@@ -26,6 +26,8 @@ pub enum Step {
     Bytes,
     /// Sends these bytes as they are.
     Send(Vec<u8>),
+    /// Sends these bytes again and again, until the client ends the connection.
+    Flood(Vec<u8>),
     /// Closes the connection (FIN).
     Close,
     /// Resets the connection (RST).
@@ -38,6 +40,12 @@ impl Step {
     /// Expects a command of these words.
     pub fn expect(words: &[&str]) -> Step {
         Step::Expect(words.iter().map(|&word| word.to_owned()).collect())
+    }
+
+    /// Sends these bytes again and again, in writes of some size.
+    pub fn flood(bytes: impl AsRef<[u8]>) -> Step {
+        let bytes = bytes.as_ref();
+        Step::Flood(bytes.repeat(32_768 / bytes.len().max(1) + 1))
     }
 
     /// Sends these bytes as they are.
@@ -84,6 +92,7 @@ pub struct Scripted {
 struct Notes {
     ended: AtomicBool,
     accepted: AtomicUsize,
+    flooded: AtomicUsize,
     received: Mutex<Vec<Received>>,
     differences: Mutex<Vec<String>>,
     streams: Mutex<Vec<Weak<TcpStream>>>,
@@ -139,6 +148,11 @@ impl Scripted {
     /// Connections accepted so far.
     pub fn accepted(&self) -> usize {
         self.notes.accepted.load(SeqCst)
+    }
+
+    /// Bytes that a [`Step::Flood`] has sent so far.
+    pub fn flooded(&self) -> usize {
+        self.notes.flooded.load(SeqCst)
     }
 
     /// All commands read so far, in the order of their arrival.
@@ -225,6 +239,12 @@ impl<'a> Stage<'a> {
             Step::Expect(words) => self.expect(words),
             Step::Bytes => self.take() > 0,
             Step::Send(bytes) => self.stream.get_mut().write_all(bytes).is_ok(),
+            Step::Flood(bytes) => {
+                while self.stream.get_mut().write_all(bytes).is_ok() {
+                    self.notes.flooded.fetch_add(bytes.len(), SeqCst);
+                }
+                false
+            }
             Step::Close => false,
             Step::Reset => {
                 let _ = SockRef::from(*self.stream.get_ref()).set_linger(Some(Duration::ZERO));

@@ -1,0 +1,174 @@
+//! One endpoint, from its name to the end of the handshake, on one budget: resolves, connects to the first of its
+//! addresses that answers, shakes hands, and goes on to the next address when that leads nowhere.
+//!
+//! Invariant: nothing here blocks the I/O thread; what blocks runs on threads of its own, and is left behind in time.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::net::UnixStream;
+use tokio::time::{sleep, timeout, timeout_at};
+
+use super::addresses::{FailedAddresses, handshake_share, order};
+use super::conversation;
+use super::greeting::Greeting;
+use super::handshake::{Terms, has_data, shake_hands};
+use super::race::race;
+use super::stream::{Dialer, Stream, reason};
+use crate::address::Address;
+use crate::config::Config;
+use crate::error::{Error, Status};
+use crate::protocol::parser::{Limits, Parser};
+use crate::runtime::on_thread;
+
+/// How to dial.
+#[derive(Clone, Copy)]
+pub(super) struct Dial<'a> {
+    pub(super) config: &'a Config,
+    pub(super) dialer: Option<&'a Arc<dyn Dialer>>,
+    pub(super) failed: &'a FailedAddresses,
+    pub(super) terms: Terms,
+}
+
+/// A connection that commands can be sent on.
+pub(super) struct Dialled {
+    pub(super) stream: Stream,
+    /// Stands between two replies.
+    pub(super) parser: Parser,
+    pub(super) greeting: Greeting,
+    /// The server has its data; else see [`Dial::until_loaded`].
+    pub(super) has_data: bool,
+}
+
+impl Dial<'_> {
+    /// Connects and shakes hands within `connect_timeout`.
+    pub(super) async fn dial(&self, address: &Address) -> Result<Dialled, Error> {
+        let until = Instant::now() + self.config.connect_timeout;
+        let socket = match (self.dialer, address) {
+            (Some(dialer), _) => {
+                let dialled = dial_by(dialer, address, self.config.connect_timeout);
+                timeout_at(until.into(), dialled).await
+            }
+            (None, Address::Unix(path)) => timeout_at(until.into(), dial_unix(path)).await,
+            (None, Address::Tcp { host, port }) => {
+                let (addresses, is_name) = resolve(host, *port, until).await?;
+                return self.try_each(&addresses, is_name, until).await;
+            }
+        };
+        let socket = socket.unwrap_or_else(|_| Err(self.no_answer()))?;
+        self.greet(socket, until.saturating_duration_since(Instant::now())).await
+    }
+
+    /// The first of these addresses that answers the handshake. `named`: errors say which address they are about.
+    async fn try_each(&self, addresses: &[SocketAddr], named: bool, until: Instant) -> Result<Dialled, Error> {
+        let about = |address: SocketAddr, error: Error| match named {
+            true => Error::new(error.status, format!("{} ({address})", error.message)),
+            false => error,
+        };
+        let mut last = None;
+        let mut rest = order(addresses, &self.failed.list());
+        loop {
+            let race = race(rest, self.config, until).await;
+            let unused = race.failed.iter().chain(&race.unanswered);
+            unused.for_each(|address| self.failed.add(*address));
+            if let Some((address, reason)) = race.last {
+                last = Some(about(address, Error::new(Status::Connect, reason)));
+            }
+            let Some((socket, address)) = race.won else {
+                if let Some(address) = race.unanswered.last() {
+                    let error = Error::new(Status::Connect, "no answer to the attempt to connect");
+                    last = Some(about(*address, error));
+                }
+                return Err(last.unwrap_or_else(|| self.no_answer()));
+            };
+            rest = race.untried;
+            rest.extend(race.unanswered);
+            let share = handshake_share(until.saturating_duration_since(Instant::now()), rest.len());
+            match self.greet(socket, share).await {
+                Ok(dialled) => {
+                    self.failed.remove(address);
+                    return Ok(dialled);
+                }
+                Err(error) => {
+                    self.failed.add(address);
+                    let error = about(address, error);
+                    // The next address is another way to the same server, or to one with the same passwords.
+                    if rest.is_empty() || error.status == Status::Auth {
+                        return Err(error);
+                    }
+                    last = Some(error);
+                }
+            }
+        }
+    }
+
+    /// Shakes hands within `budget`.
+    async fn greet(&self, socket: OwnedFd, budget: Duration) -> Result<Dialled, Error> {
+        let stream = Stream::new(socket).map_err(|error| Error::new(Status::Connect, reason(&error)))?;
+        let mut parser = Parser::new(conversation::LIMITS, self.config.receive_buffer);
+        let greeted = shake_hands(&stream, &mut parser, self.config, self.terms);
+        let (greeting, has_data) = timeout(budget, greeted).await.unwrap_or_else(|_| Err(self.no_answer()))?;
+        Ok(Dialled { stream, parser, greeting, has_data })
+    }
+
+    /// Waits for a server that is there but still loads its data, however long that takes: nothing is sent to it
+    /// meanwhile.
+    pub(super) async fn until_loaded(&self, dialled: &mut Dialled) -> Result<(), Error> {
+        while !dialled.has_data {
+            sleep(self.config.reconnect_delay).await;
+            let asked = has_data(&dialled.stream, &mut dialled.parser, self.config);
+            let answer = timeout(self.config.connect_timeout, asked).await;
+            dialled.has_data = answer.unwrap_or_else(|_| Err(self.no_answer()))?;
+        }
+        Ok(())
+    }
+
+    fn no_answer(&self) -> Error {
+        let waited = self.config.connect_timeout.as_millis();
+        Error::new(Status::Connect, format!("no connection within {waited} ms: the server does not answer"))
+    }
+}
+
+impl Dialled {
+    /// The socket and the parser, which from now on takes replies as large as the configuration says.
+    pub(super) fn into_parts(self, config: &Config) -> (Stream, Parser, Greeting) {
+        let Dialled { stream, mut parser, greeting, .. } = self;
+        parser.set_limits(Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes });
+        (stream, parser, greeting)
+    }
+}
+
+async fn dial_by(dialer: &Arc<dyn Dialer>, address: &Address, budget: Duration) -> Result<OwnedFd, Error> {
+    let (dialer, address) = (Arc::clone(dialer), address.clone());
+    let dialled = on_thread("justredis-dial", move || dialer.dial(&address, budget)).await;
+    match dialled {
+        Ok(dialled) => dialled.map_err(|reason| Error::new(Status::Connect, reason)),
+        Err(error) => Err(Error::new(Status::Connect, format!("the dialer failed: {}", error.message))),
+    }
+}
+
+async fn dial_unix(path: &Path) -> Result<OwnedFd, Error> {
+    let connected = UnixStream::connect(path).await.and_then(UnixStream::into_std);
+    connected.map(OwnedFd::from).map_err(|error| Error::new(Status::Connect, reason(&error)))
+}
+
+/// The addresses of a host, and whether it is a name.
+async fn resolve(host: &str, port: u16, until: Instant) -> Result<(Vec<SocketAddr>, bool), Error> {
+    if let Ok(number) = host.parse::<IpAddr>() {
+        return Ok((vec![SocketAddr::new(number, port)], false));
+    }
+    let question = (host.to_owned(), port);
+    let look_up =
+        on_thread("justredis-name", move || question.to_socket_addrs().map(|found| found.collect::<Vec<_>>()));
+    let unresolved = |why: String| Err(Error::new(Status::Connect, format!("the name \"{host}\" {why}")));
+    match timeout_at(until.into(), look_up).await {
+        Ok(Ok(Ok(found))) if found.is_empty() => unresolved("has no address".to_owned()),
+        Ok(Ok(Ok(found))) => Ok((found, true)),
+        Ok(Ok(Err(error))) => unresolved(format!("could not be resolved: {}", reason(&error))),
+        Ok(Err(error)) => unresolved(format!("could not be resolved: {}", error.message)),
+        Err(_) => unresolved("could not be resolved in time".to_owned()),
+    }
+}
