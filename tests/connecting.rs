@@ -267,6 +267,8 @@ fn a_full_server_says_so_and_is_used_once_it_has_room() {
     assert!(plain.command(&["CONFIG", "SET", "maxclients", "1"]).unwrap().is_ok());
     let client = Tester::with(server.url(), &[("reconnect_delay_max", "50")]);
     client.run(&["PING"]).says(Status::Connect, NotRun, &["max number of clients reached"]);
+    let resp2 = Tester::with(server.url(), &[("protocol", "2"), ("library_info", "off")]);
+    resp2.run(&["PING"]).says(Status::Connect, NotRun, &["max number of clients reached"]);
     assert!(plain.command(&["CONFIG", "SET", "maxclients", "100"]).unwrap().is_ok());
     wait::until("room at the server", || client.run(&["PING"]).is_ok());
 }

@@ -110,7 +110,10 @@ impl<'a> Conversation<'a> {
         }
         match self.parser.next() {
             Ok(Some(Frame::Reply(reply))) if reply.is_error() => refusal(&text_of(&reply), self.config),
-            _ => broken(error),
+            _ => {
+                self.hung_up = true;
+                broken(error)
+            }
         }
     }
 
@@ -134,7 +137,10 @@ impl<'a> Conversation<'a> {
                     has_waited = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(broken(error)),
+                Err(error) => {
+                    self.hung_up = true;
+                    return Err(broken(error));
+                }
             }
         }
     }

@@ -24,6 +24,9 @@ use crate::error::{Error, Status};
 use crate::protocol::parser::{Limits, Parser};
 use crate::runtime::on_thread;
 
+#[cfg(test)]
+mod tests;
+
 /// How to dial.
 #[derive(Clone, Copy)]
 pub(super) struct Dial<'a> {

@@ -178,8 +178,9 @@ impl Handshake<'_> {
             }
             if reply.kind() == Kind::Error && !optional {
                 let text = text_of(reply);
-                // Who may not PING is connected all the same.
-                if question[0] == "PING" && !text.starts_with("NOAUTH") {
+                // Who may not PING is connected all the same, but a server that takes nobody says so to whatever comes.
+                let takes_nobody = text.starts_with("NOAUTH") || meaning_of(&text, false) == Meaning::Nobody;
+                if question[0] == "PING" && !takes_nobody {
                     continue;
                 }
                 return Err(match question[0] {
