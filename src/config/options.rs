@@ -113,7 +113,8 @@ pub static OPTIONS: &[Opt] = &[
         "library_info",
         "switch",
         "on",
-        "Tells the server the name and version of this library (CLIENT SETINFO).",
+        "Tells the server the name and version of this library (CLIENT SETINFO); `off`, with `protocol` 2, is for \
+            proxies that know few commands.",
         |config, text| {
             config.library_info = value::switch(text)?;
             Ok(())
