@@ -9,12 +9,13 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use justredis::error::Status;
 use support::proxy::Proxy;
 use support::readers::{CClient, Job, Reader};
-use support::scripted::{Scripted, Step};
+use support::scripted::{HELLO_3, Scripted, Step};
 use support::server::Server;
 use support::wait;
 
@@ -48,6 +49,46 @@ fn a_stray_reply_on_an_idle_connection_ends_it() {
                 assert_eq!(answer.text(), text, "{reader:?} {stray:?}");
             }
             assert!(client.stat("connections") >= connections);
+        }
+    }
+}
+
+/// What comes too much in the handshake ends the connection: at once, or before the first command is sent.
+#[test]
+fn a_stray_reply_in_the_handshake_ends_the_connection() {
+    for protocol in ["2", "3", "auto"] {
+        for stray in ["+OK\r\n", "+PONG\r\n", ":1\r\n", "$5\r\nstray\r\n", "*2\r\n:1\r\n", "-ERR stray\r\n", HELLO_3] {
+            // With a stray reply at accept, and behind the answer to each command of the handshake.
+            for place in ["accept", "HELLO", "CLIENT", "PING"] {
+                let strays = AtomicUsize::new(0);
+                let server = Scripted::greeting(if place == "accept" { stray } else { "" }, move |command| {
+                    let name = command.name();
+                    let answer = match name.as_str() {
+                        "HELLO" => HELLO_3.to_string(),
+                        "PING" => "+PONG\r\n".to_string(),
+                        "ECHO" => format!("+{}\r\n", command.words()[1]),
+                        _ => "+OK\r\n".to_string(),
+                    };
+                    // Two connections are out of step; the third is well.
+                    let is_stray = name == place && strays.fetch_add(1, SeqCst) < 2;
+                    vec![Step::send(if is_stray { answer + stray } else { answer })]
+                });
+                let options = [&SOON[..], &[("protocol", protocol), ("connect_retries", "0")]].concat();
+                let client = CClient::new(server.url(), &options, Reader::Caller);
+                for number in 0..if place == "accept" { 1 } else { 3 } {
+                    let text = number.to_string();
+                    let echo = Job { timeout: 150, ..Job::of(&["ECHO", &text]) };
+                    let answer = client.run(&echo);
+                    match answer.status {
+                        Status::Ok => assert_eq!(answer.text(), text, "{protocol} {place} {stray:?}"),
+                        // Each connection begins like that.
+                        status => {
+                            assert!(place == "accept" || protocol == "2", "{protocol} {place} {stray:?}");
+                            assert!(matches!(status, Status::Timeout | Status::Lost | Status::Protocol));
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -59,12 +59,10 @@ impl<'a> Conversation<'a> {
         let mut received = 0;
         loop {
             match self.parser.next().map_err(|error| unreadable(&error))? {
-                Some(Frame::Reply(_)) if replies.len() == questions.len() => {
-                    let sentence = "the server sent a reply that nobody asked for, during the handshake";
-                    return Err(Error::new(Status::Protocol, sentence));
-                }
+                Some(Frame::Reply(_)) if replies.len() == questions.len() => return Err(unasked()),
                 Some(Frame::Reply(reply)) => replies.push(reply),
                 Some(Frame::Push(_)) => {}
+                None if replies.len() == questions.len() && self.parser.is_within_reply() => return Err(unasked()),
                 None if replies.len() == questions.len() => return Ok(replies),
                 None => {
                     received += self.read().await?;
@@ -153,6 +151,10 @@ pub(super) fn text_of(reply: &Reply) -> String {
 
 fn broken(error: io::Error) -> Error {
     Error::new(Status::Connect, format!("{} during the handshake", reason(&error)))
+}
+
+fn unasked() -> Error {
+    Error::new(Status::Protocol, "the server sent a reply that nobody asked for, during the handshake")
 }
 
 fn too_much() -> Error {

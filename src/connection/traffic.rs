@@ -104,7 +104,8 @@ impl Connection {
 
     /// Whether it is time to look what came while nothing was owed; not to look each time saves a system call each.
     pub(super) fn is_time_to_look(&self) -> bool {
-        let now = self.born.elapsed().as_micros() as u64;
+        // The first look is always due: the handshake may have left something behind.
+        let now = LOOK + self.born.elapsed().as_micros() as u64;
         let is_time = now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK;
         if is_time {
             self.looked.store(now, Ordering::Relaxed);

@@ -109,8 +109,17 @@ impl Scripted {
 
     /// Answers each command with the steps that `answer` makes of it; it may block to hold an answer back.
     pub fn answering(answer: impl Fn(&Received) -> Vec<Step> + Send + Sync + 'static) -> Scripted {
+        Scripted::greeting("", answer)
+    }
+
+    /// As [`Scripted::answering`], but every connection begins with these bytes, before anything is read.
+    pub fn greeting(
+        greeting: &'static str,
+        answer: impl Fn(&Received) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Scripted {
         Scripted::start(Arc::new(move |number, stream, notes| {
             let mut stage = Stage::new(number, stream, notes);
+            stage.play(&Step::send(greeting));
             while let Some(command) = stage.read() {
                 if !answer(&command).iter().all(|step| stage.play(step)) {
                     break;
