@@ -689,15 +689,18 @@ const struct jr_reply *jr_reply_attributes(const struct jr_reply *reply);
 jr_status jr_reply_int64(const struct jr_reply *reply, int64_t *out);
 
 /**
- * Reads the number in any reply that holds one; otherwise as jr_reply_int64.
+ * Reads the number in any reply that holds one; otherwise as jr_reply_int64. A JR_DOUBLE or a text that is too large for
+ * a double (1e400) does not fit; "inf" and "nan" do.
  */
-jr_status jr_reply_double(const struct jr_reply *reply, double *out);
+jr_status jr_reply_double(const struct jr_reply *reply,
+                          double *out);
 
 /**
- * Reads a truth value: a JR_BOOL, the numbers 0 and 1, or the texts "true", "false", "0", "1". Otherwise as
- * jr_reply_int64.
+ * Reads a truth value: a JR_BOOL, the numbers 0 and 1, or exactly one of the texts "true", "false", "0", "1", and nothing
+ * else: not "yes", "TRUE" or "OK". Otherwise as jr_reply_int64.
  */
-jr_status jr_reply_bool(const struct jr_reply *reply, bool *out);
+jr_status jr_reply_bool(const struct jr_reply *reply,
+                        bool *out);
 
 /**
  * Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id` (or

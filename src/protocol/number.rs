@@ -30,25 +30,23 @@ impl Node {
     /// The number in a double, an integer (the nearest double), a bool (0, 1), or a text of exactly a number.
     pub fn to_f64(&self) -> Option<f64> {
         match self.kind() {
-            Kind::Double => Some(self.number),
+            Kind::Double if self.number.is_finite() => Some(self.number),
+            Kind::Double => finite_double(std::str::from_utf8(self.as_bytes()).ok()?),
             Kind::Integer | Kind::Bool => Some(self.integer as f64),
             _ => finite_double(self.numeric_text()?),
         }
     }
 
-    /// The truth in a bool, in the numbers 0 and 1, or in one of the texts 1 0 true false t f yes no on off.
+    /// The truth in a bool, in the numbers 0 and 1, or in exactly one of the texts 1, 0, true, false.
     pub fn to_bool(&self) -> Option<bool> {
         match self.kind() {
             Kind::Integer | Kind::Bool => as_bool(self.integer),
             Kind::Double => self.to_i64().and_then(as_bool),
-            _ => {
-                let text = self.numeric_text()?;
-                let is = |words: [&str; 5]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
-                match (is(["1", "true", "t", "yes", "on"]), is(["0", "false", "f", "no", "off"])) {
-                    (false, false) => None,
-                    (yes, _) => Some(yes),
-                }
-            }
+            _ => match self.numeric_text()? {
+                "1" | "true" => Some(true),
+                "0" | "false" => Some(false),
+                _ => None,
+            },
         }
     }
 }
@@ -67,8 +65,21 @@ fn finite_double(text: &str) -> Option<f64> {
     parse_double(text).filter(|number| number.is_finite() || spelled)
 }
 
-/// The double that a text spells: digits, or inf, -inf, nan.
+/// The double that a text spells: digits, inf or nan, with or without a sign. What is too large for a double is infinite.
 pub(super) fn parse_double(text: &str) -> Option<f64> {
-    // Old servers write "-nan", whose sign means nothing.
-    if text.eq_ignore_ascii_case("-nan") { Some(f64::NAN) } else { text.parse().ok() }
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    match unsigned.as_bytes().first()? {
+        b'0'..=b'9' | b'.' => text.parse().ok(),
+        b'i' | b'I' if unsigned.eq_ignore_ascii_case("inf") => text.parse().ok(),
+        b'n' | b'N' if is_nan(unsigned) => Some(f64::NAN),
+        _ => None,
+    }
+}
+
+/// Whether it is a NaN in any way that a C library writes it: "nan", or "nan(0x8000000000000)".
+fn is_nan(text: &str) -> bool {
+    let Some((name, rest)) = text.split_at_checked(3) else { return false };
+    let inner = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
+    let is_detail = |inner: &str| inner.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    name.eq_ignore_ascii_case("nan") && (rest.is_empty() || inner.is_some_and(is_detail))
 }

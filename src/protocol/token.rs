@@ -1,4 +1,5 @@
-//! Cuts the bytes of a connection into tokens: values, and the starts and ends of what holds values.
+//! Cuts the bytes of a connection into tokens: values, and the starts and ends of what holds values. docs/protocol.md says
+//! where it is stricter, or less strict, than others.
 //! Invariant: `next` looks at a byte of a waiting line once, and takes nothing before a token is whole.
 use crate::error::{Error, Outcome, Status};
 
@@ -12,7 +13,7 @@ pub(super) const LONG_TEXT: usize = 16 << 10;
 /// The longest line: a status, an error, a number.
 pub(super) const LONGEST_LINE: usize = 64 << 10;
 
-/// More characters than any count or integer needs.
+/// More characters than any integer needs.
 const LONGEST_INTEGER: usize = 32;
 
 /// How much of what was unexpected an error quotes.
@@ -77,7 +78,7 @@ impl Tokenizer {
                 None => Ok(None),
             },
             b'+' | b'-' | b',' | b'(' | b'#' | b'_' | b'.' => {
-                let Some((text, used)) = self.line(input)? else { return Ok(None) };
+                let Some((text, used)) = self.line(mark, input)? else { return Ok(None) };
                 self.searched = 0;
                 Ok(Some((value(mark, text, input)?, used)))
             }
@@ -85,27 +86,26 @@ impl Tokenizer {
         }
     }
 
-    /// The text between the first byte and the line ending.
+    /// The text between the first byte and the line ending. CR and LF by themselves stand in errors only: Redis 8.2 sends what
+    /// a script raises as it is.
     #[inline]
-    fn line<'a>(&mut self, input: &'a [u8]) -> Found<&'a [u8]> {
+    fn line<'a>(&mut self, mark: u8, input: &'a [u8]) -> Found<&'a [u8]> {
         let mut from = self.searched.max(1);
         loop {
             let tail = input.get(from..).unwrap_or_default();
-            let found = tail.iter().position(|&byte| byte == b'\r').map(|at| from + at);
-            if found.unwrap_or(input.len()) > LONGEST_LINE {
+            let found = tail.iter().position(|&byte| byte == b'\r' || byte == b'\n').map(|at| from + at);
+            let end = found.unwrap_or(input.len());
+            if end > LONGEST_LINE {
                 return Err(unexpected("a line of at most 64 KiB", input));
             }
-            let Some(at) = found else {
-                self.searched = input.len();
-                return Ok(None);
-            };
-            match input.get(at + 1) {
-                Some(b'\n') => return Ok(input.get(1..at).map(|text| (text, at + 2))),
-                Some(_) => from = at + 1,
-                None => {
-                    self.searched = at;
+            match input.get(end..).unwrap_or_default() {
+                [b'\r', b'\n', ..] => return Ok(input.get(1..end).map(|text| (text, end + ENDING.len()))),
+                [] | [b'\r'] => {
+                    self.searched = end;
                     return Ok(None);
                 }
+                _ if mark == b'-' => from = end + 1,
+                _ => return Err(unexpected("a line that ends with CR and LF and holds neither", input)),
             }
         }
     }
@@ -181,7 +181,7 @@ pub(super) fn short_string(input: &[u8]) -> Option<(&[u8], usize)> {
     let digit = |byte: u8| Some(usize::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);
     let (length, start) = match input {
         [b'$', one, b'\r', b'\n', ..] => (digit(*one)?, 4),
-        [b'$', ten, one, b'\r', b'\n', ..] => (digit(*ten)? * 10 + digit(*one)?, 5),
+        [b'$', ten @ b'1'..=b'9', one, b'\r', b'\n', ..] => (usize::from(ten - b'0') * 10 + digit(*one)?, 5),
         _ => return None,
     };
     let (text, rest) = input.get(start..)?.split_at_checked(length)?;
@@ -203,13 +203,13 @@ fn aggregate(kind: Kind, input: &[u8]) -> Found<Token<'_>> {
     Ok(Some((token, used)))
 }
 
-/// The length behind the first byte, up to and with the line ending.
+/// The length behind the first byte, up to and with the line ending, without leading zeros.
 #[inline]
 fn length(input: &[u8]) -> Found<Length> {
     // Nearly all lengths are short.
     match input {
         [_, one @ b'0'..=b'9', b'\r', b'\n', ..] => Ok(Some((Length::Of(usize::from(one - b'0')), 4))),
-        [_, ten @ b'0'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ..] => {
+        [_, ten @ b'1'..=b'9', one @ b'0'..=b'9', b'\r', b'\n', ..] => {
             Ok(Some((Length::Of(usize::from(ten - b'0') * 10 + usize::from(one - b'0')), 5)))
         }
         _ => long_length(input),
@@ -221,7 +221,7 @@ fn long_length(input: &[u8]) -> Found<Length> {
     let mut value = 0_usize;
     for (index, &byte) in rest.iter().enumerate() {
         match byte {
-            b'0'..=b'9' if index < LONGEST_INTEGER => {
+            b'0'..=b'9' if index == 0 || rest.first() != Some(&b'0') => {
                 let longer = value.checked_mul(10).and_then(|value| value.checked_add(usize::from(byte - b'0')));
                 value = longer.ok_or_else(|| unexpected("a possible length", input))?;
             }

@@ -179,6 +179,11 @@ fn numbers_of_any_reply() {
     assert_eq!(double("$3\r\ninf\r\n"), Some(f64::INFINITY));
     assert_eq!(double("(100000000000000000000\r\n"), Some(1e20));
     assert!(double("$3\r\nnan\r\n").unwrap().is_nan());
+    assert!(double(",nan(0x8000000000000)\r\n").unwrap().is_nan() && double("+NAN(1_a)\r\n").unwrap().is_nan());
+    assert_eq!(double(",-inf\r\n"), Some(f64::NEG_INFINITY));
+    for wire in [",1e400\r\n", ",-1e400\r\n", "+nan(\r\n", "+nan(0x8)1\r\n", "+nano\r\n", "+infinity\r\n"] {
+        assert_eq!(double(wire), None, "{wire:?}");
+    }
     for wire in ["$5\r\n1e999\r\n", "$0\r\n\r\n", "$3\r\n1 2\r\n", "_\r\n", "-1\r\n", "+OK\r\n"] {
         assert_eq!(double(wire), None, "{wire:?}");
     }
@@ -189,12 +194,14 @@ fn numbers_of_any_reply() {
         (":1\r\n", true),
         (":0\r\n", false),
         (",1\r\n", true),
-        ("+TRUE\r\n", true),
+        ("+true\r\n", true),
+        ("$5\r\nfalse\r\n", false),
         ("$1\r\n0\r\n", false),
-        ("$2\r\nno\r\n", false),
-        ("+on\r\n", true),
     ] {
         assert_eq!(truth(wire), Some(expected), "{wire:?}");
+    }
+    for text in ["TRUE", "t", "f", "yes", "no", "on", "off", "y", "+1", "01", "OK", ""] {
+        assert_eq!(truth(&format!("${}\r\n{text}\r\n", text.len())), None, "{text}");
     }
     for wire in [":2\r\n", ":-1\r\n", "+OK\r\n", "$0\r\n\r\n", ",0.5\r\n", "_\r\n", "-1\r\n"] {
         assert_eq!(truth(wire), None, "{wire:?}");

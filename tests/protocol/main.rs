@@ -10,6 +10,7 @@ mod hostile;
 mod memory;
 mod random;
 mod support;
+mod table;
 mod vectors;
 
 #[global_allocator]

@@ -7,10 +7,9 @@ use crate::support::{drain, parse, parse_all_ways, print};
 pub const VALUES: &[(&str, &str)] = &[
     ("+OK\r\n", "+OK"),
     ("+\r\n", "+"),
-    ("+a\rb\nc\r\n", r"+a\rb\nc"),
-    ("+\r\r\n", r"+\r"),
     ("-ERR no\r\n", "-ERR no(-11, 4)"),
     ("-\r\n", "-(-11, 4)"),
+    ("-a\rb\nc\r\r\n", r"-a\rb\nc\r(-11, 4)"),
     (":0\r\n", ":0"),
     (":-1\r\n", ":-1"),
     (":+7\r\n", ":7"),
