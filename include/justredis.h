@@ -250,7 +250,7 @@ typedef struct jr_bytes {
  */
 typedef struct jr_command {
     /**
-     * The name is the first.
+     * The name is the first; it has at least one byte.
      */
     const struct jr_bytes *args;
     /**
@@ -337,7 +337,8 @@ typedef void (*jr_callback)(const struct jr_completion *completion);
  */
 typedef struct jr_request {
     /**
-     * sizeof(jr_request): lets the struct grow.
+     * sizeof(jr_request), of the header that the program was compiled with: lets the struct grow. The size of this version,
+     * or of a later one whose additional members are zero; any other is JR_ERR_ARGUMENT.
      */
     size_t size;
     /**

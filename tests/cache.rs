@@ -434,7 +434,8 @@ fn what_cannot_be_cached_is_refused() {
         refused(Request { subscription: 1, ..request(&[&["GET", "a"]]) }, Status::Argument, "subscription");
         refused(Request { route: Route::Primaries, ..request(&[&["GET", "a"]]) }, Status::Argument, "route");
         refused(request(&[&["SELECT", "1"]]), Status::Refused, "jr_client_database");
-        refused(request(&[&[]]), Status::Refused, "empty");
+        refused(request(&[&[]]), Status::Argument, "no name");
+        refused(request(&[&["", "a"]]), Status::Argument, "no name");
         assert_eq!(client.cached(&["GET"]).status, Status::Server, "the server says what is wrong with it");
     }
 }

@@ -31,6 +31,11 @@ impl Admission {
     pub fn of<A: AsRef<[u8]>>(request: &Request<'_, A>, on_lease: bool) -> Result<Admission, Error> {
         let mut admission = Admission { dedicated: on_lease || request.dedicated, ..Admission::default() };
         let wrong = |sentence| Err(Error::new(Status::Argument, sentence));
+        let is_nameless = |words: &&[A]| words.first().is_none_or(|name| name.as_ref().is_empty());
+        if let Some(index) = request.commands.iter().position(is_nameless) {
+            let sentence = format!("command {index}: it has no name, which is its first argument");
+            return Err(Error::new(Status::Argument, sentence));
+        }
         match request.commands {
             [] => return wrong("the request has no command"),
             [_] if request.subscription != 0 && !request.atomic => admission.multishot = true,
@@ -64,8 +69,10 @@ impl Admission {
     }
 
     fn admit<A: AsRef<[u8]>>(&mut self, words: &[A], position: Position, on_lease: bool) -> Result<(), String> {
-        let Some(name) = words.first() else { return Err("the command is empty".to_string()) };
-        let name = || String::from_utf8_lossy(name.as_ref()).to_ascii_uppercase();
+        let name = || {
+            let name = words.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
+            name.to_ascii_uppercase()
+        };
         let command = catalog::find(words);
         if !command.is_some_and(|command| command.is_whole(words)) {
             // Nobody knows what it does.
@@ -155,8 +162,9 @@ mod tests {
     use super::*;
     use crate::topology::Route;
 
-    fn admit(commands: &[&str], atomic: bool, on_lease: bool) -> Result<Admission, Error> {
-        let commands: Vec<Vec<&str>> = commands.iter().map(|line| line.split_whitespace().collect()).collect();
+    fn admit(commands: &[&'static str], atomic: bool, on_lease: bool) -> Result<Admission, Error> {
+        let words = |line: &&'static str| line.split_whitespace().map(|word| if word == "''" { "" } else { word });
+        let commands: Vec<Vec<&str>> = commands.iter().map(|line| words(line).collect()).collect();
         let commands: Vec<&[&str]> = commands.iter().map(Vec::as_slice).collect();
         let timeout = Timeout::Default;
         let (idempotent, dedicated, cached, route, subscription) = (false, false, false, Route::ByKey, 0);
@@ -190,7 +198,9 @@ mod tests {
             ("MONITOR", [Ok, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
             ("CLIENT TRACKING ON BCAST", [Ok, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
             ("CLIENT TRACKING ON", [Refused, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
-            ("", [Refused, Argument, Argument, Argument], [Refused, Argument, Argument, Argument]),
+            ("", [Argument; 4], [Argument; 4]),
+            ("''", [Argument; 4], [Argument; 4]),
+            ("'' SET k v", [Argument; 4], [Argument; 4]),
         ] {
             for (on_lease, expected) in [(false, shared), (true, lease)] {
                 let found = [
@@ -208,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_needs_a_connection_of_its_own() {
-        let of = |commands: &[&str]| admit(commands, false, false).unwrap();
+        let of = |commands: &[&'static str]| admit(commands, false, false).unwrap();
         let marks = |admission: Admission| (admission.dedicated, admission.blocks, admission.whole);
         assert_eq!(marks(of(&["GET k"])), (false, false, false));
         assert_eq!(marks(of(&["BLPOP k 0"])), (true, true, false));
@@ -218,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_is_left_behind() {
-        let trace = |commands: &[&str]| admit(commands, false, true).unwrap().trace;
+        let trace = |commands: &[&'static str]| admit(commands, false, true).unwrap().trace;
         assert_eq!(trace(&["GET k", "BLPOP_ALIKE"]), Some(Trace::Lasting), "nobody knows what it does");
         assert_eq!(trace(&["GET k"]), None);
         assert_eq!(trace(&["WATCH k"]), Some(Trace::Watch));
@@ -231,7 +241,7 @@ mod tests {
     #[test]
     fn the_time_of_a_blocking_command_is_added() {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
-        let of = |line: &str, wanted| admit(&[line], false, false).unwrap().timeout(wanted, seconds(5));
+        let of = |line: &'static str, wanted| admit(&[line], false, false).unwrap().timeout(wanted, seconds(5));
         let after = |seconds| Timeout::After(Duration::from_secs(seconds));
         assert_eq!(of("GET k", Timeout::Default), seconds(5));
         assert_eq!(of("BLPOP k 3", Timeout::Default), seconds(8));

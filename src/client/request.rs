@@ -91,7 +91,8 @@ pub(super) fn small<'a, A: AsRef<[u8]>>(
         return None;
     }
     let length = command::length_bound(words);
-    (length < LARGE.min(most) && !words.is_empty()).then_some((words, length))
+    let is_named = words.first().is_some_and(|name| !name.as_ref().is_empty());
+    (length < LARGE.min(most) && is_named).then_some((words, length))
 }
 
 impl<D: Destination> Core<D> {

@@ -1,7 +1,7 @@
 //! A request as C writes it, and the ways to run one: submit, execute, run.
 
 use std::ffi::{CStr, c_char, c_void};
-use std::mem::{self, size_of};
+use std::mem::{align_of, size_of};
 use std::ops::Deref;
 use std::slice;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub struct jr_bytes {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct jr_command {
-    /// The name is the first.
+    /// The name is the first; it has at least one byte.
     pub args: *const jr_bytes,
     /// How many, the name included.
     pub count: usize,
@@ -66,7 +66,8 @@ pub struct jr_command {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct jr_request {
-    /// sizeof(jr_request): lets the struct grow.
+    /// sizeof(jr_request), of the header that the program was compiled with: lets the struct grow. The size of this version,
+    /// or of a later one whose additional members are zero; any other is JR_ERR_ARGUMENT.
     pub size: usize,
     /// One; or several, written back to back: a pipeline, or with JR_REQUEST_ATOMIC a transaction.
     pub commands: *const jr_command,
@@ -158,6 +159,16 @@ impl Deref for Given<'_> {
     }
 }
 
+/// The size of each version of the struct before this one: where a member ended. There was none.
+const EARLIER: [usize; 0] = [];
+
+/// Whether a struct of this size can be: of an earlier version, or of a later one, which ends as this one does where an array
+/// of them may go on.
+fn is_size_of_a_version(size: usize) -> bool {
+    let is_later = size > size_of::<jr_request>() && size <= 4096 && size.is_multiple_of(align_of::<jr_request>());
+    is_later || EARLIER.contains(&size)
+}
+
 /// Reads a request of any version of the struct: what it is too short for is zero, what it is longer by must be.
 ///
 /// # Safety
@@ -169,14 +180,26 @@ pub(super) unsafe fn read_request<'a>(request: *const jr_request) -> Result<Give
     }
     // SAFETY: the struct begins with its size in every version.
     let size = unsafe { (*request).size };
-    if size < mem::offset_of!(jr_request, flags) || size > 4096 {
-        let sentence = format!("request.size is {size}; set it to sizeof(jr_request)");
-        return Err(Error::new(Status::Argument, sentence));
-    }
     if size == size_of::<jr_request>() {
         // SAFETY: it is a whole struct, and the caller promises that it stays as it is during the call.
         let request = unsafe { &*request };
         return check_request(request).map(|()| Given::Whole(request));
+    }
+    // SAFETY: the caller's promise is passed on.
+    unsafe { read_other(request, size) }
+}
+
+/// Reads a request of another version of the struct.
+///
+/// # Safety
+/// `request` leads to as many bytes as its size says, unchanged during the call.
+#[cold]
+unsafe fn read_other<'a>(request: *const jr_request, size: usize) -> Result<Given<'a>, Error> {
+    if !is_size_of_a_version(size) {
+        let known = size_of::<jr_request>();
+        let sentence =
+            format!("request.size is {size}, which is no size of a jr_request; set it to sizeof(jr_request)");
+        return Err(Error::new(Status::Argument, format!("{sentence}, here {known}")));
     }
     let mut copy = EMPTY;
     let known = size.min(size_of::<jr_request>());

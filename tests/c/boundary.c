@@ -154,11 +154,15 @@ static void absurd_requests(void) {
     later.tail[15] = 1;
     REFUSED(jr_submit(client, &later.request, NULL), "does not know");
 
-    /* A struct of an earlier version ends before `flags`: the rest is zero. */
-    request = good;
-    request.size = offsetof(jr_request, flags);
-    request.flags = UINT32_MAX;
-    CHECK_INT(jr_submit(client, &request, NULL), JR_OK);
+    /* There was no earlier version, and none ends within a member or where the next one of an array would be misaligned. */
+    for (size_t size = 0; size < sizeof(jr_request) + 64; size++) {
+        if (size < sizeof(jr_request) || size % sizeof(void *) != 0) {
+            jr_request pair_of_this_size[2] = {good, good};
+            pair_of_this_size[0].size = size;
+            REFUSED(jr_submit(client, pair_of_this_size, NULL), "sizeof(jr_request)");
+            REFUSED(jr_submit_many(client, pair_of_this_size, 2, NULL), "sizeof(jr_request)");
+        }
+    }
 
     request = good;
     request.callback = on_completion;
@@ -198,6 +202,11 @@ static void absurd_commands(void) {
     request.queue = queue;
     words[1].len = 1;
     refused_everywhere(&request, "argument 1 is NULL");
+    words[1].len = 0;
+    words[0].len = 0;
+    refused_everywhere(&request, "no name");
+    words[0] = jr_text("ECHO");
+    words[1].len = 1;
     words[1].len = SIZE_MAX;
     refused_everywhere(&request, "argument 1 is NULL");
     words[1].data = "x";
@@ -227,7 +236,8 @@ static void absurd_commands(void) {
     jr_reply_free(reply);
     CHECK_INT((reply = jr_run_strings(client, WORDS("PING"), SIZE_MAX))->integer, JR_ERR_ARGUMENT);
     jr_reply_free(reply);
-    CHECK_INT((reply = jr_run(client, "", ""))->integer, JR_ERR_SERVER); /* an empty name is the server's to refuse */
+    CHECK_INT((reply = jr_run(client, "", ""))->integer, JR_ERR_ARGUMENT);
+    CHECK_HAS(reply->bytes, "no name");
     jr_reply_free(reply);
 }
 
