@@ -99,12 +99,13 @@ fn a_server_listens_on_ipv6() {
 }
 
 #[test]
-fn valkey_works_where_it_is_installed() {
-    let Some(valkey) = Server::valkey() else {
-        eprintln!("skipped: valkey-server is not installed");
-        return;
-    };
-    assert_eq!(valkey.start().command(&["PING"]).text(), "PONG");
+fn servers_are_had_by_their_version() {
+    for name in ["redis-7.0", "redis-8.2", "valkey-8.1", "valkey-9.1"] {
+        let Some(builder) = Server::version(name) else { continue };
+        let info = builder.start().command(&["INFO", "server"]).text();
+        let (kind, version) = name.split_once('-').unwrap();
+        assert!(info.contains(&format!("{kind}_version:{version}.")), "{name}: {info}");
+    }
 }
 
 #[test]

@@ -154,7 +154,8 @@ static void absurd_requests(void) {
     later.tail[15] = 1;
     REFUSED(jr_submit(client, &later.request, NULL), "does not know");
 
-    /* There was no earlier version, and none ends within a member or where the next one of an array would be misaligned. */
+    /* There was no earlier version, and none ends within a member or where the next one of an array would be
+     * misaligned. */
     for (size_t size = 0; size < sizeof(jr_request) + 64; size++) {
         if (size < sizeof(jr_request) || size % sizeof(void *) != 0) {
             jr_request pair_of_this_size[2] = {good, good};

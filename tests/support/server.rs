@@ -1,12 +1,13 @@
 //! Real servers: each in a directory of its own, on a free port, gone when the value is dropped and also when the
 //! test process dies. A server is handed out only after it has answered and proved to be the process we started.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -93,17 +94,22 @@ impl Server {
         Server::builder().start()
     }
 
-    /// What `JR_TEST_SERVER` names, else `redis-server`.
+    /// What `JR_TEST_SERVER` names, a program or a version such as `valkey-9.1`; else `redis-server`.
     pub fn builder() -> Builder {
-        Builder::new(std::env::var_os("JR_TEST_SERVER").map_or_else(|| "redis-server".into(), PathBuf::from))
+        let Some(named) = std::env::var_os("JR_TEST_SERVER") else { return Builder::new("redis-server".into()) };
+        match named.to_str().filter(|name| versions().iter().any(|known| known == name)) {
+            Some(name) => Builder::new(program_of(name).unwrap_or_else(|| panic!("JR_TEST_SERVER: no {name}"))),
+            None => Builder::new(named.into()),
+        }
     }
 
-    /// A Valkey server, when one is installed.
-    pub fn valkey() -> Option<Builder> {
-        let path = std::env::var_os("PATH")?;
-        let found =
-            std::env::split_paths(&path).map(|directory| directory.join("valkey-server")).find(|it| it.is_file());
-        found.map(Builder::new)
+    /// A server of a version that scripts/servers lists. `None`, and a line on stderr that no output capture keeps back, where
+    /// it cannot be had; a panic where that must not be, on CI.
+    pub fn version(name: &str) -> Option<Builder> {
+        let program = program_of(name);
+        let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
+        assert!(program.is_some() || !is_ci, "{name} cannot be had, and on CI nothing is skipped");
+        program.map(Builder::new)
     }
 
     /// The TCP port; it stays the same over [`Server::restart`].
@@ -196,6 +202,33 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// The versions that scripts/servers knows.
+fn versions() -> &'static [String] {
+    static VERSIONS: LazyLock<Vec<String>> = LazyLock::new(|| {
+        let listed = servers_script().output().expect("scripts/servers runs");
+        String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect()
+    });
+    &VERSIONS
+}
+
+/// The program of a version, fetched if need be, and asked for once by a process; scripts/servers says why there is none.
+fn program_of(name: &str) -> Option<PathBuf> {
+    static FOUND: Mutex<BTreeMap<String, Option<PathBuf>>> = Mutex::new(BTreeMap::new());
+    assert!(versions().iter().any(|known| known == name), "scripts/servers has no {name}: {:?}", versions());
+    let mut found = FOUND.lock().unwrap();
+    let program = found.entry(name.to_owned()).or_insert_with(|| {
+        // What it says on stderr is seen: a child's output is not captured as that of a test is.
+        let output = servers_script().arg(name).stderr(Stdio::inherit()).output().expect("scripts/servers runs");
+        let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        (output.status.success() && !path.is_empty()).then(|| path.into())
+    });
+    program.clone()
+}
+
+fn servers_script() -> Command {
+    Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/servers"))
 }
 
 struct Running {
