@@ -1,59 +1,76 @@
 #!/usr/bin/env python3
-"""Writes src/protocol/catalog/table.rs: what servers report about their commands (COMMAND), merged.
+"""Writes src/protocol/catalog/table.rs: what servers report about their commands (COMMAND), merged with what is written
+by hand in scripts/commands.txt.
 
-    scripts/catalog.py PORT [PORT ...] > src/protocol/catalog/table.rs
+    scripts/catalog.py [PROGRAM ...] > src/protocol/catalog/table.rs
 
-Each PORT is a server on 127.0.0.1 (Redis or Valkey 7.0 or newer, with or without modules). What several servers
-report differently is taken from the first, so give them in this order:
+Each PROGRAM is a server, Redis or Valkey 7.0 or newer; without one: the three of scripts/servers that the table was made
+from, and that tests/catalog.rs holds it against. Where sources differ the newest Redis is right, then Valkey: first
+scripts/commands.txt, which follows the documentation of Redis 8.10, then the programs in their order.
 
-    redis-server 7.0.15    tests/catalog.rs holds the table against it
-    valkey-server 8.0.1    adds WAITAOF, CLIENT CAPA, ...
-    redis-stack 7.4.1      adds HEXPIRE, ... and the modules JSON, FT, TS, BF, CF, CMS, TOPK, TDIGEST
-
-Needs nothing but Python 3. What servers say wrongly or cannot say is corrected by KEYS and LATER below; what the
-client does about a command (refused, blocking, ...) is not here but in src/protocol/catalog/role.rs.
+Needs nothing but Python 3. Where servers cannot say where the keys are KEYS below does; what the client does about a
+command (refused, blocking, ...) is not here but in src/protocol/catalog/role.rs.
 """
 
+import pathlib
 import re
 import socket
+import subprocess
 import sys
+import tempfile
+import time
 
+SCRIPTS = pathlib.Path(__file__).parent
 MODULES = ("JSON.", "FT.", "TS.", "BF.", "CF.", "CMS.", "TOPK.", "TDIGEST.")
+KINDS = {"": "", "!": ".not_keys()"}
 
 
 def index(at, last=0, step=1):
     return f"KeySpec::range(Begin::Index({at}), {last}, {step}, 0)"
 
 
-def counted(at):
-    return f"KeySpec::counted(Begin::Index({at}), 1)"
+def counted(at, step=1):
+    return f"KeySpec::counted(Begin::Index({at}), {step})"
+
+
+def geo_store(at):
+    return f"KeySpec::range(Begin::GeoStore({at}), 0, 1, 0)"
 
 
 # Where the keys really are: first, last, step, and the specifications.
 KEYS = {
     "SORT": (1, 1, 1, [index(1), "KeySpec::range(Begin::SortStore, 0, 1, 0)"]),
     "MIGRATE": (3, 3, 1, ["KeySpec::MIGRATE"]),
-    "JSON.MGET": (1, -2, 1, [index(1, -2)]),
-    "TS.CREATERULE": (1, 2, 1, [index(1, 1)]),
-    "TS.DELETERULE": (1, 2, 1, [index(1, 1)]),
-    "CMS.MERGE": (1, 1, 1, [index(1), counted(2)]),
-    "TDIGEST.MERGE": (1, 1, 1, [index(1), counted(2)]),
+    "GEORADIUS": (1, 1, 1, [index(1), geo_store(6)]),
+    "GEORADIUSBYMEMBER": (1, 1, 1, [index(1), geo_store(5)]),
 }
 
-# Commands newer than those servers (Redis 8, Valkey 8.1 and 9), written by hand and not yet checked against such a server: flags, specifications.
-WRITE, READ = "WRITE FAST", "READONLY FAST"
-LATER = {
-    **dict.fromkeys(["HGETDEL", "HGETEX", "DELEX", "DELIFEQ", "XDELEX", "XACKDEL", "VSETATTR"], (WRITE, [index(1)])),
-    **dict.fromkeys(["HSETEX", "VADD"], ("WRITE DENYOOM FAST", [index(1)])),
-    **dict.fromkeys(["VREM", "XCFGSET"], ("WRITE", [index(1)])),
-    **dict.fromkeys(["DIGEST", "VDIM", "VCARD", "VEMB", "VGETATTR", "VINFO", "VISMEMBER"], (READ, [index(1)])),
-    **dict.fromkeys(["VSIM", "VLINKS", "VRANDMEMBER", "VRANGE"], ("READONLY", [index(1)])),
-    "MSETEX": ("WRITE DENYOOM", ["KeySpec::counted(Begin::Index(1), 2)"]),
-    "CLIENT|IMPORT-SOURCE": ("NOSCRIPT LOADING STALE", []),
-    "COMMANDLOG": ("", []),
-    **dict.fromkeys(["COMMANDLOG|" + name for name in ("GET", "LEN", "RESET")], ("ADMIN LOADING STALE", [])),
-    "COMMANDLOG|HELP": ("LOADING STALE", []),
-}
+
+def written(text):
+    """The keys in the notation of scripts/commands.txt: first, last, step, and the specifications."""
+    first, last, step, specs = 0, 0, 0, []
+    for one in text.split() if text != "-" else []:
+        where, at, behind, every, other = re.fullmatch(r"(\w+@)?(\d+)(?:\.\.(-?\d+))?(?:/(\d+))?(!?)", one).groups()
+        at, every = int(at), int(every or 1)
+        if where == "count@":
+            specs.append(counted(at, every))
+        elif where:
+            specs.append(f'KeySpec::range(Begin::Keyword("{where[:-1]}", {at}), 0, 1, 0)')
+        else:
+            behind = int(behind or 0)
+            specs.append(index(at, behind, every) + KINDS[other])
+            last = behind if behind < 0 else at + behind
+            first, step = first or at, every
+    return first, last, step, specs
+
+
+def by_hand():
+    """What scripts/commands.txt says."""
+    for line in (SCRIPTS / "commands.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            flags, keys, names = line.split("|", 2)
+            for name in names.split():
+                yield name, (flags.replace("-", "").upper().split(), *written(keys.strip()))
 
 
 def ask(port, *words):
@@ -99,38 +116,72 @@ def key_spec(spec):
         text = f"KeySpec::counted({start}, {how['keystep']})"
     else:
         return None
-    return text + (".channels()" if "not_key" in spec["flags"] else "")
+    return text + KINDS["!" if "not_key" in spec["flags"] else ""]
 
 
 def wanted(name):
     """Not the internal commands of modules."""
-    return "." not in name or (name.startswith(MODULES) and "._" not in name and ".DEBUG" not in name)
+    return "." not in name or (name.startswith(MODULES) and "._" not in name)
 
 
 def collect(ports):
-    table = {}
+    table = dict(by_hand())
 
     def add(command):
         name = command[0].upper()
         if not wanted(name):
             return
-        flags = [flag.upper().replace("-", "_") for flag in command[2]]
+        flags = [flag.upper().replace("-", "_").replace("COMMANDLOG", "SLOWLOG") for flag in command[2]]
         first, last, step = command[3:6]
         specs = [text for text in map(key_spec, command[8]) if text]
-        if name.startswith("FT.") and not name.startswith("FT.SUG"):
-            first, last, step, specs = 0, 0, 0, []  # the name of an index is not a key
-        first, last, step, specs = KEYS.get(name, (first, last, step, specs))
-        table.setdefault(name, (flags, first, last, step, specs))
+        table.setdefault(name, (flags, *KEYS.get(name, (first, last, step, specs))))
         for inner in command[9]:
             add(inner)
 
     for port in ports:
         for command in ask(port, "COMMAND"):
             add(command)
-    for name, (flags, specs) in LATER.items():
-        first = 1 if specs == [index(1)] else 0
-        table.setdefault(name, (flags.split(), first, first, first, specs))
     return table
+
+
+class Server:
+    """A program that runs on a port of its own until it is stopped."""
+
+    def __init__(self, program):
+        self.directory = tempfile.TemporaryDirectory()
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", self.directory.name]
+        self.process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+
+    def until_it_answers(self):
+        for _ in range(200):
+            try:
+                return ask(self.port, "PING")
+            except OSError:
+                time.sleep(0.05)
+        raise SystemExit(f"no answer from {self.process.args[0]}")
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.directory.cleanup()
+
+
+def main(programs):
+    if not programs:
+        names = ["redis-8.2", "valkey-9.1", "redis-7.0"]
+        found = subprocess.run([SCRIPTS / "servers", *names], check=True, stdout=subprocess.PIPE, text=True)
+        programs = found.stdout.splitlines()
+    servers = [Server(program) for program in programs]
+    try:
+        for server in servers:
+            server.until_it_answers()
+        write(collect([server.port for server in servers]))
+    finally:
+        for server in servers:
+            server.stop()
 
 
 def write(table):
@@ -171,6 +222,4 @@ def write(table):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
-        raise SystemExit(__doc__)
-    write(collect([int(port) for port in sys.argv[1:]]))
+    main(sys.argv[1:])

@@ -263,11 +263,12 @@ mod tests {
             ("BLPOP a b 0", "BLPOP a b -1"),
             ("blmpop 5 1 a LEFT", "blmpop -1 1 a LEFT"),
             ("BLMOVE a b LEFT RIGHT 1.5", "BLMOVE a b LEFT RIGHT -1"),
+            ("BLMOVEM a b LEFT RIGHT 0 COUNT 2", "BLMOVEM a b LEFT RIGHT -1 COUNT 2"),
             ("XREADGROUP GROUP g c BLOCK 5 STREAMS s >", "XREADGROUP GROUP g c BLOCK -1 STREAMS s >"),
         ] {
             assert_eq!(asked(line).unwrap(), [before, unblock]);
         }
-        for line in ["XREAD BLOCK 0 STREAMS s $", "WAIT 1 0", "WAITAOF 1 1 0"] {
+        for line in ["XREAD BLOCK 0 STREAMS s $", "TS.READ k 0 BLOCK 0 1", "WAIT 1 0", "WAITAOF 1 1 0"] {
             assert_eq!(asked(line).unwrap(), [unblock]);
         }
         assert_eq!(asked("NO.SUCH.COMMAND 0"), None);

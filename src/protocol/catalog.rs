@@ -181,7 +181,7 @@ impl Command {
 
     /// As [`key_positions`], without another lookup; `args` begin with the name.
     pub fn key_positions<'a, A: AsRef<[u8]>>(&self, args: &'a [A]) -> Positions<'a, A> {
-        Positions::new(args, self.keys, false)
+        Positions::new(args, self.keys, true)
     }
 }
 
@@ -218,12 +218,13 @@ pub fn keys<A: AsRef<[u8]>>(args: &[A]) -> Keys<'_, A> {
 
 /// Where in `args` the keys stand.
 pub fn key_positions<A: AsRef<[u8]>>(args: &[A]) -> Positions<'_, A> {
-    Positions::new(args, find(args).map_or(&[], |command| command.keys), false)
+    Positions::new(args, find(args).map_or(&[], |command| command.keys), true)
 }
 
-/// The sharded channels of SPUBLISH, SSUBSCRIBE and SUNSUBSCRIBE: they have a slot as keys have.
-pub fn shard_channels<A: AsRef<[u8]>>(args: &[A]) -> Keys<'_, A> {
-    Keys::new(args, Positions::new(args, find(args).map_or(&[], |command| command.keys), true))
+/// What has a slot as keys have and is none: the sharded channels of SPUBLISH, SSUBSCRIBE and SUNSUBSCRIBE, and the cursor
+/// of CLUSTERSCAN, which names the node to ask.
+pub fn slot_names<A: AsRef<[u8]>>(args: &[A]) -> Keys<'_, A> {
+    Keys::new(args, Positions::new(args, find(args).map_or(&[], |command| command.keys), false))
 }
 
 /// How long the server itself lets a blocking command wait. `None`: it does not block, or its timeout is not a

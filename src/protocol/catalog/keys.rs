@@ -8,7 +8,7 @@ use std::slice;
 pub(super) struct KeySpec {
     begin: Begin,
     span: Span,
-    channel: bool,
+    are_keys: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -19,6 +19,8 @@ pub(super) enum Begin {
     Keyword(&'static str, usize),
     /// After the last STORE of SORT that is not itself an argument of another option.
     SortStore,
+    /// After the last STORE or STOREDIST of GEORADIUS, looked for from this argument on: it stores its result once.
+    GeoStore(usize),
     /// The key of MIGRATE, or what follows KEYS.
     Migrate,
 }
@@ -34,19 +36,19 @@ enum Span {
 }
 
 impl KeySpec {
-    pub(super) const MIGRATE: KeySpec = KeySpec { begin: Begin::Migrate, span: Span::Migrate, channel: false };
+    pub(super) const MIGRATE: KeySpec = KeySpec { begin: Begin::Migrate, span: Span::Migrate, are_keys: true };
 
     pub(super) const fn range(begin: Begin, last: isize, step: usize, limit: usize) -> KeySpec {
-        KeySpec { begin, span: Span::Range { last, step, limit }, channel: false }
+        KeySpec { begin, span: Span::Range { last, step, limit }, are_keys: true }
     }
 
     pub(super) const fn counted(begin: Begin, step: usize) -> KeySpec {
-        KeySpec { begin, span: Span::Counted { step }, channel: false }
+        KeySpec { begin, span: Span::Counted { step }, are_keys: true }
     }
 
-    /// What it finds are sharded channels, not keys.
-    pub(super) const fn channels(self) -> KeySpec {
-        KeySpec { channel: true, ..self }
+    /// What it finds has a slot as a key has, but is none.
+    pub(super) const fn not_keys(self) -> KeySpec {
+        KeySpec { are_keys: false, ..self }
     }
 
     /// The first position, the first beyond the last, and the step.
@@ -55,6 +57,7 @@ impl KeySpec {
             Begin::Index(at) => at,
             Begin::Keyword(word, from) => position(args, word, from)? + 1,
             Begin::SortStore => sort_store(args)?,
+            Begin::GeoStore(from) => geo_store(args, from)?,
             Begin::Migrate => migrate(args)?,
         };
         if first >= args.len() {
@@ -85,15 +88,15 @@ impl KeySpec {
 pub struct Positions<'a, A> {
     args: &'a [A],
     specs: slice::Iter<'static, KeySpec>,
-    channels: bool,
+    are_keys: bool,
     next: usize,
     end: usize,
     step: usize,
 }
 
 impl<'a, A: AsRef<[u8]>> Positions<'a, A> {
-    pub(super) fn new(args: &'a [A], specs: &'static [KeySpec], channels: bool) -> Positions<'a, A> {
-        Positions { args, specs: specs.iter(), channels, next: 0, end: 0, step: 1 }
+    pub(super) fn new(args: &'a [A], specs: &'static [KeySpec], are_keys: bool) -> Positions<'a, A> {
+        Positions { args, specs: specs.iter(), are_keys, next: 0, end: 0, step: 1 }
     }
 }
 
@@ -103,7 +106,7 @@ impl<A: AsRef<[u8]>> Iterator for Positions<'_, A> {
     fn next(&mut self) -> Option<usize> {
         while self.next >= self.end {
             let spec = self.specs.next()?;
-            if spec.channel == self.channels
+            if spec.are_keys == self.are_keys
                 && let Some((first, end, step)) = spec.find(self.args)
             {
                 (self.next, self.end, self.step) = (first, end, step);
@@ -154,6 +157,20 @@ fn sort_store<A: AsRef<[u8]>>(args: &[A]) -> Option<usize> {
             at += 2;
         } else if is(arg, "GET") || is(arg, "BY") {
             at += 1;
+        }
+        at += 1;
+    }
+    store
+}
+
+fn geo_store<A: AsRef<[u8]>>(args: &[A], from: usize) -> Option<usize> {
+    let mut store = None;
+    let mut at = from;
+    while at + 1 < args.len() {
+        let names_key = args.get(at).is_some_and(|arg| is(arg.as_ref(), "STORE") || is(arg.as_ref(), "STOREDIST"));
+        if names_key {
+            at += 1;
+            store = Some(at);
         }
         at += 1;
     }

@@ -64,8 +64,10 @@ pub(super) enum Role {
     Leased(Trace, &'static str),
     /// Its timeout, in seconds, is this argument, or the last one.
     Blocking(Option<usize>),
-    /// Blocks only with BLOCK, in milliseconds.
+    /// XREAD and XREADGROUP: block only with BLOCK, in milliseconds.
     StreamRead,
+    /// TS.READ: the same, with other options.
+    SeriesRead,
     Multishot,
     Monitor,
     Tracking,
@@ -105,6 +107,10 @@ const IMPORT_SOURCE: &str = "CLIENT IMPORT-SOURCE would change what the commands
 const READONLY: &str = "READONLY and READWRITE would change where the commands of others are answered; set \
     JR_REQUEST_REPLICA on the request that a replica may answer";
 const ASKING: &str = "ASKING would apply to whichever command comes next; redirections are followed without it";
+const MAINTENANCE: &str = "CLIENT MAINT_NOTIFICATIONS asks for messages on this connection, which is for the handshake to \
+    say";
+const HASH_IMPORT: &str = "the fields that HIMPORT PREPARE names are known on its own connection only, and lost with it; \
+    use a lease (jr_client_lease) for HIMPORT";
 const REPLICATION: &str = "a replication stream is not a reply; SYNC, PSYNC and REPLCONF need a program that speaks \
     as a replica does";
 const DEBUGGER: &str = "SCRIPT DEBUG would turn a connection that others use into a debugger session; use a debugger \
@@ -131,12 +137,19 @@ pub(super) const fn role(name: &str) -> Role {
         b"CLIENT|CAPA" => Role::Refused(CAPA),
         b"CLIENT|IMPORT-SOURCE" => Role::Leased(Trace::Lasting, IMPORT_SOURCE),
         b"READONLY" | b"READWRITE" => Role::Leased(Trace::Lasting, READONLY),
+        b"HIMPORT|PREPARE" | b"HIMPORT|DISCARD" | b"HIMPORT|DISCARDALL" | b"HIMPORT|SET" => {
+            Role::Leased(Trace::Lasting, HASH_IMPORT)
+        }
+        b"CLIENT|MAINT_NOTIFICATIONS" => Role::Refused(MAINTENANCE),
         b"ASKING" => Role::Refused(ASKING),
         b"SYNC" | b"PSYNC" | b"REPLCONF" => Role::Refused(REPLICATION),
         b"SCRIPT|DEBUG" => Role::Refused(DEBUGGER),
         b"BLPOP" | b"BRPOP" | b"BRPOPLPUSH" | b"BLMOVE" | b"BZPOPMIN" | b"BZPOPMAX" => Role::Blocking(None),
         b"BLMPOP" | b"BZMPOP" => Role::Blocking(Some(1)),
+        // Its timeout is not the last: COUNT, EXACTLY, OBO and BULK may follow.
+        b"BLMOVEM" => Role::Blocking(Some(5)),
         b"XREAD" | b"XREADGROUP" => Role::StreamRead,
+        b"TS.READ" => Role::SeriesRead,
         b"SUBSCRIBE" | b"PSUBSCRIBE" | b"SSUBSCRIBE" => Role::Multishot,
         b"UNSUBSCRIBE" | b"PUNSUBSCRIBE" | b"SUNSUBSCRIBE" => Role::Multishot,
         b"MONITOR" => Role::Monitor,
@@ -149,21 +162,22 @@ pub(super) const fn role(name: &str) -> Role {
 }
 
 /// Whether it may be sent twice. The flag of the server is right for its own commands; modules flag as read-only
-/// what changes their dictionaries, aliases and cursors.
+/// what makes and moves their cursors.
 pub(super) const fn read_only(name: &str, flags: Flags, role: Role) -> bool {
     match role {
-        Role::Ordinary | Role::StreamRead => {}
+        Role::Ordinary | Role::StreamRead | Role::SeriesRead => {}
         _ => return false,
     }
     match name.as_bytes() {
-        b"FT.ALIASADD" | b"FT.ALIASDEL" | b"FT.ALIASUPDATE" | b"FT.CONFIG" | b"FT.CURSOR" | b"FT.DICTADD"
-        | b"FT.DICTDEL" | b"FT.AGGREGATE" | b"FT.PROFILE" | b"CF.COMPACT" => false,
+        b"FT.CONFIG" | b"FT.CURSOR" | b"FT.CURSOR|READ" | b"FT.CURSOR|DEL" | b"FT.CURSOR|GC" | b"FT.AGGREGATE"
+        | b"FT.HYBRID" | b"FT.PROFILE" | b"CF.COMPACT" => false,
         b"PING" | b"ECHO" | b"TIME" | b"INFO" | b"LASTSAVE" | b"ROLE" | b"COMMAND" => true,
         b"ACL|CAT" | b"ACL|DRYRUN" | b"ACL|GETUSER" | b"ACL|LIST" | b"ACL|USERS" | b"ACL|WHOAMI" => true,
         b"CLIENT|GETNAME" | b"CLIENT|GETREDIR" | b"CLIENT|ID" | b"CLIENT|INFO" | b"CLIENT|LIST" => true,
         b"CLIENT|TRACKINGINFO" | b"CONFIG|GET" | b"COMMANDLOG|GET" | b"COMMANDLOG|LEN" => true,
         b"CLUSTER|COUNTKEYSINSLOT" | b"CLUSTER|GETKEYSINSLOT" | b"CLUSTER|INFO" | b"CLUSTER|KEYSLOT" => true,
         b"CLUSTER|LINKS" | b"CLUSTER|MYID" | b"CLUSTER|MYSHARDID" | b"CLUSTER|NODES" | b"CLUSTER|REPLICAS" => true,
+        b"CLUSTER|GETSLOTMIGRATIONS" | b"BACKUP|LIST" | b"BACKUP|STATUS" | b"HOTKEYS|GET" => true,
         b"CLUSTER|SHARDS" | b"CLUSTER|SLAVES" | b"CLUSTER|SLOTS" | b"CLUSTER|SLOT-STATS" => true,
         b"COMMAND|COUNT" | b"COMMAND|DOCS" | b"COMMAND|GETKEYS" | b"COMMAND|GETKEYSANDFLAGS" => true,
         b"COMMAND|INFO" | b"COMMAND|LIST" | b"FUNCTION|DUMP" | b"FUNCTION|LIST" | b"FUNCTION|STATS" => true,
@@ -183,6 +197,7 @@ pub(super) const fn cacheable(name: &str) -> bool {
         name.as_bytes(),
         b"DUMP"
             | b"EXISTS"
+            | b"DIGEST"
             | b"EXPIRETIME"
             | b"PEXPIRETIME"
             | b"TYPE"
@@ -212,12 +227,14 @@ pub(super) const fn cacheable(name: &str) -> bool {
             | b"LRANGE"
             | b"SCARD"
             | b"SDIFF"
+            | b"SDIFFCARD"
             | b"SINTER"
             | b"SINTERCARD"
             | b"SISMEMBER"
             | b"SMEMBERS"
             | b"SMISMEMBER"
             | b"SUNION"
+            | b"SUNIONCARD"
             | b"ZCARD"
             | b"ZCOUNT"
             | b"ZDIFF"
@@ -245,6 +262,11 @@ pub(super) const fn cacheable(name: &str) -> bool {
             | b"XLEN"
             | b"XRANGE"
             | b"XREVRANGE"
+            | b"ARCOUNT"
+            | b"ARGET"
+            | b"ARGETRANGE"
+            | b"ARLEN"
+            | b"ARMGET"
     )
 }
 
@@ -256,7 +278,8 @@ impl Role {
             Role::Leased(trace, instead) => Handling::ConnectionState { instead, on_lease: Some(trace) },
             Role::Blocking(_) => Handling::Blocking,
             Role::StreamRead if block_position(args).is_some() => Handling::Blocking,
-            Role::StreamRead => Handling::Ordinary,
+            Role::SeriesRead if series_block_position(args).is_some() => Handling::Blocking,
+            Role::StreamRead | Role::SeriesRead => Handling::Ordinary,
             Role::Multishot => Handling::Multishot,
             Role::Monitor => Handling::Monitor,
             Role::Tracking if is_broadcast(args) => Handling::Invalidations,
@@ -286,6 +309,7 @@ impl Role {
             Role::Blocking(None) => args.len().checked_sub(1).filter(|last| *last > 0),
             Role::Blocking(Some(position)) | Role::OwnWrites(position) => Some(position),
             Role::StreamRead => block_position(args),
+            Role::SeriesRead => series_block_position(args),
             _ => None,
         }
     }
@@ -332,9 +356,21 @@ fn block_position<A: AsRef<[u8]>>(args: &[A]) -> Option<usize> {
         }
         at += match () {
             () if is("GROUP") => 3,
-            () if is("COUNT") || is("CLAIM") => 2,
+            () if is("COUNT") || is("CLAIM") || is("MAXCOUNT") || is("MAXSIZE") => 2,
             () => 1,
         };
+    }
+    None
+}
+
+/// Where the time after BLOCK stands among the options of TS.READ, behind the key and the time from which it reads.
+fn series_block_position<A: AsRef<[u8]>>(args: &[A]) -> Option<usize> {
+    let mut at = 3;
+    while let Some(option) = args.get(at).map(AsRef::as_ref) {
+        if option.eq_ignore_ascii_case(b"BLOCK") {
+            return Some(at + 1).filter(|position| *position < args.len());
+        }
+        at += if option.eq_ignore_ascii_case(b"MAX_COUNT") { 2 } else { 1 };
     }
     None
 }

@@ -78,6 +78,11 @@ fn connection_state_is_refused_with_the_replacement() {
         ("CLIENT NO-TOUCH ON", "jr_client_lease"),
         ("CLIENT CAPA redirect", "handshake"),
         ("CLIENT IMPORT-SOURCE ON", "jr_client_lease"),
+        ("CLIENT MAINT_NOTIFICATIONS ON", "handshake"),
+        ("HIMPORT PREPARE f a b", "jr_client_lease"),
+        ("himport set k f 1 2", "jr_client_lease"),
+        ("HIMPORT DISCARD f", "jr_client_lease"),
+        ("HIMPORT DISCARDALL", "jr_client_lease"),
         ("READONLY", "JR_REQUEST_REPLICA"),
         ("READWRITE", "JR_REQUEST_REPLICA"),
         ("ASKING", "redirections"),
@@ -118,6 +123,10 @@ fn what_needs_handling() {
         ("WAITAOF 1 1 0", Handling::OwnWrites),
         ("XREAD COUNT 1 STREAMS block 0", Handling::Ordinary),
         ("XREADGROUP GROUP block block STREAMS s >", Handling::Ordinary),
+        ("TS.READ k 0 MAX_COUNT 10", Handling::Ordinary),
+        ("TS.READ BLOCK 0", Handling::Ordinary),
+        ("TS.READ k block", Handling::Ordinary),
+        ("LMOVEM a b LEFT RIGHT COUNT 2", Handling::Ordinary),
         ("PUBLISH c m", Handling::Ordinary),
     ] {
         assert_eq!(handling(&words(line)), expected, "{line}");
@@ -140,6 +149,14 @@ fn blocking_commands_and_their_timeouts() {
         ("xread count 1 block 0 streams s $", Some(BlockingTimeout::Forever)),
         ("XREADGROUP GROUP block streams COUNT 1 BLOCK 7 NOACK STREAMS s >", after(7)),
         ("XREADGROUP GROUP g c CLAIM 5 BLOCK 7 STREAMS s >", after(7)),
+        ("XREAD COUNT 1 MAXCOUNT 5 MAXSIZE 9 BLOCK 7 STREAMS s $", after(7)),
+        ("BLMOVEM a b LEFT RIGHT 2.5", after(2500)),
+        ("blmovem a b LEFT RIGHT 0 COUNT EXACTLY 3 OBO BULK", Some(BlockingTimeout::Forever)),
+        ("BLMOVEM a b LEFT RIGHT", None),
+        ("TS.READ k 0 BLOCK 250 1", after(250)),
+        ("ts.read k $ MAX_COUNT 10 block 0 1", Some(BlockingTimeout::Forever)),
+        ("TS.READ k 0 BLOCK 1500 2 MAX_COUNT 10", after(1500)),
+        ("TS.READ block block BLOCK 9 1", after(9)),
         ("BLPOP a -1", None),
         ("BLPOP a x", None),
         ("BLPOP a inf", None),
@@ -168,9 +185,22 @@ fn blocking_commands_and_their_timeouts() {
 
 #[test]
 fn what_may_be_sent_again() {
-    for line in
-        ["GET k", "PING", "TIME", "ECHO x", "INFO", "config get x", "XREAD BLOCK 0 STREAMS s $", "JSON.GET k", "SCAN 0"]
-    {
+    for line in [
+        "GET k",
+        "ARGET k 1",
+        "DIGEST k",
+        "TS.READ k 0 BLOCK 5 1",
+        "CLUSTERSCAN 0",
+        "SDIFFCARD 1 k",
+        "PING",
+        "TIME",
+        "ECHO x",
+        "INFO",
+        "config get x",
+        "XREAD BLOCK 0 STREAMS s $",
+        "JSON.GET k",
+        "SCAN 0",
+    ] {
         assert!(is_read_only(&words(line)), "{line}");
     }
     for line in [
@@ -186,7 +216,14 @@ fn what_may_be_sent_again() {
         "CONFIG RESETSTAT",
         "SLOWLOG RESET",
         "FT.CURSOR READ i 1",
+        "FT.CURSOR DEL i 1",
         "FT.DICTADD d t",
+        "FT.ALIASADD a i",
+        "ARSET k 1 v",
+        "INCREX k",
+        "XNACK k g x 0-1",
+        "BLMOVEM a b LEFT RIGHT 0",
+        "HIMPORT SET k f 1",
         "SUBSCRIBE c",
         "WAIT 0 0",
         "BLPOP k 0",
@@ -231,6 +268,27 @@ fn where_keys_are() {
         ("MIGRATE h 1 '' 0 10 AUTH keys KEYS a b", "a b"),
         ("MIGRATE h 1 k 0 10 KEYS a", ""),
         ("GEORADIUS a 1 2 3 m STORE d", "a d"),
+        ("GEORADIUS a 1 2 3 m STORE d COUNT 1 STOREDIST e", "a e"),
+        ("georadius a 1 2 3 m storedist d store e", "a e"),
+        ("GEORADIUS a 1 2 3 m STORE STOREDIST STOREDIST store", "a store"),
+        ("GEORADIUS a 1 2 3 m STORE", "a"),
+        ("GEORADIUS STORE 1 2 3 m ASC", "STORE"),
+        ("GEORADIUSBYMEMBER a m 3 m STOREDIST d STORE e", "a e"),
+        ("GEORADIUSBYMEMBER a STORE 3 m", "a"),
+        ("ARGET a 1", "a"),
+        ("ARMSET a 1 b 2 c", "a"),
+        ("INCREX a BYINT 1", "a"),
+        ("XNACK a g x 0-1", "a"),
+        ("BLMOVEM a b LEFT RIGHT 0 COUNT EXACTLY 3", "a b"),
+        ("LMOVEM a b LEFT RIGHT", "a b"),
+        ("SDIFFCARD 2 a b LIMIT 1", "a b"),
+        ("SUNIONCARD 1 a", "a"),
+        ("HIMPORT SET a f 1", "a"),
+        ("HIMPORT PREPARE f a b", ""),
+        ("TS.READ a 0 BLOCK 0 1", "a"),
+        ("TS.NRANGE 2 a b - +", "a b"),
+        ("JSON.DEBUG MEMORY a $", "a"),
+        ("CLUSTERSCAN 0", ""),
         ("OBJECT ENCODING a", "a"),
         ("XINFO STREAM a", "a"),
         ("MEMORY USAGE a", "a"),
@@ -245,9 +303,10 @@ fn where_keys_are() {
     ] {
         assert_eq!(keys_of(line), expected, "{line}");
     }
-    let channels = |line| shard_channels(&words(line)).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let channels = |line| slot_names(&words(line)).map(<[u8]>::to_vec).collect::<Vec<_>>();
     assert_eq!(channels("SSUBSCRIBE a b"), [b"a", b"b"]);
     assert_eq!(channels("SPUBLISH a m"), [b"a"]);
+    assert_eq!(channels("CLUSTERSCAN 0-{06S}-0 COUNT 5"), [b"0-{06S}-0"]);
     assert!(channels("SUNSUBSCRIBE").is_empty() && channels("GET a").is_empty());
 }
 
@@ -259,10 +318,17 @@ fn cacheable_commands() {
         assert!(!command.flags.contains(Flags::MODULE) && !command.keys.is_empty(), "{}", command.name);
         assert!(matches!(command.role, Role::Ordinary), "{}", command.name);
     }
-    assert_eq!(commands().iter().filter(|command| command.cacheable).count(), 64);
-    for line in
-        ["TTL a", "OBJECT ENCODING a", "SRANDMEMBER a", "HSCAN a 0", "SORT_RO a", "XREAD STREAMS a 0", "TOUCH a"]
-    {
+    assert_eq!(commands().iter().filter(|command| command.cacheable).count(), 72);
+    for line in [
+        "TTL a",
+        "ARGREP a 0 9 MATCH x",
+        "OBJECT ENCODING a",
+        "SRANDMEMBER a",
+        "HSCAN a 0",
+        "SORT_RO a",
+        "XREAD STREAMS a 0",
+        "TOUCH a",
+    ] {
         assert!(!find(&words(line)).unwrap().is_cacheable(), "{line}");
     }
 }
@@ -281,6 +347,8 @@ fn random_arguments() {
         "STREAMS",
         "BLOCK",
         "STORE",
+        "STOREDIST",
+        "MAX_COUNT",
         "KEYS",
         "AUTH2",
         "AUTH",
@@ -299,7 +367,7 @@ fn random_arguments() {
             args.extend(command.name.split('|'));
             args.extend((0..random.usize(..9)).map(|_| pieces[random.usize(..pieces.len())]));
             assert!(key_positions(&args).all(|position| position < args.len()), "{args:?}");
-            let _ = (handling(&args), blocking_timeout(&args), shard_channels(&args).count());
+            let _ = (handling(&args), blocking_timeout(&args), slot_names(&args).count());
         }
     }
 }
