@@ -125,9 +125,20 @@ fn malformed_urls_and_options_do_not_print_it() {
         format!("redis://host?database=1&password={PASSWORD}%"),
     ] {
         let mut config = Config::default();
-        let Err(error) = config.set("url", &url) else { continue };
+        let Err(error) = config.set("url", &url) else { panic!("taken, so that nothing was tested: {url}") };
+        assert!(error.status == Status::Config && !error.message.is_empty(), "{error:?}");
         clean(&error.message);
         assert_eq!(config, Config::default(), "a failed set changes nothing");
+    }
+    for url in [
+        format!("redis://{USER}:{PASSWORD}%40%2f@host"),
+        format!("redis://{USER}:@{PASSWORD}@host"),
+        format!("redis://host?password={PASSWORD}%26&username={USER}"),
+    ] {
+        let mut config = Config::default();
+        let Ok(()) = config.set("url", &url) else { panic!("refused, so that nothing was tested: {url}") };
+        assert_ne!(config, Config::default());
+        clean(&format!("{config:?} {config:#?}"));
     }
     let mut config = Config::default();
     clean(&config.set("endpoints", &format!("{USER}:{PASSWORD}@host:1")).unwrap_err().message);
@@ -145,5 +156,4 @@ fn a_refused_command_does_not_repeat_its_arguments() {
         clean(&format!("{error:?} {error}"));
         clean(&client.send(&request(&[words, words])).unwrap_err().message);
     }
-    server.command(&["CONFIG", "SET", "maxmemory", "1"]);
 }
