@@ -67,6 +67,23 @@ fn a_script_that_fails_is_not_taken_for_known() {
     wrong.says(Status::Server, Answered, &["MINE it failed"]);
 }
 
+/// Redis 8.2 sends what a script raises as it is, line breaks included; 7.0 and Valkey write spaces.
+#[test]
+fn an_error_of_several_lines_is_one_answer() {
+    let versions = ["redis-8.2", "valkey-9.1"].into_iter().filter_map(Server::version);
+    for server in versions.chain([Server::builder()]).map(|builder| builder.start()) {
+        let client = Tester::connect(server.url());
+        let connection = client.run(&["CLIENT", "ID"]).integer();
+        for script in
+            ["error('first\\nsecond')", "error('first\\rsecond\\r')", "return redis.error_reply('first\\nsecond')"]
+        {
+            client.run(&["EVAL", script, "0"]).says(Status::Server, Answered, &["first", "second"]);
+            assert_eq!(client.text(&["ECHO", "behind it"]), "behind it");
+        }
+        assert_eq!(client.run(&["CLIENT", "ID"]).integer(), connection, "the connection was closed");
+    }
+}
+
 #[test]
 fn a_server_that_forgot_is_repaired_unseen() {
     let server = Server::start();
