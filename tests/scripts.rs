@@ -146,6 +146,84 @@ fn a_script_that_says_noscript_runs_once() {
     assert_eq!(server.command(&["GET", "n"]).integer(), 1);
 }
 
+/// The same error in answer to a digest could be the server's, so that the script runs again, with its text; that it
+/// says so with its text as well proves whose error it is.
+#[test]
+fn a_script_that_sometimes_says_noscript_runs_twice_at_most_once() {
+    let server = Server::start();
+    let client = Tester::connect(server.url());
+    let script = "redis.call('INCR', 'n') if ARGV[1] == 'fine' then return 'fine' end \
+        return redis.error_reply('NOSCRIPT No matching script. Please use EVAL.')";
+    assert_eq!(client.text(&["EVAL", script, "0", "fine"]), "fine");
+    for _ in 0..5 {
+        client.run(&["EVAL", script, "0", "noscript"]).says(Status::Server, Answered, &["NOSCRIPT"]);
+    }
+    assert_eq!(client.text(&["EVAL", script, "0", "fine"]), "fine");
+    client.run(&["EVAL", script, "0", "noscript"]).says(Status::Server, Answered, &["NOSCRIPT"]);
+    assert_eq!(server.command(&["GET", "n"]).integer(), 8 + 1);
+}
+
+/// A server that forbids EVALSHA gets EVAL after one attempt of each connection.
+fn eval_goes_on(server: &Server, url: &str) {
+    let proxy = Proxy::to(server.port());
+    let client = Tester::connect(url.replace(&server.address().to_string(), &proxy.address().to_string()));
+    for connection in 1..3 {
+        client.until_stat("connections", |connections| connections == connection);
+        reset(server);
+        (0..5).for_each(|number| eval(&client, &number.to_string()));
+        for _ in 0..5 {
+            assert_eq!(client.text(&["EVAL_RO", "return 'x'", "0"]), "x");
+        }
+        assert_eq!((calls(server, "eval"), calls(server, "eval_ro")), (5, 5));
+        let errors = server.command(&["INFO", "errorstats"]).text();
+        let refused = ["NOPERM", "ERR"].map(|code| errors.contains(&format!("errorstat_{code}:count=2\r\n")));
+        assert!(refused.contains(&true), "one EVALSHA and one EVALSHA_RO: {errors}");
+        proxy.close_all();
+    }
+}
+
+#[test]
+fn eval_works_where_an_acl_forbids_evalsha() {
+    let server = Server::start();
+    let rules = ["on", ">p", "~*", "&*", "+@all", "-evalsha", "-evalsha_ro"];
+    assert!(server.command(&[&["ACL", "SETUSER", "u"], &rules[..]].concat()).is_ok());
+    eval_goes_on(&server, &format!("redis://u:p@{}", server.address()));
+}
+
+#[test]
+fn eval_works_where_evalsha_is_renamed_away() {
+    let arguments = ["--rename-command", "EVALSHA", "", "--rename-command", "EVALSHA_RO", ""];
+    let server = Server::builder().arguments(&arguments).start();
+    eval_goes_on(&server, &server.url());
+}
+
+/// Many are under way when the first refusal comes.
+#[test]
+fn many_at_once_work_where_evalsha_is_forbidden() {
+    let server = Server::builder().arguments(&["--rename-command", "EVALSHA", ""]).start();
+    let client = Tester::connect(server.url());
+    let counts = "return redis.call('INCR', 'n')";
+    assert_eq!(client.run(&["EVAL", counts, "0"]).integer(), 1);
+    let ids: Vec<u64> = (0..500).map(|_| client.submit(&["EVAL", counts, "0"])).collect();
+    let done = client.inbox.each_once(&ids);
+    let mut numbers: Vec<i64> = ids.iter().map(|id| done[id].integer()).collect();
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(2..502), "each ran once");
+}
+
+#[test]
+fn eval_works_behind_a_proxy_that_knows_no_evalsha() {
+    let server = Scripted::after_handshake(|command| match command.name().as_str() {
+        "EVAL" => vec![Step::send("+fine\r\n")],
+        _ => vec![Step::send("-unsupported command\r\n")],
+    });
+    let client = Tester::connect(server.url());
+    (0..4).for_each(|_| assert_eq!(client.text(&["EVAL", "return 1", "0"]), "fine"));
+    let names: Vec<String> =
+        server.received().iter().map(|command| command.name()).filter(|name| name.starts_with("EVAL")).collect();
+    assert_eq!(names, ["EVAL", "EVALSHA", "EVAL", "EVAL", "EVAL"]);
+}
+
 /// A server that never finds it does not get us into a loop.
 #[test]
 fn noscript_is_repaired_once() {

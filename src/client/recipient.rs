@@ -126,8 +126,7 @@ impl<D: Destination> Core<D> {
         let answer = AfterError::Answer(Outcome::Answered);
         let Some(pending) = state.requests.get(to.ticket) else { return answer };
         if let Work::Script(script) = &pending.work
-            && reply.as_bytes().starts_with(b"NOSCRIPT No matching script")
-            && let Some(eval) = script.eval_of(request)
+            && let Some(eval) = self.scripts.lock().eval_after(reply.as_bytes(), script, request, link)
         {
             pending.sequence = self.submit_again(link, to, 1, eval.into());
             return AfterError::Again;
