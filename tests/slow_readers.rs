@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use justredis::client::Client;
 use justredis::client::completion::{Completion, DROPPED, Deliveries, Destination, GAP};
 use justredis::client::mailbox::Mailbox;
+use justredis::client::request::Request;
 use justredis::connection::turn::Submitter;
 use justredis::error::Status;
 use support::client::{config, request};
@@ -147,6 +148,42 @@ fn resident() -> usize {
     text.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
 }
 
+/// Nobody reads while they come; each is there in the end, also that of another change, and the messages behind them.
+#[test]
+fn no_confirmation_is_dropped() {
+    const CHANNELS: usize = 3000;
+    for overflow in ["drop_oldest", "drop_newest", "close"] {
+        let options = [("max_unread", "10"), ("max_unread_bytes", "2KiB"), ("subscription_overflow", overflow)];
+        let slow = subscriber(&options);
+        let names: Vec<String> = (0..CHANNELS).map(|number| format!("channel {number}")).collect();
+        let mut words = vec!["SUBSCRIBE"];
+        words.extend(names.iter().map(String::as_str));
+        let change = |words: &[&str]| {
+            let shelf = Shelf::default();
+            let words = [words];
+            let request = Request { subscription: slow.id, ..request(&words) };
+            slow.client.submit(&request, shelf.clone(), Submitter::Other).unwrap();
+            wait::until("the change", || shelf.0.lock().unwrap().last.is_some());
+        };
+        change(&words);
+        slow.publish(0..1);
+        slow.until_arrived(1 + CHANNELS as u64);
+        change(&["PING"]);
+        change(&["UNSUBSCRIBE"]);
+        let (bytes, unread) = (slow.count("unread_bytes"), slow.count("unread"));
+        assert!(bytes < unread * 300, "{bytes} bytes for {unread} confirmations");
+        let mut texts = slow.shelf.take().into_iter().map(|message| (message.text, message.dropped));
+        let mut expected: Vec<String> =
+            (0..CHANNELS).map(|number| format!("subscribe channel {number} {}", number + 2)).collect();
+        expected.insert(0, "subscribe news 1".to_owned());
+        expected.push("message news 0".to_owned());
+        assert!(texts.by_ref().take(CHANNELS + 2).eq(expected.into_iter().map(|text| (text, 0))), "{overflow}");
+        assert_eq!(texts.next().map(|(text, _)| text), Some("PONG".to_owned()));
+        assert_eq!(texts.filter(|(text, _)| text.starts_with("unsubscribe ")).count(), CHANNELS + 1, "{overflow}");
+        assert!(slow.client.cancel(slow.id));
+    }
+}
+
 /// A million messages for nobody: memory stays, and the count is exact.
 #[test]
 fn a_million_messages_that_nobody_reads_are_dropped_and_counted() {
@@ -166,11 +203,12 @@ fn a_million_messages_that_nobody_reads_are_dropped_and_counted() {
     let (unread, dropped) = (slow.count("unread"), slow.count("dropped"));
     assert_eq!(unread + dropped, MESSAGES as i64 + 1, "each is here or counted");
     let left = slow.shelf.take();
-    assert_eq!((left.len() as i64, left[0].dropped), (unread, dropped), "the reader is told of all, once");
-    assert!(left[1..].iter().all(|message| message.dropped == 0));
+    assert_eq!((left.len() as i64, left[1].dropped), (unread, dropped), "the reader is told of all, once");
+    assert!(left[2..].iter().all(|message| message.dropped == 0));
+    assert_eq!((left[0].text.as_str(), left[0].dropped), ("subscribe news 1", 0), "no confirmation is dropped");
     let last = |back: usize| format!("message news {}", MESSAGES - 1 - back as u64);
-    let expected: Vec<String> = (0..left.len()).rev().map(last).collect();
-    assert!(left.iter().map(|message| &message.text).eq(&expected), "the newest, in order");
+    let expected: Vec<String> = (0..left.len() - 1).rev().map(last).collect();
+    assert!(left[1..].iter().map(|message| &message.text).eq(&expected), "the newest, in order");
 }
 
 #[test]
@@ -204,14 +242,15 @@ fn a_subscription_that_is_to_be_closed_ends_behind_its_last_message() {
 
 #[test]
 fn a_gap_that_is_dropped_is_told_on_the_next_message() {
-    let slow = subscriber(&[("max_unread", "3"), ("reconnect_delay_max", "50ms")]);
+    let slow = subscriber(&[("max_unread", "4"), ("reconnect_delay_max", "50ms")]);
     slow.server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     wait::until("the gap", || slow.count("gaps") == 1);
     slow.publish(0..10);
     slow.until_arrived(11);
     let kept = slow.shelf.take();
     let seen: Vec<_> = kept.iter().map(|one| (one.text.as_str(), one.dropped, one.gap)).collect();
-    assert_eq!(seen, [("message news 7", 9, true), ("message news 8", 0, false), ("message news 9", 0, false)]);
+    let messages = [("message news 7", 8, true), ("message news 8", 0, false), ("message news 9", 0, false)];
+    assert_eq!((seen[0], &seen[1..]), (("subscribe news 1", 0, false), &messages[..]));
 }
 
 #[test]

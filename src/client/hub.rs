@@ -197,13 +197,17 @@ impl<D: Destination> Hub<D> {
                     self.send(&topic, joins);
                     continue;
                 }
-                Effect::Confirm { to, channel, name, joins, count, gap } => {
+                Effect::Confirm { to, channel, name, joins, count, gap, asked } => {
                     let confirmation = match channel {
                         Some(channel) => confirmation(channel, name.as_deref(), joins, count),
                         None => said.map_or_else(|| Ok(Reply::ok()), |said| Reply::copy(said)),
                     };
-                    if let Ok(confirmation) = confirmation {
-                        hearers.put(to, confirmation, if gap { GAP } else { 0 }, &mut told, &mut rest);
+                    let flags = if gap { GAP } else { 0 };
+                    match confirmation {
+                        Ok(confirmation) if asked => hearers.answer(to, confirmation, flags, &mut told),
+                        // The server may cause many of these.
+                        Ok(confirmation) => hearers.put(to, confirmation, flags, &mut told, &mut rest),
+                        Err(_) => {}
                     }
                     continue;
                 }
@@ -253,6 +257,16 @@ impl<D: Destination> Hearers<D> {
         }
     }
 
+    /// The same with an answer to what the reader itself asked for, which is never dropped.
+    fn answer(&mut self, to: Ticket, answer: Reply, flags: u32, told: &mut Vec<Ticket>) {
+        let Some(hearer) = self.outlets.get_mut(&to) else { return };
+        hearer.gaps += u64::from(flags & GAP != 0);
+        let is_new = hearer.outlet.is_announced();
+        if hearer.outlet.answer(answer, flags) == Put::Added && is_new {
+            told.push(to);
+        }
+    }
+
     fn announce(&mut self, told: &[Ticket]) {
         for ticket in told {
             if let Some(hearer) = self.outlets.get_mut(ticket) {
@@ -270,11 +284,12 @@ impl<D: Destination> Hearers<D> {
     }
 }
 
-/// `[kind, channel, channels of this subscription]`
+/// `[kind, channel, channels of this subscription]`, in one block: there may be very many.
 fn confirmation(channel: Channel, name: Option<&[u8]>, joins: bool, count: usize) -> Result<Reply, Error> {
-    Reply::push(vec![
+    let message = Reply::push(vec![
         Reply::string(channel.confirmation(joins).as_bytes()),
         name.map_or_else(Reply::nil, Reply::string),
         Reply::integer(i64::try_from(count).unwrap_or(i64::MAX)),
-    ])
+    ])?;
+    Reply::copy(&message)
 }

@@ -1,9 +1,11 @@
 //! Where the messages of one multishot request wait for its reader, however slow it is.
 //!
 //! Invariant: what waits is bounded in messages and bytes, whatever comes; each message that had no room is counted once,
-//! and its reader is told at the place where it is missing: on the next message, or on the final completion.
+//! and its reader is told at the place where it is missing: on the next message, or on the final completion. Answers to
+//! what the reader itself asked for (confirmations) take room as well, but are never dropped: the reader bounds them.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 use super::completion::{Completion, DROPPED, Destination, GAP, MORE};
@@ -58,6 +60,8 @@ pub struct Counts {
 
 #[derive(Debug)]
 struct Message {
+    /// Its place among all.
+    number: u64,
     reply: Reply,
     bytes: usize,
     flags: u32,
@@ -67,7 +71,11 @@ struct Message {
 
 #[derive(Debug, Default)]
 struct Held {
+    /// What may be dropped, and what may not, each in order.
     messages: VecDeque<Message>,
+    answers: VecDeque<Message>,
+    /// The number of the next one.
+    next: u64,
     bytes: usize,
     /// How many the reader was told of and did not ask for.
     told: usize,
@@ -118,24 +126,32 @@ impl Mailbox {
                 }
             }
         }
-        let (dropped, lost_flags) = (std::mem::take(&mut held.missing), std::mem::take(&mut held.flags));
-        held.bytes += bytes;
-        held.messages.push_back(Message { reply, bytes, flags: flags | lost_flags, dropped });
-        if held.told >= held.messages.len() {
+        let message = held.number(reply, bytes, flags);
+        held.messages.push_back(message);
+        held.announce()
+    }
+
+    /// Adds an answer to what the reader itself asked for, which is never dropped.
+    pub fn answer(&self, reply: Reply, flags: u32) -> Put {
+        let bytes = reply.memory();
+        let mut held = self.held.lock();
+        if held.closed {
             return Put::Quiet;
         }
-        held.told += 1;
-        Put::Added
+        let answer = held.number(reply, bytes, flags);
+        held.answers.push_back(answer);
+        held.announce()
     }
 
     /// The oldest message; once for each that the reader was told of. `None`: it was dropped since.
     pub fn take(&self) -> Option<Completion> {
         let mut held = self.held.lock();
         held.told = held.told.saturating_sub(1);
-        let Message { mut reply, bytes, mut flags, dropped } = held.messages.pop_front()?;
+        let Message { mut reply, bytes, mut flags, dropped, .. } = held.pop()?;
         held.bytes -= bytes;
         held.taken += 1;
         spare::give_back(&mut held.messages);
+        spare::give_back(&mut held.answers);
         drop(held);
         if dropped > 0 {
             flags |= DROPPED;
@@ -159,7 +175,7 @@ impl Mailbox {
     pub fn counts(&self) -> Counts {
         let held = self.held.lock();
         let Held { bytes, taken, dropped, .. } = *held;
-        Counts { unread: held.messages.len(), unread_bytes: bytes, taken, dropped }
+        Counts { unread: held.len(), unread_bytes: bytes, taken, dropped }
     }
 
     /// The flags of the final completion: whether messages are missing before it.
@@ -171,18 +187,50 @@ impl Mailbox {
 
 impl Limits {
     fn leave_room_for(self, bytes: usize, held: &Held) -> bool {
-        let fits = held.messages.len() < self.messages && bytes <= self.bytes.saturating_sub(held.bytes);
+        let fits = held.len() < self.messages && bytes <= self.bytes.saturating_sub(held.bytes);
         fits || held.messages.is_empty()
     }
 }
 
 impl Held {
+    fn len(&self) -> usize {
+        self.messages.len() + self.answers.len()
+    }
+
+    /// A message for the next place, which is to be put there.
+    fn number(&mut self, reply: Reply, bytes: usize, flags: u32) -> Message {
+        let (dropped, lost_flags) = (mem::take(&mut self.missing), mem::take(&mut self.flags));
+        self.bytes += bytes;
+        self.next += 1;
+        Message { number: self.next, reply, bytes, flags: flags | lost_flags, dropped }
+    }
+
+    /// One more waits: whether the reader is to be told.
+    fn announce(&mut self) -> Put {
+        if self.told >= self.len() {
+            return Put::Quiet;
+        }
+        self.told += 1;
+        Put::Added
+    }
+
+    /// Takes out the oldest of all.
+    fn pop(&mut self) -> Option<Message> {
+        match (self.messages.front(), self.answers.front()) {
+            (Some(message), Some(answer)) if answer.number < message.number => self.answers.pop_front(),
+            (Some(_), _) => self.messages.pop_front(),
+            (None, _) => self.answers.pop_front(),
+        }
+    }
+
     fn drop_oldest(&mut self) {
         let Some(oldest) = self.messages.pop_front() else { return };
         self.bytes -= oldest.bytes;
         self.dropped += 1;
-        // What is known of the place moves on to the next message, or to the one that is to come.
-        let (missing, flags) = match self.messages.front_mut() {
+        // What is known of the place moves on to what stands behind it, or is to come.
+        let answer = self.answers.partition_point(|answer| answer.number < oldest.number);
+        let behind = [self.messages.front_mut(), self.answers.get_mut(answer)];
+        let (missing, flags) = match behind.into_iter().flatten().min_by_key(|message| message.number) {
             Some(next) => (&mut next.dropped, &mut next.flags),
             None => (&mut self.missing, &mut self.flags),
         };
@@ -213,6 +261,13 @@ impl<D: Destination> Outlet<D> {
         put
     }
 
+    /// The same with an answer to what the reader itself asked for, which is never dropped.
+    pub fn answer(&mut self, reply: Reply, flags: u32) -> Put {
+        let put = self.mailbox.answer(reply, flags);
+        self.added += usize::from(put == Put::Added);
+        put
+    }
+
     /// Whether the reader knows of all that was put.
     pub fn is_announced(&self) -> bool {
         self.added == 0
@@ -220,7 +275,7 @@ impl<D: Destination> Outlet<D> {
 
     /// Tells the reader of what was put since the last time.
     pub fn announce(&mut self) {
-        let added = std::mem::take(&mut self.added);
+        let added = mem::take(&mut self.added);
         if added > 0 && !self.destination.offer(&self.mailbox, added) {
             self.mailbox.abandon();
         }
@@ -298,6 +353,39 @@ mod tests {
         assert_eq!([large(&mailbox), large(&mailbox)], [Put::Added, Put::Quiet]);
         let counts = mailbox.counts();
         assert_eq!((counts.unread, counts.dropped), (1, 1));
+    }
+
+    fn answer(mailbox: &Mailbox, number: i64, flags: u32) -> Put {
+        mailbox.answer(Reply::string(number.to_string().as_bytes()), flags)
+    }
+
+    #[test]
+    fn answers_are_never_dropped_and_keep_their_place() {
+        let all = |mailbox: &Mailbox| std::iter::from_fn(|| take(mailbox)).collect::<Vec<_>>();
+        let mailbox = mailbox(3, usize::MAX, Overflow::DropOldest);
+        assert_eq!([answer(&mailbox, 0, 0), answer(&mailbox, 1, 0)], [Put::Added; 2]);
+        put(&mailbox, 2..5);
+        assert_eq!(answer(&mailbox, 5, 0), Put::Added);
+        put(&mailbox, 6..8);
+        assert_eq!([answer(&mailbox, 8, GAP), answer(&mailbox, 9, 0)], [Put::Added; 2]);
+        let counts = mailbox.counts();
+        assert_eq!((counts.unread, counts.dropped), (6, 4), "one message waits, however many answers");
+        let kept = [(0, 0, 0), (1, 0, 0), (5, 3, DROPPED), (7, 1, DROPPED), (8, 0, GAP), (9, 0, 0)];
+        assert_eq!(all(&mailbox), kept);
+        assert_eq!(mailbox.counts().unread_bytes, 0);
+        for overflow in [Overflow::DropNewest, Overflow::Close] {
+            let mailbox = super::tests::mailbox(2, usize::MAX, overflow);
+            let added = [0, 1, 2].map(|number| answer(&mailbox, number, 0));
+            assert_eq!((added, put(&mailbox, 3..4)), ([Put::Added; 3], vec![Put::Added]));
+            let full = put(&mailbox, 4..5);
+            match overflow {
+                Overflow::Close => assert_eq!((full, answer(&mailbox, 5, 0)), (vec![Put::Overflowed], Put::Quiet)),
+                _ => assert_eq!((full, answer(&mailbox, 5, 0)), (vec![Put::Quiet], Put::Added)),
+            }
+            let last = (overflow != Overflow::Close).then_some((5, 1, DROPPED));
+            let kept: Vec<_> = (0..4).map(|number| (number, 0, 0)).chain(last).collect();
+            assert_eq!(all(&mailbox), kept, "{overflow:?}");
+        }
     }
 
     #[test]

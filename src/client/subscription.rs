@@ -37,6 +37,8 @@ pub enum Effect {
         count: usize,
         /// Messages may be missing before this.
         gap: bool,
+        /// A request of the subscription asked for it; else the server gave up the topic, or the connection was lost.
+        asked: bool,
     },
     /// The subscription got its first confirmation.
     Started(Ticket),
@@ -145,13 +147,13 @@ impl Subscriptions {
             None => subscriber.topics.iter().filter(of_kind).cloned().collect(),
         };
         if topics.is_empty() {
-            self.confirm(subscription, Some(channel), None, false, false);
+            self.confirm(subscription, Some(channel), None, false, false, true);
         }
         for topic in topics {
             if let Some(want) = self.drop_want(subscription, &topic) {
                 want.asked.iter().for_each(|request| self.one_less(*request));
             }
-            self.confirm(subscription, Some(channel), Some(topic.name()), false, false);
+            self.confirm(subscription, Some(channel), Some(topic.name()), false, false, true);
             self.reconcile(&topic);
         }
         self.effects.push(Effect::Changed(request, self.wanted_by(subscription)));
@@ -364,16 +366,25 @@ impl Subscriptions {
         if !mem::replace(&mut want.confirmed, true) {
             self.counts(subscription, topic.channel(), |count| count + 1);
         }
+        let was_asked = !asked.is_empty();
         for _ in 0..asked.len().max(usize::from(gap)) {
-            self.confirm(subscription, topic.channel(), Some(topic.name()), true, mem::take(&mut gap));
+            self.confirm(subscription, topic.channel(), Some(topic.name()), true, mem::take(&mut gap), was_asked);
         }
         asked.into_iter().for_each(|request| self.one_less(request));
     }
 
-    fn confirm(&mut self, to: Ticket, channel: Option<Channel>, name: Option<&Bytes>, joins: bool, gap: bool) {
+    fn confirm(
+        &mut self,
+        to: Ticket,
+        channel: Option<Channel>,
+        name: Option<&Bytes>,
+        joins: bool,
+        gap: bool,
+        asked: bool,
+    ) {
         let Some(subscriber) = self.subscribers.get_mut(&to) else { return };
         let (count, name) = (*subscriber.confirmed.of(channel), name.cloned());
-        self.effects.push(Effect::Confirm { to, channel, name, joins, count, gap });
+        self.effects.push(Effect::Confirm { to, channel, name, joins, count, gap, asked });
         if !mem::replace(&mut subscriber.started, true) {
             self.effects.push(Effect::Started(to));
         }

@@ -297,7 +297,7 @@ pub static OPTIONS: &[Opt] = &[
         "max_unread_bytes",
         "bytes",
         "64MiB",
-        "Bytes in memory of the messages that one subscription may hold unread.",
+        "Bytes in memory of the messages that one subscription may hold unread. Confirmations count, but none is dropped.",
         |config, text| {
             config.max_unread_bytes = value::size(text, Range { least: 1 << 10, most: TIB })?;
             Ok(())

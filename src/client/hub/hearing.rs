@@ -123,15 +123,13 @@ impl<D: Destination> Hub<D> {
 
     /// The answer to a PING of a subscription stands among its messages.
     fn echo(&self, subscription: Ticket, request: Ticket, answer: &Reply) {
-        let (mut told, mut rest) = (Vec::new(), Consequences::default());
+        let mut told = Vec::new();
         let mut hearers = self.hearers.lock();
         hearers.subscriptions.leave_alone(subscription, request);
         if let Ok(copy) = Reply::copy(answer) {
-            hearers.put(subscription, copy, 0, &mut told, &mut rest);
+            hearers.answer(subscription, copy, 0, &mut told);
         }
         hearers.announce(&told);
-        drop(hearers);
-        self.follow(rest, None);
     }
 
     /// Ends whoever waits for a first confirmation or for a change.

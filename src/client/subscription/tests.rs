@@ -18,7 +18,7 @@ fn send(name: &str, joins: bool) -> Effect {
 
 fn confirm(to: Ticket, name: &str, joins: bool, count: usize, gap: bool) -> Effect {
     let name = Some(Bytes::copy_from_slice(name.as_bytes()));
-    Effect::Confirm { to, channel: Some(Channel::Plain), name, joins, count, gap }
+    Effect::Confirm { to, channel: Some(Channel::Plain), name, joins, count, gap, asked: !gap }
 }
 
 fn audience(all: &Subscriptions, name: &str) -> Vec<Ticket> {
@@ -76,8 +76,8 @@ fn what_one_leaves_that_it_does_not_have_is_confirmed_as_the_server_does() {
     all.remove(A, CHANGE, Channel::Plain, Some(vec![Bytes::from_static(b"y")]));
     assert_eq!(all.effects(), [confirm(A, "y", false, 1, false), Effect::Changed(CHANGE, 1)]);
     all.remove(A, CHANGE, Channel::Pattern, None);
-    let nothing =
-        Effect::Confirm { to: A, channel: Some(Channel::Pattern), name: None, joins: false, count: 1, gap: false };
+    let channel = Some(Channel::Pattern);
+    let nothing = Effect::Confirm { to: A, channel, name: None, joins: false, count: 1, gap: false, asked: true };
     assert_eq!(all.effects(), [nothing, Effect::Changed(CHANGE, 1)]);
     all.remove(B, CHANGE, Channel::Plain, None);
     assert_eq!(all.effects(), [Effect::Orphaned(CHANGE)]);
