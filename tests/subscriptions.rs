@@ -16,7 +16,6 @@ use justredis::protocol::reply::Kind;
 use support::client::{Done, Inbox, Tester, request, within};
 use support::messages::{Subscription, show};
 use support::proxy::Proxy;
-use support::scripted::{Scripted, Step};
 use support::server::Server;
 use support::wait;
 
@@ -275,64 +274,6 @@ fn the_connection_is_closed_after_the_last_and_opened_again() {
             !server.command(&["CLIENT", "LIST", "TYPE", "pubsub"]).text().contains("addr=")
         });
     });
-}
-
-/// The server says that a slot has moved: not asked for, and yet not an answer to anything (valkey #1066, rueidis #690).
-#[test]
-fn a_sharded_channel_survives_that_its_slot_goes_and_comes_back() {
-    let server = Server::builder().arguments(&["--cluster-enabled", "yes"]).start();
-    server.command(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]);
-    wait::until("the cluster", || server.command(&["CLUSTER", "INFO"]).text().contains("cluster_state:ok"));
-    let slot = server.command(&["CLUSTER", "KEYSLOT", "shard"]).integer().to_string();
-    for protocol in ["2", "3"] {
-        let client = Tester::with(server.url(), &[("protocol", protocol)]);
-        let shard = Subscription::to(&client, &["SSUBSCRIBE", "shard"]);
-        let news = Subscription::to(&client, &["SUBSCRIBE", "news"]);
-        assert_eq!(shard.take(1), ["ssubscribe shard 1"]);
-        assert_eq!(news.take(1), ["subscribe news 1"]);
-        server.command(&["CLUSTER", "DELSLOTS", &slot]);
-        // Everything else stays in step.
-        for _ in 0..10 {
-            assert!(news.change(&["PING", "x"]).is_ok());
-            news.take(1);
-        }
-        server.command(&["CLUSTER", "ADDSLOTS", &slot]);
-        assert_eq!(shard.take_gap(1), ["ssubscribe shard 1"]);
-        wait::until("the sharded channel", || server.command(&["SPUBLISH", "shard", "back"]).integer() == 1);
-        assert_eq!(shard.take(1), ["smessage shard back"]);
-        assert_eq!(publish(&server, "news", "too"), 1);
-        assert_eq!(news.take(1), ["message news too"]);
-    }
-}
-
-/// Words that look like an answer, while another one is awaited.
-#[test]
-fn what_nobody_asked_for_never_answers_for_something_else() {
-    for (protocol, mark) in [("2", '*'), ("3", '>')] {
-        let server = Scripted::after_handshake(move |command| {
-            let words = command.words();
-            let say = |kind: &str, count: usize| {
-                let name = &words[1];
-                format!("{mark}3\r\n${}\r\n{kind}\r\n${}\r\n{name}\r\n:{count}\r\n", kind.len(), name.len())
-            };
-            match command.name().as_str() {
-                // The slot had moved away and come back when the command was on its way.
-                "SSUBSCRIBE" => vec![Step::send(say("sunsubscribe", 0)), Step::send(say("ssubscribe", 1))],
-                "SUNSUBSCRIBE" => vec![Step::send(say("sunsubscribe", 0).repeat(2))],
-                _ => vec![Step::send("-ERR what?\r\n")],
-            }
-        });
-        let client = Tester::with(server.url(), &[("protocol", protocol)]);
-        let shards = Subscription::to(&client, &["SSUBSCRIBE", "a", "b"]);
-        assert_eq!(shards.take(2), ["ssubscribe a 1", "ssubscribe b 2"]);
-        for _ in 0..20 {
-            assert!(shards.change(&["SUNSUBSCRIBE", "a"]).is_ok());
-            assert!(shards.change(&["SSUBSCRIBE", "a"]).is_ok());
-            assert_eq!(shards.take(2), ["sunsubscribe a 1", "ssubscribe a 2"]);
-        }
-        assert_eq!(shards.change(&["PING"]).text(), "PONG");
-        assert_eq!(server.accepted(), 2, "no connection was given up");
-    }
 }
 
 #[test]

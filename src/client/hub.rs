@@ -9,7 +9,6 @@ mod hearing;
 
 use std::collections::HashMap;
 use std::mem;
-use std::sync::atomic::{AtomicBool, AtomicU16};
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
@@ -42,9 +41,6 @@ pub struct Hub<D: Destination> {
     me: Weak<Hub<D>>,
     link: Arc<Link>,
     hearers: Lock<Hearers<D>>,
-    /// How often in a row the server was not ready, and whether it is to be asked again.
-    refusals: AtomicU16,
-    asks_later: AtomicBool,
 }
 
 impl<D: Destination> std::fmt::Debug for Hub<D> {
@@ -94,14 +90,7 @@ impl<D: Destination> Hub<D> {
             let link = driver::prepare(&Opening { recipient, ..opening }, 0, purpose);
             let hearers = Hearers { subscriptions: Subscriptions::default(), outlets: HashMap::new(), closed: false };
             let (core, me) = (Arc::downgrade(core), Weak::clone(me));
-            Hub {
-                core,
-                me,
-                link,
-                hearers: Lock::new(hearers),
-                refusals: AtomicU16::new(0),
-                asks_later: AtomicBool::new(false),
-            }
+            Hub { core, me, link, hearers: Lock::new(hearers) }
         });
         core.with_runtime(|runtime| core.topology.hear(&hub.link, runtime))?;
         Ok(hub)
@@ -215,7 +204,7 @@ impl<D: Destination> Hub<D> {
                 Effect::Changed(ticket, count) => Consequence::Changed(ticket, count),
                 Effect::Refused(ticket) => Consequence::Refused(ticket),
                 Effect::Orphaned(ticket) => Consequence::Orphaned(ticket),
-                Effect::AskLater => Consequence::AskLater,
+                Effect::AskAfter(pause) => Consequence::AskAfter(pause),
             });
         }
         hearers.announce(&told);

@@ -7,8 +7,8 @@
 //!   `gather` help it; [`completion`] is the one end of each request, [`mailbox`] where messages wait that more will follow.
 //! * On connections of their own: `tenant` keeps the books, `lodging` is the way in, `dedicated` the flow, `unblock` the
 //!   end of what the server waits with, `lease` a whole connection for one user.
-//! * Messages: `subscription` and `topic` are the machine of what is wanted, `hub` one link and its readers, `subscribe`
-//!   the way in; `event` tells of the life of connections.
+//! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its readers,
+//!   `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
 //! * `stats`: all of it in numbers.
 
@@ -37,6 +37,7 @@ mod recipient;
 mod rediscovery;
 mod retry;
 mod script;
+mod setbacks;
 mod stats;
 mod subscribe;
 mod subscription;

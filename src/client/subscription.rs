@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -15,6 +16,7 @@ use crate::connection::pipeline::Ticket;
 use crate::error::Outcome;
 use crate::protocol::message::Channel;
 
+mod postponed;
 #[cfg(test)]
 mod tests;
 
@@ -48,8 +50,8 @@ pub enum Effect {
     Refused(Ticket),
     /// The subscription that this request was for has ended.
     Orphaned(Ticket),
-    /// The server was not ready: [`Subscriptions::ask_again`] after a while.
-    AskLater,
+    /// [`Subscriptions::ask_again`] is to be called after so long.
+    AskAfter(Duration),
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +91,8 @@ pub struct Subscriptions {
     topics: Topics,
     subscribers: HashMap<Ticket, Subscriber>,
     changes: HashMap<Ticket, Change>,
+    /// When [`Subscriptions::ask_again`] will be called, if it is to be.
+    asks_at: Option<Instant>,
     effects: Vec<Effect>,
 }
 
@@ -233,22 +237,23 @@ impl Subscriptions {
         // What is over was refused just now.
         subscriber.is_none_or(|subscriber| {
             let of_topic = |topic: &Topic| self.topics.get(topic);
-            let is_known = |entry: &Entry| !matches!(entry.presence, Presence::Absent | Presence::Postponed);
+            let is_known = |entry: &Entry| !matches!(entry.presence, Presence::Absent | Presence::Postponed(_));
             subscriber.started || subscriber.topics.iter().filter_map(of_topic).any(is_known)
         })
     }
 
     /// There is a new connection, on which nothing is subscribed to.
-    pub fn connected(&mut self) {
-        self.lost();
+    pub fn connected(&mut self, now: Instant) {
+        self.lost(now);
         self.connected = true;
         self.reconcile_all();
     }
 
     /// The connection is gone.
-    pub fn lost(&mut self) {
+    pub fn lost(&mut self, now: Instant) {
         self.connected = false;
         for entry in self.topics.entries_mut() {
+            entry.setbacks.connection_lost(now);
             entry.presence = Presence::Absent;
             for want in &mut entry.wants {
                 want.missed |= mem::take(&mut want.confirmed);
@@ -258,22 +263,13 @@ impl Subscriptions {
         self.subscribers.values_mut().for_each(|subscriber| subscriber.confirmed = Counts::default());
     }
 
-    /// The server was not ready a while ago.
-    pub fn ask_again(&mut self) {
-        for entry in self.topics.entries_mut() {
-            if entry.presence == Presence::Postponed {
-                entry.presence = Presence::Absent;
-            }
-        }
-        self.reconcile_all();
-    }
-
     /// The server answered that a topic begins (true) or ends.
-    pub fn confirmed(&mut self, topic: &Topic, joins: bool) {
+    pub fn confirmed(&mut self, topic: &Topic, joins: bool, now: Instant) {
         let Some(entry) = self.topics.get_mut(topic) else { return };
         match (entry.presence, joins) {
             (Presence::Joining, true) => {
                 entry.presence = Presence::Present;
+                entry.setbacks.confirmed(now);
                 let subscriptions: Vec<Ticket> = entry.wants.iter().map(|want| want.subscription).collect();
                 subscriptions.into_iter().for_each(|subscription| self.tell(subscription, topic));
             }
@@ -281,62 +277,6 @@ impl Subscriptions {
             _ => return,
         }
         self.reconcile(topic);
-    }
-
-    /// The server ended a topic by itself, because its slot moved.
-    pub fn ended(&mut self, topic: &Topic) {
-        let Some(entry) = self.topics.get_mut(topic).filter(|entry| entry.presence == Presence::Present) else {
-            return;
-        };
-        entry.presence = Presence::Absent;
-        let mut told = Vec::new();
-        for want in &mut entry.wants {
-            if mem::take(&mut want.confirmed) {
-                want.missed = true;
-                told.push(want.subscription);
-            }
-        }
-        for subscription in told {
-            self.counts(subscription, topic.channel(), |count| count.saturating_sub(1));
-        }
-        self.reconcile(topic);
-    }
-
-    /// The server answered with an error; `later`: one that will pass.
-    pub fn refused(&mut self, topic: &Topic, joins: bool, later: bool) {
-        let Some(entry) = self.topics.get_mut(topic) else { return };
-        match (entry.presence, joins) {
-            (Presence::Joining, true) if later => {
-                entry.presence = Presence::Postponed;
-                self.effects.push(Effect::AskLater);
-            }
-            (Presence::Joining, true) => {
-                // Not to be asked for again while those who want it go.
-                entry.presence = Presence::Postponed;
-                // Whoever has it newly from a change loses the change; whoever was made with it or had it once, ends.
-                let mut losers: Vec<Ticket> = Vec::new();
-                for want in &entry.wants {
-                    let made_with = want.asked.contains(&want.subscription);
-                    match made_with || want.missed || want.asked.is_empty() {
-                        true => losers.push(want.subscription),
-                        false => losers.extend(&want.asked),
-                    }
-                }
-                losers.dedup();
-                for loser in losers {
-                    self.effects.push(Effect::Refused(loser));
-                    self.end(loser);
-                    self.withdraw(loser);
-                }
-                if let Some(entry) = self.topics.get_mut(topic) {
-                    entry.presence = Presence::Absent;
-                    self.reconcile(topic);
-                }
-            }
-            // It goes on and nobody listens; whoever wants it again has it at once.
-            (Presence::Leaving, false) => entry.presence = Presence::Present,
-            _ => {}
-        }
     }
 
     fn join(&mut self, subscription: Ticket, request: Ticket, topic: Topic) {
@@ -429,7 +369,7 @@ impl Subscriptions {
         let joins = match (entry.presence, entry.wants.is_empty()) {
             (Presence::Absent, false) if connected => true,
             (Presence::Present, true) => false,
-            (Presence::Absent | Presence::Postponed, true) => {
+            (Presence::Absent | Presence::Postponed(_), true) => {
                 self.topics.remove(topic);
                 return;
             }

@@ -1,10 +1,12 @@
 //! What can be subscribed to, who wants it, and how the server stands to it. A message finds its topic by the name alone.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use super::setbacks::Setbacks;
 use crate::connection::pipeline::Ticket;
 use crate::protocol::message::Channel;
 
@@ -28,8 +30,8 @@ pub enum Presence {
     Present,
     /// Asked to end.
     Leaving,
-    /// It was not ready, and is to be asked later.
-    Postponed,
+    /// It took the topic away or was not ready, and is to be asked then.
+    Postponed(Instant),
 }
 
 /// That one subscription wants one topic.
@@ -50,6 +52,8 @@ pub struct Want {
 pub struct Entry {
     /// How the server stands to it.
     pub presence: Presence,
+    /// How often it did not last.
+    pub setbacks: Setbacks,
     /// In the order in which topics came to be wanted, they are asked for.
     number: u64,
     /// Who wants it.
@@ -112,7 +116,8 @@ impl Topics {
     pub fn enter(&mut self, topic: &Topic) -> &mut Entry {
         self.by_kind[place(topic.channel())].entry(topic.name().clone()).or_insert_with(|| {
             self.number += 1;
-            Entry { presence: Presence::Absent, number: self.number, wants: Vec::new() }
+            let (setbacks, wants) = (Setbacks::default(), Vec::new());
+            Entry { presence: Presence::Absent, setbacks, number: self.number, wants }
         })
     }
 

@@ -1,14 +1,13 @@
 //! What follows for requests from what a hub heard or was asked: done with no lock held, because it takes the state.
 
 use std::sync::Weak;
-use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
 use super::Hub;
 use crate::client::completion::{Destination, Verdict};
 use crate::client::core::Core;
-use crate::client::retry;
 use crate::client::subscription::Subscriptions;
 use crate::connection::pipeline::Ticket;
 use crate::error::{Error, Outcome, Status};
@@ -27,8 +26,8 @@ pub(super) enum Consequence {
     Orphaned(Ticket),
     /// Its reader is too slow.
     Overflowed(Ticket),
-    /// The server is to be asked again.
-    AskLater,
+    /// The server is to be asked again after a while.
+    AskAfter(Duration),
 }
 
 /// What is still to be done when the locks are free. To be given to [`Hub::follow`].
@@ -64,23 +63,18 @@ impl<D: Destination> Hub<D> {
                         (max_unread, max_unread_bytes, subscription_overflow)";
                     core.end_one(ticket, &Error::new(Status::Full, sentence));
                 }
-                Consequence::AskLater => self.ask_later(&core),
+                Consequence::AskAfter(pause) => self.ask_after(&core, pause),
             }
         }
     }
 
-    /// Asks the server again after a while for what it was not ready for.
-    fn ask_later(&self, core: &Core<D>) {
-        if self.asks_later.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let pause = retry::backoff(self.refusals.fetch_add(1, Ordering::Relaxed).saturating_add(1));
+    /// Asks the server again after a while for what it took away or was not ready for.
+    fn ask_after(&self, core: &Core<D>, pause: Duration) {
         let hub = Weak::clone(&self.me);
         let ask = async move {
             sleep(pause).await;
             if let Some(hub) = hub.upgrade() {
-                hub.asks_later.store(false, Ordering::Relaxed);
-                hub.tell(Subscriptions::ask_again, None);
+                hub.tell(|all| all.ask_again(Instant::now()), None);
             }
         };
         // Without a runtime there is nobody left to ask for.

@@ -2,7 +2,7 @@
 //! what becomes of the connection.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -11,7 +11,6 @@ use super::consequence::Consequences;
 use super::{Hearers, Hub, OWN};
 use crate::client::completion::Destination;
 use crate::client::core::Core;
-use crate::client::subscription::Subscriptions;
 use crate::client::topic::Topic;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket};
@@ -45,13 +44,10 @@ impl<D: Destination> Recipient for Hub<D> {
                 continue;
             }
             let (topic, joins) = asked(&answer.request.clone().unwrap_or_default());
-            let reply = &answer.reply;
+            let (reply, now) = (&answer.reply, Instant::now());
             match reply.kind() == Kind::Error {
-                true => self.tell(|all| all.refused(&topic, joins, will_pass(reply)), Some(reply)),
-                false => {
-                    self.refusals.store(0, Ordering::Relaxed);
-                    self.tell(|all| all.confirmed(&topic, joins), Some(reply));
-                }
+                true => self.tell(|all| all.refused(&topic, joins, will_pass(reply), now), Some(reply)),
+                false => self.tell(|all| all.confirmed(&topic, joins, now), Some(reply)),
             }
         }
     }
@@ -62,7 +58,7 @@ impl<D: Destination> Recipient for Hub<D> {
         for message in messages.drain(..) {
             if let Some(Message::Confirmed(channel, false, name)) = Message::of(&message) {
                 let topic = Topic::Channel(channel, Bytes::copy_from_slice(name));
-                hearers.subscriptions.ended(&topic);
+                hearers.subscriptions.ended(&topic, Instant::now());
                 rest.0.append(&mut self.carry_out(&mut hearers, None).0);
                 continue;
             }
@@ -75,7 +71,7 @@ impl<D: Destination> Recipient for Hub<D> {
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
         let mut hearers = self.hearers.lock();
-        hearers.subscriptions.lost();
+        hearers.subscriptions.lost(Instant::now());
         // What was wanted of the old connection is told to the next one anew.
         let unsent = self.link.clear_unsent();
         drop(hearers);
@@ -99,7 +95,7 @@ impl<D: Destination> Recipient for Hub<D> {
         let is_connected = matches!(news, News::Connected);
         core.happened(link, news);
         if is_connected {
-            self.tell(Subscriptions::connected, None);
+            self.tell(|all| all.connected(Instant::now()), None);
         }
     }
 }

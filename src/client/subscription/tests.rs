@@ -21,6 +21,10 @@ fn confirm(to: Ticket, name: &str, joins: bool, count: usize, gap: bool) -> Effe
     Effect::Confirm { to, channel: Some(Channel::Plain), name, joins, count, gap, asked: !gap }
 }
 
+fn now() -> Instant {
+    Instant::now()
+}
+
 fn audience(all: &Subscriptions, name: &str) -> Vec<Ticket> {
     all.audience(Some(Channel::Plain), name.as_bytes()).collect()
 }
@@ -28,9 +32,9 @@ fn audience(all: &Subscriptions, name: &str) -> Vec<Ticket> {
 /// Connected, and A has "x".
 fn with_x() -> Subscriptions {
     let mut all = Subscriptions::default();
-    all.connected();
+    all.connected(now());
     all.begin(A, [channel("x")]);
-    all.confirmed(&channel("x"), true);
+    all.confirmed(&channel("x"), true, now());
     all.effects();
     all
 }
@@ -40,10 +44,10 @@ fn the_first_asks_and_the_second_is_told_at_once() {
     let mut all = Subscriptions::default();
     all.begin(A, [channel("x")]);
     assert_eq!(all.effects(), [], "there is no connection");
-    all.connected();
+    all.connected(now());
     assert_eq!(all.effects(), [send("x", true)]);
     assert_eq!(audience(&all, "x"), []);
-    all.confirmed(&channel("x"), true);
+    all.confirmed(&channel("x"), true, now());
     assert_eq!(all.effects(), [confirm(A, "x", true, 1, false), Effect::Started(A)]);
     all.begin(B, [channel("x"), channel("x")]);
     let twice = confirm(B, "x", true, 1, false);
@@ -64,9 +68,9 @@ fn the_server_is_left_with_the_last() {
     // Wanted again before the server has answered: one command at a time.
     all.add(A, CHANGE, [channel("x")]);
     assert_eq!(all.effects(), []);
-    all.confirmed(&channel("x"), false);
+    all.confirmed(&channel("x"), false, now());
     assert_eq!(all.effects(), [send("x", true)]);
-    all.confirmed(&channel("x"), true);
+    all.confirmed(&channel("x"), true, now());
     assert_eq!(all.effects(), [confirm(A, "x", true, 1, false), Effect::Changed(CHANGE, 1)]);
 }
 
@@ -86,13 +90,13 @@ fn what_one_leaves_that_it_does_not_have_is_confirmed_as_the_server_does() {
 #[test]
 fn a_new_connection_tells_of_the_gap() {
     let mut all = with_x();
-    all.lost();
+    all.lost(now());
     assert_eq!(audience(&all, "x"), []);
     all.begin(B, [channel("x")]);
     assert_eq!(all.effects(), []);
-    all.connected();
+    all.connected(now());
     assert_eq!(all.effects(), [send("x", true)]);
-    all.confirmed(&channel("x"), true);
+    all.confirmed(&channel("x"), true, now());
     let (gap, new) = (confirm(A, "x", true, 1, true), confirm(B, "x", true, 1, false));
     assert_eq!(all.effects(), [gap, new, Effect::Started(B)]);
 }
@@ -100,16 +104,96 @@ fn a_new_connection_tells_of_the_gap() {
 #[test]
 fn a_slot_that_moved_is_asked_for_again() {
     let mut all = with_x();
-    all.ended(&channel("x"));
+    all.ended(&channel("x"), now());
     assert_eq!(all.effects(), [send("x", true)]);
-    all.refused(&channel("x"), true, true);
-    assert_eq!(all.effects(), [Effect::AskLater]);
-    all.ask_again();
+    let start = now();
+    all.refused(&channel("x"), true, true, start);
+    let pause = asked_pause(&mut all);
+    all.ask_again(start + pause);
     assert_eq!(all.effects(), [send("x", true)]);
-    all.confirmed(&channel("x"), true);
+    all.confirmed(&channel("x"), true, now());
     assert_eq!(all.effects(), [confirm(A, "x", true, 1, true)]);
     // Nobody asked, and nothing is known of it.
-    all.ended(&channel("y"));
+    all.ended(&channel("y"), now());
+    assert_eq!(all.effects(), []);
+}
+
+/// The pause that is the only thing asked for.
+fn asked_pause(all: &mut Subscriptions) -> Duration {
+    match &all.effects()[..] {
+        [Effect::AskAfter(pause)] => *pause,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A server that takes away what it gives, again and again, is asked after pauses, and told from one that moves a slot.
+#[test]
+fn what_the_server_takes_away_again_and_again_is_asked_for_after_pauses() {
+    let mut all = with_x();
+    let mut now = now();
+    all.ended(&channel("x"), now);
+    assert_eq!(all.effects(), [send("x", true)], "the first time at once");
+    for _ in 0..20 {
+        all.confirmed(&channel("x"), true, now);
+        assert_eq!(all.effects(), [confirm(A, "x", true, 1, true)]);
+        all.ended(&channel("x"), now);
+        let pause = asked_pause(&mut all);
+        assert!(pause >= Duration::from_millis(1));
+        all.ask_again(now + pause / 2);
+        now += asked_pause(&mut all) + pause / 2;
+        all.ask_again(now);
+        assert_eq!(all.effects(), [send("x", true)]);
+    }
+    all.confirmed(&channel("x"), true, now);
+    all.effects();
+    now += Duration::from_secs(60);
+    all.ended(&channel("x"), now);
+    assert_eq!(all.effects(), [send("x", true)], "it lasted");
+}
+
+#[test]
+fn one_timer_serves_all_that_waits() {
+    let mut all = Subscriptions::default();
+    let start = now();
+    all.connected(start);
+    let names: Vec<String> = (0..100).map(|number| format!("channel {number}")).collect();
+    all.begin(A, names.iter().map(|name| channel(name)));
+    all.effects();
+    names.iter().for_each(|name| all.refused(&channel(name), true, true, start));
+    let pauses: Vec<Duration> = all
+        .effects()
+        .iter()
+        .map(|effect| match effect {
+            Effect::AskAfter(pause) => *pause,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(pauses.is_sorted_by(|one, next| one > next), "only for what is earlier");
+    let (mut time, mut sent) = (start + pauses[pauses.len() - 1], 0);
+    loop {
+        all.ask_again(time);
+        let effects = all.effects();
+        sent += effects.iter().filter(|effect| matches!(effect, Effect::Send(..))).count();
+        let next: Vec<Duration> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::AskAfter(pause) => Some(*pause),
+                _ => None,
+            })
+            .collect();
+        match next[..] {
+            [] => break,
+            [pause] => time += pause,
+            _ => panic!("{effects:?}"),
+        }
+    }
+    assert_eq!(sent, 100, "each is asked for once");
+    // What nobody wants any more is not asked for.
+    all.refused(&channel("channel 7"), true, true, time);
+    let pause = asked_pause(&mut all);
+    all.remove(A, CHANGE, Channel::Plain, Some(vec![Bytes::from_static(b"channel 7")]));
+    all.effects();
+    all.ask_again(time + pause);
     assert_eq!(all.effects(), []);
 }
 
@@ -118,17 +202,17 @@ fn a_refusal_ends_whoever_depends_on_it() {
     let mut all = with_x();
     all.add(A, CHANGE, [channel("y"), channel("z")]);
     all.begin(B, [channel("z")]);
-    all.confirmed(&channel("y"), true);
+    all.confirmed(&channel("y"), true, now());
     all.effects();
-    all.refused(&channel("z"), true, false);
+    all.refused(&channel("z"), true, false, now());
     assert_eq!(all.effects(), [Effect::Refused(CHANGE), Effect::Refused(B)]);
     assert_eq!((all.wanted_by(A), all.wanted_by(B), audience(&all, "y")), (2, 0, vec![A]));
     // What was had once and is refused later ends the subscription, and what would have changed it.
     all.add(A, CHANGE, [channel("w")]);
-    all.lost();
-    all.connected();
+    all.lost(now());
+    all.connected(now());
     all.effects();
-    all.refused(&channel("x"), true, false);
+    all.refused(&channel("x"), true, false, now());
     assert_eq!(all.effects(), [Effect::Refused(A), Effect::Orphaned(CHANGE)]);
     assert!(all.is_empty());
 }
@@ -148,14 +232,14 @@ fn what_is_under_way_for_a_subscription_ends_with_it() {
 #[test]
 fn a_change_that_is_given_up_leaves_nothing_behind() {
     let mut all = with_x();
-    all.lost();
+    all.lost(now());
     all.add(A, CHANGE, [channel("y")]);
     assert_eq!((all.withdraw(CHANGE), all.wanted_by(A)), (Outcome::NotRun, 1));
-    all.connected();
+    all.connected(now());
     all.add(A, CHANGE, [channel("y")]);
     all.effects();
     assert_eq!((all.withdraw(CHANGE), all.wanted_by(A)), (Outcome::Unknown, 1));
-    all.confirmed(&channel("y"), true);
+    all.confirmed(&channel("y"), true, now());
     assert_eq!(all.effects(), [send("y", false)]);
     assert_eq!(all.withdraw(CHANGE), Outcome::Unknown, "it is over");
 }
@@ -176,16 +260,40 @@ struct Told {
     missed: BTreeSet<Bytes>,
 }
 
-#[derive(Default)]
 struct World {
     all: Subscriptions,
     server: Server,
     wanted: HashMap<Ticket, BTreeSet<Bytes>>,
     told: HashMap<Ticket, Told>,
     changed: BTreeSet<Ticket>,
+    now: Instant,
+    /// When the timer fires.
+    asks_at: Option<Instant>,
 }
 
 impl World {
+    fn new() -> World {
+        World {
+            all: Subscriptions::default(),
+            server: Server::default(),
+            wanted: HashMap::new(),
+            told: HashMap::new(),
+            changed: BTreeSet::new(),
+            now: now(),
+            asks_at: None,
+        }
+    }
+
+    /// Time passes, at most until the timer fires.
+    fn pass(&mut self, time: Duration) {
+        self.now += time;
+        if self.asks_at.is_some_and(|at| at <= self.now) {
+            self.asks_at = None;
+            self.all.ask_again(self.now);
+            self.take_effects();
+        }
+    }
+
     fn take_effects(&mut self) {
         for effect in self.all.effects() {
             match effect {
@@ -207,7 +315,8 @@ impl World {
                 }
                 Effect::Changed(request, _) => assert!(self.changed.insert(request), "carried out once"),
                 Effect::Started(_) | Effect::Orphaned(_) | Effect::Confirm { .. } => {}
-                Effect::Refused(_) | Effect::AskLater => panic!("{effect:?}"),
+                Effect::AskAfter(pause) => self.asks_at = Some(self.now + pause),
+                Effect::Refused(_) => panic!("{effect:?}"),
             }
         }
     }
@@ -219,7 +328,7 @@ impl World {
         } else {
             self.server.subscribed.remove(&topic)
         };
-        self.all.confirmed(&topic, joins);
+        self.all.confirmed(&topic, joins, self.now);
         self.take_effects();
     }
 
@@ -228,13 +337,13 @@ impl World {
         for told in self.told.values_mut() {
             told.missed.append(&mut told.has);
         }
-        self.all.lost();
+        self.all.lost(self.now);
         self.take_effects();
     }
 
     fn connect(&mut self) {
         self.server.connected = true;
-        self.all.connected();
+        self.all.connected(self.now);
         self.take_effects();
     }
 }
@@ -243,13 +352,14 @@ impl World {
 fn in_the_end_the_server_has_exactly_what_is_wanted() {
     for seed in 0..300 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut world = World::default();
+        let mut world = World::new();
         let mut requests = 100;
         for _ in 0..200 {
             let name = Bytes::from(vec![b'a' + random.u8(..6)]);
             let topic = Topic::Channel(Channel::Plain, name.clone());
             let who = Ticket(random.u64(1..4));
             requests += 1;
+            world.pass(Duration::from_millis(random.u64(..20)));
             match random.u8(..10) {
                 0 | 1 => {
                     match world.wanted.get_mut(&who) {
@@ -284,7 +394,7 @@ fn in_the_end_the_server_has_exactly_what_is_wanted() {
                             told.missed.insert(name.clone());
                         }
                     }
-                    world.all.ended(&topic);
+                    world.all.ended(&topic, world.now);
                     world.take_effects();
                 }
                 _ => world.answer(),
@@ -293,8 +403,9 @@ fn in_the_end_the_server_has_exactly_what_is_wanted() {
         if !world.server.connected {
             world.connect();
         }
-        while !world.server.questions.is_empty() {
+        while !world.server.questions.is_empty() || world.asks_at.is_some() {
             world.answer();
+            world.pass(Duration::from_secs(2));
         }
         let union: BTreeSet<&Bytes> = world.wanted.values().flatten().collect();
         let subscribed: BTreeSet<&Bytes> = world.server.subscribed.iter().map(Topic::name).collect();
