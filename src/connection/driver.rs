@@ -431,8 +431,10 @@ impl Driver {
                 None => sleep(DELIVERY_PAUSE).await,
                 Some(Ok(Read::Nothing)) => break,
                 Some(Ok(_)) => yield_now().await,
-                Some(Err(found)) if reason == Reason::Known && found.message == CLOSED => break,
-                Some(Err(found)) => return found,
+                Some(Err(found)) => {
+                    let is_better = reason == Reason::Guessed || error.message == CLOSED;
+                    return if is_better || found.status == Status::Protocol { found } else { error };
+                }
             }
         }
         error

@@ -1,6 +1,8 @@
 //! A client over the C functions, so that a test can say who moves the bytes: the thread that waits for its answer
 //! (`jr_execute`), whoever takes from a queue, or the library's own threads (a callback).
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
@@ -87,6 +89,8 @@ pub struct CClient {
     queue: Option<Box<jr_queue>>,
     /// In a place that does not move, because callbacks are told where it is.
     called: Box<(Sender<jr_completion>, Receiver<jr_completion>)>,
+    /// Completions that came before they were waited for.
+    early: RefCell<HashMap<u64, Answer>>,
 }
 
 impl CClient {
@@ -104,7 +108,13 @@ impl CClient {
     }
 
     fn of(client: Box<jr_client>, reader: Reader) -> CClient {
-        CClient { reader, client: Some(client), queue: jr_queue_new(), called: Box::new(channel()) }
+        CClient {
+            reader,
+            client: Some(client),
+            queue: jr_queue_new(),
+            called: Box::new(channel()),
+            early: RefCell::default(),
+        }
     }
 
     /// A handle with a connection to itself, whose answers are read by the same kind of reader.
@@ -182,19 +192,27 @@ impl CClient {
         })
     }
 
-    /// Waits for the next completion, which must be that of this request.
+    /// Waits for the completion of a request; it must be the only one.
     pub fn end(&self, id: u64) -> Answer {
+        while !self.early.borrow().contains_key(&id) {
+            let (request, answer) = self.next();
+            assert!(self.early.borrow_mut().insert(request, answer).is_none(), "a second completion");
+        }
+        self.early.borrow_mut().remove(&id).unwrap()
+    }
+
+    fn next(&self) -> (u64, Answer) {
         let completion = match self.reader {
             Reader::Callback => self.called.1.recv_timeout(LIMIT).unwrap(),
             _ => self.take(),
         };
-        assert_eq!(completion.request, id, "completions come in order");
         let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
         let said: Vec<Outcome> = outcomes.into_iter().filter(|outcome| completion.flags & outcome.bit() != 0).collect();
         assert_eq!(said.len(), 1, "exactly one outcome: {:b}", completion.flags);
         // SAFETY: the reply of a completion is owned by whoever took it.
         let reply = unsafe { Reply::from_raw(NonNull::new(completion.reply).unwrap()) };
-        Answer { status: Status::from_code(completion.status).unwrap(), outcome: said[0], reply }
+        let status = Status::from_code(completion.status).unwrap();
+        (completion.request, Answer { status, outcome: said[0], reply })
     }
 
     fn take(&self) -> jr_completion {
