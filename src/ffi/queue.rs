@@ -116,7 +116,7 @@ impl Queue {
         let mut held = self.held.lock();
         if let Some(tenure) = tenure {
             // Without a descriptor to wait for it is dropped, and so left to the background.
-            if held.freed || self.signal(&mut held).is_ok_and(|signal| signal.watch(tenure.as_fd()).is_err()) {
+            if held.freed || self.signal(&mut held).and_then(|signal| signal.watch(tenure.as_fd())).is_err() {
                 drop(held);
                 return drop(tenure);
             }

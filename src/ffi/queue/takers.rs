@@ -112,6 +112,9 @@ impl Takers {
     /// A taker who does not drive leaves; `full`: there is more to take, `tenures`: there is something to drive.
     pub fn leave(&mut self, full: bool, tenures: bool) -> Alarm {
         self.woken = false;
+        // Who submitted may say so after the connection went back to the background, which has written it: then no taker
+        // can, and none must be called for it again and again.
+        self.to_write &= tenures || self.driving;
         if self.driving {
             return Alarm::default();
         }
@@ -121,5 +124,41 @@ impl Takers {
 
     fn set(&mut self, raised: bool) -> Option<bool> {
         (std::mem::replace(&mut self.raised, raised) != raised).then_some(raised)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The user has the descriptor, which is not readable.
+    fn watched() -> Takers {
+        let mut takers = Takers::default();
+        assert_eq!(takers.watch(false), Alarm::default());
+        takers
+    }
+
+    const RAISE: Alarm = Alarm { descriptor: Some(true), sleeper: false };
+    const LOWER: Alarm = Alarm { descriptor: Some(false), sleeper: false };
+
+    #[test]
+    fn a_word_to_write_that_comes_when_no_taker_can_is_forgotten() {
+        let mut takers = watched();
+        assert_eq!(takers.submitted(), RAISE);
+        assert_eq!(takers.step(false), Step::Sleep);
+        assert_eq!(takers.leave(false, false), LOWER);
+        assert_eq!(takers.watch(false), Alarm::default(), "it is forgotten, not only silenced");
+    }
+
+    #[test]
+    fn a_word_to_write_stays_while_a_taker_can() {
+        let mut takers = watched();
+        assert_eq!(takers.submitted(), RAISE);
+        assert_eq!(takers.leave(false, true), Alarm::default(), "a taker who found completions did not write");
+        assert_eq!(takers.begin(false), LOWER);
+        assert_eq!(takers.submitted(), Alarm::default());
+        assert_eq!(takers.leave(false, false), Alarm::default(), "the other taker has the connections with him");
+        takers.end();
+        assert_eq!(takers.leave(false, true), RAISE);
     }
 }
