@@ -39,7 +39,8 @@
  * 10. After fork() a child's inherited handles answer JR_ERR_FORKED at once and may be freed; their connections are the
  *     parent's and are not disturbed. A new client works in the child.
  * 11. Callbacks run on one library thread of their client, started when first needed, in order, never under a lock and
- *     never on a thread of yours; a slow callback delays later callbacks and nothing else.
+ *     never on a thread of yours; a slow callback delays later callbacks and nothing else. Threads of the library block
+ *     the signals of the program; a process that a callback starts inherits that.
  */
 
 #ifndef JUSTREDIS_H
@@ -382,8 +383,8 @@ typedef struct jr_request {
 
 /**
  * Brings a connected stream socket to `address` ("10.0.0.3:6379", "/run/redis.sock"), within `timeout_ms`. Gives its
- * descriptor, which then belongs to the library, or a negative errno. Called on a library thread that may block; one
- * call at a time.
+ * descriptor, which then belongs to the library (and is closed by exec), or a negative errno. Called on a library thread
+ * that may block; one call at a time.
  */
 typedef int32_t (*jr_dialer)(void *user_data, const char *address, uint32_t timeout_ms);
 

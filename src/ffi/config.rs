@@ -23,8 +23,8 @@ pub struct jr_config {
 }
 
 /// Brings a connected stream socket to `address` ("10.0.0.3:6379", "/run/redis.sock"), within `timeout_ms`. Gives its
-/// descriptor, which then belongs to the library, or a negative errno. Called on a library thread that may block; one
-/// call at a time.
+/// descriptor, which then belongs to the library (and is closed by exec), or a negative errno. Called on a library thread
+/// that may block; one call at a time.
 pub type jr_dialer =
     Option<unsafe extern "C" fn(user_data: *mut c_void, address: *const c_char, timeout_ms: u32) -> i32>;
 
