@@ -12,6 +12,7 @@ use crate::protocol::catalog;
 use crate::protocol::command;
 use crate::protocol::reply::Reply;
 
+pub mod fill;
 mod recency;
 #[cfg(test)]
 mod tests;

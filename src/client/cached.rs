@@ -7,13 +7,12 @@
 //! the answer comes, or the answer itself was forgotten. Of the changes of others the server tells, behind the answers
 //! that they make wrong: links deliver both in that order.
 
-use std::sync::{Arc, MutexGuard};
-
 use bytes::Bytes;
 
 use super::admission::Admission;
-use super::cache::{Cache, Found, Question, Room};
-use super::completion::{Completion, Destination, Responder, Verdict};
+use super::cache::fill::{Changes, Fill, forget};
+use super::cache::{Found, Question};
+use super::completion::{Destination, Responder, Verdict};
 use super::core::Core;
 use super::pending::Work;
 use super::plan::Plan;
@@ -23,55 +22,11 @@ use crate::connection::pipeline::Addressee;
 use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
-use crate::lock::Lock;
-use crate::protocol::catalog::{self, Flags};
+use crate::protocol::catalog;
 use crate::protocol::command;
 use crate::protocol::message::Invalidation;
-use crate::protocol::reply::{Kind, Reply};
+use crate::protocol::reply::Reply;
 use crate::topology::Route;
-
-/// Replies beside that of the command itself: to CLIENT CACHING.
-pub const PRELUDE: u32 = 1;
-
-/// The right to keep an answer; given back when it is dropped.
-#[derive(Debug)]
-pub struct Fill {
-    cache: Arc<Lock<Cache>>,
-    /// `None`: nothing is to be kept.
-    place: Option<Room>,
-}
-
-impl Fill {
-    /// The server answered to CLIENT CACHING. If it did not take it, nobody would be told when the answer is wrong.
-    pub fn prelude(&mut self, reply: &Reply) {
-        if reply.kind() == Kind::Error {
-            self.give_back();
-        }
-    }
-
-    /// Keeps a copy of the answer, if it is one and still right.
-    pub fn keep(mut self, completion: &Completion) {
-        if completion.status == Status::Ok
-            && let Some(place) = self.place
-            && let Ok(copy) = Reply::copy(&completion.reply)
-        {
-            self.cache.lock().fill(place, copy);
-            self.place = None;
-        }
-    }
-
-    fn give_back(&mut self) {
-        if let Some(place) = self.place.take() {
-            self.cache.lock().give_back(place);
-        }
-    }
-}
-
-impl Drop for Fill {
-    fn drop(&mut self) {
-        self.give_back();
-    }
-}
 
 /// The one command of a request that may be answered from a cache; else a sentence that says why it may not.
 fn cacheable<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, on_lease: bool) -> Result<&'a [A], Error> {
@@ -97,47 +52,6 @@ fn cacheable<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, on_lease: bool) -> Re
     Ok(words)
 }
 
-/// What a command may change.
-enum Change<'a> {
-    Key(&'a [u8]),
-    Everything,
-}
-
-/// Names what these commands may change, whether they will run or not. What a command changes without naming it, and what
-/// an unknown one changes, the server tells.
-fn each_change<A: AsRef<[u8]>>(commands: impl Iterator<Item = impl AsRef<[A]>>, mut tell: impl FnMut(Change<'_>)) {
-    for words in commands {
-        let words = words.as_ref();
-        let Some(command) = catalog::find(words).filter(|command| !command.is_read_only()) else { continue };
-        let mut keys = command.keys(words).peekable();
-        // FLUSHALL, SWAPDB and their like.
-        if keys.peek().is_none() && command.flags.contains(Flags::WRITE) {
-            tell(Change::Everything);
-        }
-        keys.for_each(|key| tell(Change::Key(key)));
-    }
-}
-
-/// Forgets what these commands may change.
-fn forget<A: AsRef<[u8]>>(cache: &Lock<Cache>, commands: impl Iterator<Item = impl AsRef<[A]>>) {
-    let mut locked: Option<MutexGuard<'_, Cache>> = None;
-    each_change(commands, |change| {
-        let cache = locked.get_or_insert_with(|| cache.lock());
-        match change {
-            Change::Key(key) => cache.invalidate(key),
-            Change::Everything => cache.clear(),
-        }
-    });
-}
-
-/// What a request on a connection of its own may change. It stands in no order with what the shared connection reads, so
-/// it is forgotten when the server has answered, before anybody hears of that.
-#[derive(Debug, Default)]
-pub struct Changes {
-    keys: Vec<Box<[u8]>>,
-    everything: bool,
-}
-
 impl<D: Destination> Core<D> {
     /// Accepts a request that may be answered from the cache.
     pub(super) fn accept_cached<A: AsRef<[u8]>>(
@@ -156,7 +70,7 @@ impl<D: Destination> Core<D> {
             }
             Found::Miss(Some(place)) => {
                 let cache = self.cache.clone();
-                let fill = cache.map(|cache| Box::new(Fill { cache, place: Some(place) }));
+                let fill = cache.map(|cache| Box::new(Fill::new(cache, place)));
                 (Plan::Tracked(words), fill.map(Work::Cached))
             }
             Found::Miss(None) => (Plan::One(words), None),
@@ -193,25 +107,13 @@ impl<D: Destination> Core<D> {
 
     /// What is to be forgotten when these commands were answered on a connection of their own.
     pub(super) fn changes<A: AsRef<[u8]>>(&self, commands: &[&[A]]) -> Changes {
-        let mut changes = Changes::default();
-        if self.cache.is_some() {
-            each_change(commands.iter(), |change| match change {
-                Change::Key(key) => changes.keys.push(key.into()),
-                Change::Everything => changes.everything = true,
-            });
-        }
-        changes
+        if self.cache.is_some() { Changes::of(commands.iter()) } else { Changes::default() }
     }
 
     /// They were answered, or will not be; the state is locked.
     pub(super) fn forget_changes(&self, changes: &Changes) {
-        let Some(cache) = &self.cache else { return };
-        if changes.everything || !changes.keys.is_empty() {
-            let mut cache = cache.lock();
-            changes.keys.iter().for_each(|key| cache.invalidate(key));
-            if changes.everything {
-                cache.clear();
-            }
+        if let Some(cache) = &self.cache {
+            changes.forget(cache);
         }
     }
 

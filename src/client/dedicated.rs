@@ -16,48 +16,10 @@ use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket, Unit};
 use crate::connection::pool::Seat;
 use crate::connection::purpose::Purpose;
-use crate::connection::quota::{Limits, Load, Quota};
 use crate::connection::recipient::News;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::catalog::Trace;
 use crate::topology::standalone::TenantId;
-
-/// What waits for dedicated connections.
-pub(super) struct Held {
-    load: Load,
-    quota: Quota,
-}
-
-impl Held {
-    /// Nothing, within these limits.
-    pub(super) fn new(limits: Limits) -> Held {
-        Held { load: Load::default(), quota: Quota::new(limits) }
-    }
-
-    /// Whether so much more may wait.
-    pub(super) fn fits(&mut self, more: Load) -> bool {
-        self.quota.fits(self.load, more)
-    }
-
-    pub(super) fn add(&mut self, units: &[Unit]) {
-        self.load.requests += units.len();
-        self.load.bytes += bytes_of(units);
-    }
-
-    pub(super) fn remove(&mut self, units: &[Unit]) {
-        self.load.requests -= units.len();
-        self.load.bytes -= bytes_of(units);
-    }
-
-    /// How much waits.
-    pub(super) fn load(&self) -> Load {
-        self.load
-    }
-}
-
-fn bytes_of(units: &[Unit]) -> usize {
-    units.iter().map(|unit| unit.bytes.len()).sum()
-}
 
 impl<D: Destination> Core<D> {
     /// Gives a tenant a connection, or a place in line for one, if it has neither.
@@ -72,7 +34,7 @@ impl<D: Destination> Core<D> {
 
     /// Sends what a tenant holds, as far as it may be sent.
     fn flow(&self, state: &mut State<D>, id: TenantId) {
-        let State { tenants, requests, held, .. } = state;
+        let State { tenants, requests, backlog, .. } = state;
         let Some(tenant) = tenants.get(id) else { return };
         while let Some(link) = tenant.free_link().cloned()
             && let Some(ticket) = tenant.held.pop_front()
@@ -80,7 +42,7 @@ impl<D: Destination> Core<D> {
             let Some(pending) = requests.get(ticket) else { continue };
             let Some(stay) = pending.stay.as_mut().filter(|stay| !stay.held.is_empty()) else { continue };
             let units = mem::take(&mut stay.held);
-            held.remove(&units);
+            backlog.remove(&units);
             tenant.residue.sent(stay.number, stay.trace);
             if stay.blocks {
                 tenant.blocking = Some(ticket);
@@ -137,7 +99,7 @@ impl<D: Destination> Core<D> {
 
     /// Lets a unit wait for the connection of its tenant, which may be another one than before.
     pub(super) fn hold_again(&self, state: &mut State<D>, unit: Unit) {
-        let State { tenants, requests, held, .. } = state;
+        let State { tenants, requests, backlog, .. } = state;
         let Some(pending) = requests.get(unit.to.ticket) else { return };
         pending.set_place(unit.to.part, NOWHERE);
         let Some(stay) = &mut pending.stay else { return };
@@ -148,7 +110,7 @@ impl<D: Destination> Core<D> {
         if stay.held.is_empty() {
             tenant.held.push_back(unit.to.ticket);
         }
-        held.add(std::slice::from_ref(&unit));
+        backlog.add(std::slice::from_ref(&unit));
         stay.held.push(unit);
     }
 
@@ -157,7 +119,7 @@ impl<D: Destination> Core<D> {
         let Some(stay) = &pending.stay else { return };
         let (id, blocks) = (stay.tenant, stay.blocks);
         self.forget_changes(&stay.changes);
-        state.held.remove(&stay.held);
+        state.backlog.remove(&stay.held);
         let Some(tenant) = state.tenants.get(id) else { return };
         tenant.requests -= 1;
         if answered || pending.take_back() {
@@ -350,8 +312,7 @@ impl<D: Destination> Core<D> {
     }
 
     fn tell_of_room(&self, state: &mut State<D>) {
-        let load = state.held.load;
-        if state.held.quota.is_back(load)
+        if state.backlog.has_room_again()
             && let Some(link) = self.topology.links().first()
         {
             Self::tell(state, link, &News::Writable);

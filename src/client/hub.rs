@@ -2,22 +2,23 @@
 //! together, MONITOR and CLIENT TRACKING each on one of its own. It is opened for the first and closed after the last.
 //!
 //! Locks are taken in this order: state, hub, what lies below. What ends or changes a request is done by
-//! [`Hub::follow`] ([`consequence`]), with none of them held. [`hearing`] is told what comes.
+//! [`Hub::apply`], with none of them held. [`hearing`] is told what comes.
 
-mod consequence;
+pub(super) mod action;
+mod apply;
 mod hearing;
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::mem;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-use consequence::Consequence;
-pub(super) use consequence::Consequences;
+use self::action::{Action, Actions};
 
-use super::completion::{Destination, GAP};
-use super::core::Core;
+use super::completion::{Destination, GAP, Verdict};
 use super::mailbox::{Counts, Outlet, Put};
 use super::subscription::{Effect, Subscriptions};
 use super::topic::Topic;
@@ -35,9 +36,23 @@ use crate::protocol::reply::Reply;
 /// Whose the commands of the hub itself are; no request has this name.
 const OWN: Ticket = Ticket(u64::MAX);
 
+/// What a hub needs of the client that it belongs to. Called with no lock held.
+pub trait Owner: Recipient {
+    /// The subscription that this request, a PING, is for.
+    fn pinged_subscription(&self, ticket: Ticket) -> Option<Ticket>;
+    /// The first confirmation of a subscription came: what follows has no deadline.
+    fn no_deadline(&self, ticket: Ticket);
+    /// Completes a request, if it is not over, with these flags beside the outcome.
+    fn finish(&self, ticket: Ticket, flags: u32, verdict: Verdict);
+    /// Ends a request before its answer, if it is not over, for this reason.
+    fn end_one(&self, ticket: Ticket, why: &Error);
+    /// Runs a task on the I/O thread, unless the client is closed.
+    fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>);
+}
+
 /// The connection and those who hear it.
 pub struct Hub<D: Destination> {
-    core: Weak<Core<D>>,
+    owner: Weak<dyn Owner>,
     me: Weak<Hub<D>>,
     link: Arc<Link>,
     hearers: Lock<Hearers<D>>,
@@ -63,14 +78,14 @@ struct Hearer<D> {
 }
 
 /// How a multishot request ended.
-pub(super) struct Farewell {
+pub(super) struct Ended {
     /// Whether the server may have heard of it.
     pub(super) outcome: Outcome,
     /// It had its first confirmation: it was there.
     pub(super) started: bool,
     /// Flags of its final completion.
     pub(super) flags: u32,
-    pub(super) rest: Consequences,
+    pub(super) rest: Actions,
 }
 
 /// What statistics tell of a subscription.
@@ -81,19 +96,15 @@ pub(super) struct Report {
 }
 
 impl<D: Destination> Hub<D> {
-    /// Opens a connection for this purpose.
-    pub(super) fn open(core: &Arc<Core<D>>, purpose: Purpose) -> Result<Arc<Hub<D>>, Error> {
-        let opening = core.topology.opening()?;
-        let hub = Arc::new_cyclic(|me: &Weak<Hub<D>>| {
+    /// Prepares a connection for this purpose, to be started.
+    pub(super) fn new(owner: Weak<dyn Owner>, opening: Opening, purpose: Purpose) -> Arc<Hub<D>> {
+        Arc::new_cyclic(|me: &Weak<Hub<D>>| {
             let recipient: Weak<dyn Recipient> = me.clone();
             // Messages come from all databases.
             let link = driver::prepare(&Opening { recipient, ..opening }, 0, purpose);
             let hearers = Hearers { subscriptions: Subscriptions::default(), outlets: HashMap::new(), closed: false };
-            let (core, me) = (Arc::downgrade(core), Weak::clone(me));
-            Hub { core, me, link, hearers: Lock::new(hearers) }
-        });
-        core.with_runtime(|runtime| core.topology.hear(&hub.link, runtime))?;
-        Ok(hub)
+            Hub { owner, me: Weak::clone(me), link, hearers: Lock::new(hearers) }
+        })
     }
 
     /// The connection.
@@ -102,7 +113,7 @@ impl<D: Destination> Hub<D> {
     }
 
     /// A new subscription gets its messages through this outlet. Gives the outlet back if the hub was closed meanwhile.
-    pub(super) fn begin(&self, ticket: Ticket, topics: &[Topic], outlet: Outlet<D>) -> Result<Consequences, Outlet<D>> {
+    pub(super) fn begin(&self, ticket: Ticket, topics: &[Topic], outlet: Outlet<D>) -> Result<Actions, Outlet<D>> {
         let mut hearers = self.hearers.lock();
         if hearers.closed {
             return Err(outlet);
@@ -113,7 +124,7 @@ impl<D: Destination> Hub<D> {
     }
 
     /// A request adds topics to a subscription.
-    pub(super) fn add(&self, subscription: Ticket, request: Ticket, topics: Vec<Topic>) -> Consequences {
+    pub(super) fn add(&self, subscription: Ticket, request: Ticket, topics: Vec<Topic>) -> Actions {
         let mut hearers = self.hearers.lock();
         hearers.subscriptions.add(subscription, request, topics);
         self.carry_out(&mut hearers, None)
@@ -126,14 +137,14 @@ impl<D: Destination> Hub<D> {
         request: Ticket,
         channel: Channel,
         names: Option<Vec<Bytes>>,
-    ) -> Consequences {
+    ) -> Actions {
         let mut hearers = self.hearers.lock();
         hearers.subscriptions.remove(subscription, request, channel, names);
         self.carry_out(&mut hearers, None)
     }
 
     /// A subscription ends; its last messages are on their way when this returns.
-    pub(super) fn end(&self, subscription: Ticket) -> Farewell {
+    pub(super) fn end(&self, subscription: Ticket) -> Ended {
         let mut hearers = self.hearers.lock();
         let known = hearers.subscriptions.may_be_known(subscription);
         let started = hearers.subscriptions.has_started(subscription);
@@ -141,26 +152,26 @@ impl<D: Destination> Hub<D> {
         let rest = self.carry_out(&mut hearers, None);
         let flags = hearers.dismiss(subscription);
         let outcome = if known { Outcome::Unknown } else { Outcome::NotRun };
-        Farewell { outcome, started, flags, rest }
+        Ended { outcome, started, flags, rest }
     }
 
     /// A request that would change a subscription is given up.
-    pub(super) fn withdraw(&self, request: Ticket) -> Farewell {
+    pub(super) fn withdraw(&self, request: Ticket) -> Ended {
         let mut hearers = self.hearers.lock();
         let outcome = hearers.subscriptions.withdraw(request);
-        Farewell { outcome, started: false, flags: 0, rest: self.carry_out(&mut hearers, None) }
+        Ended { outcome, started: false, flags: 0, rest: self.carry_out(&mut hearers, None) }
     }
 
     /// A request for a subscription is under way on the connection.
-    pub(super) fn accompany(&self, subscription: Ticket, request: Ticket) -> Consequences {
+    pub(super) fn ping_started(&self, subscription: Ticket, request: Ticket) -> Actions {
         let mut hearers = self.hearers.lock();
-        hearers.subscriptions.accompany(subscription, request);
+        hearers.subscriptions.ping_started(subscription, request);
         self.carry_out(&mut hearers, None)
     }
 
     /// Such a request is over.
-    pub(super) fn leave_alone(&self, subscription: Ticket, request: Ticket) {
-        self.hearers.lock().subscriptions.leave_alone(subscription, request);
+    pub(super) fn ping_finished(&self, subscription: Ticket, request: Ticket) {
+        self.hearers.lock().subscriptions.ping_finished(subscription, request);
     }
 
     /// Whether its last subscription has ended.
@@ -177,8 +188,8 @@ impl<D: Destination> Hub<D> {
     }
 
     /// Does what the subscriptions want done; `said`: what the server said, if that is what a feed is told.
-    fn carry_out(&self, hearers: &mut Hearers<D>, said: Option<&Reply>) -> Consequences {
-        let mut rest = Consequences::default();
+    fn carry_out(&self, hearers: &mut Hearers<D>, said: Option<&Reply>) -> Actions {
+        let mut rest = Actions::default();
         let mut told: Vec<Ticket> = Vec::new();
         for effect in hearers.subscriptions.effects() {
             rest.0.push(match effect {
@@ -200,11 +211,11 @@ impl<D: Destination> Hub<D> {
                     }
                     continue;
                 }
-                Effect::Started(ticket) => Consequence::Started(ticket),
-                Effect::Changed(ticket, count) => Consequence::Changed(ticket, count),
-                Effect::Refused(ticket) => Consequence::Refused(ticket),
-                Effect::Orphaned(ticket) => Consequence::Orphaned(ticket),
-                Effect::AskAfter(pause) => Consequence::AskAfter(pause),
+                Effect::Started(ticket) => Action::Started(ticket),
+                Effect::Changed(ticket, count) => Action::Changed(ticket, count),
+                Effect::Refused(ticket) => Action::Refused(ticket),
+                Effect::Orphaned(ticket) => Action::Orphaned(ticket),
+                Effect::AskAfter(pause) => Action::AskAfter(pause),
             });
         }
         hearers.announce(&told);
@@ -235,14 +246,14 @@ impl<D: Destination> Hub<D> {
 
 impl<D: Destination> Hearers<D> {
     /// Puts a message where its reader finds it; `told` are those to be announced.
-    fn put(&mut self, to: Ticket, message: Reply, flags: u32, told: &mut Vec<Ticket>, rest: &mut Consequences) {
+    fn put(&mut self, to: Ticket, message: Reply, flags: u32, told: &mut Vec<Ticket>, rest: &mut Actions) {
         let Some(hearer) = self.outlets.get_mut(&to) else { return };
         hearer.gaps += u64::from(flags & GAP != 0);
         let is_new = hearer.outlet.is_announced();
         match hearer.outlet.put(message, flags) {
             Put::Added if is_new => told.push(to),
             Put::Added | Put::Quiet => {}
-            Put::Overflowed => rest.0.push(Consequence::Overflowed(to)),
+            Put::Overflowed => rest.0.push(Action::Overflowed(to)),
         }
     }
 

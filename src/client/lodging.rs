@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use super::admission::Admission;
-use super::cached::Changes;
+use super::cache::fill::Changes;
 use super::completion::{Destination, Responder, Verdict};
 use super::core::{Core, State, closed};
-use super::pending::{NOWHERE, Pending};
+use super::pending::{NOWHERE, Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, in_millis};
 use super::tenant::{Kind, Stay, Tenant};
@@ -58,7 +58,7 @@ impl<D: Destination> Core<D> {
             responder: Responder::new(ticket.0, destination),
             link: Arc::clone(&link),
             sequence,
-            work: prepared.plan.work(sequence),
+            work: Work::of(&prepared.plan, sequence),
             timeout: timeout.unwrap_or_default(),
             attempts: None,
             idempotent: request.idempotent,
@@ -89,7 +89,7 @@ impl<D: Destination> Core<D> {
         let database = place.link.database();
         let id = place.lease.unwrap_or_else(|| state.tenants.add(Tenant::new(Kind::Request, database)));
         let placed = self.seat(state, id).and_then(|()| {
-            let State { tenants, requests, held, .. } = &mut *state;
+            let State { tenants, requests, backlog, .. } = &mut *state;
             let tenant = tenants.get(id).ok_or_else(closed)?;
             let Admission { blocks, whole, trace, .. } = *admission;
             let number = tenant.next_number();
@@ -110,11 +110,11 @@ impl<D: Destination> Core<D> {
                     (link, sequence, next)
                 }
                 None => {
-                    if !held.fits(prepared.load()) {
-                        return Err(self.too_much_is_held(held.load()));
+                    if !backlog.fits(prepared.load()) {
+                        return Err(self.too_much_is_held(backlog.load()));
                     }
                     stay.held = prepared.units(ticket)?;
-                    held.add(&stay.held);
+                    backlog.add(&stay.held);
                     tenant.hold(ticket, |ticket| requests.is_over(ticket));
                     (Arc::clone(place.link), NOWHERE, Next::Nothing)
                 }

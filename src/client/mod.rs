@@ -1,12 +1,14 @@
 //! What was asked: requests, their retries, transactions, scripts and subscriptions, and the completions of each. Knows
 //! nothing of C, of descriptors or of callbacks.
 //!
-//! * In: [`request`] checks, with `admission`; `plan` lays the bytes out; [`intake`] takes the locks and appends.
-//! * Under way: `core` is what all handles share; `pending` the requests; `deadline`, `clock` and `timer` their time.
+//! * In: [`request`] is what is asked; `submit` checks it, with `admission`; `plan` lays the bytes out; [`intake`] takes the
+//!   locks and appends.
+//! * Under way: `core` is what all handles share; `pending` the requests; `deadline`, `delayed`, `clock` and `timer` their
+//!   time; `end` how they end.
 //! * Out: `recipient` judges what a link tells; `retry`, `attempts`, `loss`, `rediscovery`, `script`, `transaction` and
 //!   `gather` help it; [`completion`] is the one end of each request, [`mailbox`] where messages wait that more will follow.
-//! * On connections of their own: `tenant` keeps the books, `lodging` is the way in, `dedicated` the flow, `unblock` the
-//!   end of what the server waits with, `lease` a whole connection for one user.
+//! * On connections of their own: `tenant` keeps the books, `backlog` how much waits, `lodging` is the way in, `dedicated`
+//!   the flow, `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection for one user.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its readers,
 //!   `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
@@ -19,12 +21,15 @@ pub mod request;
 
 mod admission;
 mod attempts;
+mod backlog;
 mod cache;
 mod cached;
 mod clock;
 mod core;
 mod deadline;
 mod dedicated;
+mod delayed;
+mod end;
 mod event;
 mod gather;
 mod hub;
@@ -39,6 +44,7 @@ mod retry;
 mod script;
 mod setbacks;
 mod stats;
+mod submit;
 mod subscribe;
 mod subscription;
 mod tenant;
@@ -46,6 +52,7 @@ mod timer;
 mod topic;
 mod transaction;
 mod unblock;
+mod unblocking;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,6 +71,16 @@ use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Reply;
 
+/// The heart of a client, with its timer running.
+fn start<D: Destination>(config: Config, dialer: Option<Arc<dyn Dialer>>) -> Result<Arc<Core<D>>, Error> {
+    let (core, alive) = Core::new(config, dialer)?;
+    core.with_runtime(|runtime| {
+        runtime.spawn(timer::run(Arc::downgrade(&core), Arc::clone(&core.clock), alive));
+        Ok(())
+    })?;
+    Ok(core)
+}
+
 /// A client, a view of it on another database, or a lease of a connection. They share everything but that.
 pub struct Client<D: Destination> {
     core: Arc<Core<D>>,
@@ -81,7 +98,7 @@ impl<D: Destination> Client<D> {
     /// Starts dialling and does not wait for it.
     pub fn new(config: Config, dialer: Option<Arc<dyn Dialer>>) -> Result<Client<D>, Error> {
         let database = config.database;
-        let core = Core::start(config, dialer)?;
+        let core = start(config, dialer)?;
         let link = core.link(database)?;
         Ok(Client { core, link, lease: None })
     }
@@ -89,7 +106,7 @@ impl<D: Destination> Client<D> {
     /// As [`Client::new`], with a listener that misses nothing: see [`Client::listen`].
     pub fn with_listener(config: Config, dialer: Option<Arc<dyn Dialer>>, listener: D) -> Result<Client<D>, Error> {
         let database = config.database;
-        let core = Core::start(config, dialer)?;
+        let core = start(config, dialer)?;
         let link = core.open_and_listen(database, listener)?;
         Ok(Client { core, link, lease: None })
     }

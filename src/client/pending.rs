@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use super::attempts::Attempts;
-use super::cached::{Fill, PRELUDE};
+use super::cache::fill::{Fill, PRELUDE};
 use super::completion::{Destination, Responder};
-use super::gather::Gather;
+use super::gather::{Gather, Shape};
 use super::hub::Hub;
+use super::plan::Plan;
 use super::script::Script;
 use super::tenant::Stay;
 use super::transaction::Transaction;
@@ -42,6 +43,20 @@ pub enum Work<D: Destination> {
     Change(Arc<Hub<D>>),
     /// A PING on the connection of this subscription.
     Ping(Arc<Hub<D>>, Ticket),
+}
+
+impl<D: Destination> Work<D> {
+    /// What the replies to a plan become, if its first unit stands at `first`, and the others behind it or nowhere as well.
+    pub fn of<A>(plan: &Plan<'_, A>, first: u64) -> Work<D> {
+        match plan {
+            Plan::One(_) | Plan::Tracked(_) | Plan::Encoded(_) => Work::Single,
+            Plan::Atomic(commands) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
+            Plan::Several(commands) => {
+                let place = |part| if first == NOWHERE { NOWHERE } else { first + part as u64 };
+                Work::Gather(Box::new(Gather::new(Shape::Array, (0..commands.len()).map(place))))
+            }
+        }
+    }
 }
 
 /// An accepted request.

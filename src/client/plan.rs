@@ -5,11 +5,8 @@
 
 use bytes::Bytes;
 
-use super::cached::PRELUDE;
-use super::completion::Destination;
-use super::gather::{Gather, Shape};
-use super::pending::{NOWHERE, Work};
-use super::transaction::{FRAME, Transaction};
+use super::cache::fill::PRELUDE;
+use super::transaction::FRAME;
 use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket, Unit};
 use crate::connection::quota::Load;
 use crate::error::{Error, Status};
@@ -83,18 +80,6 @@ impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
             Plan::Atomic(commands) => commands.len() as u32 + FRAME,
             Plan::Tracked(_) => 1 + PRELUDE,
             _ => 1,
-        }
-    }
-
-    /// What its replies become, if its first unit stands at `first`, and the others behind it or nowhere as well.
-    pub fn work<D: Destination>(&self, first: u64) -> Work<D> {
-        match self {
-            Plan::One(_) | Plan::Tracked(_) | Plan::Encoded(_) => Work::Single,
-            Plan::Atomic(commands) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
-            Plan::Several(commands) => {
-                let place = |part| if first == NOWHERE { NOWHERE } else { first + part as u64 };
-                Work::Gather(Box::new(Gather::new(Shape::Array, (0..commands.len()).map(place))))
-            }
         }
     }
 
@@ -187,7 +172,7 @@ impl<'a, A: AsRef<[u8]>> Prepared<'a, A> {
                     })
                 });
                 // Every unit is appended; their numbers follow each other.
-                units.fold(NOWHERE, |first, sequence| if first == NOWHERE { sequence } else { first })
+                units.reduce(|first, _| first).unwrap_or_default()
             }
         }
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::attempts::Attempts;
-use super::cached::PRELUDE;
+use super::cache::fill::PRELUDE;
 use super::completion::{Deliveries, Destination, Verdict};
 use super::core::{Core, State};
 use super::event;

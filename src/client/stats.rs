@@ -21,7 +21,7 @@ impl<D: Destination> Core<D> {
         let state = &mut *state;
         let own = state.listeners.len() + state.subscriptions.len() + state.tenants.unblocking();
         let requests = state.requests.len() - own;
-        let held = state.held.load();
+        let held = state.backlog.load();
         let count = self.topology.pool().count();
         let dedicated = Reply::map(vec![
             number("in_use", count.in_use as u64),

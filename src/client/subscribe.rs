@@ -2,13 +2,16 @@
 //!
 //! Invariant: as for every request, an error is returned before anything is queued.
 
-use std::sync::Arc;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-use super::completion::{Destination, Responder};
+use super::completion::{Destination, Responder, Verdict};
 use super::core::{Core, State};
-use super::hub::{Consequences, Hub};
+use super::hub::action::Actions;
+use super::hub::{Hub, Owner};
 use super::mailbox::{Limits, Outlet};
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::request::Request;
@@ -48,7 +51,7 @@ struct Begun<D: Destination> {
     hub: Arc<Hub<D>>,
     sequence: u64,
     work: Work<D>,
-    rest: Consequences,
+    rest: Actions,
 }
 
 fn wrong<T>(sentence: impl Into<String>) -> Result<T, Error> {
@@ -105,7 +108,7 @@ impl Change {
                 let append = |pipeline: &mut Pipeline| pipeline.append_encoded(to, 1, bytes.clone());
                 let load = Load { requests: 1, bytes: bytes.len() };
                 let sequence = link.submission(Submitter::Other).append(load, append)?;
-                let rest = hub.accompany(changed, request);
+                let rest = hub.ping_started(changed, request);
                 return Ok(Begun { hub: Arc::clone(&hub), sequence, work: Work::Ping(hub, changed), rest });
             }
         };
@@ -167,7 +170,7 @@ impl<D: Destination> Core<D> {
         if is_earlier {
             self.clock.wake();
         }
-        hub.follow(rest, None);
+        hub.apply(rest, None);
         Ok((ticket.0, Next::Nothing))
     }
 
@@ -195,31 +198,59 @@ impl<D: Destination> Core<D> {
     /// The one connection of all subscriptions; or a new one.
     fn hub_for(self: &Arc<Self>, purpose: Purpose) -> Result<Arc<Hub<D>>, Error> {
         if purpose != Purpose::Subscriptions {
-            return Hub::open(self, purpose);
+            return self.open_hub(purpose);
         }
         let mut shared = self.hub.lock();
         if let Some(hub) = shared.upgrade().filter(|hub| !hub.is_closed()) {
             return Ok(hub);
         }
-        let hub = Hub::open(self, purpose)?;
+        let hub = self.open_hub(purpose)?;
         *shared = Arc::downgrade(&hub);
         Ok(hub)
     }
 
-    /// The first confirmation came: what follows has no deadline.
-    pub(super) fn no_deadline(&self, ticket: Ticket) {
+    fn open_hub(self: &Arc<Self>, purpose: Purpose) -> Result<Arc<Hub<D>>, Error> {
+        let me: Weak<Core<D>> = Arc::downgrade(self);
+        let hub = Hub::new(me, self.topology.opening()?, purpose);
+        self.with_runtime(|runtime| self.topology.hear(hub.link(), runtime))?;
+        Ok(hub)
+    }
+}
+
+impl<D: Destination> Owner for Core<D> {
+    fn pinged_subscription(&self, ticket: Ticket) -> Option<Ticket> {
+        match self.state.lock().requests.get(ticket)?.work {
+            Work::Ping(_, subscription) => Some(subscription),
+            _ => None,
+        }
+    }
+
+    fn no_deadline(&self, ticket: Ticket) {
         let mut state = self.state.lock();
         if state.requests.get(ticket).is_some() {
             state.deadlines.remove(Requests::<D>::index(ticket));
         }
     }
 
-    /// The subscription that this request, a PING, is for.
-    pub(super) fn pinged_subscription(&self, ticket: Ticket) -> Option<Ticket> {
-        match self.state.lock().requests.get(ticket)?.work {
-            Work::Ping(_, subscription) => Some(subscription),
-            _ => None,
-        }
+    fn finish(&self, ticket: Ticket, flags: u32, verdict: Verdict) {
+        let taken = self.take(&mut self.state.lock(), ticket);
+        let Some(mut pending) = taken else { return };
+        pending.responder.mark(flags);
+        self.complete(pending.responder.finish(verdict).into_iter().collect());
+    }
+
+    fn end_one(&self, ticket: Ticket, why: &Error) {
+        let taken = self.drop_out(&mut self.state.lock(), ticket);
+        let Some(pending) = taken else { return };
+        self.complete(self.abort(pending, why.status, &|_| why.message.clone()).into_iter().collect());
+    }
+
+    fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {
+        // Without a runtime there is nobody left to do it for.
+        _ = self.with_runtime(|runtime| {
+            runtime.spawn(task);
+            Ok(())
+        });
     }
 }
 

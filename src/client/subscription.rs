@@ -212,7 +212,7 @@ impl Subscriptions {
     }
 
     /// A request for a subscription is under way that asks for no topic.
-    pub fn accompany(&mut self, subscription: Ticket, request: Ticket) {
+    pub fn ping_started(&mut self, subscription: Ticket, request: Ticket) {
         match self.subscribers.get_mut(&subscription) {
             Some(subscriber) => subscriber.requests.push(request),
             None => self.effects.push(Effect::Orphaned(request)),
@@ -220,7 +220,7 @@ impl Subscriptions {
     }
 
     /// Such a request is over.
-    pub fn leave_alone(&mut self, subscription: Ticket, request: Ticket) {
+    pub fn ping_finished(&mut self, subscription: Ticket, request: Ticket) {
         if let Some(subscriber) = self.subscribers.get_mut(&subscription) {
             subscriber.requests.retain(|other| *other != request);
         }
@@ -357,7 +357,7 @@ impl Subscriptions {
         if change.left == 0 {
             let subscription = change.subscription;
             self.changes.remove(&request);
-            self.leave_alone(subscription, request);
+            self.ping_finished(subscription, request);
             self.effects.push(Effect::Changed(request, self.wanted_by(subscription)));
         }
     }

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::cached::Changes;
+use super::cache::fill::Changes;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Ticket, Unit};
 use crate::connection::pool::Seat;

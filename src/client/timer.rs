@@ -1,7 +1,6 @@
 //! The clock of a client: one task that ends requests whose deadline passed and sends again what was to wait a while.
 //! It sleeps until the next of them; nothing is started per request.
 
-use std::cmp::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -11,7 +10,9 @@ use tokio::time::{sleep, sleep_until};
 
 use super::clock::Clock;
 use super::completion::Destination;
-use super::core::{Core, State, Unanswered};
+use super::core::{Core, State};
+use super::delayed::Delayed;
+use super::end::Unanswered;
 use super::pending::{NOWHERE, Work};
 use crate::connection::pipeline::{Addressee, Unit};
 use crate::error::{Outcome, Status};
@@ -22,37 +23,6 @@ const BATCH: usize = 256;
 
 /// A defect that shows at once again shall not keep the I/O thread busy.
 const PAUSE_AFTER_PANIC: Duration = Duration::from_millis(100);
-
-/// A unit that is to be sent again at a certain time.
-#[derive(Debug)]
-pub struct Delayed {
-    pub(super) at: Instant,
-    /// Of its first reply.
-    pub(super) to: Addressee,
-    pub(super) replies: u32,
-    pub(super) bytes: Bytes,
-}
-
-impl PartialEq for Delayed {
-    fn eq(&self, other: &Delayed) -> bool {
-        self.at == other.at
-    }
-}
-
-impl Eq for Delayed {}
-
-impl PartialOrd for Delayed {
-    fn partial_cmp(&self, other: &Delayed) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// The greatest is the earliest, as a heap wants it.
-impl Ord for Delayed {
-    fn cmp(&self, other: &Delayed) -> Ordering {
-        other.at.cmp(&self.at)
-    }
-}
 
 /// The task; it ends when the client is closed or gone, and then drops `_alive`. A panic, which is a defect, does not end
 /// it: without it no deadline would ever pass again.

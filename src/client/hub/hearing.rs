@@ -7,10 +7,9 @@ use std::time::Instant;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::consequence::Consequences;
-use super::{Hearers, Hub, OWN};
+use super::action::Actions;
+use super::{Hearers, Hub, OWN, Owner};
 use crate::client::completion::Destination;
-use crate::client::core::Core;
 use crate::client::topic::Topic;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket};
@@ -27,20 +26,20 @@ impl<D: Destination> Recipient for Hub<D> {
     }
 
     fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>) {
-        let Some(core) = self.core.upgrade() else { return };
+        let Some(owner) = self.owner.upgrade() else { return };
         for answer in answers.drain(..) {
             if answer.to.ticket != OWN {
-                if let Some(subscription) = core.pinged_subscription(answer.to.ticket) {
+                if let Some(subscription) = owner.pinged_subscription(answer.to.ticket) {
                     self.echo(subscription, answer.to.ticket, &answer.reply);
                 }
                 // Whose bytes come along is an error, for who sends commands.
                 let request = answer.request.filter(|_| answer.reply.is_error());
-                core.answered(link, &mut vec![Answer { request, ..answer }]);
+                owner.answered(link, &mut vec![Answer { request, ..answer }]);
                 continue;
             }
             if link.purpose() == Purpose::Invalidations && link.standing().greeting.protocol == 2 {
                 let why = "invalidations come with RESP3 only, which this server does not speak";
-                self.end_waiting(&core, &Error::new(Status::Connect, why));
+                self.end_waiting(&*owner, &Error::new(Status::Connect, why));
                 continue;
             }
             let (topic, joins) = asked(&answer.request.clone().unwrap_or_default());
@@ -53,7 +52,7 @@ impl<D: Destination> Recipient for Hub<D> {
     }
 
     fn heard(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
-        let (mut told, mut rest) = (Vec::new(), Consequences::default());
+        let (mut told, mut rest) = (Vec::new(), Actions::default());
         let mut hearers = self.hearers.lock();
         for message in messages.drain(..) {
             if let Some(Message::Confirmed(channel, false, name)) = Message::of(&message) {
@@ -66,7 +65,7 @@ impl<D: Destination> Recipient for Hub<D> {
         }
         hearers.announce(&told);
         drop(hearers);
-        self.follow(rest, None);
+        self.apply(rest, None);
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
@@ -75,15 +74,15 @@ impl<D: Destination> Recipient for Hub<D> {
         // What was wanted of the old connection is told to the next one anew.
         let unsent = self.link.clear_unsent();
         drop(hearers);
-        let Some(core) = self.core.upgrade() else { return };
-        core.unreachable(link, unsent.into_iter().filter(|to| to.ticket != OWN).collect(), why);
-        core.lost(link, lost.into_iter().filter(|unit| unit.ticket != OWN).collect(), why);
+        let Some(owner) = self.owner.upgrade() else { return };
+        owner.unreachable(link, unsent.into_iter().filter(|to| to.ticket != OWN).collect(), why);
+        owner.lost(link, lost.into_iter().filter(|unit| unit.ticket != OWN).collect(), why);
     }
 
     fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error) {
-        let Some(core) = self.core.upgrade() else { return };
-        core.unreachable(link, waiting.into_iter().filter(|to| to.ticket != OWN).collect(), why);
-        self.end_waiting(&core, why);
+        let Some(owner) = self.owner.upgrade() else { return };
+        owner.unreachable(link, waiting.into_iter().filter(|to| to.ticket != OWN).collect(), why);
+        self.end_waiting(&*owner, why);
     }
 
     fn ready_to_wait(&self, _tickets: &[Ticket]) -> bool {
@@ -91,9 +90,9 @@ impl<D: Destination> Recipient for Hub<D> {
     }
 
     fn happened(&self, link: &Arc<Link>, news: News) {
-        let Some(core) = self.core.upgrade() else { return };
+        let Some(owner) = self.owner.upgrade() else { return };
         let is_connected = matches!(news, News::Connected);
-        core.happened(link, news);
+        owner.happened(link, news);
         if is_connected {
             self.tell(|all| all.connected(Instant::now()), None);
         }
@@ -102,7 +101,7 @@ impl<D: Destination> Recipient for Hub<D> {
 
 impl<D: Destination> Hub<D> {
     /// Gives a message to all who want it.
-    fn deliver(hearers: &mut Hearers<D>, message: Reply, told: &mut Vec<Ticket>, rest: &mut Consequences) {
+    fn deliver(hearers: &mut Hearers<D>, message: Reply, told: &mut Vec<Ticket>, rest: &mut Actions) {
         let (channel, name) = match Message::of(&message) {
             Some(Message::Published(channel, name)) => (Some(channel), name),
             _ => (None, &[][..]),
@@ -121,7 +120,7 @@ impl<D: Destination> Hub<D> {
     fn echo(&self, subscription: Ticket, request: Ticket, answer: &Reply) {
         let mut told = Vec::new();
         let mut hearers = self.hearers.lock();
-        hearers.subscriptions.leave_alone(subscription, request);
+        hearers.subscriptions.ping_finished(subscription, request);
         if let Ok(copy) = Reply::copy(answer) {
             hearers.answer(subscription, copy, 0, &mut told);
         }
@@ -129,9 +128,9 @@ impl<D: Destination> Hub<D> {
     }
 
     /// Ends whoever waits for a first confirmation or for a change.
-    fn end_waiting(&self, core: &Core<D>, why: &Error) {
+    fn end_waiting(&self, owner: &dyn Owner, why: &Error) {
         let tickets = self.hearers.lock().subscriptions.waiting();
-        tickets.into_iter().for_each(|ticket| core.end_one(ticket, why));
+        tickets.into_iter().for_each(|ticket| owner.end_one(ticket, why));
     }
 }
 

@@ -220,12 +220,12 @@ fn a_refusal_ends_whoever_depends_on_it() {
 #[test]
 fn what_is_under_way_for_a_subscription_ends_with_it() {
     let mut all = with_x();
-    all.accompany(A, CHANGE);
-    all.accompany(A, Ticket(4));
-    all.leave_alone(A, Ticket(4));
+    all.ping_started(A, CHANGE);
+    all.ping_started(A, Ticket(4));
+    all.ping_finished(A, Ticket(4));
     all.end(A);
     assert_eq!(all.effects(), [send("x", false), Effect::Orphaned(CHANGE)]);
-    all.accompany(A, CHANGE);
+    all.ping_started(A, CHANGE);
     assert_eq!(all.effects(), [Effect::Orphaned(CHANGE)]);
 }
 

@@ -1,0 +1,122 @@
+//! What a read may leave in the cache, and what a write takes out of it.
+
+use std::sync::{Arc, MutexGuard};
+
+use super::{Cache, Room};
+use crate::client::completion::Completion;
+use crate::error::Status;
+use crate::lock::Lock;
+use crate::protocol::catalog::{self, Flags};
+use crate::protocol::reply::{Kind, Reply};
+
+/// Replies beside that of the command itself: to CLIENT CACHING.
+pub const PRELUDE: u32 = 1;
+
+/// The right to keep an answer; given back when it is dropped.
+#[derive(Debug)]
+pub struct Fill {
+    cache: Arc<Lock<Cache>>,
+    /// `None`: nothing is to be kept.
+    place: Option<Room>,
+}
+
+impl Fill {
+    /// The answer may be kept in this place.
+    pub fn new(cache: Arc<Lock<Cache>>, place: Room) -> Fill {
+        Fill { cache, place: Some(place) }
+    }
+
+    /// The server answered to CLIENT CACHING. If it did not take it, nobody would be told when the answer is wrong.
+    pub fn prelude(&mut self, reply: &Reply) {
+        if reply.kind() == Kind::Error {
+            self.give_back();
+        }
+    }
+
+    /// Keeps a copy of the answer, if it is one and still right.
+    pub fn keep(mut self, completion: &Completion) {
+        if completion.status == Status::Ok
+            && let Some(place) = self.place
+            && let Ok(copy) = Reply::copy(&completion.reply)
+        {
+            self.cache.lock().fill(place, copy);
+            self.place = None;
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(place) = self.place.take() {
+            self.cache.lock().give_back(place);
+        }
+    }
+}
+
+impl Drop for Fill {
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// What a command may change.
+enum Change<'a> {
+    Key(&'a [u8]),
+    Everything,
+}
+
+/// Names what these commands may change, whether they will run or not. What a command changes without naming it, and what
+/// an unknown one changes, the server tells.
+fn each_change<A: AsRef<[u8]>>(commands: impl Iterator<Item = impl AsRef<[A]>>, mut tell: impl FnMut(Change<'_>)) {
+    for words in commands {
+        let words = words.as_ref();
+        let Some(command) = catalog::find(words).filter(|command| !command.is_read_only()) else { continue };
+        let mut keys = command.keys(words).peekable();
+        // FLUSHALL, SWAPDB and their like.
+        if keys.peek().is_none() && command.flags.contains(Flags::WRITE) {
+            tell(Change::Everything);
+        }
+        keys.for_each(|key| tell(Change::Key(key)));
+    }
+}
+
+/// Forgets what these commands may change.
+pub fn forget<A: AsRef<[u8]>>(cache: &Lock<Cache>, commands: impl Iterator<Item = impl AsRef<[A]>>) {
+    let mut locked: Option<MutexGuard<'_, Cache>> = None;
+    each_change(commands, |change| {
+        let cache = locked.get_or_insert_with(|| cache.lock());
+        match change {
+            Change::Key(key) => cache.invalidate(key),
+            Change::Everything => cache.clear(),
+        }
+    });
+}
+
+/// What a request on a connection of its own may change. It stands in no order with what the shared connection reads, so
+/// it is forgotten when the server has answered, before anybody hears of that.
+#[derive(Debug, Default)]
+pub struct Changes {
+    keys: Vec<Box<[u8]>>,
+    everything: bool,
+}
+
+impl Changes {
+    /// Of these commands.
+    pub fn of<A: AsRef<[u8]>>(commands: impl Iterator<Item = impl AsRef<[A]>>) -> Changes {
+        let mut changes = Changes::default();
+        each_change(commands, |change| match change {
+            Change::Key(key) => changes.keys.push(key.into()),
+            Change::Everything => changes.everything = true,
+        });
+        changes
+    }
+
+    /// They are made, or may have been.
+    pub fn forget(&self, cache: &Lock<Cache>) {
+        if self.everything || !self.keys.is_empty() {
+            let mut cache = cache.lock();
+            self.keys.iter().for_each(|key| cache.invalidate(key));
+            if self.everything {
+                cache.clear();
+            }
+        }
+    }
+}

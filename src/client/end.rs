@@ -1,0 +1,240 @@
+//! How requests end: answered, given up, cancelled, or with their client.
+//!
+//! Invariant: completions are delivered after the state was unlocked; those that were taken out and not delivered are on
+//! their way, and the barrier of close waits for them.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::attempts::{self, Attempts};
+use super::completion::{Deliveries, Delivery, Destination, Verdict};
+use super::core::{Core, Phase, State};
+use super::hub::Ended;
+use super::pending::{NOWHERE, Pending, Requests, Work};
+use crate::connection::pipeline::Ticket;
+use crate::connection::recipient::{News, Recipient};
+use crate::error::{Error, Outcome, Status};
+use crate::lock;
+use crate::runtime::Runtime;
+
+/// What is known of a unit that ends before its answer.
+pub(super) struct Unanswered<'a> {
+    /// Its last attempt was sent, at least in part, and may still be answered.
+    pub(super) is_sent: bool,
+    /// What the server may have done.
+    pub(super) outcome: Outcome,
+    attempts: Option<&'a Attempts>,
+}
+
+impl Unanswered<'_> {
+    /// What the server said to earlier attempts; `None`: nothing.
+    pub(super) fn refusals(&self) -> Option<String> {
+        self.attempts?.refusals()
+    }
+}
+
+/// How a request ends that is given up.
+pub(super) enum Ending<D: Destination> {
+    /// It was taken out, to be ended by [`Core::abort`].
+    Now(Pending<D>),
+    /// When the server has answered, or has not for a while.
+    Later,
+}
+
+impl<D: Destination> Core<D> {
+    /// Takes out a request that has its answer, to be completed by [`Core::complete`] after the state was unlocked.
+    #[inline(always)]
+    pub(super) fn take(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
+        self.take_out(state, ticket, true)
+    }
+
+    /// Takes out a request that is given up before its answer came, to be ended by [`Core::abort`].
+    pub(super) fn drop_out(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
+        self.take_out(state, ticket, false)
+    }
+
+    #[inline(always)]
+    fn take_out(&self, state: &mut State<D>, ticket: Ticket, answered: bool) -> Option<Pending<D>> {
+        let mut pending = state.requests.take(ticket)?;
+        state.deadlines.remove(Requests::<D>::index(ticket));
+        if state.requests.len() == 0 {
+            state.deadlines.shrink();
+        }
+        match pending.work {
+            Work::Events => state.listeners.retain(|(listener, _)| *listener != ticket),
+            Work::Subscription(_) => _ = state.subscriptions.remove(&ticket),
+            _ => {}
+        }
+        if pending.stay.is_some() {
+            self.leave(state, ticket, &mut pending, answered);
+        }
+        if let Work::Unblock(unblock) = &pending.work {
+            self.unblocked(state, unblock, pending.sequence, &pending.link);
+        }
+        if pending.responder.is_to_nobody() {
+            self.settled.notify_all();
+        } else {
+            state.taken += 1;
+        }
+        Some(pending)
+    }
+
+    /// Delivers what ended. The state must not be locked.
+    pub(super) fn complete(&self, mut deliveries: Deliveries<D>) {
+        let count = deliveries.len() as u64;
+        if count == 0 {
+            return;
+        }
+        D::deliver(&mut deliveries);
+        self.delivered.fetch_add(count, Ordering::SeqCst);
+        // Whoever waits for this has closed the client first, and looks at the count with the state locked. (A
+        // notification is a system call, also where nobody waits.)
+        if self.closed.load(Ordering::SeqCst) {
+            drop(self.state.lock());
+            self.settled.notify_all();
+        }
+    }
+
+    /// Ends a request that was taken out before its answer came. `sentence` gets what is known of the unit. The state
+    /// must not be locked.
+    pub(super) fn abort(
+        &self,
+        pending: Pending<D>,
+        status: Status,
+        sentence: &dyn Fn(Unanswered<'_>) -> String,
+    ) -> Option<Delivery<D>> {
+        let Pending { mut responder, link, sequence, work, attempts, .. } = pending;
+        let ending = |sequence: u64, attempts: Option<&Attempts>| {
+            let is_sent = sequence != NOWHERE && !link.withdraw(sequence);
+            let outcome = if is_sent { Outcome::Unknown } else { attempts::outcome_of(attempts) };
+            (sentence(Unanswered { is_sent, outcome, attempts }), outcome)
+        };
+        let failed = |(sentence, outcome): (String, Outcome)| Verdict::failed(&Error::new(status, sentence), outcome);
+        let unsent = |outcome| sentence(Unanswered { is_sent: outcome == Outcome::Unknown, outcome, attempts: None });
+        let verdict = match work {
+            Work::Gather(mut gather) => gather.end(status, ending),
+            Work::Events => failed((unsent(Outcome::NotRun), Outcome::NotRun)),
+            Work::Subscription(hub) => {
+                let Ended { outcome, started, flags, rest } = hub.end(Ticket(responder.request()));
+                responder.mark(flags);
+                hub.apply(rest, None);
+                let sentence = match started && status == Status::Canceled {
+                    true => format!("{}: the subscription was cancelled", link.address()),
+                    false => unsent(outcome),
+                };
+                failed((sentence, outcome))
+            }
+            Work::Change(hub) => {
+                let Ended { outcome, rest, .. } = hub.withdraw(Ticket(responder.request()));
+                hub.apply(rest, None);
+                failed((unsent(outcome), outcome))
+            }
+            Work::Ping(hub, subscription) => {
+                hub.ping_finished(subscription, Ticket(responder.request()));
+                failed(ending(sequence, attempts.as_deref()))
+            }
+            Work::Single | Work::Script(_) | Work::Transaction(_) | Work::Unblock(_) | Work::Cached(_) => {
+                failed(ending(sequence, attempts.as_deref()))
+            }
+        };
+        if link.has_room_again() {
+            self.happened(&link, News::Writable);
+        }
+        responder.finish(verdict)
+    }
+
+    /// Ends one request; false if it is over already.
+    pub(super) fn cancel(&self, ticket: Ticket) -> bool {
+        let ending = self.give_up(&mut self.state.lock(), ticket, Status::Canceled);
+        let pending = match ending {
+            None => return false,
+            Some(Ending::Later) => return true,
+            Some(Ending::Now(pending)) => pending,
+        };
+        let address = pending.link.address();
+        let sentence = |unit: Unanswered<'_>| match (unit.outcome, unit.refusals()) {
+            (Outcome::NotRun, None) => format!("{address}: cancelled before it was sent"),
+            (Outcome::NotRun, Some(refusals)) => format!("{address}: cancelled; {refusals}"),
+            _ => format!("{address}: cancelled after it was sent"),
+        };
+        self.complete(self.abort(pending, Status::Canceled, &sentence).into_iter().collect());
+        true
+    }
+
+    /// Accepts nothing more, and ends what would not end by itself: subscriptions, blocking commands and those who hear of
+    /// events.
+    fn end_endless(&self) {
+        let mut state = self.state.lock();
+        self.refuse(&mut state);
+        let listeners = state.listeners.iter().map(|(ticket, _)| *ticket);
+        let mut tickets: Vec<Ticket> = state.subscriptions.iter().copied().chain(listeners).collect();
+        tickets.append(&mut state.requests.blocking());
+        let taken = tickets.into_iter().filter_map(|ticket| match self.give_up(&mut state, ticket, Status::Closed) {
+            Some(Ending::Now(pending)) => Some(pending),
+            Some(Ending::Later) | None => None,
+        });
+        let taken = taken.collect();
+        drop(state);
+        self.abort_all(taken);
+    }
+
+    fn refuse(&self, state: &mut State<D>) {
+        state.phase = Phase::Closed;
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    fn abort_all(&self, taken: Vec<Pending<D>>) {
+        let sentence = |_: Unanswered<'_>| "the client was closed".to_string();
+        self.complete(taken.into_iter().filter_map(|pending| self.abort(pending, Status::Closed, &sentence)).collect());
+    }
+
+    /// Ends everything at once, without waiting for anything.
+    pub(super) fn shut_down(&self) {
+        let mut state = self.state.lock();
+        self.refuse(&mut state);
+        // No connection goes to anybody else any more.
+        state.tenants.clear();
+        let tickets = state.requests.tickets();
+        let taken = tickets.into_iter().filter_map(|ticket| self.drop_out(&mut state, ticket)).collect();
+        drop(state);
+        self.abort_all(taken);
+        self.topology.close();
+        self.clock.stop();
+    }
+
+    /// The barrier: lets what is under way end until the deadline, ends the rest, and waits for the tasks.
+    /// True: nothing had to be ended.
+    pub(super) fn close(&self, timeout: Option<Duration>) -> bool {
+        let until = timeout.map(|timeout| Instant::now() + timeout);
+        self.end_endless();
+        // Whoever takes from a queue may be the one who waits here.
+        self.topology.links().iter().for_each(|link| link.recall());
+        let mut state = self.state.lock();
+        while state.requests.len() > 0 {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                break;
+            }
+            state = lock::wait_for(&self.settled, state, left);
+        }
+        let drained = state.requests.len() == 0;
+        drop(state);
+        self.shut_down();
+        // Held to the end, so that of two who close neither returns before all is gone.
+        let mut tasks = self.tasks.lock();
+        if let Some(tasks) = tasks.take() {
+            // Nobody ever sends: this returns when the last task has dropped its end.
+            while tasks.recv().is_ok() {}
+        }
+        let mut state = self.state.lock();
+        while self.delivered.load(Ordering::SeqCst) < state.taken {
+            state = lock::wait(&self.settled, state);
+        }
+        drop(state);
+        let runtime = self.runtime.lock().take();
+        if let Some(runtime) = runtime {
+            Runtime::release(runtime);
+        }
+        drained
+    }
+}

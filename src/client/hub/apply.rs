@@ -1,0 +1,72 @@
+//! Carries out what follows for requests from what a hub was told, with no lock held, because it takes that of the client.
+
+use std::sync::Weak;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::action::{Action, Actions};
+use super::{Hub, Owner};
+use crate::client::completion::{Destination, Verdict};
+use crate::client::subscription::Subscriptions;
+use crate::error::{Error, Outcome, Status};
+use crate::protocol::reply::Reply;
+
+impl<D: Destination> Hub<D> {
+    /// Does what must be done with no lock held. `error`: what the server said, of whatever it refused.
+    pub(in super::super) fn apply(&self, actions: Actions, error: Option<&Reply>) {
+        let Some(owner) = self.owner.upgrade() else { return };
+        for action in actions.0 {
+            match action {
+                Action::Started(ticket) => owner.no_deadline(ticket),
+                Action::Changed(ticket, count) => {
+                    let count = Reply::integer(i64::try_from(count).unwrap_or(i64::MAX));
+                    owner.finish(ticket, 0, Verdict::answered(Status::Ok, count));
+                }
+                Action::Refused(ticket) => {
+                    let flags = self.hearers.lock().dismiss(ticket);
+                    let reply = error.map_or_else(|| Ok(Reply::nil()), |error| Reply::copy(error));
+                    let verdict = match reply {
+                        Ok(reply) => Verdict::answered(Status::Server, reply),
+                        Err(error) => Verdict::failed(&error, Outcome::Answered),
+                    };
+                    owner.finish(ticket, flags, verdict);
+                }
+                Action::Orphaned(ticket) => {
+                    owner
+                        .end_one(ticket, &Error::new(Status::Canceled, "the subscription that this was for has ended"));
+                }
+                Action::Overflowed(ticket) => {
+                    let sentence = "the subscription has ended because its messages are not taken fast enough \
+                        (max_unread, max_unread_bytes, subscription_overflow)";
+                    owner.end_one(ticket, &Error::new(Status::Full, sentence));
+                }
+                Action::AskAfter(pause) => self.ask_after(&*owner, pause),
+            }
+        }
+    }
+
+    /// Asks the server again after a while for what it took away or was not ready for.
+    fn ask_after(&self, owner: &dyn Owner, pause: Duration) {
+        let hub = Weak::clone(&self.me);
+        let ask = async move {
+            sleep(pause).await;
+            if let Some(hub) = hub.upgrade() {
+                hub.tell(|all| all.ask_again(Instant::now()), None);
+            }
+        };
+        owner.spawn(Box::pin(ask));
+    }
+
+    /// Tells the subscriptions something and does what follows.
+    pub(super) fn tell(&self, what: impl FnOnce(&mut Subscriptions), said: Option<&Reply>) {
+        let mut hearers = self.hearers.lock();
+        if hearers.closed {
+            return;
+        }
+        what(&mut hearers.subscriptions);
+        let rest = self.carry_out(&mut hearers, said);
+        drop(hearers);
+        self.apply(rest, said);
+    }
+}

@@ -1,0 +1,161 @@
+//! The way of a request from its user into the outgoing bytes of a link.
+//!
+//! Invariant: an error is returned before anything is queued; afterwards there is a pending request that will be
+//! completed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::admission::Admission;
+use super::completion::{Destination, Responder};
+use super::core::{Core, State};
+use super::gather::{Gather, Shape};
+use super::intake::Intake;
+use super::mailbox::{Limits, Outlet};
+use super::pending::{Pending, Work};
+use super::plan::{Plan, Prepared};
+use super::request::{Place, Request, small};
+use super::script::Script;
+use crate::config::Overflow;
+use crate::connection::link::Link;
+use crate::connection::pipeline::Pipeline;
+use crate::connection::submission::Next;
+use crate::connection::turn::Submitter;
+use crate::error::{Error, Status};
+use crate::protocol::command;
+
+impl<D: Destination> Core<D> {
+    /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
+    /// and its answer read here, until `is_done` or for a while.
+    pub(super) fn execute<A: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        place: Place<'_>,
+        request: &Request<'_, A>,
+        destination: D,
+        is_done: impl Fn() -> bool,
+    ) -> Result<u64, Error> {
+        let (id, next) = self.submit(place, request, destination, Submitter::Caller)?;
+        if let Next::Lead(lead) = next {
+            let patience = self.config.dead_after / 4;
+            let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
+            lead.drive(patience.min(deadline.unwrap_or(patience)), is_done);
+        }
+        Ok(id)
+    }
+
+    /// Accepts a request or says why not; gives its id and what is to be done next, when no lock is held.
+    pub(super) fn submit<A: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        place: Place<'_>,
+        request: &Request<'_, A>,
+        destination: D,
+        by: Submitter,
+    ) -> Result<(u64, Next), Error> {
+        let link = place.link;
+        if let Some((words, most)) = small(place, request, self.config.max_request_bytes) {
+            let mut intake = Intake::open(self, link, by)?;
+            let id = intake.put_small(request, words, most, destination)?;
+            return Ok((id, intake.close()));
+        }
+        if request.cached {
+            return self.accept_cached(place, request, destination, by);
+        }
+        let admission = Admission::of(request, place.lease.is_some())?;
+        if admission.multishot {
+            return self.accept_multishot(link, request, destination);
+        }
+        if admission.dedicated {
+            return self.accept_dedicated(place, request, &admission, destination, by);
+        }
+        let (plan, work) = match request.commands {
+            [words] if admission.script => {
+                let (bytes, script) = self.encode_script(words, link)?;
+                (Plan::Encoded(bytes), Some(Work::Script(script)))
+            }
+            commands => (Plan::of(commands, request.atomic), None),
+        };
+        self.accept_plan(link, request, plan, work, destination, by)
+    }
+
+    /// Accepts a request of this plan; `work`: what it is, if the plan does not tell.
+    pub(super) fn accept_plan<A: AsRef<[u8]>>(
+        &self,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        plan: Plan<'_, A>,
+        mut work: Option<Work<D>>,
+        destination: D,
+        by: Submitter,
+    ) -> Result<(u64, Next), Error> {
+        let several_nodes = request.route.is_several();
+        if several_nodes && (request.commands.len() > 1 || request.atomic) {
+            return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
+        }
+        if !self.topology.serves(request.route, link)? {
+            // The answer of a route that leads to no node: an empty map.
+            let nobody = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty()).finish();
+            return self.answer_at_once(destination, nobody).map(|id| (id, Next::Nothing));
+        }
+        let prepared = self.prepare(plan)?;
+        let work = |first: u64| match work.take() {
+            Some(work) => work,
+            None if several_nodes => {
+                let shape = Shape::ByAddress(vec![link.address()]);
+                Work::Gather(Box::new(Gather::new(shape, std::iter::once(first))))
+            }
+            None => Work::of(&prepared.plan, first),
+        };
+        let append = |pipeline: &mut Pipeline, ticket| prepared.append(pipeline, ticket);
+        let mut intake = Intake::open(self, link, by)?;
+        let id = intake.put(request, prepared.load(), append, work, destination)?;
+        Ok((id, intake.close()))
+    }
+
+    /// Measures a request; an error if no link would ever take it.
+    pub(super) fn prepare<'a, A: AsRef<[u8]>>(&self, plan: Plan<'a, A>) -> Result<Prepared<'a, A>, Error> {
+        let prepared = Prepared::new(plan, self.config.max_request_bytes)?;
+        let (units, most) = (prepared.load().requests, self.config.max_requests);
+        if units > most {
+            let sentence = format!("the request has {units} commands, more than max_requests ({most}) allows");
+            return Err(Error::new(Status::Argument, sentence));
+        }
+        Ok(prepared)
+    }
+
+    /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
+    fn encode_script<A: AsRef<[u8]>>(&self, words: &[A], link: &Arc<Link>) -> Result<(Bytes, Arc<Script>), Error> {
+        let read_only = words[0].as_ref().eq_ignore_ascii_case(b"EVAL_RO");
+        let (script, known) = self.scripts.lock().find(words[1].as_ref(), read_only, link);
+        let bytes = match known {
+            true => script.evalsha_of(words.iter().map(AsRef::as_ref).collect())?,
+            false => command::encode_to_vec(words)?,
+        };
+        Ok((bytes.into(), script))
+    }
+
+    /// Registers a request that hears of events; nothing is sent.
+    pub(super) fn listen(&self, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
+        self.add_listener(&mut self.state.lock(), link, destination)
+    }
+
+    /// Opens the link of a database with a listener that hears of all that happens to it, its first connection included.
+    pub(super) fn open_and_listen(&self, database: u32, destination: D) -> Result<Arc<Link>, Error> {
+        // News wait for this lock.
+        let mut state = self.state.lock();
+        let link = self.link(database)?;
+        self.add_listener(&mut state, &link, destination)?;
+        Ok(link)
+    }
+
+    fn add_listener(&self, state: &mut State<D>, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
+        let ticket = self.reserve(state)?;
+        // Whoever does not read them shall not lose the stream of events over it.
+        let limits = Limits { overflow: Overflow::DropOldest, ..Limits::of(&self.config) };
+        state.listeners.push((ticket, Outlet::new(ticket.0, destination.clone(), limits)));
+        let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Events);
+        state.requests.fill(ticket, pending);
+        Ok(ticket.0)
+    }
+}

@@ -1,0 +1,195 @@
+//! How a request ends before its answer when the server waits with it: CLIENT UNBLOCK asks the server to stop, and what
+//! it then answers is awaited, so that no element is taken for nobody.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::attempts;
+use super::completion::{Delivery, Destination, Responder, Verdict};
+use super::core::{Core, State};
+use super::delayed::Delayed;
+use super::end::Ending;
+use super::pending::{NOWHERE, Pending, Requests, Work};
+use super::request::in_millis;
+use super::tenant::GivenUp;
+use super::unblock::{Unblock, question};
+use crate::connection::link::Link;
+use crate::connection::pipeline::{Addressee, Ticket};
+use crate::error::{Error, Status};
+use crate::protocol::reply::{Kind, Reply};
+use crate::topology::standalone::TenantId;
+
+/// After so long the server is asked again, when it did not wait yet.
+const PAUSE: Duration = Duration::from_millis(10);
+
+impl<D: Destination> Core<D> {
+    /// Ends a request before its answer, for this reason; `None`: it is over already.
+    pub(super) fn give_up(&self, state: &mut State<D>, ticket: Ticket, status: Status) -> Option<Ending<D>> {
+        let pending = state.requests.get(ticket)?;
+        if let Some(stay) = pending.stay.as_ref().filter(|stay| stay.blocks) {
+            let is_asked = stay.given_up.is_some();
+            if is_asked || (!Self::take_back_last(pending) && self.unblock(state, ticket, status)) {
+                return Some(Ending::Later);
+            }
+        }
+        self.drop_out(state, ticket).map(Ending::Now)
+    }
+
+    /// The deadline of a request has passed; takes it out unless its end must wait.
+    pub(super) fn time_is_up(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
+        let stay = state.requests.get(ticket)?.stay.as_ref();
+        if stay.is_some_and(|stay| stay.given_up.is_some()) {
+            return self.drop_out(state, ticket);
+        }
+        match self.give_up(state, ticket, Status::Timeout)? {
+            Ending::Now(pending) => Some(pending),
+            Ending::Later => None,
+        }
+    }
+
+    /// Whether the unit that the server would wait with was not sent, and now never will be.
+    fn take_back_last(pending: &mut Pending<D>) -> bool {
+        pending.take_back() || pending.last_place() == NOWHERE
+    }
+
+    /// Asks the server to stop waiting with a request; false if that cannot be done.
+    fn unblock(&self, state: &mut State<D>, ticket: Ticket, status: Status) -> bool {
+        let Some(pending) = state.requests.get(ticket) else { return false };
+        let (link, place) = (Arc::clone(&pending.link), pending.last_place());
+        let number = link.standing().greeting.connection;
+        let (Some(stay), Ok(shared)) = (&mut pending.stay, self.link(link.database())) else { return false };
+        let tenant = stay.tenant;
+        let bytes = link.bytes_of(place);
+        let question = bytes.as_ref().and_then(|bytes| question(bytes, number));
+        if bytes.is_some() && question.is_none() {
+            return false;
+        }
+        stay.given_up = Some(GivenUp { status, refused: None });
+        let due = self.clock.due(in_millis(self.config.unblock_grace));
+        self.postpone(state, ticket, due);
+        // Without its bytes it stands there no more: its answer, or the word of its loss, is on the way here.
+        let Some((bytes, replies)) = question else { return true };
+        let unblock = state.requests.reserve();
+        let work = Unblock { of: ticket, tenant, link, bytes, replies, is_settled: false };
+        let work = Work::Unblock(Box::new(work));
+        state.requests.fill(unblock, Pending::at_rest(Responder::to_nobody(), &shared, work));
+        if let Some(tenant) = state.tenants.get(tenant) {
+            tenant.unblocking = Some(unblock);
+        }
+        self.postpone(state, unblock, due);
+        self.try_to_unblock(state, unblock);
+        true
+    }
+
+    /// Sets the deadline of a request anew.
+    fn postpone(&self, state: &mut State<D>, ticket: Ticket, due: u64) {
+        state.deadlines.remove(Requests::<D>::index(ticket));
+        if state.set_deadline(ticket, due) {
+            self.clock.wake();
+        }
+    }
+
+    /// Sends CLIENT UNBLOCK, if the shared connection leads to the same server just now.
+    pub(super) fn try_to_unblock(&self, state: &mut State<D>, ticket: Ticket) {
+        let Some(pending) = state.requests.get(ticket) else { return };
+        let Work::Unblock(unblock) = &pending.work else { return };
+        let (here, there) = (pending.link.standing(), unblock.link.standing());
+        let to = Addressee { ticket, part: 0 };
+        if here.connected && here.address == there.address {
+            pending.sequence = pending.link.submit_again(to, unblock.replies, unblock.bytes.clone());
+        } else {
+            self.unblock_later(state, ticket);
+        }
+    }
+
+    fn unblock_later(&self, state: &mut State<D>, ticket: Ticket) {
+        let Some(pending) = state.requests.get(ticket) else { return };
+        pending.sequence = NOWHERE;
+        let to = Addressee { ticket, part: 0 };
+        state.delayed.push(Delayed { at: Instant::now() + PAUSE, to, replies: 0, bytes: Bytes::new() });
+        self.clock.wake();
+    }
+
+    /// The server answered CLIENT UNBLOCK; `None`: it will be asked again.
+    pub(super) fn judge_unblock(&self, state: &mut State<D>, to: Addressee, reply: Reply) -> Option<Verdict> {
+        let Work::Unblock(unblock) = &mut state.requests.get(to.ticket)?.work else { return None };
+        if to.part + 1 < unblock.replies {
+            return None;
+        }
+        let of = unblock.of;
+        let waits = |state: &mut State<D>| !state.requests.is_over(of);
+        if reply.kind() == Kind::Error {
+            unblock.is_settled = true;
+            self.refuse_to_unblock(state, of, String::from_utf8_lossy(reply.as_bytes()).into_owned());
+        } else if reply.to_i64() == Some(0) && waits(state) {
+            // It came first: the command was sent over another connection.
+            self.unblock_later(state, to.ticket);
+            return None;
+        } else if let Work::Unblock(unblock) = &mut state.requests.get(to.ticket)?.work {
+            unblock.is_settled = true;
+        }
+        Some(Verdict::answered(Status::Ok, reply))
+    }
+
+    /// The request ends now: its connection has to be closed.
+    fn refuse_to_unblock(&self, state: &mut State<D>, ticket: Ticket, text: String) {
+        let Some(stay) = state.requests.get(ticket).and_then(|pending| pending.stay.as_mut()) else { return };
+        let Some(given_up) = &mut stay.given_up else { return };
+        given_up.refused = Some(text);
+        self.postpone(state, ticket, 0);
+    }
+
+    /// The request is over; the server need not be asked any more, if it was not yet.
+    pub(super) fn stop_unblocking(&self, state: &mut State<D>, id: TenantId) {
+        let Some(ticket) = state.tenants.get(id).and_then(|tenant| tenant.unblocking) else { return };
+        if state.requests.get(ticket).is_some_and(Pending::take_back) {
+            self.drop_out(state, ticket);
+        }
+    }
+
+    /// CLIENT UNBLOCK has come to its end, somehow.
+    pub(super) fn unblocked(&self, state: &mut State<D>, unblock: &Unblock, sequence: u64, shared: &Link) {
+        let Some(tenant) = state.tenants.get(unblock.tenant) else { return };
+        tenant.unblocking = None;
+        if !unblock.is_settled && sequence != NOWHERE && !shared.withdraw(sequence) {
+            // It may still come to the server, and unblock whatever then waits there.
+            tenant.residue.stain();
+            unblock.link.break_off(Error::new(Status::Lost, "given up, because CLIENT UNBLOCK may still come"));
+        }
+        self.move_on(state, unblock.tenant);
+    }
+
+    /// What the answer to a request means that was given up meanwhile: if the server had nothing to give until it was
+    /// asked to stop, it has done nothing.
+    pub(super) fn verdict_after_unblocking(&self, pending: &Pending<D>, reply: &Reply) -> Option<Verdict> {
+        let given_up = pending.stay.as_ref()?.given_up.as_ref().filter(|_| reply.kind() == Kind::Nil)?;
+        // An earlier attempt may have done something all the same.
+        let outcome = attempts::outcome_of(pending.attempts.as_deref());
+        let sentence = format!("{}; the server stopped waiting and had done nothing", self.why(pending, given_up));
+        Some(Verdict::failed(&Error::new(given_up.status, sentence), outcome))
+    }
+
+    /// Ends a request with which the server may still be waiting, on a connection that was closed for that.
+    pub(super) fn abort_blocked(&self, pending: Pending<D>, given_up: GivenUp) -> Option<Delivery<D>> {
+        let why = self.why(&pending, &given_up);
+        let sentence = match &given_up.refused {
+            Some(refused) => format!("{why}; its connection was closed, because CLIENT UNBLOCK was refused: {refused}"),
+            None => {
+                let grace = self.config.unblock_grace.as_millis();
+                format!("{why}; its connection was closed, because CLIENT UNBLOCK had no effect within {grace} ms")
+            }
+        };
+        self.abort(pending, given_up.status, &|_| sentence.clone())
+    }
+
+    fn why(&self, pending: &Pending<D>, given_up: &GivenUp) -> String {
+        let address = pending.link.address();
+        match given_up.status {
+            Status::Timeout => format!("{address}: no answer within {} ms", pending.timeout),
+            Status::Closed => "the client was closed".to_string(),
+            _ => format!("{address}: cancelled while the server waited with it"),
+        }
+    }
+}
