@@ -85,12 +85,14 @@ fn closing_frees_a_caller_who_waits_on_the_socket() {
     let server = Server::start();
     let client = lonely(&server);
     server.stop();
-    let before = client.stat("lone_calls");
+    let count = || (client.stat("lone_calls"), client.stat("bytes_sent"));
+    let before = count();
     let caller = thread::spawn({
         let client = client.clone();
         move || client.wait_for(&Request { timeout: Timeout::None, ..request(&[&["PING"]]) }).unwrap()
     });
-    wait::until("the caller waits for the server", || client.stat("lone_calls") > before);
+    // Counted when it gets the turn, and when it has written.
+    wait::until("the caller waits for the server", || count().0 > before.0 && count().1 > before.1);
     assert!(!client.client.close(Some(Duration::ZERO)));
     caller.join().unwrap().says(Status::Closed, Outcome::Unknown, &["closed"]);
 }

@@ -93,7 +93,7 @@ fn subscriber(options: &[(&str, &str)]) -> Slow {
     let client: Client<Shelf> = Client::new(config(server.url(), options), None).unwrap();
     let shelf = Shelf::default();
     let words: [&[&str]; 1] = [&["SUBSCRIBE", "news"]];
-    let (id, _) = client.submit(&request(&words), shelf.clone(), Submitter::Other).unwrap();
+    let id = client.submit(&request(&words), shelf.clone(), Submitter::Other).unwrap();
     wait::until("the confirmation", || server.command(&["PUBSUB", "NUMSUB", "news"]).items()[1].integer() == 1);
     Slow { server, client, shelf, id }
 }

@@ -7,6 +7,8 @@
 //! the answer comes, or the answer itself was forgotten. Of the changes of others the server tells, behind the answers
 //! that they make wrong: links deliver both in that order.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
 use super::admission::Admission;
@@ -17,9 +19,9 @@ use super::core::Core;
 use super::pending::Work;
 use super::plan::Plan;
 use super::request::{Place, Request};
+use crate::connection::lead::Lead;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Addressee;
-use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::catalog;
@@ -55,18 +57,18 @@ fn cacheable<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, on_lease: bool) -> Re
 impl<D: Destination> Core<D> {
     /// Accepts a request that may be answered from the cache.
     pub(super) fn accept_cached<A: AsRef<[u8]>>(
-        &self,
+        self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
         by: Submitter,
-    ) -> Result<(u64, Next), Error> {
+    ) -> Result<(u64, Option<Lead>), Error> {
         let words = cacheable(request, place.lease.is_some())?;
         let link = place.link;
         let (plan, work) = match self.ask(link, words) {
             Found::Hit(reply) => {
                 let verdict = Verdict::answered(Status::Ok, Reply::copy(&reply)?);
-                return self.answer_at_once(destination, verdict).map(|id| (id, Next::Nothing));
+                return self.answer_at_once(destination, verdict).map(|id| (id, None));
             }
             Found::Miss(Some(place)) => {
                 let cache = self.cache.clone();
@@ -87,13 +89,15 @@ impl<D: Destination> Core<D> {
     }
 
     /// Completes a request that needs nobody else.
-    pub(super) fn answer_at_once(&self, destination: D, verdict: Verdict) -> Result<u64, Error> {
-        let mut state = self.state.lock();
-        let ticket = self.reserve(&mut state)?;
+    pub(super) fn answer_at_once(self: &Arc<Self>, destination: D, verdict: Verdict) -> Result<u64, Error> {
+        // Held, because whoever gets the completion may free the client.
+        let core = Arc::clone(self);
+        let mut state = core.state.lock();
+        let ticket = core.reserve(&mut state)?;
         state.requests.give_back(ticket);
         state.taken += 1;
         drop(state);
-        self.complete(Responder::new(ticket.0, destination).finish(verdict).into_iter().collect());
+        core.complete(Responder::new(ticket.0, destination).finish(verdict).into_iter().collect());
         Ok(ticket.0)
     }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::mailbox::Mailbox;
+use crate::connection::tenure::Tenure;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 
@@ -52,6 +53,14 @@ pub trait Destination: Clone + Send + 'static {
     fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool;
     /// Whether it has a place for more than the final completion.
     fn takes_many(&self) -> bool;
+    /// Requests for it were appended that whoever takes from it has to write; `tenure`: from now on with this turn. Called
+    /// on the thread that submitted, only for requests whose submitter was [`Submitter::Queue`].
+    ///
+    /// [`Submitter::Queue`]: crate::connection::turn::Submitter::Queue
+    fn call_takers(&self, tenure: Option<Tenure>) {
+        // A turn that is dropped goes back to the background.
+        drop(tenure);
+    }
 }
 
 /// The status, outcome and reply of a request that is over.
@@ -105,6 +114,11 @@ impl<D: Destination> Responder<D> {
     #[inline(always)]
     pub fn finish(mut self, verdict: Verdict) -> Option<Delivery<D>> {
         self.end(verdict)
+    }
+
+    /// Where the completion goes, once more.
+    pub fn destination(&self) -> Option<D> {
+        self.destination.clone()
     }
 
     /// The request.

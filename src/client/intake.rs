@@ -9,10 +9,12 @@ use super::completion::{Destination, Responder};
 use super::core::{Core, Phase, State, closed};
 use super::pending::{Pending, Requests, Work};
 use super::request::{Place, Request, Timeout, in_millis, small};
+use super::wakeups::Wakeups;
+use crate::connection::lead::Lead;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
 use crate::connection::quota::Load;
-use crate::connection::submission::{Next, Submission};
+use crate::connection::submission::Submission;
 use crate::connection::turn::Submitter;
 use crate::error::Error;
 use crate::protocol::command;
@@ -41,6 +43,8 @@ pub(super) struct Intake<'a, D: Destination> {
     due: Option<(u32, u64)>,
     /// The timer sleeps for too long.
     is_earlier: bool,
+    /// The request that got in last.
+    last: Ticket,
 }
 
 impl<'a, D: Destination> Intake<'a, D> {
@@ -51,7 +55,15 @@ impl<'a, D: Destination> Intake<'a, D> {
         if state.phase == Phase::Closed {
             return Err(closed());
         }
-        Ok(Intake { core, link, state, submission: link.submission(by), due: None, is_earlier: false })
+        Ok(Intake {
+            core,
+            link,
+            state,
+            submission: link.submission(by),
+            due: None,
+            is_earlier: false,
+            last: Ticket::NOBODY,
+        })
     }
 
     /// One command of at most `most` encoded bytes, written straight to where it goes.
@@ -113,49 +125,42 @@ impl<'a, D: Destination> Intake<'a, D> {
             self.due = Some((timeout, due));
             self.is_earlier |= state.set_deadline(ticket, due);
         }
+        self.last = ticket;
         Ok(ticket.0)
     }
 
-    /// Lets the locks go; gives what is still to be done.
+    /// Lets the locks go and wakes whoever has something to do now. A lone caller gets the turn to write and to read. From
+    /// here on the client may be gone.
     #[inline]
-    pub(super) fn close(self) -> Next {
-        let Intake { core, link, state, submission, is_earlier, .. } = self;
-        let next = submission.end();
+    pub(super) fn close(self) -> Option<Lead> {
+        let Intake { core, mut state, submission, is_earlier, last, .. } = self;
+        let wakeups = Wakeups::new(core, &mut state, submission.end(), last, is_earlier);
         drop(state);
-        if matches!(next, Next::Wake) {
-            link.wake();
-        }
-        if is_earlier {
-            core.clock.wake();
-        }
-        next
+        wakeups.send()
     }
 }
 
-/// Requests that are submitted together: the locks are taken once for many.
-pub struct Batch<'a, D: Destination, F: FnMut(Next)> {
+/// Requests for one destination that are submitted together: the locks are taken once for many.
+pub struct Batch<'a, D: Destination> {
     core: &'a Arc<Core<D>>,
     place: Place<'a>,
     by: Submitter,
-    then: F,
     intake: Option<Intake<'a, D>>,
     /// How many more may get in before the locks are let go.
     left: usize,
 }
 
-impl<'a, D: Destination, F: FnMut(Next)> Batch<'a, D, F> {
-    pub(super) fn new(core: &'a Arc<Core<D>>, place: Place<'a>, by: Submitter, then: F) -> Batch<'a, D, F> {
-        Batch { core, place, by, then, intake: None, left: RUN }
+impl<'a, D: Destination> Batch<'a, D> {
+    pub(super) fn new(core: &'a Arc<Core<D>>, place: Place<'a>, by: Submitter) -> Batch<'a, D> {
+        Batch { core, place, by, intake: None, left: RUN }
     }
 
-    /// As `Client::submit`; what is to be done next is done in time.
+    /// As `Client::submit`.
     #[inline]
     pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>, destination: D) -> Result<u64, Error> {
         let Some((words, most)) = small(self.place, request, self.core.config.max_request_bytes) else {
             self.close();
-            let (id, next) = self.core.submit(self.place, request, destination, self.by)?;
-            (self.then)(next);
-            return Ok(id);
+            return self.core.submit(self.place, request, destination, self.by).map(|(id, _)| id);
         };
         let intake = match &mut self.intake {
             Some(intake) => intake,
@@ -171,14 +176,12 @@ impl<'a, D: Destination, F: FnMut(Next)> Batch<'a, D, F> {
 
     fn close(&mut self) {
         self.left = RUN;
-        if let Some(intake) = self.intake.take() {
-            let next = intake.close();
-            (self.then)(next);
-        }
+        // (No batch is a lone caller's.)
+        _ = self.intake.take().map(Intake::close);
     }
 }
 
-impl<D: Destination, F: FnMut(Next)> Drop for Batch<'_, D, F> {
+impl<D: Destination> Drop for Batch<'_, D> {
     fn drop(&mut self) {
         self.close();
     }

@@ -11,6 +11,8 @@ use super::pending::{NOWHERE, Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, in_millis};
 use super::tenant::{Kind, Stay, Tenant};
+use super::wakeups::Wakeups;
+use crate::connection::lead::Lead;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Pipeline, Ticket};
 use crate::connection::quota::Load;
@@ -22,13 +24,13 @@ use crate::topology::Route;
 impl<D: Destination> Core<D> {
     /// Accepts a request for a dedicated connection or says why not.
     pub(super) fn accept_dedicated<A: AsRef<[u8]>>(
-        &self,
+        self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
         admission: &Admission,
         destination: D,
         by: Submitter,
-    ) -> Result<(u64, Next), Error> {
+    ) -> Result<(u64, Option<Lead>), Error> {
         let wrong = |sentence: &str| Err(Error::new(Status::Argument, sentence));
         if place.lease.is_some() && request.route != Route::ByKey {
             return wrong("a lease has one connection, so its requests have no route");
@@ -49,14 +51,14 @@ impl<D: Destination> Core<D> {
             state.requests.give_back(ticket);
             drop(state);
             let verdict = Verdict::failed(&error, Outcome::NotRun);
-            return self.answer_at_once(destination, verdict).map(|id| (id, Next::Nothing));
+            return self.answer_at_once(destination, verdict).map(|id| (id, None));
         }
         let lodged = self.lodge(&mut state, place, ticket, admission, &prepared, by);
         let (link, sequence, next, mut stay) = lodged.inspect_err(|_| state.requests.give_back(ticket))?;
         stay.changes = self.changes(request.commands);
         let pending = Pending {
             responder: Responder::new(ticket.0, destination),
-            link: Arc::clone(&link),
+            link,
             sequence,
             work: Work::of(&prepared.plan, sequence),
             timeout: timeout.unwrap_or_default(),
@@ -66,14 +68,9 @@ impl<D: Destination> Core<D> {
         };
         state.requests.fill(ticket, pending);
         let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
+        let wakeups = Wakeups::new(self, &mut state, next, ticket, is_earlier);
         drop(state);
-        if matches!(next, Next::Wake) {
-            link.wake();
-        }
-        if is_earlier {
-            self.clock.wake();
-        }
-        Ok((ticket.0, next))
+        Ok((ticket.0, wakeups.send()))
     }
 
     /// Finds a tenant for a request, and the request its place there.

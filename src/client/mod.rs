@@ -2,7 +2,7 @@
 //! nothing of C, of descriptors or of callbacks.
 //!
 //! * In: [`request`] is what is asked; `submit` checks it, with `admission`; `plan` lays the bytes out; [`intake`] takes the
-//!   locks and appends.
+//!   locks and appends; `wakeups` calls whoever goes on.
 //! * Under way: `core` is what all handles share; `pending` the requests; `deadline`, `delayed`, `clock` and `timer` their
 //!   time; `end` how they end.
 //! * Out: `recipient` judges what a link tells; `retry`, `attempts`, `loss`, `rediscovery`, `script`, `transaction` and
@@ -53,6 +53,7 @@ mod topic;
 mod transaction;
 mod unblock;
 mod unblocking;
+mod wakeups;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +67,6 @@ use crate::config::Config;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
 use crate::connection::stream::Dialer;
-use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Reply;
@@ -135,20 +135,21 @@ impl<D: Destination> Client<D> {
     }
 
     /// Accepts a request: `destination` gets exactly one final completion, with the id that is returned. After an
-    /// error nothing was queued and `destination` gets nothing. `by` tells who would read the answer without help, and
-    /// what is given with the id is then to be done; for [`Submitter::Other`] that is nothing.
+    /// error nothing was queued and `destination` gets nothing. `by` tells who would read the answer without help: not a
+    /// caller, see [`Client::execute`]. The completion may come before this returns, and whoever gets it may drop the
+    /// client: nothing of it is used from then on.
     pub fn submit<A: AsRef<[u8]>>(
         &self,
         request: &Request<'_, A>,
         destination: D,
         by: Submitter,
-    ) -> Result<(u64, Next), Error> {
-        self.core.submit(self.place(), request, destination, by)
+    ) -> Result<u64, Error> {
+        self.core.submit(self.place(), request, destination, by).map(|(id, _)| id)
     }
 
-    /// As [`Client::submit`], for many requests; `then` does what is to be done next.
-    pub fn batch<F: FnMut(Next)>(&self, by: Submitter, then: F) -> Batch<'_, D, F> {
-        Batch::new(&self.core, self.place(), by, then)
+    /// As [`Client::submit`], for many requests of one destination. The client must be there until the batch is dropped.
+    pub fn batch(&self, by: Submitter) -> Batch<'_, D> {
+        Batch::new(&self.core, self.place(), by)
     }
 
     /// As [`Client::submit`], for a caller who then waits for the completion: with nothing else under way, this thread

@@ -19,9 +19,9 @@ use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, small};
 use super::script::Script;
 use crate::config::Overflow;
+use crate::connection::lead::Lead;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Pipeline;
-use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::command;
@@ -36,8 +36,8 @@ impl<D: Destination> Core<D> {
         destination: D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
-        let (id, next) = self.submit(place, request, destination, Submitter::Caller)?;
-        if let Next::Lead(lead) = next {
+        let (id, lead) = self.submit(place, request, destination, Submitter::Caller)?;
+        if let Some(lead) = lead {
             let patience = self.config.dead_after / 4;
             let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
             lead.drive(patience.min(deadline.unwrap_or(patience)), is_done);
@@ -45,14 +45,15 @@ impl<D: Destination> Core<D> {
         Ok(id)
     }
 
-    /// Accepts a request or says why not; gives its id and what is to be done next, when no lock is held.
+    /// Accepts a request or says why not; gives its id and, to a lone caller, the turn. The request may be over by then, and
+    /// the client gone: nothing may be done with it any more.
     pub(super) fn submit<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
         by: Submitter,
-    ) -> Result<(u64, Next), Error> {
+    ) -> Result<(u64, Option<Lead>), Error> {
         let link = place.link;
         if let Some((words, most)) = small(place, request, self.config.max_request_bytes) {
             let mut intake = Intake::open(self, link, by)?;
@@ -81,14 +82,14 @@ impl<D: Destination> Core<D> {
 
     /// Accepts a request of this plan; `work`: what it is, if the plan does not tell.
     pub(super) fn accept_plan<A: AsRef<[u8]>>(
-        &self,
+        self: &Arc<Self>,
         link: &Arc<Link>,
         request: &Request<'_, A>,
         plan: Plan<'_, A>,
         mut work: Option<Work<D>>,
         destination: D,
         by: Submitter,
-    ) -> Result<(u64, Next), Error> {
+    ) -> Result<(u64, Option<Lead>), Error> {
         let several_nodes = request.route.is_several();
         if several_nodes && (request.commands.len() > 1 || request.atomic) {
             return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
@@ -96,7 +97,7 @@ impl<D: Destination> Core<D> {
         if !self.topology.serves(request.route, link)? {
             // The answer of a route that leads to no node: an empty map.
             let nobody = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty()).finish();
-            return self.answer_at_once(destination, nobody).map(|id| (id, Next::Nothing));
+            return self.answer_at_once(destination, nobody).map(|id| (id, None));
         }
         let prepared = self.prepare(plan)?;
         let work = |first: u64| match work.take() {

@@ -16,7 +16,9 @@ use super::mailbox::{Limits, Outlet};
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::request::Request;
 use super::topic::Topic;
+use super::wakeups::Wakeups;
 use crate::config::Protocol;
+use crate::connection::lead::Lead;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
 use crate::connection::purpose::Purpose;
@@ -123,7 +125,7 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         request: &Request<'_, A>,
         destination: D,
-    ) -> Result<(u64, Next), Error> {
+    ) -> Result<(u64, Option<Lead>), Error> {
         let words = request.commands.first().copied().unwrap_or_default();
         if request.route.is_several() || !self.topology.serves(request.route, link)? {
             return wrong("what gets many answers goes to one node");
@@ -166,12 +168,11 @@ impl<D: Destination> Core<D> {
         };
         state.requests.fill(ticket, pending);
         let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
+        let wakeups = Wakeups::new(self, &mut state, Next::Nothing, ticket, is_earlier);
         drop(state);
-        if is_earlier {
-            self.clock.wake();
-        }
+        wakeups.send();
         hub.apply(rest, None);
-        Ok((ticket.0, Next::Nothing))
+        Ok((ticket.0, None))
     }
 
     /// Begins a subscription.

@@ -244,11 +244,16 @@ impl Link {
         self.notify.notify_one();
     }
 
+    /// Whether the background sleeps. Who appended bytes and has not let go of the lock of the outgoing since cannot miss
+    /// a driver that falls asleep: it says so before it looks for bytes, under that lock.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::SeqCst)
+    }
+
     /// Wakes the background if it sleeps: there are bytes to write.
     pub fn wake(&self) {
-        // Looking first saves the exclusive access of every command but the first. It cannot miss a driver that falls
-        // asleep: it says so before it looks for bytes, under the lock under which the caller has appended them.
-        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
+        // Looking first saves the exclusive access of every command but the first.
+        if self.is_asleep() && self.asleep.swap(false, Ordering::SeqCst) {
             self.notify.notify_one();
         }
     }

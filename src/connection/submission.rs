@@ -20,8 +20,8 @@ use crate::error::{Error, Status};
 pub enum Next {
     /// Nothing: somebody is about to write it.
     Nothing,
-    /// Wake the background, with [`Link::wake`].
-    Wake,
+    /// Wake the background, which sleeps, with [`Link::wake`].
+    Wake(Arc<Link>),
     /// Write and read for itself.
     Lead(Lead),
     /// Let somebody take from the queue: there is something to write.
@@ -91,7 +91,8 @@ impl<'a> Submission<'a> {
                 Next::Begin(Tenure::new(Arc::clone(link), Arc::clone(connection), number))
             }
             (Role::Caller, Some(connection)) => Next::Lead(Lead::new(Arc::clone(link), Arc::clone(connection))),
-            _ => Next::Wake,
+            _ if link.is_asleep() => Next::Wake(Arc::clone(link)),
+            _ => Next::Nothing,
         };
         drop(outgoing);
         match next {

@@ -15,7 +15,6 @@ use super::signals;
 use super::status::jr_status;
 use crate::client::Client;
 use crate::connection::stream::Dialer;
-use crate::connection::submission::Next;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Node;
 use crate::runtime;
@@ -23,7 +22,7 @@ use crate::runtime;
 /// A client of one server, a view of it on another database, or a lease of one connection. Any thread, many at once. A
 /// handle is cheap.
 pub struct jr_client {
-    client: Client<Target>,
+    user: User,
     shared: Arc<Shared>,
     generation: u32,
     kind: Kind,
@@ -38,16 +37,23 @@ enum Kind {
     Lease,
 }
 
+/// What it takes to submit. A call that goes on after the completion of a request may have been delivered works with a
+/// copy: whoever gets the completion may free the handle.
+#[derive(Clone)]
+pub(super) struct User {
+    pub(super) client: Client<Target>,
+    pub(super) callbacks: Arc<Callbacks>,
+}
+
 /// What all handles of a client hold together; with the last of them the client ends.
 struct Shared {
-    root: Client<Target>,
-    callbacks: Arc<Callbacks>,
+    root: User,
     dialer: Option<Arc<ClientDialer>>,
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.root.shut_down();
+        self.root.client.shut_down();
     }
 }
 
@@ -63,18 +69,19 @@ impl jr_client {
         Ok(client)
     }
 
-    /// Another handle beside this one.
-    fn beside(&self, client: Client<Target>, kind: Kind) -> Box<jr_client> {
-        let (shared, generation) = (Arc::clone(&self.shared), self.generation);
-        Box::new(jr_client { client, shared, generation, kind, closed: AtomicBool::new(false) })
+    /// Another handle beside this one, of which nothing is used once `make` has begun: who hears of events may free it.
+    fn beside(
+        &self,
+        kind: Kind,
+        make: impl FnOnce(&Client<Target>) -> Result<Client<Target>, Error>,
+    ) -> Result<Box<jr_client>, Error> {
+        let (user, shared, generation) = (self.user.clone(), Arc::clone(&self.shared), self.generation);
+        let user = User { client: make(&user.client)?, ..user };
+        Ok(Box::new(jr_client { user, shared, generation, kind, closed: AtomicBool::new(false) }))
     }
 
-    pub(super) fn client(&self) -> &Client<Target> {
-        &self.client
-    }
-
-    pub(super) fn callbacks(&self) -> &Arc<Callbacks> {
-        &self.shared.callbacks
+    pub(super) fn user(&self) -> &User {
+        &self.user
     }
 }
 
@@ -103,15 +110,10 @@ pub extern "C" fn jr_client_new(
         } else {
             Client::new(options, by_user)?
         };
-        let shared = Arc::new(Shared { root: root.clone(), callbacks, dialer });
+        let user = User { client: root, callbacks };
+        let shared = Arc::new(Shared { root: user.clone(), dialer });
         let generation = runtime::generation();
-        out.write(Box::new(jr_client {
-            client: root,
-            shared,
-            generation,
-            kind: Kind::Client,
-            closed: AtomicBool::new(false),
-        }));
+        out.write(Box::new(jr_client { user, shared, generation, kind: Kind::Client, closed: AtomicBool::new(false) }));
         Ok(())
     })
 }
@@ -127,7 +129,7 @@ pub extern "C" fn jr_client_database(
     call(|| {
         let client = jr_client::check(client)?;
         let out = view.ok_or_else(|| null("view"))?;
-        out.write(client.beside(client.client.database(number)?, Kind::View));
+        out.write(client.beside(Kind::View, |client| client.database(number))?);
         Ok(())
     })
 }
@@ -157,7 +159,7 @@ pub extern "C" fn jr_client_lease(
         if key.is_some_and(|key| key.data.is_null() && key.len > 0) {
             return Err(null("key.data"));
         }
-        out.write(client.beside(client.client.lease()?, Kind::Lease));
+        out.write(client.beside(Kind::Lease, Client::lease)?);
         Ok(())
     })
 }
@@ -167,8 +169,8 @@ pub extern "C" fn jr_client_lease(
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_cancel(client: Option<&jr_client>, id: u64) -> jr_status {
     call(|| {
-        let client = jr_client::check(client)?;
-        if client.client.cancel(id) {
+        let client = jr_client::check(client)?.user.client.clone();
+        if client.cancel(id) {
             return Ok(());
         }
         Err(Error::new(Status::NotFound, format!("request {id} is over, or never was")))
@@ -202,9 +204,9 @@ pub unsafe extern "C" fn jr_client_events(
         if request.queue.is_null() && request.callback.is_none() {
             return Err(Error::new(Status::Argument, "a request for events names a queue or a callback"));
         }
-        let listen = |target, _| Ok((client.client.listen(target)?, Next::Nothing));
+        let user = client.user();
         // SAFETY: as above.
-        let listening = unsafe { to_target(client, &request, listen) }?;
+        let listening = unsafe { to_target(user, &request, |target, _| user.client.listen(target)) }?;
         if let Some(id) = id {
             *id = listening;
         }
@@ -231,7 +233,7 @@ pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *
     call(|| {
         let client = jr_client::check(client)?;
         let map = map.ok_or_else(|| null("map"))?;
-        *map = client.client.stats()?.into_raw();
+        *map = client.user.client.stats()?.into_raw();
         Ok(())
     })
 }
@@ -249,17 +251,18 @@ pub extern "C" fn jr_client_close(client: Option<&jr_client>, timeout_ms: u32) -
         check_may_wait()?;
         if client.kind != Kind::Client {
             client.closed.store(true, Ordering::Relaxed);
-            client.client.end_lease();
+            client.user.client.end_lease();
             return Ok(());
         }
         let timeout = (timeout_ms != JR_TIMEOUT_NONE).then(|| Duration::from_millis(timeout_ms.into()));
-        let drained = client.client.close(timeout);
-        let shared = &client.shared;
+        // A callback may free the handle meanwhile.
+        let (User { client, callbacks }, shared) = (client.user.clone(), Arc::clone(&client.shared));
+        let drained = client.close(timeout);
         if let Some(dialer) = &shared.dialer {
             dialer.close();
         }
-        shared.callbacks.end();
-        shared.callbacks.join();
+        callbacks.end();
+        callbacks.join();
         if drained {
             return Ok(());
         }

@@ -9,6 +9,7 @@ use super::status::jr_status;
 use super::waiter::Waiter;
 use crate::client::completion::{self, Completion, Deliveries, Delivery, Destination};
 use crate::client::mailbox::Mailbox;
+use crate::connection::tenure::Tenure;
 use crate::protocol::reply::Node;
 
 /// More completions of this request follow: it has a completion for each of its messages, and at last one without this.
@@ -116,6 +117,12 @@ impl Destination for Target {
                 callbacks.log(mailbox, count);
                 true
             }
+        }
+    }
+
+    fn call_takers(&self, tenure: Option<Tenure>) {
+        if let Target::Queue { queue, .. } = self {
+            queue.call_takers(tenure);
         }
     }
 

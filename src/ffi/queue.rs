@@ -23,7 +23,6 @@ use super::completion::{JR_COMPLETION_MORE, Target, jr_completion};
 use super::status::JR_OK;
 use super::{fork, reply};
 use crate::client::mailbox::Mailbox;
-use crate::connection::submission::Next;
 use crate::connection::tenure::Tenure;
 use crate::connection::turn::{QueueId, Submitter};
 use crate::error::{Error, Status};
@@ -102,17 +101,8 @@ impl Queue {
         if self.attended.load(Ordering::Relaxed) { Submitter::Queue(self.id) } else { Submitter::Other }
     }
 
-    /// A request for this queue was accepted: sees to it that it is written, if that is for the takers to do.
-    #[inline]
-    pub(super) fn submitted(&self, next: Next) {
-        match next {
-            Next::Take => self.call_takers(None),
-            Next::Begin(tenure) => self.call_takers(Some(tenure)),
-            Next::Nothing | Next::Wake | Next::Lead(_) => {}
-        }
-    }
-
-    fn call_takers(&self, tenure: Option<Tenure>) {
+    /// A request for this queue was accepted that is for the takers to write, now or from now on.
+    pub(super) fn call_takers(&self, tenure: Option<Tenure>) {
         let mut held = self.held.lock();
         if let Some(tenure) = tenure {
             // Without a descriptor to wait for it is dropped, and so left to the background.
@@ -199,7 +189,7 @@ impl Queue {
         let mut tried = false;
         let (taken, finals) = loop {
             let (taken, finals) = held.take(out);
-            if taken > 0 || held.takers.is_woken() {
+            if taken > 0 || held.takers.is_woken() || held.freed {
                 break (taken, finals);
             }
             let left = match timeout {
@@ -228,7 +218,10 @@ impl Queue {
         self.owed.fetch_sub(finals, Ordering::Relaxed);
         let (full, tenures) = (!held.completions.is_empty(), !held.tenures.is_empty());
         let alarm = held.takers.leave(full, tenures);
+        // Of a queue that was freed meanwhile: the background goes on.
+        let left = if held.freed { mem::take(&mut held.tenures) } else { Vec::new() };
         self.sound(held, alarm);
+        drop(left);
         taken
     }
 
@@ -279,7 +272,9 @@ impl Queue {
     fn free(&self) {
         let mut held = self.held.lock();
         held.freed = true;
-        held.signal = None;
+        // Whoever takes still, because another who takes has freed it, gets nothing more and returns.
+        _ = held.signal.take().map(|signal| signal.raise());
+        self.arrived.notify_all();
         let (completions, tenures) = (mem::take(&mut held.completions), mem::take(&mut held.tenures));
         let mailboxes = mem::take(&mut held.mailboxes);
         drop(held);
@@ -370,7 +365,8 @@ pub unsafe extern "C" fn jr_queue_take(
             // SAFETY: the caller promises room for `max` completions; nobody else uses it during the call.
             let out = unsafe { std::slice::from_raw_parts_mut(out.cast(), max.min(isize::MAX as usize / 64)) };
             let timeout = u64::try_from(timeout_ms).ok().map(Duration::from_millis);
-            Ok(queue.queue.take(out, timeout) as i64)
+            // A copy, because another who takes may free the queue with what this thread puts there.
+            Ok(Arc::clone(&queue.queue).take(out, timeout) as i64)
         },
     )
 }
@@ -382,7 +378,8 @@ pub extern "C" fn jr_queue_wake(queue: Option<&jr_queue>) {
     call(|| {
         let queue = queue.ok_or_else(|| null("queue"))?;
         check_generation(queue.generation)?;
-        queue.queue.wake();
+        // A copy, because whoever is woken may free the queue.
+        Arc::clone(&queue.queue).wake();
         Ok(())
     });
 }

@@ -7,15 +7,16 @@ use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use super::boundary::{call, check_generation, check_may_wait, guard, null, remember, text};
-use super::client::jr_client;
+use super::client::{User, jr_client};
 use super::completion::{Target, jr_callback};
-use super::queue::jr_queue;
+use super::queue::{Queue, jr_queue};
 use super::status::jr_status;
 use super::waiter::Waiter;
 use crate::client::completion::Completion;
 use crate::client::request::{Request, Timeout};
-use crate::connection::submission::Next;
 use crate::connection::turn::Submitter;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::{Node, Reply};
@@ -265,33 +266,31 @@ unsafe fn with_request<T>(
     }
 }
 
-/// Gives the place that a request names for its completion to `start`, which accepts the request or does not; then does
-/// what is to be done next.
+/// Gives the place that a request names for its completion to `start`, which accepts the request or does not. From then on
+/// whoever gets the completion may have freed client and queue: neither is used any more.
 ///
 /// # Safety
 /// The queue in `request` is NULL or alive.
 pub(super) unsafe fn to_target(
-    client: &jr_client,
+    user: &User,
     request: &jr_request,
-    start: impl FnOnce(Target, Submitter) -> Result<(u64, Next), Error>,
+    start: impl FnOnce(Target, Submitter) -> Result<u64, Error>,
 ) -> Result<u64, Error> {
     let user_data = request.user_data;
     // SAFETY: the caller promises it.
     match (unsafe { request.queue.as_ref() }, request.callback) {
         (Some(_), Some(_)) => Err(Error::new(Status::Argument, "the request names a queue and a callback; choose one")),
-        (None, None) => start(Target::Nowhere, Submitter::Other).map(|(id, _)| id),
+        (None, None) => start(Target::Nowhere, Submitter::Other),
         (None, Some(function)) => {
-            client.callbacks().start()?;
-            let target = Target::Callback { callbacks: Arc::clone(client.callbacks()), function, user_data };
-            start(target, Submitter::Other).map(|(id, _)| id)
+            user.callbacks.start()?;
+            let target = Target::Callback { callbacks: Arc::clone(&user.callbacks), function, user_data };
+            start(target, Submitter::Other)
         }
         (Some(queue), None) => {
             check_generation(queue.generation)?;
             let queue = &queue.queue;
-            let target = queue.reserve(user_data, client.client().config().max_unread)?;
-            let (id, next) = start(target, queue.submitter()).inspect_err(|_| queue.give_back())?;
-            queue.submitted(next);
-            Ok(id)
+            let target = queue.reserve(user_data, user.client.config().max_unread)?;
+            start(target, queue.submitter()).inspect_err(|_| queue.give_back())
         }
     }
 }
@@ -300,18 +299,19 @@ pub(super) unsafe fn to_target(
 ///
 /// # Safety
 /// The pointers in `request` are as the header demands.
-unsafe fn submit(client: &jr_client, request: &jr_request) -> Result<u64, Error> {
+unsafe fn submit(user: &User, request: &jr_request) -> Result<u64, Error> {
     let submit = |target, by| {
         // SAFETY: the caller's promise is passed on.
-        unsafe { with_request(request, |request| client.client().submit(request, target, by)) }
+        unsafe { with_request(request, |request| user.client.submit(request, target, by)) }
     };
     // SAFETY: as above.
-    unsafe { to_target(client, request, submit) }
+    unsafe { to_target(user, request, submit) }
 }
 
 /// Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id` (or
 /// NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion follows.
-/// Never waits. Any thread; what one thread submits runs in that order, unless it goes on a connection of its own.
+/// The completion may be delivered on another thread before jr_submit returns, and whoever gets it may free client and
+/// queue; the memory of `id` must be there until jr_submit returns. Never waits. Any thread; what one thread submits runs in that order, unless it goes on a connection of its own.
 ///
 /// Blocking commands (BLPOP, XREAD with BLOCK, ...) go on connections of their own, one each, and wait in line when
 /// max_connections are in use. One that is cancelled or whose deadline passes is unblocked at the server first: an element
@@ -348,7 +348,7 @@ pub unsafe extern "C" fn jr_submit(
         // SAFETY: the caller's promise is passed on.
         let request = unsafe { read_request(request) }?;
         // SAFETY: as above.
-        let submitted = unsafe { submit(client, &request) }?;
+        let submitted = unsafe { submit(client.user(), &request) }?;
         if let Some(id) = id {
             *id = submitted;
         }
@@ -372,7 +372,9 @@ pub unsafe extern "C" fn jr_submit_many(
     guard(
         |error| error.status.code().into(),
         || {
-            let client = jr_client::check(client)?;
+            // Copies, because whoever gets the first completion may free client and queues while this goes on.
+            let user = jr_client::check(client)?.user().clone();
+            let mut queues = Queues::new();
             // SAFETY: the caller's promise is passed on.
             let size = if count == 0 { 0 } else { unsafe { read_request(requests) }?.size };
             if count > isize::MAX as usize / size.max(1) {
@@ -384,7 +386,7 @@ pub unsafe extern "C" fn jr_submit_many(
                 // room for `count` names.
                 let run = unsafe {
                     let ids = if ids.is_null() { ids } else { ids.add(accepted) };
-                    submit_run(client, requests.byte_add(accepted * size), size, count - accepted, ids)
+                    submit_run(&user, &mut queues, requests.byte_add(accepted * size), size, count - accepted, ids)
                 };
                 accepted += match run {
                     (0, Some(error)) if accepted == 0 => return Err(error),
@@ -400,13 +402,36 @@ pub unsafe extern "C" fn jr_submit_many(
     )
 }
 
+/// The queues that the requests of one call have named so far, held during the call.
+type Queues = SmallVec<[(*const jr_queue, Arc<Queue>); 1]>;
+
+/// The queue of a request that goes to one of this process and to nobody else.
+///
+/// # Safety
+/// The queue in `request` is NULL, among `queues`, or alive.
+unsafe fn queue_of(request: &jr_request, queues: &mut Queues) -> Option<Arc<Queue>> {
+    let named = request.queue.cast_const();
+    if request.callback.is_some() {
+        return None;
+    }
+    if let Some((_, queue)) = queues.iter().find(|(pointer, _)| *pointer == named) {
+        return Some(Arc::clone(queue));
+    }
+    // SAFETY: it is not among those that may be gone, so the caller promises it.
+    let handle = unsafe { named.as_ref() }?;
+    check_generation(handle.generation).ok()?;
+    queues.push((named, Arc::clone(&handle.queue)));
+    Some(Arc::clone(&handle.queue))
+}
+
 /// Submits those at the front of an array that name the same queue; gives how many were accepted, and why the next was
 /// not.
 ///
 /// # Safety
 /// As jr_submit, for each of the `count` requests of this `size`; `ids` is NULL or has room for as many names.
 unsafe fn submit_run(
-    client: &jr_client,
+    user: &User,
+    queues: &mut Queues,
     requests: *const jr_request,
     size: usize,
     count: usize,
@@ -425,10 +450,10 @@ unsafe fn submit_run(
         Err(error) => return (0, Some(error)),
     };
     // SAFETY: the caller promises it.
-    let queue = match (unsafe { first.queue.as_ref() }, first.callback) {
-        (Some(queue), None) if check_generation(queue.generation).is_ok() => &queue.queue,
+    let queue = match unsafe { queue_of(&first, queues) } {
+        Some(queue) => queue,
         // SAFETY: as above.
-        _ => match unsafe { submit(client, &first) } {
+        None => match unsafe { submit(user, &first) } {
             Ok(id) => {
                 write(0, id);
                 return (1, None);
@@ -436,8 +461,8 @@ unsafe fn submit_run(
             Err(error) => return (0, Some(error)),
         },
     };
-    let most = client.client().config().max_unread;
-    let mut batch = client.client().batch(queue.submitter(), |next| queue.submitted(next));
+    let most = user.client.config().max_unread;
+    let mut batch = user.client.batch(queue.submitter());
     for index in 0..count {
         let request = match read(index) {
             Ok(request) if request.size != size => {
@@ -506,7 +531,7 @@ unsafe fn execute(client: &jr_client, request: &jr_request) -> Result<(jr_status
     // SAFETY: the caller's promise is passed on.
     unsafe {
         with_request(request, |request| {
-            client.client().execute(request, Target::Waiter(Arc::clone(&waiter)), || waiter.is_done())
+            client.user().client.execute(request, Target::Waiter(Arc::clone(&waiter)), || waiter.is_done())
         })
     }?;
     let Completion { status, reply, .. } = waiter.wait();

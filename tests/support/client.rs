@@ -236,7 +236,7 @@ impl Tester {
 
     /// A request to another inbox.
     pub fn send_to<W: AsRef<[u8]>>(&self, inbox: &Inbox, request: &Request<'_, W>) -> Result<u64, Error> {
-        Ok(self.client.submit(request, inbox.clone(), Submitter::Other)?.0)
+        self.client.submit(request, inbox.clone(), Submitter::Other)
     }
 
     /// A number of the statistics of the first link.

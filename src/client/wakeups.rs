@@ -1,0 +1,70 @@
+//! Whom a thread that submitted has to wake when it has let go of its locks.
+//!
+//! Invariant: they are held (counted) here. The request may be completed before they are woken, and whoever gets the
+//! completion may free the client and the queue.
+
+use std::sync::Arc;
+
+use super::clock::Clock;
+use super::completion::Destination;
+use super::core::{Core, State};
+use crate::connection::lead::Lead;
+use crate::connection::pipeline::Ticket;
+use crate::connection::submission::Next;
+
+/// Who is to be woken.
+pub(super) struct Wakeups<D> {
+    next: Next,
+    /// Whose takers have something to write.
+    queue: Option<D>,
+    /// The timer, which sleeps for too long.
+    timer: Option<Arc<Clock>>,
+}
+
+impl<D: Destination> Wakeups<D> {
+    /// What `next` asks for, which the last submitted request, `ticket`, or one before it has brought about;
+    /// `is_earlier`: one of them has an earlier deadline than the timer knows of.
+    #[inline]
+    pub(super) fn new(
+        core: &Core<D>,
+        state: &mut State<D>,
+        next: Next,
+        ticket: Ticket,
+        is_earlier: bool,
+    ) -> Wakeups<D> {
+        let queue = match next {
+            Next::Take | Next::Begin(_) => {
+                state.requests.get(ticket).and_then(|pending| pending.responder.destination())
+            }
+            Next::Nothing | Next::Wake(_) | Next::Lead(_) => None,
+        };
+        Wakeups { next, queue, timer: is_earlier.then(|| Arc::clone(&core.clock)) }
+    }
+
+    /// Wakes them; no lock may be held. A lone caller gets the turn to write and to read.
+    #[inline]
+    pub(super) fn send(self) -> Option<Lead> {
+        let Wakeups { next, queue, timer } = self;
+        let lead = match (next, queue) {
+            (Next::Wake(link), _) => {
+                link.wake();
+                None
+            }
+            (Next::Take, Some(queue)) => {
+                queue.call_takers(None);
+                None
+            }
+            (Next::Begin(tenure), Some(queue)) => {
+                queue.call_takers(Some(tenure));
+                None
+            }
+            (Next::Lead(lead), _) => Some(lead),
+            // (A turn that nobody takes goes back to the background when it is dropped.)
+            (Next::Nothing | Next::Take | Next::Begin(_), _) => None,
+        };
+        if let Some(timer) = timer {
+            timer.wake();
+        }
+        lead
+    }
+}
