@@ -89,7 +89,7 @@ impl<D: Destination> Core<D> {
             let config = Arc::new(config);
             let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
             let cache = (config.cache_bytes > 0).then(|| Arc::new(Lock::new(Cache::new(config.cache_bytes))));
-            let recipient: Weak<dyn Recipient> = me.clone();
+            let recipient: Weak<dyn Recipient<Link>> = me.clone();
             let failed = Arc::default();
             let opening = Opening { config: Arc::clone(&config), dialer, failed, recipient, alive: alive.clone() };
             Core {

@@ -37,7 +37,7 @@ use crate::protocol::reply::Reply;
 const OWN: Ticket = Ticket(u64::MAX);
 
 /// What a hub needs of the client that it belongs to. Called with no lock held.
-pub trait Owner: Recipient {
+pub trait Owner: Recipient<Link> {
     /// The subscription that this request, a PING, is for.
     fn pinged_subscription(&self, ticket: Ticket) -> Option<Ticket>;
     /// The first confirmation of a subscription came: what follows has no deadline.
@@ -99,7 +99,7 @@ impl<D: Destination> Hub<D> {
     /// Prepares a connection for this purpose, to be started.
     pub(super) fn new(owner: Weak<dyn Owner>, opening: Opening, purpose: Purpose) -> Arc<Hub<D>> {
         Arc::new_cyclic(|me: &Weak<Hub<D>>| {
-            let recipient: Weak<dyn Recipient> = me.clone();
+            let recipient: Weak<dyn Recipient<Link>> = me.clone();
             // Messages come from all databases.
             let link = driver::prepare(&Opening { recipient, ..opening }, 0, purpose);
             let hearers = Hearers { subscriptions: Subscriptions::default(), outlets: HashMap::new(), closed: false };

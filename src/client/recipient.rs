@@ -310,7 +310,7 @@ impl<D: Destination> Core<D> {
     }
 }
 
-impl<D: Destination> Recipient for Core<D> {
+impl<D: Destination> Recipient<Link> for Core<D> {
     fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>) {
         self.settle(answers.drain(..), |answer| answer.to.ticket, |state, answer| self.judge(state, link, answer));
     }

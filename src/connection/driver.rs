@@ -19,8 +19,9 @@ use super::purpose::Purpose;
 use super::recipient::{News, Recipient};
 use super::reconnect::Schedule;
 use super::silence::Verdict;
+use super::socket::Connection;
 use super::stream::{Dialer, reason};
-use super::traffic::{CLOSED, Connection, Read};
+use super::traffic::{CLOSED, Read};
 use super::watch::{Deputies, Watch};
 use crate::address::Address;
 use crate::config::{Config, ConnectRetries};
@@ -56,7 +57,7 @@ pub struct Opening {
     /// Which addresses failed when they were tried last.
     pub failed: Arc<FailedAddresses>,
     /// Who is told of replies and losses.
-    pub recipient: Weak<dyn Recipient>,
+    pub recipient: Weak<dyn Recipient<Link>>,
     /// Dropped by the driver when it has ended.
     pub alive: Sender<()>,
 }
@@ -111,7 +112,7 @@ struct Driver {
     link: Arc<Link>,
     dialer: Option<Arc<dyn Dialer>>,
     failed: Arc<FailedAddresses>,
-    recipient: Weak<dyn Recipient>,
+    recipient: Weak<dyn Recipient<Link>>,
     schedule: Schedule,
     failed_rounds: u32,
     succeeded: bool,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::link::Link;
 use super::recipient::{News, Recipient};
-use super::traffic::{Connection, Incoming};
+use super::socket::{Connection, Incoming};
 use crate::error::Error;
 use crate::protocol::command;
 use crate::protocol::message::{Channel, Message};
@@ -21,7 +21,7 @@ impl Link {
         self: &Arc<Self>,
         connection: &Arc<Connection>,
         incoming: &mut Incoming,
-        recipient: &dyn Recipient,
+        recipient: &dyn Recipient<Link>,
     ) -> Result<(), Error> {
         loop {
             let frame = incoming.parser.next();
@@ -45,7 +45,7 @@ impl Link {
     }
 
     /// Delivers the messages that were taken out.
-    pub(super) fn pass_on(self: &Arc<Self>, incoming: &mut Incoming, recipient: &dyn Recipient) {
+    pub(super) fn pass_on(self: &Arc<Self>, incoming: &mut Incoming, recipient: &dyn Recipient<Link>) {
         if !incoming.pushes.is_empty() {
             recipient.heard(self, &mut incoming.pushes);
             incoming.pushes.clear();

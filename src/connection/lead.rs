@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::link::Link;
-use super::traffic::{Connection, Read};
+use super::socket::Connection;
+use super::traffic::Read;
 use super::turn::Change;
 use crate::error::Error;
 

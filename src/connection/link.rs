@@ -19,8 +19,7 @@ use super::pipeline::{Addressee, Lost, Ticket, Unit};
 use super::purpose::Purpose;
 use super::quota::Limits;
 use super::recipient::Recipient;
-use super::submission::Submission;
-use super::traffic::Connection;
+use super::socket::Connection;
 use super::turn::{Submitter, Turn};
 use crate::config::Config;
 use crate::error::Error;
@@ -66,7 +65,7 @@ pub(super) struct Sample(pub(super) Option<(u64, Instant)>);
 /// One connection to one server and database.
 pub struct Link {
     pub(super) config: Arc<Config>,
-    pub(super) recipient: Weak<dyn Recipient>,
+    pub(super) recipient: Weak<dyn Recipient<Link>>,
     database: u32,
     purpose: Purpose,
     pub(super) outgoing: Lock<Outgoing>,
@@ -93,7 +92,12 @@ impl fmt::Debug for Link {
 }
 
 impl Link {
-    pub(super) fn new(config: Arc<Config>, database: u32, purpose: Purpose, recipient: Weak<dyn Recipient>) -> Link {
+    pub(super) fn new(
+        config: Arc<Config>,
+        database: u32,
+        purpose: Purpose,
+        recipient: Weak<dyn Recipient<Link>>,
+    ) -> Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         let wants_tracking = purpose.may_track() && config.cache_bytes > 0;
         let address = config.endpoints.first().map(ToString::to_string).unwrap_or_default();
@@ -160,12 +164,6 @@ impl Link {
     pub fn waiting(&self) -> (usize, usize) {
         let outgoing = self.outgoing.lock();
         (outgoing.pipeline.waiting(), outgoing.pipeline.waiting_bytes())
-    }
-
-    /// Begins to append requests. `by` says who would read the answers.
-    #[inline]
-    pub fn submission(self: &Arc<Self>, by: Submitter) -> Submission<'_> {
-        Submission::new(self, by)
     }
 
     /// Appends what was accepted before, whatever the limits say.

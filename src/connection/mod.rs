@@ -11,7 +11,7 @@
 //! * [`purpose`]: what a link is for; [`hearing`]: reads messages that answer no command.
 //! * [`dial`]: one endpoint, from its name to the end of the handshake; [`addresses`] and [`race`]: which of a name's
 //!   addresses; [`handshake`]: the first words, over [`conversation`]; [`greeting`] and [`refusal`]: what the server says.
-//! * [`stream`]: a socket; [`attention`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
+//! * [`socket`]: one connection of a link; [`stream`]: its descriptor; [`attention`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
 //! * [`reconnect`], [`silence`], [`watch`]: when to dial again, when a server is dead.
 
 pub mod addresses;
@@ -35,6 +35,7 @@ pub mod recipient;
 pub mod reconnect;
 pub mod refusal;
 pub mod silence;
+pub mod socket;
 pub mod stream;
 pub mod submission;
 pub mod tenure;

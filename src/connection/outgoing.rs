@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::attention::Attention;
 use super::pipeline::Pipeline;
 use super::quota::Limits;
-use super::traffic::Connection;
+use super::socket::Connection;
 use super::turn::{Change, Role, Submitter, Turn};
 
 /// What is locked together.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::link::Link;
 use super::pipeline::{Addressee, Lost, Ticket};
 use crate::error::Error;
 use crate::protocol::reply::Reply;
@@ -33,20 +32,20 @@ pub enum News {
     Writable,
 }
 
-/// The owner of the requests of a link. Called from whatever thread moves the bytes, never under the outgoing lock.
-pub trait Recipient: Send + Sync {
+/// The owner of the requests of a link, which is an `L`. Called from whatever thread moves the bytes, never under the outgoing lock.
+pub trait Recipient<L>: Send + Sync {
     /// Replies, in order.
-    fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>);
+    fn answered(&self, link: &Arc<L>, answers: &mut Vec<Answer>);
     /// Messages that answer no command, in order.
-    fn heard(&self, link: &Arc<Link>, messages: &mut Vec<Reply>);
+    fn heard(&self, link: &Arc<L>, messages: &mut Vec<Reply>);
     /// The connection that told of changes is gone: from here on they go unnoticed.
-    fn tracking_ended(&self, link: &Arc<Link>);
+    fn tracking_ended(&self, link: &Arc<L>);
     /// The connection is gone; these went out whole and got no (or not every) reply.
-    fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error);
+    fn lost(&self, link: &Arc<L>, lost: Vec<Lost>, why: &Error);
     /// No connection could be made: these were not sent and shall not wait any longer.
-    fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error);
+    fn unreachable(&self, link: &Arc<L>, waiting: Vec<Addressee>, why: &Error);
     /// Whether one of these requests has a deadline that is still to come, or none.
     fn ready_to_wait(&self, tickets: &[Ticket]) -> bool;
     /// Something happened.
-    fn happened(&self, link: &Arc<Link>, news: News);
+    fn happened(&self, link: &Arc<L>, news: News);
 }

@@ -107,3 +107,11 @@ impl<'a> Submission<'a> {
         next
     }
 }
+
+impl Link {
+    /// Begins to append requests. `by` says who would read the answers.
+    #[inline]
+    pub fn submission(self: &Arc<Self>, by: Submitter) -> Submission<'_> {
+        Submission::new(self, by)
+    }
+}

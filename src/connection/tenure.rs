@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::link::Link;
-use super::traffic::Connection;
+use super::socket::Connection;
 use super::turn::{Change, Turn};
 use crate::error::Error;
 

@@ -3,116 +3,26 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-
-use bytes::Bytes;
 
 use super::link::Link;
 use super::pipeline::Ticket;
 use super::recipient::{Answer, News, Recipient};
-use super::stream::{Stream, reason};
+use super::socket::{Connection, Incoming};
+use super::stream::reason;
 use crate::error::{Error, Status};
-use crate::lock::Lock;
-use crate::protocol::parser::{Frame, Parser};
-use crate::protocol::reply::{Kind, Reply};
+use crate::protocol::reply::Kind;
 use crate::spare;
 
 /// The end of the stream, in words.
 pub(super) const CLOSED: &str = "the server closed the connection";
-
-/// So many microseconds after the last look, a connection that owes nothing is looked at before it is written to.
-const LOOK: u64 = 500;
 
 /// So often a look reads at most: a server that sends without end is left to the background.
 const LOOK_READS: usize = 16;
 
 /// The round-trip time is taken once in so many bytes, because clocks cost time, too.
 const SAMPLED: u64 = 4096;
-
-/// The living part of a link: one socket.
-pub(super) struct Connection {
-    pub(super) stream: Stream,
-    pub(super) incoming: Lock<Incoming>,
-    /// The parts of the write that is under way; who holds it writes.
-    pub(super) writer: Lock<Vec<Bytes>>,
-    /// Why a caller who read found the connection at its end; the background draws the consequences.
-    pub(super) failure: Lock<Option<Error>>,
-    /// How long a caller waits on the socket, in microseconds.
-    pub(super) patience: AtomicU64,
-    /// Since when there is this connection.
-    born: Instant,
-    /// When somebody looked last what came while nothing was owed, in microseconds since then.
-    looked: AtomicU64,
-    /// How often somebody who took from a queue came by.
-    pub(super) visits: AtomicU64,
-    /// Somebody who takes from a queue waits for bytes.
-    pub(super) awaited: AtomicBool,
-}
-
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Connection").field("stream", &self.stream).finish_non_exhaustive()
-    }
-}
-
-pub(super) struct Incoming {
-    pub(super) parser: Parser,
-    pub(super) replies: Vec<Reply>,
-    pub(super) answers: Vec<Answer>,
-    pub(super) pushes: Vec<Reply>,
-}
-
-impl Incoming {
-    /// Takes the complete replies out of the parser, up to the first push, which is given, or to the end. On a link that
-    /// does not track (`skip`), pushes have nobody who could have asked for them: what causes them is refused there.
-    fn parse(&mut self, skip: bool) -> Result<Option<Reply>, Error> {
-        loop {
-            match self.parser.next()? {
-                None => return Ok(None),
-                Some(Frame::Reply(reply)) => self.replies.push(reply),
-                Some(Frame::Push(_)) if skip => {}
-                Some(Frame::Push(push)) => return Ok(Some(push)),
-            }
-        }
-    }
-}
-
-impl Connection {
-    pub(super) fn new(stream: Stream, parser: Parser) -> Connection {
-        let incoming = Incoming { parser, replies: Vec::new(), answers: Vec::new(), pushes: Vec::new() };
-        Connection {
-            stream,
-            incoming: Lock::new(incoming),
-            writer: Lock::default(),
-            failure: Lock::default(),
-            patience: AtomicU64::new(u64::MAX),
-            born: Instant::now(),
-            looked: AtomicU64::new(0),
-            visits: AtomicU64::new(0),
-            awaited: AtomicBool::new(false),
-        }
-    }
-}
-
-impl Connection {
-    /// Whoever read for himself found it at its end: from now on nothing is written to it.
-    pub(super) fn fail(&self, error: Error) {
-        *self.failure.lock() = Some(error);
-        self.stream.shut_down();
-    }
-
-    /// Whether it is time to look what came while nothing was owed; not to look each time saves a system call each.
-    pub(super) fn is_time_to_look(&self) -> bool {
-        // The first look is always due: the handshake may have left something behind.
-        let now = LOOK + self.born.elapsed().as_micros() as u64;
-        let is_time = now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= LOOK;
-        if is_time {
-            self.looked.store(now, Ordering::Relaxed);
-        }
-        is_time
-    }
-}
 
 /// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +80,7 @@ impl Link {
     pub(super) fn drive(
         self: &Arc<Self>,
         connection: &Arc<Connection>,
-        recipient: &dyn Recipient,
+        recipient: &dyn Recipient<Link>,
     ) -> Result<Read, Error> {
         // A caller who holds it reads, or is about to hand over: then it calls the background.
         let Some(mut incoming) = connection.incoming.try_lock() else { return Ok(Read::Nothing) };
@@ -186,7 +96,7 @@ impl Link {
         self: &Arc<Self>,
         connection: &Arc<Connection>,
         incoming: &mut Incoming,
-        recipient: &dyn Recipient,
+        recipient: &dyn Recipient<Link>,
     ) -> Result<(), Error> {
         for _ in 0..LOOK_READS {
             if self.read(connection, incoming, recipient, false)? == Read::Nothing {
@@ -200,7 +110,7 @@ impl Link {
     pub(super) fn read_rest(
         self: &Arc<Self>,
         connection: &Arc<Connection>,
-        recipient: &dyn Recipient,
+        recipient: &dyn Recipient<Link>,
     ) -> Option<Result<Read, Error>> {
         let mut incoming = connection.incoming.try_lock()?;
         Some(self.read(connection, &mut incoming, recipient, false))
@@ -211,7 +121,7 @@ impl Link {
         self: &Arc<Self>,
         connection: &Arc<Connection>,
         incoming: &mut Incoming,
-        recipient: &dyn Recipient,
+        recipient: &dyn Recipient<Link>,
         wait: bool,
     ) -> Result<Read, Error> {
         let mut room = 0;
@@ -249,7 +159,7 @@ impl Link {
         self: &Arc<Self>,
         connection: &Arc<Connection>,
         incoming: &mut Incoming,
-        recipient: &dyn Recipient,
+        recipient: &dyn Recipient<Link>,
     ) -> Result<(), Error> {
         loop {
             let parsed = incoming.parse(!self.is_tracking());

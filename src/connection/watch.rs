@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::link::Link;
 use super::silence::Silence;
-use super::traffic::Connection;
+use super::socket::Connection;
 
 /// When nobody has read for this long, the background does.
 const CALLERS_PAUSE: Duration = Duration::from_millis(100);

@@ -20,7 +20,7 @@ use crate::protocol::command;
 use crate::protocol::message::{Channel, Message};
 use crate::protocol::reply::{Kind, Reply};
 
-impl<D: Destination> Recipient for Hub<D> {
+impl<D: Destination> Recipient<Link> for Hub<D> {
     fn tracking_ended(&self, _link: &Arc<Link>) {
         // Only links for commands track; this one hears of all changes or of none.
     }
