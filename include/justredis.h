@@ -29,7 +29,8 @@
  *  7. A returned status is about the call (bad argument, refused command, closed, full, forked): nothing was queued, and
  *     jr_error_text has the sentence. The status of a completion is about the world, and its reply is then a JR_ERROR
  *     with the sentence and the address ("10.0.0.3:6379: connection refused"); the server's own error text is left
- *     verbatim.
+ *     verbatim. A pipeline, and a route to several nodes, have their JR_ARRAY or JR_MAP all the same: the JR_ERRORs are
+ *     its items.
  *  8. The status says the reason, the outcome says whether the server may have run it: JR_OUTCOME_NOT_RUN certainly not,
  *     _UNKNOWN it was sent, _ANSWERED it replied (JR_OK or JR_ERR_SERVER). Every completion, and every JR_ERROR inside
  *     of a pipeline, carries exactly one. On a lost lease: under way _UNKNOWN, all later _NOT_RUN, for ever.
@@ -314,7 +315,8 @@ typedef struct jr_completion {
      */
     uint64_t request;
     /**
-     * What the server said, or a JR_ERROR that says why there is no answer. Never NULL; yours to free.
+     * What the server said, or a JR_ERROR that says why there is no answer; of a pipeline that failed the JR_ARRAY, of a
+     * route to several nodes the JR_MAP, in which each answer or JR_ERROR has its place. Never NULL; yours to free.
      */
     struct jr_reply *reply;
     /**

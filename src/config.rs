@@ -1,4 +1,4 @@
-//! What a client is told before it starts: one typed struct, set by name through the one table of [`OPTIONS`].
+//! What a client is told before it starts: one typed struct, set by name through the one table of [`options::OPTIONS`].
 //! A failed `set` leaves everything as it was, and no error or `Debug` print holds a secret.
 
 use std::time::Duration;
@@ -6,16 +6,14 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::error::{Error, Status};
 
-mod options;
+pub mod options;
+mod quote;
 mod secret;
+mod set;
 mod suggestion;
 mod value;
 
-pub use options::{OPTIONS, Opt};
 pub use secret::Secret;
-
-/// Of a text that somebody gave, an error repeats this many characters.
-const QUOTED: usize = 64;
 
 /// Which version of the protocol is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +51,7 @@ pub enum Overflow {
     Close,
 }
 
-/// Everything a client can be told. Each field is described by the option of the same name in [`OPTIONS`].
+/// Everything a client can be told. Each field is described by the option of the same name in [`options::OPTIONS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the table of options documents each field, and only once")]
 pub struct Config {
@@ -127,17 +125,6 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Sets the option of this name; on an error (`Status::Config`) nothing has changed.
-    pub fn set(&mut self, key: &str, value: &str) -> Result<(), Error> {
-        let Some(option) = options::find(key) else {
-            return Err(suggestion::unknown(key));
-        };
-        if value.contains('\0') {
-            return Err(Error::new(Status::Config, format!("option \"{}\": the value holds a NUL byte", option.name)));
-        }
-        option.set(self, value)
-    }
-
     /// Whether the options contradict each other; asked when a client is made, because options come in any order.
     pub fn validate(&self) -> Result<(), Error> {
         let wrong = |sentence: &str| Err(Error::new(Status::Config, sentence));
@@ -155,23 +142,6 @@ impl Config {
         }
         Ok(())
     }
-
-    /// The table of options for the README: Markdown whose columns stand under each other in plain text, too.
-    pub fn table_markdown() -> String {
-        options::markdown()
-    }
-}
-
-/// A text within an error: in quotes, shortened, on one line. A text with `@` may be a URL that went astray with
-/// its password, and is not shown at all.
-fn quote(text: &str) -> String {
-    if text.contains('@') {
-        return "a text with \"@\"".to_owned();
-    }
-    let short: String =
-        text.chars().take(QUOTED).map(|letter| if letter.is_control() { '?' } else { letter }).collect();
-    let rest = if text.chars().nth(QUOTED).is_some() { "..." } else { "" };
-    format!("\"{short}\"{rest}")
 }
 
 #[cfg(test)]

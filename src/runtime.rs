@@ -3,7 +3,7 @@
 //!
 //! The child of a fork has a generation of its own, and starts an I/O thread of its own when it makes a client.
 
-mod blocking;
+pub mod blocking;
 mod supervised;
 
 use std::cell::Cell;
@@ -15,7 +15,6 @@ use std::thread::{self, JoinHandle};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
 
-pub use self::blocking::on_thread;
 pub use self::supervised::catch_panic;
 use crate::error::{Error, Status};
 use crate::lock::Lock;

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use justredis::client::Client;
-use justredis::client::completion::{Deliveries, Delivery, Destination};
+use justredis::client::destination::{Deliveries, Delivery, Destination};
 use justredis::client::mailbox::Mailbox;
 use justredis::client::request::Request;
 use justredis::connection::turn::Submitter;

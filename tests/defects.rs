@@ -51,7 +51,7 @@ impl Faulty {
     }
 }
 
-impl Recipient for Faulty {
+impl Recipient<Link> for Faulty {
     fn answered(&self, _: &Arc<Link>, answers: &mut Vec<Answer>) {
         self.come_to(Place::Answered);
         self.answers.lock().unwrap().extend(answers.drain(..).map(|answer| answer.to.ticket.0));
@@ -100,7 +100,7 @@ impl Bench {
             lost: Mutex::default(),
         });
         let (alive, tasks) = mpsc::channel();
-        let recipient: Arc<dyn Recipient> = Arc::clone(&owner) as Arc<dyn Recipient>;
+        let recipient: Arc<dyn Recipient<Link>> = Arc::clone(&owner) as Arc<dyn Recipient<Link>>;
         let options = [("reconnect_delay", "1"), ("reconnect_delay_max", "10")];
         let opening = Opening {
             config: Arc::new(config(server.url(), &options)),

@@ -12,7 +12,8 @@ mod support;
 use std::sync::{Arc, Mutex};
 
 use justredis::client::Client;
-use justredis::client::completion::{Completion, DROPPED, Deliveries, Destination, GAP};
+use justredis::client::completion::{Completion, DROPPED, GAP};
+use justredis::client::destination::{Deliveries, Destination};
 use justredis::client::mailbox::Mailbox;
 use justredis::client::request::Request;
 use justredis::connection::turn::Submitter;

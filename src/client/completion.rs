@@ -1,14 +1,5 @@
-//! The one final answer of a request, and the place it and the messages before it go to.
-//!
-//! Invariant: a [`Responder`] delivers exactly one final completion: `finish` consumes it, and one that is dropped
-//! delivers an error, so that no forgotten path can leave a caller waiting.
+//! What came of a request.
 
-use std::sync::Arc;
-
-use smallvec::SmallVec;
-
-use super::mailbox::Mailbox;
-use crate::connection::tenure::Tenure;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 
@@ -32,37 +23,6 @@ pub struct Completion {
     pub reply: Reply,
 }
 
-/// A final completion and where it goes.
-#[derive(Debug)]
-pub struct Delivery<D> {
-    /// Where it goes.
-    pub destination: D,
-    /// What came of the request.
-    pub completion: Completion,
-}
-
-/// What ended together; one is the rule where callers wait, and costs no memory.
-pub type Deliveries<D> = SmallVec<[Delivery<D>; 1]>;
-
-/// Where completions go. Called from library threads and from those of the user; it must neither wait nor call the
-/// client back, but only put the completion where somebody else will find it.
-pub trait Destination: Clone + Send + 'static {
-    /// Takes final completions, in order, and wakes whoever waits for them; none is left.
-    fn deliver(deliveries: &mut Deliveries<Self>);
-    /// Tells the reader of so many more messages in a mailbox, each to be taken once. False: nobody will ever read them.
-    fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool;
-    /// Whether it has a place for more than the final completion.
-    fn takes_many(&self) -> bool;
-    /// Requests for it were appended that whoever takes from it has to write; `tenure`: from now on with this turn. Called
-    /// on the thread that submitted, only for requests whose submitter was [`Submitter::Queue`].
-    ///
-    /// [`Submitter::Queue`]: crate::connection::turn::Submitter::Queue
-    fn call_takers(&self, tenure: Option<Tenure>) {
-        // A turn that is dropped goes back to the background.
-        drop(tenure);
-    }
-}
-
 /// The status, outcome and reply of a request that is over.
 #[derive(Debug)]
 pub struct Verdict {
@@ -83,68 +43,5 @@ impl Verdict {
     /// There is no answer, for this reason.
     pub fn failed(error: &Error, outcome: Outcome) -> Verdict {
         Verdict { status: error.status, outcome, reply: Reply::error(error.status, outcome, &error.message) }
-    }
-}
-
-/// The right and the duty to complete a request.
-#[derive(Debug)]
-pub struct Responder<D: Destination> {
-    destination: Option<D>,
-    request: u64,
-    flags: u32,
-}
-
-impl<D: Destination> Responder<D> {
-    /// For the request of this id.
-    pub fn new(request: u64, destination: D) -> Responder<D> {
-        Responder { destination: Some(destination), request, flags: 0 }
-    }
-
-    /// For a request of the client itself: nobody hears of it.
-    pub fn to_nobody() -> Responder<D> {
-        Responder { destination: None, request: 0, flags: 0 }
-    }
-
-    /// Whether nobody will hear of it.
-    pub fn is_to_nobody(&self) -> bool {
-        self.destination.is_none()
-    }
-
-    /// The final completion, to be delivered.
-    #[inline(always)]
-    pub fn finish(mut self, verdict: Verdict) -> Option<Delivery<D>> {
-        self.end(verdict)
-    }
-
-    /// Where the completion goes, once more.
-    pub fn destination(&self) -> Option<D> {
-        self.destination.clone()
-    }
-
-    /// The request.
-    pub fn request(&self) -> u64 {
-        self.request
-    }
-
-    /// Flags of the final completion beside its outcome.
-    pub fn mark(&mut self, flags: u32) {
-        self.flags |= flags;
-    }
-
-    #[inline(always)]
-    fn end(&mut self, verdict: Verdict) -> Option<Delivery<D>> {
-        let destination = self.destination.take()?;
-        let Verdict { status, outcome, reply } = verdict;
-        let flags = outcome.bit() | self.flags;
-        Some(Delivery { destination, completion: Completion { request: self.request, status, flags, reply } })
-    }
-}
-
-impl<D: Destination> Drop for Responder<D> {
-    fn drop(&mut self) {
-        if self.destination.is_some() {
-            let error = Error::new(Status::Internal, "the request was forgotten; please report this");
-            D::deliver(&mut self.end(Verdict::failed(&error, Outcome::Unknown)).into_iter().collect());
-        }
     }
 }

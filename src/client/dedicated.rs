@@ -7,8 +7,9 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::completion::{Deliveries, Destination, Verdict};
+use super::completion::Verdict;
 use super::core::{Core, State, closed};
+use super::destination::{Deliveries, Destination};
 use super::pending::{NOWHERE, Pending, Work};
 use super::recipient::AfterLoss;
 use super::tenant::Tenant;

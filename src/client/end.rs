@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::attempts::{self, Attempts};
-use super::completion::{Deliveries, Delivery, Destination, Verdict};
+use super::completion::Verdict;
 use super::core::{Core, Phase, State};
+use super::destination::{Deliveries, Delivery, Destination};
 use super::hub::Ended;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use crate::connection::pipeline::Ticket;

@@ -18,8 +18,10 @@ use bytes::Bytes;
 
 use self::action::{Action, Actions};
 
-use super::completion::{Destination, GAP, Verdict};
-use super::mailbox::{Counts, Outlet, Put};
+use super::completion::{GAP, Verdict};
+use super::destination::Destination;
+use super::destination::Outlet;
+use super::mailbox::{Counts, Put};
 use super::subscription::{Effect, Subscriptions};
 use super::topic::Topic;
 use crate::connection::driver::{self, Opening};

@@ -5,8 +5,8 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::completion::{Destination, Responder};
 use super::core::{Core, Phase, State, closed};
+use super::destination::{Destination, Responder};
 use super::pending::{Pending, Requests, Work};
 use super::request::{Place, Request, Timeout, in_millis, small};
 use super::wakeups::Wakeups;

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::completion::Destination;
 use super::core::{Core, Phase, closed};
+use super::destination::Destination;
 use super::tenant::{Kind, Tenant};
 use crate::error::Error;
 use crate::topology::standalone::TenantId;

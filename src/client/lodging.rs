@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::admission::Admission;
 use super::cache::fill::Changes;
-use super::completion::{Destination, Responder, Verdict};
+use super::completion::Verdict;
 use super::core::{Core, State, closed};
+use super::destination::{Destination, Responder};
 use super::pending::{NOWHERE, Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, in_millis};

@@ -6,9 +6,8 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::Arc;
 
-use super::completion::{Completion, DROPPED, Destination, GAP, MORE};
+use super::completion::{Completion, DROPPED, GAP, MORE};
 use crate::config::{Config, Overflow};
 use crate::error::{Outcome, Status};
 use crate::lock::Lock;
@@ -236,54 +235,6 @@ impl Held {
         };
         *missing += oldest.dropped + 1;
         *flags |= oldest.flags & GAP;
-    }
-}
-
-/// A mailbox and where its reader is.
-#[derive(Debug)]
-pub struct Outlet<D> {
-    mailbox: Arc<Mailbox>,
-    destination: D,
-    /// Messages that the reader was not told of yet.
-    added: usize,
-}
-
-impl<D: Destination> Outlet<D> {
-    /// For the messages of this request.
-    pub fn new(request: u64, destination: D, limits: Limits) -> Outlet<D> {
-        Outlet { mailbox: Arc::new(Mailbox::new(request, limits)), destination, added: 0 }
-    }
-
-    /// Puts a message; with [`Put::Added`] to be announced.
-    pub fn put(&mut self, reply: Reply, flags: u32) -> Put {
-        let put = self.mailbox.put(reply, flags);
-        self.added += usize::from(put == Put::Added);
-        put
-    }
-
-    /// The same with an answer to what the reader itself asked for, which is never dropped.
-    pub fn answer(&mut self, reply: Reply, flags: u32) -> Put {
-        let put = self.mailbox.answer(reply, flags);
-        self.added += usize::from(put == Put::Added);
-        put
-    }
-
-    /// Whether the reader knows of all that was put.
-    pub fn is_announced(&self) -> bool {
-        self.added == 0
-    }
-
-    /// Tells the reader of what was put since the last time.
-    pub fn announce(&mut self) {
-        let added = mem::take(&mut self.added);
-        if added > 0 && !self.destination.offer(&self.mailbox, added) {
-            self.mailbox.abandon();
-        }
-    }
-
-    /// The mailbox.
-    pub fn mailbox(&self) -> &Mailbox {
-        &self.mailbox
     }
 }
 

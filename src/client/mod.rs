@@ -6,7 +6,8 @@
 //! * Under way: `core` is what all handles share; `pending` the requests; `deadline`, `delayed`, `clock` and `timer` their
 //!   time; `end` how they end.
 //! * Out: `recipient` judges what a link tells; `retry`, `attempts`, `loss`, `rediscovery`, `script`, `transaction` and
-//!   `gather` help it; [`completion`] is the one end of each request, [`mailbox`] where messages wait that more will follow.
+//!   `gather` help it; [`completion`] is the one end of each request, [`destination`] where it goes, [`mailbox`] where
+//!   messages wait that more will follow.
 //! * On connections of their own: `tenant` keeps the books, `backlog` how much waits, `lodging` is the way in, `dedicated`
 //!   the flow, `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection for one user.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its readers,
@@ -15,6 +16,7 @@
 //! * `stats`: all of it in numbers.
 
 pub mod completion;
+pub mod destination;
 pub mod intake;
 pub mod mailbox;
 pub mod request;
@@ -58,8 +60,8 @@ mod wakeups;
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::completion::Destination;
 use self::core::Core;
+use self::destination::Destination;
 use self::intake::Batch;
 use self::lease::Lease;
 use self::request::{Place, Request};

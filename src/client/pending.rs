@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::attempts::Attempts;
 use super::cache::fill::{Fill, PRELUDE};
-use super::completion::{Destination, Responder};
+use super::destination::{Destination, Responder};
 use super::gather::{Gather, Shape};
 use super::hub::Hub;
 use super::plan::Plan;

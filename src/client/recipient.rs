@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 use super::attempts::Attempts;
 use super::cache::fill::PRELUDE;
-use super::completion::{Deliveries, Destination, Verdict};
+use super::completion::Verdict;
 use super::core::{Core, State};
+use super::destination::{Deliveries, Destination};
 use super::event;
 use super::loss::{Fate, LostUnit};
 use super::pending::{Pending, Work};

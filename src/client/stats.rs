@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::completion::Destination;
 use super::core::Core;
+use super::destination::Destination;
 use super::hub::Report;
 use super::pending::{Pending, Work};
 use crate::connection::link::Link;

@@ -9,11 +9,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::admission::Admission;
-use super::completion::{Destination, Responder};
 use super::core::{Core, State};
+use super::destination::Outlet;
+use super::destination::{Destination, Responder};
 use super::gather::{Gather, Shape};
 use super::intake::Intake;
-use super::mailbox::{Limits, Outlet};
+use super::mailbox::Limits;
 use super::pending::{Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, small};

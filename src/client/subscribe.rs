@@ -8,11 +8,13 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-use super::completion::{Destination, Responder, Verdict};
+use super::completion::Verdict;
 use super::core::{Core, State};
+use super::destination::Outlet;
+use super::destination::{Destination, Responder};
 use super::hub::action::Actions;
 use super::hub::{Hub, Owner};
-use super::mailbox::{Limits, Outlet};
+use super::mailbox::Limits;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::request::Request;
 use super::topic::Topic;

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use tokio::time::{sleep, sleep_until};
 
 use super::clock::Clock;
-use super::completion::Destination;
 use super::core::{Core, State};
 use super::delayed::Delayed;
+use super::destination::Destination;
 use super::end::Unanswered;
 use super::pending::{NOWHERE, Work};
 use crate::connection::pipeline::{Addressee, Unit};

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::attempts;
-use super::completion::{Delivery, Destination, Responder, Verdict};
+use super::completion::Verdict;
 use super::core::{Core, State};
 use super::delayed::Delayed;
+use super::destination::{Delivery, Destination, Responder};
 use super::end::Ending;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::request::in_millis;

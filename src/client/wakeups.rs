@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::clock::Clock;
-use super::completion::Destination;
 use super::core::{Core, State};
+use super::destination::Destination;
 use crate::connection::lead::Lead;
 use crate::connection::pipeline::Ticket;
 use crate::connection::submission::Next;

@@ -1,8 +1,9 @@
 //! The one table of options. [`Config::set`], the query part of a URL and the list in the README are all read from
 //! it, so that they cannot disagree; a test holds the default texts against what `Config::default` really gives.
 
+use super::quote::quote;
 use super::value::{self, LONGEST, Range};
-use super::{Config, ConnectRetries, Overflow, Protocol, Secret, quote};
+use super::{Config, ConnectRetries, Overflow, Protocol, Secret};
 use crate::address::Address;
 use crate::error::{Error, Status};
 use crate::url;

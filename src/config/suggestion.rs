@@ -1,7 +1,7 @@
 //! The option that was meant by a name that is none: a former name, another spelling, or a typing error.
 
 use super::options::OPTIONS;
-use super::quote;
+use super::quote::quote;
 use crate::error::{Error, Status};
 
 /// What the ancestor called them, so that whoever comes from there is led to the new name.

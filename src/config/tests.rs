@@ -1,5 +1,6 @@
 //! The table against the struct, and what the errors say and keep to themselves.
 
+use super::options::OPTIONS;
 use super::*;
 
 /// For every option but the URL: a value other than the default, and one that is wrong.

@@ -22,7 +22,7 @@ use crate::address::Address;
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::protocol::parser::{Limits, Parser};
-use crate::runtime::on_thread;
+use crate::runtime::blocking::on_thread;
 
 #[cfg(test)]
 mod tests;

@@ -7,7 +7,8 @@ use super::callback::Callbacks;
 use super::queue::Queue;
 use super::status::jr_status;
 use super::waiter::Waiter;
-use crate::client::completion::{self, Completion, Deliveries, Delivery, Destination};
+use crate::client::completion::{self, Completion};
+use crate::client::destination::{Deliveries, Delivery, Destination};
 use crate::client::mailbox::Mailbox;
 use crate::connection::tenure::Tenure;
 use crate::protocol::reply::Node;
@@ -35,7 +36,8 @@ pub struct jr_completion {
     pub user_data: u64,
     /// The id that jr_submit gave.
     pub request: u64,
-    /// What the server said, or a JR_ERROR that says why there is no answer. Never NULL; yours to free.
+    /// What the server said, or a JR_ERROR that says why there is no answer; of a pipeline that failed the JR_ARRAY, of a
+    /// route to several nodes the JR_MAP, in which each answer or JR_ERROR has its place. Never NULL; yours to free.
     pub reply: *mut Node,
     /// JR_OK, JR_ERR_SERVER, or why there is no answer.
     pub status: jr_status,

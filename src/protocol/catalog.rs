@@ -1,188 +1,22 @@
 //! What must be known of a command before it is sent: its keys, whether it may be sent again, whether it blocks or
 //! changes its connection. Asked once per submitted request, so nothing here allocates; what is unknown is ordinary.
 
+mod entry;
+mod flags;
 mod keys;
 mod role;
 #[rustfmt::skip]
 mod table;
 
-use std::fmt;
-
-use keys::KeySpec;
+pub use entry::Command;
+pub use flags::Flags;
 pub use keys::{Keys, Positions};
-use role::Role;
 pub use role::{BlockingTimeout, Handling, Trace};
 use table::COMMANDS;
-
-/// One command, or one subcommand, as the servers report it.
-pub struct Command {
-    /// In capitals; of a subcommand `CLIENT|SETNAME`.
-    pub name: &'static str,
-    /// What the server says about it.
-    pub flags: Flags,
-    /// The position of the first key; 0: none, or only the arguments tell (see [`keys`]).
-    pub first_key: i16,
-    /// The position of the last key; negative: counted from the end.
-    pub last_key: i16,
-    /// How many arguments lie between two keys.
-    pub step: i16,
-    keys: &'static [KeySpec],
-    subcommands: &'static [Command],
-    role: Role,
-    read_only: bool,
-    cacheable: bool,
-}
-
-/// What servers say about a command, as a set of bits.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Flags(u32);
-
-impl Flags {
-    /// Changes data.
-    pub const WRITE: Flags = Flags(1 << 0);
-    /// Changes nothing; but see [`is_read_only`], which servers are not asked about.
-    pub const READONLY: Flags = Flags(1 << 1);
-    /// Is refused when the server is out of memory.
-    pub const DENYOOM: Flags = Flags(1 << 2);
-    /// Is for administrators.
-    pub const ADMIN: Flags = Flags(1 << 3);
-    /// Belongs to publish and subscribe.
-    pub const PUBSUB: Flags = Flags(1 << 4);
-    /// Cannot be called by scripts.
-    pub const NOSCRIPT: Flags = Flags(1 << 5);
-    /// May block; only [`handling`] knows whether it does with these arguments.
-    pub const BLOCKING: Flags = Flags(1 << 6);
-    /// Is answered while the server loads its data.
-    pub const LOADING: Flags = Flags(1 << 7);
-    /// Is answered by a replica that lost its primary.
-    pub const STALE: Flags = Flags(1 << 8);
-    /// Is not shown by MONITOR.
-    pub const SKIP_MONITOR: Flags = Flags(1 << 9);
-    /// Is not in the slow log.
-    pub const SKIP_SLOWLOG: Flags = Flags(1 << 10);
-    /// Is served by a node that imports the slot.
-    pub const ASKING: Flags = Flags(1 << 11);
-    /// Takes constant or logarithmic time.
-    pub const FAST: Flags = Flags(1 << 12);
-    /// Needs no authentication.
-    pub const NO_AUTH: Flags = Flags(1 << 13);
-    /// May be called without the keys it could have.
-    pub const NO_MANDATORY_KEYS: Flags = Flags(1 << 14);
-    /// Is refused while a replica loads its data.
-    pub const NO_ASYNC_LOADING: Flags = Flags(1 << 15);
-    /// Cannot stand between MULTI and EXEC.
-    pub const NO_MULTI: Flags = Flags(1 << 16);
-    /// Is answered while a script runs.
-    pub const ALLOW_BUSY: Flags = Flags(1 << 17);
-    /// Belongs to a module.
-    pub const MODULE: Flags = Flags(1 << 18);
-    /// The arguments tell where the keys are.
-    pub const MOVABLEKEYS: Flags = Flags(1 << 19);
-
-    /// Every flag with the name that servers give it.
-    pub const NAMES: [(&'static str, Flags); 20] = [
-        ("write", Flags::WRITE),
-        ("readonly", Flags::READONLY),
-        ("denyoom", Flags::DENYOOM),
-        ("admin", Flags::ADMIN),
-        ("pubsub", Flags::PUBSUB),
-        ("noscript", Flags::NOSCRIPT),
-        ("blocking", Flags::BLOCKING),
-        ("loading", Flags::LOADING),
-        ("stale", Flags::STALE),
-        ("skip_monitor", Flags::SKIP_MONITOR),
-        ("skip_slowlog", Flags::SKIP_SLOWLOG),
-        ("asking", Flags::ASKING),
-        ("fast", Flags::FAST),
-        ("no_auth", Flags::NO_AUTH),
-        ("no_mandatory_keys", Flags::NO_MANDATORY_KEYS),
-        ("no_async_loading", Flags::NO_ASYNC_LOADING),
-        ("no_multi", Flags::NO_MULTI),
-        ("allow_busy", Flags::ALLOW_BUSY),
-        ("module", Flags::MODULE),
-        ("movablekeys", Flags::MOVABLEKEYS),
-    ];
-
-    /// The bits themselves.
-    pub const fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// Whether all of `flags` are among these.
-    pub const fn contains(self, flags: Flags) -> bool {
-        self.0 & flags.0 == flags.0
-    }
-}
-
-impl fmt::Debug for Flags {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = Flags::NAMES.iter().filter(|(_, flag)| self.contains(*flag)).map(|(name, _)| name);
-        formatter.debug_set().entries(names).finish()
-    }
-}
-
-impl fmt::Debug for Command {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} {:?} {} {} {}", self.name, self.flags, self.first_key, self.last_key, self.step)
-    }
-}
-
-/// A row of the table: what the server reports, and what follows from it and from the name.
-const fn command(
-    name: &'static str,
-    flags: u32,
-    (first_key, last_key, step): (i16, i16, i16),
-    keys: &'static [KeySpec],
-    subcommands: &'static [Command],
-) -> Command {
-    let flags = Flags(flags);
-    let role = role::role(name);
-    let read_only = role::read_only(name, flags, role);
-    let cacheable = role::cacheable(name);
-    Command { name, flags, first_key, last_key, step, keys, subcommands, role, read_only, cacheable }
-}
 
 /// Every command; the subcommands of a container are [`Command::subcommands`].
 pub fn commands() -> &'static [Command] {
     &COMMANDS
-}
-
-impl Command {
-    /// `CLIENT|SETNAME` and the like, of a command that has such.
-    pub fn subcommands(&self) -> &'static [Command] {
-        self.subcommands
-    }
-
-    /// Whether it is all that `args`, for which it was found, name: not the container of a subcommand that is unknown.
-    pub fn is_whole<A>(&self, args: &[A]) -> bool {
-        self.subcommands.is_empty() || args.len() == 1
-    }
-
-    /// As [`handling`], without another lookup; `args` begin with the name.
-    pub fn handling<A: AsRef<[u8]>>(&self, args: &[A]) -> Handling {
-        self.role.handling(args)
-    }
-
-    /// As [`is_read_only`], without another lookup.
-    pub fn is_read_only(&self) -> bool {
-        self.read_only
-    }
-
-    /// Whether its answer stays right until one of its keys is changed: it depends on nothing else, not on the time, on
-    /// chance or on how the server stores a value.
-    pub fn is_cacheable(&self) -> bool {
-        self.cacheable
-    }
-
-    /// As [`keys`], without another lookup; `args` begin with the name.
-    pub fn keys<'a, A: AsRef<[u8]>>(&self, args: &'a [A]) -> Keys<'a, A> {
-        Keys::new(args, self.key_positions(args))
-    }
-
-    /// As [`key_positions`], without another lookup; `args` begin with the name.
-    pub fn key_positions<'a, A: AsRef<[u8]>>(&self, args: &'a [A]) -> Positions<'a, A> {
-        Positions::new(args, self.keys, true)
-    }
 }
 
 /// The command of these arguments, in any case. An unknown subcommand gives its container, an unknown command `None`.

@@ -77,7 +77,7 @@ impl Reply {
         let mut builder = Builder::new();
         builder.start(memory.0)?;
         tell_with(node, attributes, &mut builder)?;
-        builder.finish()
+        builder.finish().map(Reply::from_root)
     }
 
     /// A deep copy of a node, its attributes included, in one block. A copy of attributes is a map.
@@ -87,7 +87,7 @@ impl Reply {
         let mut builder = Builder::new();
         builder.start(memory.0)?;
         walk(Step::Value(node), &mut builder)?;
-        builder.finish()
+        builder.finish().map(Reply::from_root)
     }
 }
 
@@ -97,10 +97,10 @@ fn join(kind: Kind, count: usize, items: impl IntoIterator<Item = Reply>) -> Res
     builder.start(memory.ok_or_else(|| Error::memory(usize::MAX))?)?;
     builder.open(kind, Some(count))?;
     for item in items {
-        builder.adopt(item)?;
+        builder.adopt(item.into_root())?;
     }
     builder.close()?;
-    builder.finish()
+    builder.finish().map(Reply::from_root)
 }
 
 /// What the nodes and texts of a tree take in one block.

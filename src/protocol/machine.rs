@@ -3,8 +3,8 @@
 use crate::error::{Error, Status};
 
 use super::leaf::{Leaf, NODE};
-use super::parser::Limits;
-use super::reply::Kind;
+use super::limits::Limits;
+use super::node::Kind;
 
 /// What is told of the structure of a reply.
 pub(super) trait Sink {

@@ -11,7 +11,9 @@
 mod block;
 mod compose;
 mod leaf;
+mod limits;
 mod machine;
+mod node;
 mod number;
 mod token;
 

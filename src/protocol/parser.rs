@@ -7,6 +7,7 @@ use crate::error::{Error, Status};
 
 use super::block::{Buffer, Builder};
 use super::leaf::Leaf;
+pub use super::limits::Limits;
 use super::machine::{Counter, Machine};
 use super::reply::{Kind, Reply};
 use super::token::{LONG_TEXT, Token, Tokenizer, short_string, unexpected};
@@ -22,21 +23,6 @@ const FIRST_ROOM: usize = 1 << 20;
 
 /// When fewer bytes of a long text than these are missing, they come through the read buffer with what follows them.
 const DIRECT: usize = 4 << 10;
-
-/// What a reply may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// How many aggregates may be open within each other.
-    pub depth: usize,
-    /// The memory of one reply: 48 for each node, and its texts. The longest bulk string is shorter than this.
-    pub reply_bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits { depth: 128, reply_bytes: 1 << 30 }
-    }
-}
 
 /// What came.
 #[derive(Debug)]
@@ -338,7 +324,7 @@ impl Parser {
             };
             if done {
                 self.state = State::Boundary;
-                return self.builder.finish().map(Some);
+                return self.builder.finish().map(|root| Some(Reply::from_root(root)));
             }
         }
     }

@@ -4,8 +4,8 @@
 use crate::error::{Error, Outcome, Status};
 
 use super::leaf::{Leaf, verbatim_format};
+use super::node::Kind;
 use super::number::parse_double;
-use super::reply::Kind;
 
 /// A bulk of so many bytes is not waited for: its bytes are taken as they come.
 pub(super) const LONG_TEXT: usize = 16 << 10;

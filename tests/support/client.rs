@@ -6,7 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use justredis::client::Client;
-use justredis::client::completion::{Completion, Deliveries, Destination, GAP, MORE};
+use justredis::client::completion::{Completion, GAP, MORE};
+use justredis::client::destination::{Deliveries, Destination};
 use justredis::client::mailbox::Mailbox;
 use justredis::client::request::{Request, Timeout};
 use justredis::config::Config;

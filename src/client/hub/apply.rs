@@ -7,7 +7,8 @@ use tokio::time::sleep;
 
 use super::action::{Action, Actions};
 use super::{Hub, Owner};
-use crate::client::completion::{Destination, Verdict};
+use crate::client::completion::Verdict;
+use crate::client::destination::Destination;
 use crate::client::subscription::Subscriptions;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;

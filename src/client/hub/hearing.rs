@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::action::Actions;
 use super::{Hearers, Hub, OWN, Owner};
-use crate::client::completion::Destination;
+use crate::client::destination::Destination;
 use crate::client::topic::Topic;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket};

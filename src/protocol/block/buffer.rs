@@ -5,7 +5,7 @@ use std::{ptr, slice};
 
 use crate::error::Error;
 
-use super::Block;
+use super::raw::Block;
 
 #[derive(Default)]
 pub(in super::super) struct Buffer {

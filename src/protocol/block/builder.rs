@@ -6,8 +6,9 @@ use crate::error::{Error, Status};
 
 use super::super::leaf::{Leaf, NODE, verbatim_format};
 use super::super::machine::Sink;
-use super::super::reply::{HAS_ATTRIBUTES, Kind, Node, Reply};
-use super::{Block, Buffer, Chain, Root, header_of};
+use super::super::node::{HAS_ATTRIBUTES, Kind, Node};
+use super::buffer::Buffer;
+use super::raw::{Block, Chain, Root, header_of, release};
 
 /// Aggregates that declare more items than this get a place that grows with the items.
 const DECLARED_ITEMS: usize = 64;
@@ -135,19 +136,23 @@ impl Builder {
         (self.shared, self.front, self.back) = (ptr::null_mut(), 0, 0);
     }
 
-    /// The reply, when its root is there.
-    pub fn finish(&mut self) -> Result<Reply, Error> {
+    /// The tree, when its root is there.
+    pub fn finish(&mut self) -> Result<Root, Error> {
         let complete = self.complete && self.levels.is_empty();
         let chain = self.chain.take().filter(|_| complete);
         self.clear();
-        chain.map(|chain| Reply::from_root(Root::of(chain))).ok_or_else(defect)
+        chain.map(Root::of).ok_or_else(defect)
     }
 
-    /// A value that is a whole reply already: its blocks are taken over, nothing but its root is copied.
-    pub fn adopt(&mut self, reply: Reply) -> Result<(), Error> {
-        let chain = self.chain.as_mut().ok_or_else(defect)?;
-        let root = NonNull::new(reply.into_raw()).ok_or_else(defect)?;
-        // SAFETY: the root of a reply, now owned here alone. Its node is read once, and from there on only the copy counts.
+    /// A value that is a whole tree already: its blocks are taken over, nothing but its root is copied.
+    pub fn adopt(&mut self, root: Root) -> Result<(), Error> {
+        let root = root.into_pointer();
+        let Some(chain) = self.chain.as_mut() else {
+            // SAFETY: the tree is owned here alone.
+            unsafe { release(root) };
+            return Err(defect());
+        };
+        // SAFETY: the root of a tree, owned here alone. Its node is read once, and from there on only the copy counts.
         let node = unsafe {
             let first = header_of(root);
             if (*first.as_ptr()).size > 0 {

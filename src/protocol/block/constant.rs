@@ -5,8 +5,9 @@ use std::ptr::{self, NonNull};
 use crate::error::{Outcome, Status};
 
 use super::super::leaf::Leaf;
-use super::super::reply::{Kind, Node};
-use super::{HEADER, Header, Root};
+use super::super::node::{Kind, Node};
+use super::header::{HEADER, Header};
+use super::raw::Root;
 
 #[repr(C)]
 struct Constant {

@@ -11,7 +11,7 @@ use std::alloc::{Layout, dealloc};
 use std::cell::RefCell;
 use std::ptr::NonNull;
 
-use super::{HEADER, Header};
+use super::header::{HEADER, Header};
 
 /// The bytes of a small block with its header: a node and a text of 63 bytes.
 pub const SIZE: usize = 128;

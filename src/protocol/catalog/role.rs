@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::Flags;
+use super::flags::Flags;
 use super::keys::number;
 
 /// What has to be done about a command before it is sent.

@@ -1,5 +1,6 @@
 //! The lookup, what commands need, and where their keys are; `tests/catalog.rs` holds the table against a server.
 
+use super::role::Role;
 use super::*;
 
 fn words(line: &str) -> Vec<&str> {
@@ -241,7 +242,7 @@ fn what_may_be_sent_again() {
         assert!(!is_read_only(&words(line)), "{line}");
     }
     for command in commands().iter().flat_map(|command| std::iter::once(command).chain(command.subcommands())) {
-        assert!(!(command.read_only && command.flags.contains(Flags::WRITE)), "{}", command.name);
+        assert!(!(command.is_read_only() && command.flags.contains(Flags::WRITE)), "{}", command.name);
     }
 }
 
@@ -313,12 +314,12 @@ fn where_keys_are() {
 /// An answer that is kept must read its keys and do nothing else.
 #[test]
 fn cacheable_commands() {
-    for command in commands().iter().filter(|command| command.cacheable) {
-        assert!(command.read_only && command.flags.contains(Flags::READONLY), "{}", command.name);
+    for command in commands().iter().filter(|command| command.is_cacheable()) {
+        assert!(command.is_read_only() && command.flags.contains(Flags::READONLY), "{}", command.name);
         assert!(!command.flags.contains(Flags::MODULE) && !command.keys.is_empty(), "{}", command.name);
         assert!(matches!(command.role, Role::Ordinary), "{}", command.name);
     }
-    assert_eq!(commands().iter().filter(|command| command.cacheable).count(), 72);
+    assert_eq!(commands().iter().filter(|command| command.is_cacheable()).count(), 72);
     for line in [
         "TTL a",
         "ARGREP a 0 9 MATCH x",
