@@ -11,8 +11,10 @@ const DEFAULT_HOST: &str = "127.0.0.1";
 /// Sets in `config` what the URL says and leaves the rest as it is; on an error (`Status::Config`) nothing changed.
 ///
 /// `redis://` and `valkey://`: several hosts may stand before the path, separated by commas. `unix://`: the path is
-/// that of the socket, and the database is an option. Everything may be percent-encoded.
+/// that of the socket, and the database is an option. Everything may be percent-encoded. White space around it is not
+/// part of it: a file that holds a URL ends with a newline.
 pub fn apply(url: &str, config: &mut Config) -> Result<(), Error> {
+    let url = url.trim_matches(|letter: char| letter.is_ascii_whitespace());
     let mut changed = config.clone();
     let Some((scheme, rest)) = url.split_once("://") else {
         return Err(wrong("it has no scheme; write redis://host:port or unix:///path/to.sock"));

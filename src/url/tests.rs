@@ -50,6 +50,33 @@ fn user_database_and_options() {
 }
 
 #[test]
+fn white_space_around_it_is_no_part_of_it() {
+    for url in [
+        "redis://h",
+        "redis://h:7000",
+        "redis://h/2",
+        "redis://me:p@h",
+        "redis://h?password=p",
+        "redis://h?client_name=me",
+        "unix:///run/s",
+        "unix:///run/s?database=2",
+    ] {
+        let wanted = format!("{:?}", parse(url).unwrap());
+        for (before, behind) in [("", "\n"), ("", "\r\n"), ("", " \t"), (" ", ""), ("\n", "\n\n")] {
+            let config = parse(&format!("{before}{url}{behind}")).unwrap();
+            assert_eq!(format!("{config:?}"), wanted, "{url:?} between {before:?} and {behind:?}");
+            // Which that does not show.
+            assert!(config.password.is_none_or(|password| password.expose() == "p"), "{url:?}");
+        }
+    }
+    // What is written as a part of it is one.
+    let config = parse("redis://:p%0A@h?client_name=me\n").unwrap();
+    assert_eq!(config.password.unwrap().expose(), "p\n");
+    assert_eq!(endpoints(&parse("unix:///run/s%20").unwrap()), "/run/s ");
+    assert!(parse("redis://h\n:7000").is_err());
+}
+
+#[test]
 fn only_what_is_given_changes() {
     let mut config = Config::default();
     config.set("password", "kept").unwrap();
