@@ -31,8 +31,8 @@ use crate::runtime::{Runtime, catch_panic};
 /// Reads in a row before the driver lets other links have their turn.
 const READS: usize = 16;
 
-/// Bytes in a row before it does: with a large read buffer these come first.
-const TURN: u64 = 1 << 20;
+/// Bytes in a row before it does: some milliseconds of the smallest messages.
+const TURN: u64 = 256 << 10;
 
 /// Between two renewals of one link.
 const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
