@@ -14,4 +14,5 @@ pub mod readers;
 pub mod resp;
 pub mod scripted;
 pub mod server;
+pub mod source;
 pub mod wait;
