@@ -8,11 +8,12 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use justredis::address::Address;
@@ -224,6 +225,44 @@ fn the_connection_has_its_name_and_tells_the_library() {
         assert_eq!(told, 2);
         assert_eq!(Tester::with(server.url(), &[("library_info", "off")]).text(&["PING"]), "PONG");
         assert_eq!(server.received().iter().filter(|command| command.name() == "CLIENT").count(), 2, "off means off");
+    }
+}
+
+/// Every request behind it would get the answer to something else.
+#[test]
+fn a_reply_too_many_in_the_handshake_ends_the_attempt() {
+    const PONG: &str = "+PONG\r\n";
+    for (accept, hello, ping) in [
+        ("+OK\r\n".to_owned(), HELLO_3.to_owned(), PONG.to_owned()),
+        (PONG.to_owned(), HELLO_3.to_owned(), PONG.to_owned()),
+        (String::new(), format!("{HELLO_3}+OK\r\n"), PONG.to_owned()),
+        (String::new(), HELLO_3.repeat(2), PONG.to_owned()),
+        (String::new(), HELLO_3.to_owned(), PONG.repeat(2)),
+        (String::new(), HELLO_3.to_owned(), format!("{PONG}$")),
+        (String::new(), HELLO_3.to_owned(), "+OK\r\n".to_owned()),
+    ] {
+        for protocol in ["auto", "2"] {
+            if protocol == "2" && (hello != HELLO_3 || accept == PONG) {
+                continue;
+            }
+            let (accept, hello, ping) = (accept.clone(), hello.clone(), ping.clone());
+            let name = format!("{accept:?} {hello:?} {ping:?} {protocol}");
+            let greeted = Mutex::new(HashSet::new());
+            let server = Scripted::answering(move |command| {
+                let is_first = greeted.lock().unwrap().insert(command.connection);
+                let answer = match command.name().as_str() {
+                    "HELLO" => &hello,
+                    "PING" => &ping,
+                    "GET" => "$9\r\nsomebody'\r\n",
+                    _ => "+OK\r\n",
+                };
+                let stray = if is_first { &accept } else { "" };
+                vec![Step::send(format!("{stray}{answer}"))]
+            });
+            let client = Tester::with(server.url(), &[("protocol", protocol)]);
+            let done = client.run(&["GET", "key"]);
+            assert_eq!(done.ending(), (Status::Protocol, NotRun), "{name}: {}", done.text());
+        }
     }
 }
 

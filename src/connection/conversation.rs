@@ -1,6 +1,6 @@
 //! Questions and answers on a bare stream, before it carries anybody's requests.
 //!
-//! Invariant: whatever the server sends, one question costs at most [`MOST_BYTES`] of it, and no read that finds bytes
+//! Invariant: whatever the server sends, one question costs at most `MOST_BYTES` of it, and no read that finds bytes
 //! keeps the I/O thread: others get a turn between two of them.
 
 use std::io;

@@ -2,6 +2,8 @@
 //! watches for silence, and dials again, until the link is closed or its owner is gone. A dedicated link has one connection
 //! only and ends with it.
 
+mod round;
+
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
@@ -11,9 +13,6 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until};
 
 use super::addresses::FailedAddresses;
-use super::dial::Dial;
-use super::greeting::Greeting;
-use super::handshake::Terms;
 use super::link::Link;
 use super::purpose::Purpose;
 use super::recipient::{News, Recipient};
@@ -23,8 +22,7 @@ use super::socket::Connection;
 use super::stream::{Dialer, reason};
 use super::traffic::{CLOSED, Read};
 use super::watch::{Deputies, Watch};
-use crate::address::Address;
-use crate::config::{Config, ConnectRetries};
+use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::runtime::{Runtime, catch_panic};
 
@@ -222,64 +220,10 @@ impl Driver {
         }
     }
 
-    /// Tries every endpoint once. `None`: the link was closed meanwhile.
-    async fn dial_round(&mut self) -> Option<Result<Connection, Error>> {
-        let mut last = Error::new(Status::Connect, "no endpoint is configured");
-        let config = Arc::clone(&self.link.config);
-        for address in &config.endpoints {
-            self.link.change_standing(|standing| standing.address = address.to_string());
-            let dialled = tokio::select! {
-                dialled = self.dial(address) => dialled,
-                () = self.closed() => return None,
-            };
-            match dialled {
-                Ok((connection, greeting)) => {
-                    self.succeeded = true;
-                    self.failed_rounds = 0;
-                    self.resp3_seen |= greeting.protocol == 3;
-                    self.link.renewing.store(false, Ordering::SeqCst);
-                    self.link.counters.connections.fetch_add(1, Ordering::Relaxed);
-                    self.link.set_tracking(greeting.tracking);
-                    self.link.change_standing(|standing| {
-                        standing.connected = true;
-                        standing.greeting = greeting;
-                        standing.error = None;
-                    });
-                    self.tell(News::Connected);
-                    return Some(Ok(connection));
-                }
-                Err(error) => {
-                    let error = Error::new(error.status, format!("{address}: {}", error.message));
-                    self.link.change_standing(|standing| standing.error = Some(error.clone()));
-                    // A wrong password is what people must hear of, whatever ails the endpoints behind.
-                    if last.status != Status::Auth {
-                        last = error;
-                    }
-                }
-            }
-        }
-        Some(Err(last))
-    }
-
     fn tell(&self, news: News) {
         if let Some(recipient) = self.recipient.upgrade() {
             recipient.happened(&self.link, news);
         }
-    }
-
-    /// A whole round failed: fails those who wait if they shall not wait longer; gives the pause before the next.
-    fn report_failure(&mut self, error: Error) -> Duration {
-        self.failed_rounds = self.failed_rounds.saturating_add(1);
-        let give_up = match self.link.config.connect_retries {
-            ConnectRetries::Auto => !self.succeeded,
-            ConnectRetries::Unlimited => false,
-            ConnectRetries::Rounds(rounds) => self.failed_rounds >= rounds,
-        };
-        self.tell(News::Unreachable(error.clone()));
-        if give_up || error.status == Status::Auth {
-            self.fail_waiting(&error);
-        }
-        self.schedule.after_failure()
     }
 
     async fn report_loss(&mut self, error: Error, connection: &Arc<Connection>) {
@@ -475,25 +419,5 @@ impl Driver {
             }
         }
         Ok(())
-    }
-
-    /// One endpoint, until commands can be sent to it.
-    async fn dial(&self, address: &Address) -> Result<(Connection, Greeting), Error> {
-        let config = &*self.link.config;
-        let terms = Terms {
-            database: self.link.database(),
-            track: self.link.wants_tracking(),
-            number: self.link.purpose().may_block(),
-            resp3_seen: self.resp3_seen,
-        };
-        let dial = Dial { config, dialer: self.dialer.as_ref(), failed: &self.failed, terms };
-        let mut dialled = dial.dial(address).await?;
-        if !dialled.has_data {
-            let loading = Error::new(Status::Connect, format!("{address}: the server is loading its data"));
-            self.link.change_standing(|standing| standing.error = Some(loading));
-            dial.until_loaded(&mut dialled).await?;
-        }
-        let (stream, parser, greeting) = dialled.into_parts(config);
-        Ok((Connection::new(stream, parser), greeting))
     }
 }

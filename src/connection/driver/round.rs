@@ -1,0 +1,91 @@
+//! One round of dials: every endpoint once, in order, and what a round that failed means.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::Driver;
+use crate::address::Address;
+use crate::config::ConnectRetries;
+use crate::connection::dial::Dial;
+use crate::connection::greeting::Greeting;
+use crate::connection::handshake::Terms;
+use crate::connection::recipient::News;
+use crate::connection::socket::Connection;
+use crate::error::{Error, Status};
+
+impl Driver {
+    /// Tries every endpoint once. `None`: the link was closed meanwhile.
+    pub(super) async fn dial_round(&mut self) -> Option<Result<Connection, Error>> {
+        let mut last = Error::new(Status::Connect, "no endpoint is configured");
+        let config = Arc::clone(&self.link.config);
+        for address in &config.endpoints {
+            self.link.change_standing(|standing| standing.address = address.to_string());
+            let dialled = tokio::select! {
+                dialled = self.dial(address) => dialled,
+                () = self.closed() => return None,
+            };
+            match dialled {
+                Ok((connection, greeting)) => {
+                    self.succeeded = true;
+                    self.failed_rounds = 0;
+                    self.resp3_seen |= greeting.protocol == 3;
+                    self.link.renewing.store(false, Ordering::SeqCst);
+                    self.link.counters.connections.fetch_add(1, Ordering::Relaxed);
+                    self.link.set_tracking(greeting.tracking);
+                    self.link.change_standing(|standing| {
+                        standing.connected = true;
+                        standing.greeting = greeting;
+                        standing.error = None;
+                    });
+                    self.tell(News::Connected);
+                    return Some(Ok(connection));
+                }
+                Err(error) => {
+                    let error = Error::new(error.status, format!("{address}: {}", error.message));
+                    self.link.change_standing(|standing| standing.error = Some(error.clone()));
+                    // A wrong password is what people must hear of, whatever ails the endpoints behind.
+                    if last.status != Status::Auth {
+                        last = error;
+                    }
+                }
+            }
+        }
+        Some(Err(last))
+    }
+
+    /// A whole round failed: fails those who wait if they shall not wait longer; gives the pause before the next.
+    pub(super) fn report_failure(&mut self, error: Error) -> Duration {
+        self.failed_rounds = self.failed_rounds.saturating_add(1);
+        let give_up = match self.link.config.connect_retries {
+            ConnectRetries::Auto => !self.succeeded,
+            ConnectRetries::Unlimited => false,
+            ConnectRetries::Rounds(rounds) => self.failed_rounds >= rounds,
+        };
+        self.tell(News::Unreachable(error.clone()));
+        if give_up || error.status == Status::Auth {
+            self.fail_waiting(&error);
+        }
+        self.schedule.after_failure()
+    }
+
+    /// One endpoint, until commands can be sent to it.
+    async fn dial(&self, address: &Address) -> Result<(Connection, Greeting), Error> {
+        let config = &*self.link.config;
+        let terms = Terms {
+            database: self.link.database(),
+            track: self.link.wants_tracking(),
+            number: self.link.purpose().may_block(),
+            resp3_seen: self.resp3_seen,
+        };
+        let dial = Dial { config, dialer: self.dialer.as_ref(), failed: &self.failed, terms };
+        let mut dialled = dial.dial(address).await?;
+        if !dialled.has_data {
+            let loading = Error::new(Status::Connect, format!("{address}: the server is loading its data"));
+            self.link.change_standing(|standing| standing.error = Some(loading));
+            dial.until_loaded(&mut dialled).await?;
+        }
+        let (stream, parser, greeting) = dialled.into_parts(config);
+        Ok((Connection::new(stream, parser), greeting))
+    }
+}
