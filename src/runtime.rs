@@ -57,11 +57,16 @@ pub fn start_threads_by(starter: fn(&mut dyn FnMut())) {
 
 /// Starts a thread of the library.
 pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    spawn_thread_of(name, 512 << 10, body)
+}
+
+/// Starts a thread of the library with a stack of so many bytes.
+fn spawn_thread_of(name: &str, stack: usize, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
     let body = move || {
         OF_THE_LIBRARY.set(true);
         body();
     };
-    let mut builder = Some((thread::Builder::new().name(name.to_string()).stack_size(512 * 1024), body));
+    let mut builder = Some((thread::Builder::new().name(name.to_string()).stack_size(stack), body));
     let mut started = None;
     let mut start = || started = builder.take().map(|(builder, body)| builder.spawn(body));
     match STARTER.get() {

@@ -5,11 +5,14 @@
 
 use tokio::sync::{Semaphore, oneshot};
 
-use super::{generation, spawn_thread};
+use super::{generation, spawn_thread_of};
 use crate::error::{Error, Status};
 
 /// How many such threads may run at once in a process.
 const MOST: usize = 64;
+
+/// Resolvers load modules of the system, and a dialer may run an interpreter: they get what threads usually have.
+const STACK: usize = 2 << 20;
 
 /// The free places of each generation, for the reason that [`super::RUNTIMES`] gives.
 static PLACES: [Semaphore; 256] = [const { Semaphore::const_new(MOST) }; 256];
@@ -20,7 +23,7 @@ pub async fn on_thread<T: Send + 'static>(name: &str, body: impl FnOnce() -> T +
     let places = &PLACES[generation() as usize % PLACES.len()];
     let place = places.acquire().await.map_err(|_| Error::new(Status::Internal, "threads are not started any more"))?;
     let (teller, told) = oneshot::channel();
-    spawn_thread(name, move || {
+    spawn_thread_of(name, STACK, move || {
         let _place = place;
         // Whoever wanted to know may have given up.
         _ = teller.send(body());

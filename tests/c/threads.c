@@ -2,16 +2,18 @@
  * is closed by exec. */
 #include "check.h"
 #include <dlfcn.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/syscall.h>
 
-static atomic_int none_can_start, refused;
+/* So many threads can be started. */
+static atomic_int allowed = INT_MAX, refused;
 
 /* Stands before the one of libc, also for the library: fails like it does when the process may not have another thread.
  */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument) {
     int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    if (atomic_load(&none_can_start)) {
+    if (atomic_fetch_sub(&allowed, 1) <= 0) {
         atomic_fetch_add(&refused, 1);
         return EAGAIN;
     }
@@ -19,9 +21,9 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     return create(thread, attributes, body, argument);
 }
 
-static void no_threads(int no) {
+static void allow_threads(int count) {
     atomic_store(&refused, 0);
-    atomic_store(&none_can_start, no);
+    atomic_store(&allowed, count);
 }
 
 static uint16_t server_port(void) {
@@ -54,18 +56,25 @@ static jr_client *dialling_by_thread(int by_dialer) {
     return client;
 }
 
-static void no_client_without_a_thread(void) {
+static void no_log(void *user_data, int32_t level, const char *message) {
+    (void)user_data, (void)level, (void)message;
+}
+
+/* With a logger a client has two threads from the start. */
+static void no_client_without_its_threads(int has_logger) {
     jr_client *client = NULL;
     jr_config *config = config_of(server_url());
-    no_threads(1);
-    for (int i = 0; i < 3; i++) {
+    if (has_logger)
+        CHECK_INT(jr_config_set_logger(config, no_log, NULL, NULL), JR_OK);
+    for (int count = 0; count <= has_logger; count++) {
+        allow_threads(count);
         CHECK_INT(jr_client_new(config, &client), JR_ERR_MEMORY);
         CHECK_HAS(jr_error_text(), "thread");
         CHECK(client == NULL);
+        CHECK_INT(atomic_load(&refused), 1);
+        WAIT_UNTIL(count_threads() == 1);
     }
-    CHECK_INT(atomic_load(&refused), 3);
-    no_threads(0);
-    CHECK_INT(count_threads(), 1);
+    allow_threads(INT_MAX);
     CHECK_INT(jr_client_new(config, &client), JR_OK);
     jr_config_free(config);
     perform(client, "PING");
@@ -80,7 +89,7 @@ static void a_moment_without_threads(int by_dialer) {
     char connection[32];
     snprintf(connection, sizeof connection, "%" PRId64, run_number(client, "CLIENT", "ID"));
     jr_client *other = connect_client();
-    no_threads(1);
+    allow_threads(0);
     perform(other, "CLIENT", "KILL", "ID", connection);
     WAIT_UNTIL(atomic_load(&refused) > 2);
 
@@ -93,7 +102,7 @@ static void a_moment_without_threads(int by_dialer) {
     CHECK_HAS(reply->bytes, "could not start a thread");
     jr_reply_free(reply);
 
-    no_threads(0);
+    allow_threads(INT_MAX);
     perform(client, "PING");
     close_client(other);
     close_client(client);
@@ -103,7 +112,7 @@ static void a_moment_without_threads(int by_dialer) {
 static void a_first_moment_without_threads(int by_dialer) {
     jr_client *other = connect_client();
     perform(other, "PING");
-    no_threads(1);
+    allow_threads(0);
     jr_client *client = dialling_by_thread(by_dialer);
     WAIT_UNTIL(atomic_load(&refused) > 2);
     jr_reply *reply = jr_run(client, "PING");
@@ -111,7 +120,7 @@ static void a_first_moment_without_threads(int by_dialer) {
     CHECK_INT(reply->integer, JR_ERR_CONNECT);
     CHECK_HAS(reply->bytes, "could not start a thread");
     jr_reply_free(reply);
-    no_threads(0);
+    allow_threads(INT_MAX);
     int64_t connected = 0;
     WAIT_UNTIL((reply = jr_run(client, "PING"), connected = reply->kind == JR_STATUS, jr_reply_free(reply), connected));
     close_client(client);
@@ -184,7 +193,8 @@ static void exec_closes_what_a_dialer_brought(void) {
 }
 
 int main(void) {
-    no_client_without_a_thread();
+    for (int has_logger = 0; has_logger < 2; has_logger++)
+        no_client_without_its_threads(has_logger);
     for (int by_dialer = 0; by_dialer < 2; by_dialer++) {
         a_moment_without_threads(by_dialer);
         a_first_moment_without_threads(by_dialer);
