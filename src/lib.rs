@@ -11,7 +11,7 @@
 //! * [`client`]: what was asked. Requests, retries, transactions, scripts, the one completion of each.
 //! * [`ffi`]: C pointers, descriptors, callbacks, panics; all of the C API.
 //!
-//! Beside them stand [`runtime`], the one I/O thread of a process, [`lock`] and [`spare`].
+//! Beside them stand [`runtime`], the one I/O thread of a process, [`lock`] and [`shrink`].
 //!
 //! A request comes in through [`ffi::request`], is checked and appended to the outgoing bytes of a link by
 //! [`client::request`], written and matched with its reply by [`connection::traffic`], on the background
@@ -35,6 +35,6 @@ pub mod ffi;
 pub mod lock;
 pub mod protocol;
 pub mod runtime;
-pub mod spare;
+pub mod shrink;
 pub mod topology;
 pub mod url;

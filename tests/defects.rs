@@ -18,7 +18,7 @@ use justredis::connection::driver::{self, Opening};
 use justredis::connection::link::Link;
 use justredis::connection::pipeline::{Addressee, Lost, Ticket};
 use justredis::connection::purpose::Purpose;
-use justredis::connection::recipient::{Answer, News, Recipient};
+use justredis::connection::recipient::{Answer, LinkEvent, Recipient};
 use justredis::error::{Error, Status};
 use justredis::protocol::command;
 use justredis::protocol::reply::Reply;
@@ -57,7 +57,7 @@ impl Recipient<Link> for Faulty {
         self.answers.lock().unwrap().extend(answers.drain(..).map(|answer| answer.to.ticket.0));
     }
 
-    fn heard(&self, _: &Arc<Link>, _: &mut Vec<Reply>) {}
+    fn on_pushes(&self, _: &Arc<Link>, _: &mut Vec<Reply>) {}
 
     fn tracking_ended(&self, _: &Arc<Link>) {}
 
@@ -73,10 +73,10 @@ impl Recipient<Link> for Faulty {
         true
     }
 
-    fn happened(&self, _: &Arc<Link>, news: News) {
+    fn on_event(&self, _: &Arc<Link>, news: LinkEvent) {
         match news {
-            News::Connected => self.come_to(Place::Connected),
-            News::Unreachable(_) => self.come_to(Place::Unreachable),
+            LinkEvent::Connected => self.come_to(Place::Connected),
+            LinkEvent::Unreachable(_) => self.come_to(Place::Unreachable),
             _ => {}
         }
     }

@@ -13,7 +13,7 @@ use support::source::{paths_of, sources, tokens_of};
 /// The layers from the lowest to the highest; what stands together may know each other.
 const LAYERS: [&[&str]; 10] = [
     &["error"],
-    &["lock", "spare"],
+    &["lock", "shrink"],
     &["address"],
     &["runtime"],
     &["config", "url"],

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::request::{Request, Timeout};
 use crate::error::{Error, Status};
-use crate::protocol::catalog::{self, BlockingTimeout, Handling, Trace};
+use crate::protocol::catalog::{self, BlockingTimeout, Handling, StateChange};
 
 /// What follows from the commands of a request.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub struct Admission {
     /// It is one EVAL that may go out as EVALSHA.
     pub script: bool,
     /// What it leaves behind on its connection.
-    pub trace: Option<Trace>,
+    pub state_change: Option<StateChange>,
 }
 
 impl Admission {
@@ -76,11 +76,11 @@ impl Admission {
         let command = catalog::find(words);
         if !command.is_some_and(|command| command.is_whole(words)) {
             // Nobody knows what it does.
-            self.leaves(Trace::Lasting);
+            self.changes(StateChange::Lasting);
         }
         match command.map_or(Handling::Ordinary, |command| command.handling(words)) {
-            Handling::ConnectionState { instead, on_lease: trace } => match trace {
-                Some(trace) if on_lease && position != Position::Atomic => self.leaves(trace),
+            Handling::ConnectionState { instead, on_lease: change } => match change {
+                Some(change) if on_lease && position != Position::Atomic => self.changes(change),
                 _ => return Err(instead.to_string()),
             },
             Handling::Blocking if position == Position::Alone => self.waits(words),
@@ -121,11 +121,11 @@ impl Admission {
     }
 
     /// What weighs more stays.
-    fn leaves(&mut self, trace: Trace) {
-        self.trace = match (self.trace, trace) {
-            (Some(Trace::Lasting), _) | (_, Trace::Lasting) => Some(Trace::Lasting),
-            (Some(Trace::Watch), _) => Some(Trace::Watch),
-            (_, trace) => Some(trace),
+    fn changes(&mut self, change: StateChange) {
+        self.state_change = match (self.state_change, change) {
+            (Some(StateChange::Lasting), _) | (_, StateChange::Lasting) => Some(StateChange::Lasting),
+            (Some(StateChange::Watch), _) => Some(StateChange::Watch),
+            (_, change) => Some(change),
         };
     }
 
@@ -228,14 +228,14 @@ mod tests {
 
     #[test]
     fn what_is_left_behind() {
-        let trace = |commands: &[&'static str]| admit(commands, false, true).unwrap().trace;
-        assert_eq!(trace(&["GET k", "BLPOP_ALIKE"]), Some(Trace::Lasting), "nobody knows what it does");
-        assert_eq!(trace(&["GET k"]), None);
-        assert_eq!(trace(&["WATCH k"]), Some(Trace::Watch));
-        assert_eq!(trace(&["UNWATCH"]), Some(Trace::Unwatch));
-        assert_eq!(trace(&["UNWATCH", "WATCH k"]), Some(Trace::Watch));
-        assert_eq!(trace(&["WATCH k", "UNWATCH"]), Some(Trace::Watch));
-        assert_eq!(trace(&["SELECT 1", "WATCH k"]), Some(Trace::Lasting));
+        let change = |commands: &[&'static str]| admit(commands, false, true).unwrap().state_change;
+        assert_eq!(change(&["GET k", "BLPOP_ALIKE"]), Some(StateChange::Lasting), "nobody knows what it does");
+        assert_eq!(change(&["GET k"]), None);
+        assert_eq!(change(&["WATCH k"]), Some(StateChange::Watch));
+        assert_eq!(change(&["UNWATCH"]), Some(StateChange::Unwatch));
+        assert_eq!(change(&["UNWATCH", "WATCH k"]), Some(StateChange::Watch));
+        assert_eq!(change(&["WATCH k", "UNWATCH"]), Some(StateChange::Watch));
+        assert_eq!(change(&["SELECT 1", "WATCH k"]), Some(StateChange::Lasting));
     }
 
     #[test]

@@ -28,20 +28,20 @@ const KEY: usize = size_of::<(Box<[u8]>, HashSet<u32>)>() + size_of::<[usize; 8]
 
 /// The number of a database and an encoded command.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Question(Vec<u8>);
+pub struct CacheKey(Vec<u8>);
 
 /// Before the command stands the number of the database, in so many bytes.
 const DATABASE: usize = size_of::<u32>();
 
-impl Question {
+impl CacheKey {
     /// What this command asks of this database; `None`: it is too long to be of use.
-    pub fn new<A: AsRef<[u8]>>(database: u32, words: &[A]) -> Option<Question> {
+    pub fn new<A: AsRef<[u8]>>(database: u32, words: &[A]) -> Option<CacheKey> {
         let length = command::encoded_length(words)?.checked_add(DATABASE)?;
         let mut name = Vec::new();
         name.try_reserve_exact(length).ok()?;
         name.extend_from_slice(&database.to_le_bytes());
         command::encode(words, &mut name);
-        Some(Question(name))
+        Some(CacheKey(name))
     }
 }
 
@@ -54,9 +54,9 @@ fn keys_of(question: &[u8]) -> HashSet<&[u8]> {
 
 /// A place that waits for the answer to a question. No two have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room(u64);
+pub struct Reservation(u64);
 
-impl Room {
+impl Reservation {
     fn index(self) -> u32 {
         self.0 as u32
     }
@@ -68,12 +68,12 @@ pub enum Found {
     /// The answer.
     Hit(Arc<Reply>),
     /// None; if there is a place for it, it is to be filled or given back.
-    Miss(Option<Room>),
+    Miss(Option<Reservation>),
 }
 
 #[derive(Debug)]
 struct Entry {
-    place: Room,
+    place: Reservation,
     question: Arc<[u8]>,
     /// `None`: it is on its way.
     reply: Option<Arc<Reply>>,
@@ -130,7 +130,7 @@ impl Cache {
 
     /// Looks for an answer. Without one, a place for it, unless somebody else has asked the same and waits, or it cannot be
     /// kept.
-    pub fn ask(&mut self, question: &Question) -> Found {
+    pub fn ask(&mut self, question: &CacheKey) -> Found {
         let Some(&index) = self.questions.get(question.0.as_slice()) else {
             self.counts.misses += 1;
             return Found::Miss(self.reserve(question));
@@ -148,7 +148,7 @@ impl Cache {
         }
     }
 
-    fn reserve(&mut self, question: &Question) -> Option<Room> {
+    fn reserve(&mut self, question: &CacheKey) -> Option<Reservation> {
         let keys = keys_of(&question.0);
         let names: usize = keys.iter().map(|key| KEY + key.len()).sum();
         let bytes = ENTRY + question.0.len() + names;
@@ -166,7 +166,7 @@ impl Cache {
             }
         }
         self.serial = self.serial.wrapping_add(1);
-        let place = Room(u64::from(self.serial) << 32 | u64::from(index));
+        let place = Reservation(u64::from(self.serial) << 32 | u64::from(index));
         let question: Arc<[u8]> = Arc::from(question.0.as_slice());
         self.questions.insert(Arc::clone(&question), index);
         self.counts.bytes += bytes;
@@ -188,13 +188,13 @@ impl Cache {
     }
 
     /// Whether a place has not been lost.
-    fn waits(&self, place: Room) -> bool {
+    fn waits(&self, place: Reservation) -> bool {
         let entry = self.entries.get(place.index() as usize).and_then(Option::as_ref);
         entry.is_some_and(|entry| entry.place == place && entry.reply.is_none())
     }
 
     /// Fills a place, if it has not been lost and there is room.
-    pub fn fill(&mut self, place: Room, reply: Reply) {
+    pub fn fill(&mut self, place: Reservation, reply: Reply) {
         if !self.waits(place) {
             return;
         }
@@ -214,7 +214,7 @@ impl Cache {
     }
 
     /// Gives a place back, if it has not been lost: no answer comes.
-    pub fn give_back(&mut self, place: Room) {
+    pub fn give_back(&mut self, place: Reservation) {
         if self.waits(place) {
             self.remove(place.index());
         }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::admission::Admission;
-use super::cache::fill::{Changes, Fill, forget};
-use super::cache::{Found, Question};
+use super::cache::fill::{CacheFill, Changes, forget};
+use super::cache::{CacheKey, Found};
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::{Destination, Responder};
@@ -73,7 +73,7 @@ impl<D: Destination> Core<D> {
             }
             Found::Miss(Some(place)) => {
                 let cache = self.cache.clone();
-                let fill = cache.map(|cache| Box::new(Fill::new(cache, place)));
+                let fill = cache.map(|cache| Box::new(CacheFill::new(cache, place)));
                 (Plan::Tracked(words), fill.map(Work::Cached))
             }
             Found::Miss(None) => (Plan::One(words), None),
@@ -83,7 +83,7 @@ impl<D: Destination> Core<D> {
 
     fn ask<A: AsRef<[u8]>>(&self, link: &Link, words: &[A]) -> Found {
         let cache = self.cache.as_ref().filter(|_| link.is_tracking());
-        match cache.and_then(|cache| Some((cache, Question::new(link.database(), words)?))) {
+        match cache.and_then(|cache| Some((cache, CacheKey::new(link.database(), words)?))) {
             Some((cache, question)) => cache.lock().ask(&question),
             None => Found::Miss(None),
         }

@@ -18,7 +18,7 @@ use super::hub::Hub;
 use super::pending::Requests;
 use super::rediscovery::Rediscovery;
 use super::script::Scripts;
-use super::tenant::Tenants;
+use super::session::Sessions;
 use crate::config::Config;
 use crate::connection::driver::Opening;
 use crate::connection::link::Link;
@@ -44,7 +44,7 @@ pub(super) struct State<D: Destination> {
     pub(super) delayed: BinaryHeap<Delayed>,
     pub(super) phase: Phase,
     /// Who has a dedicated connection, or waits for one.
-    pub(super) tenants: Tenants,
+    pub(super) sessions: Sessions,
     /// What waits for dedicated connections.
     pub(super) backlog: Backlog,
     /// The search for the primary, where a server is none.
@@ -100,7 +100,7 @@ impl<D: Destination> Core<D> {
                     deadlines: Deadlines::default(),
                     delayed: BinaryHeap::new(),
                     phase: Phase::Open,
-                    tenants: Tenants::default(),
+                    sessions: Sessions::default(),
                     backlog: Backlog::new(limits),
                     rediscovery: Rediscovery::default(),
                     listeners: Vec::new(),

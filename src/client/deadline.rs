@@ -1,10 +1,10 @@
 //! Deadlines of all requests of a client: a hashed wheel of intrusive lists, so that setting and removing one costs a
 //! few stores and no allocation. Pure: it counts ticks and never looks at a clock.
 //!
-//! A slot of the wheel holds all deadlines whose tick is the same modulo its size; those of a later round stay when
+//! A slot of the wheel holds all deadlines whose tick is the same modulo its size; those of a later round dedicated when
 //! their slot passes.
 
-use crate::spare::KEPT;
+use crate::shrink::KEPT;
 
 /// Milliseconds of a tick: no deadline is noticed later than this after it passed.
 pub const TICK: u64 = 2;

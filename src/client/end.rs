@@ -13,7 +13,7 @@ use super::destination::{Deliveries, Delivery, Destination};
 use super::hub::Ended;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use crate::connection::pipeline::Ticket;
-use crate::connection::recipient::{News, Recipient};
+use crate::connection::recipient::{LinkEvent, Recipient};
 use crate::error::{Error, Outcome, Status};
 use crate::lock;
 use crate::runtime::Runtime;
@@ -35,7 +35,7 @@ impl Unanswered<'_> {
 }
 
 /// How a request ends that is given up.
-pub(super) enum Ending<D: Destination> {
+pub(super) enum EarlyEnd<D: Destination> {
     /// It was taken out, to be ended by [`Core::abort`].
     Now(Pending<D>),
     /// When the server has answered, or has not for a while.
@@ -46,16 +46,16 @@ impl<D: Destination> Core<D> {
     /// Takes out a request that has its answer, to be completed by [`Core::complete`] after the state was unlocked.
     #[inline(always)]
     pub(super) fn take(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
-        self.take_out(state, ticket, true)
+        self.remove(state, ticket, true)
     }
 
     /// Takes out a request that is given up before its answer came, to be ended by [`Core::abort`].
-    pub(super) fn drop_out(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
-        self.take_out(state, ticket, false)
+    pub(super) fn remove_unanswered(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
+        self.remove(state, ticket, false)
     }
 
     #[inline(always)]
-    fn take_out(&self, state: &mut State<D>, ticket: Ticket, answered: bool) -> Option<Pending<D>> {
+    fn remove(&self, state: &mut State<D>, ticket: Ticket, answered: bool) -> Option<Pending<D>> {
         let mut pending = state.requests.take(ticket)?;
         state.deadlines.remove(Requests::<D>::index(ticket));
         if state.requests.len() == 0 {
@@ -66,7 +66,7 @@ impl<D: Destination> Core<D> {
             Work::Subscription(_) => _ = state.subscriptions.remove(&ticket),
             _ => {}
         }
-        if pending.stay.is_some() {
+        if pending.dedicated.is_some() {
             self.leave(state, ticket, &mut pending, answered);
         }
         if let Work::Unblock(unblock) = &pending.work {
@@ -139,18 +139,18 @@ impl<D: Destination> Core<D> {
             }
         };
         if link.has_room_again() {
-            self.happened(&link, News::Writable);
+            self.on_event(&link, LinkEvent::Writable);
         }
         responder.finish(verdict)
     }
 
     /// Ends one request; false if it is over already.
     pub(super) fn cancel(&self, ticket: Ticket) -> bool {
-        let ending = self.give_up(&mut self.state.lock(), ticket, Status::Canceled);
+        let ending = self.end_early(&mut self.state.lock(), ticket, Status::Canceled);
         let pending = match ending {
             None => return false,
-            Some(Ending::Later) => return true,
-            Some(Ending::Now(pending)) => pending,
+            Some(EarlyEnd::Later) => return true,
+            Some(EarlyEnd::Now(pending)) => pending,
         };
         let address = pending.link.address();
         let sentence = |unit: Unanswered<'_>| match (unit.outcome, unit.refusals()) {
@@ -170,9 +170,9 @@ impl<D: Destination> Core<D> {
         let listeners = state.listeners.iter().map(|(ticket, _)| *ticket);
         let mut tickets: Vec<Ticket> = state.subscriptions.iter().copied().chain(listeners).collect();
         tickets.append(&mut state.requests.blocking());
-        let taken = tickets.into_iter().filter_map(|ticket| match self.give_up(&mut state, ticket, Status::Closed) {
-            Some(Ending::Now(pending)) => Some(pending),
-            Some(Ending::Later) | None => None,
+        let taken = tickets.into_iter().filter_map(|ticket| match self.end_early(&mut state, ticket, Status::Closed) {
+            Some(EarlyEnd::Now(pending)) => Some(pending),
+            Some(EarlyEnd::Later) | None => None,
         });
         let taken = taken.collect();
         drop(state);
@@ -194,9 +194,9 @@ impl<D: Destination> Core<D> {
         let mut state = self.state.lock();
         self.refuse(&mut state);
         // No connection goes to anybody else any more.
-        state.tenants.clear();
+        state.sessions.clear();
         let tickets = state.requests.tickets();
-        let taken = tickets.into_iter().filter_map(|ticket| self.drop_out(&mut state, ticket)).collect();
+        let taken = tickets.into_iter().filter_map(|ticket| self.remove_unanswered(&mut state, ticket)).collect();
         drop(state);
         self.abort_all(taken);
         self.topology.close();

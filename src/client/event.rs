@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use crate::connection::link::Link;
-use crate::connection::recipient::News;
+use crate::connection::recipient::LinkEvent;
 use crate::error::Error;
 use crate::protocol::reply::Reply;
 
 /// A map: "event" is "connected", "lost", "unreachable" or "writable"; "address", "database",
 /// "purpose" of the connection; "reason" where there is one.
-pub fn describe(link: &Arc<Link>, news: &News) -> Result<Reply, Error> {
+pub fn describe(link: &Arc<Link>, news: &LinkEvent) -> Result<Reply, Error> {
     let (event, reason) = match news {
-        News::Connected => ("connected", None),
-        News::Lost(error) => ("lost", Some(error)),
-        News::Unreachable(error) => ("unreachable", Some(error)),
-        News::Writable => ("writable", None),
+        LinkEvent::Connected => ("connected", None),
+        LinkEvent::Lost(error) => ("lost", Some(error)),
+        LinkEvent::Unreachable(error) => ("unreachable", Some(error)),
+        LinkEvent::Writable => ("writable", None),
     };
     let mut pairs = vec![
         (Reply::string(b"event"), Reply::string(event.as_bytes())),

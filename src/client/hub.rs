@@ -2,11 +2,11 @@
 //! together, MONITOR and CLIENT TRACKING each on one of its own. It is opened for the first and closed after the last.
 //!
 //! Locks are taken in this order: state, hub, what lies below. What ends or changes a request is done by
-//! [`Hub::apply`], with none of them held. [`hearing`] is told what comes.
+//! [`Hub::apply`], with none of them held. [`recipient`] is told what comes.
 
 pub(super) mod action;
 mod apply;
-mod hearing;
+mod recipient;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -57,7 +57,7 @@ pub struct Hub<D: Destination> {
     owner: Weak<dyn Owner>,
     me: Weak<Hub<D>>,
     link: Arc<Link>,
-    hearers: Lock<Hearers<D>>,
+    subscribers: Lock<Subscribers<D>>,
 }
 
 impl<D: Destination> std::fmt::Debug for Hub<D> {
@@ -66,14 +66,14 @@ impl<D: Destination> std::fmt::Debug for Hub<D> {
     }
 }
 
-struct Hearers<D> {
+struct Subscribers<D> {
     subscriptions: Subscriptions,
-    outlets: HashMap<Ticket, Hearer<D>>,
+    outlets: HashMap<Ticket, Subscriber<D>>,
     /// The last one has gone: nobody can come any more.
     closed: bool,
 }
 
-struct Hearer<D> {
+struct Subscriber<D> {
     outlet: Outlet<D>,
     /// Announcements of missing messages.
     gaps: u64,
@@ -104,8 +104,9 @@ impl<D: Destination> Hub<D> {
             let recipient: Weak<dyn Recipient<Link>> = me.clone();
             // Messages come from all databases.
             let link = driver::prepare(&Opening { recipient, ..opening }, 0, purpose);
-            let hearers = Hearers { subscriptions: Subscriptions::default(), outlets: HashMap::new(), closed: false };
-            Hub { owner, me: Weak::clone(me), link, hearers: Lock::new(hearers) }
+            let subscribers =
+                Subscribers { subscriptions: Subscriptions::default(), outlets: HashMap::new(), closed: false };
+            Hub { owner, me: Weak::clone(me), link, subscribers: Lock::new(subscribers) }
         })
     }
 
@@ -116,20 +117,20 @@ impl<D: Destination> Hub<D> {
 
     /// A new subscription gets its messages through this outlet. Gives the outlet back if the hub was closed meanwhile.
     pub(super) fn begin(&self, ticket: Ticket, topics: &[Topic], outlet: Outlet<D>) -> Result<Actions, Outlet<D>> {
-        let mut hearers = self.hearers.lock();
-        if hearers.closed {
+        let mut subscribers = self.subscribers.lock();
+        if subscribers.closed {
             return Err(outlet);
         }
-        hearers.outlets.insert(ticket, Hearer { outlet, gaps: 0 });
-        hearers.subscriptions.begin(ticket, topics.iter().cloned());
-        Ok(self.carry_out(&mut hearers, None))
+        subscribers.outlets.insert(ticket, Subscriber { outlet, gaps: 0 });
+        subscribers.subscriptions.begin(ticket, topics.iter().cloned());
+        Ok(self.carry_out(&mut subscribers, None))
     }
 
     /// A request adds topics to a subscription.
     pub(super) fn add(&self, subscription: Ticket, request: Ticket, topics: Vec<Topic>) -> Actions {
-        let mut hearers = self.hearers.lock();
-        hearers.subscriptions.add(subscription, request, topics);
-        self.carry_out(&mut hearers, None)
+        let mut subscribers = self.subscribers.lock();
+        subscribers.subscriptions.add(subscription, request, topics);
+        self.carry_out(&mut subscribers, None)
     }
 
     /// A request takes topics of a kind from a subscription: these, or all (`None`).
@@ -140,60 +141,60 @@ impl<D: Destination> Hub<D> {
         channel: Channel,
         names: Option<Vec<Bytes>>,
     ) -> Actions {
-        let mut hearers = self.hearers.lock();
-        hearers.subscriptions.remove(subscription, request, channel, names);
-        self.carry_out(&mut hearers, None)
+        let mut subscribers = self.subscribers.lock();
+        subscribers.subscriptions.remove(subscription, request, channel, names);
+        self.carry_out(&mut subscribers, None)
     }
 
     /// A subscription ends; its last messages are on their way when this returns.
     pub(super) fn end(&self, subscription: Ticket) -> Ended {
-        let mut hearers = self.hearers.lock();
-        let known = hearers.subscriptions.may_be_known(subscription);
-        let started = hearers.subscriptions.has_started(subscription);
-        hearers.subscriptions.end(subscription);
-        let rest = self.carry_out(&mut hearers, None);
-        let flags = hearers.dismiss(subscription);
+        let mut subscribers = self.subscribers.lock();
+        let known = subscribers.subscriptions.may_be_known(subscription);
+        let started = subscribers.subscriptions.has_started(subscription);
+        subscribers.subscriptions.end(subscription);
+        let rest = self.carry_out(&mut subscribers, None);
+        let flags = subscribers.dismiss(subscription);
         let outcome = if known { Outcome::Unknown } else { Outcome::NotRun };
         Ended { outcome, started, flags, rest }
     }
 
     /// A request that would change a subscription is given up.
     pub(super) fn withdraw(&self, request: Ticket) -> Ended {
-        let mut hearers = self.hearers.lock();
-        let outcome = hearers.subscriptions.withdraw(request);
-        Ended { outcome, started: false, flags: 0, rest: self.carry_out(&mut hearers, None) }
+        let mut subscribers = self.subscribers.lock();
+        let outcome = subscribers.subscriptions.withdraw(request);
+        Ended { outcome, started: false, flags: 0, rest: self.carry_out(&mut subscribers, None) }
     }
 
     /// A request for a subscription is under way on the connection.
     pub(super) fn ping_started(&self, subscription: Ticket, request: Ticket) -> Actions {
-        let mut hearers = self.hearers.lock();
-        hearers.subscriptions.ping_started(subscription, request);
-        self.carry_out(&mut hearers, None)
+        let mut subscribers = self.subscribers.lock();
+        subscribers.subscriptions.ping_started(subscription, request);
+        self.carry_out(&mut subscribers, None)
     }
 
     /// Such a request is over.
     pub(super) fn ping_finished(&self, subscription: Ticket, request: Ticket) {
-        self.hearers.lock().subscriptions.ping_finished(subscription, request);
+        self.subscribers.lock().subscriptions.ping_finished(subscription, request);
     }
 
     /// Whether its last subscription has ended.
     pub(super) fn is_closed(&self) -> bool {
-        self.hearers.lock().closed
+        self.subscribers.lock().closed
     }
 
     /// What is known of a subscription.
     pub(super) fn report(&self, subscription: Ticket) -> Option<Report> {
-        let hearers = self.hearers.lock();
-        let hearer = hearers.outlets.get(&subscription)?;
-        let topics = hearers.subscriptions.wanted_by(subscription);
-        Some(Report { topics, gaps: hearer.gaps, counts: hearer.outlet.mailbox().counts() })
+        let subscribers = self.subscribers.lock();
+        let subscriber = subscribers.outlets.get(&subscription)?;
+        let topics = subscribers.subscriptions.wanted_by(subscription);
+        Some(Report { topics, gaps: subscriber.gaps, counts: subscriber.outlet.mailbox().counts() })
     }
 
     /// Does what the subscriptions want done; `said`: what the server said, if that is what a feed is told.
-    fn carry_out(&self, hearers: &mut Hearers<D>, said: Option<&Reply>) -> Actions {
+    fn carry_out(&self, subscribers: &mut Subscribers<D>, said: Option<&Reply>) -> Actions {
         let mut rest = Actions::default();
         let mut told: Vec<Ticket> = Vec::new();
-        for effect in hearers.subscriptions.effects() {
+        for effect in subscribers.subscriptions.effects() {
             rest.0.push(match effect {
                 Effect::Send(topic, joins) => {
                     self.send(&topic, joins);
@@ -206,9 +207,9 @@ impl<D: Destination> Hub<D> {
                     };
                     let flags = if gap { GAP } else { 0 };
                     match confirmation {
-                        Ok(confirmation) if asked => hearers.answer(to, confirmation, flags, &mut told),
+                        Ok(confirmation) if asked => subscribers.answer(to, confirmation, flags, &mut told),
                         // The server may cause many of these.
-                        Ok(confirmation) => hearers.put(to, confirmation, flags, &mut told, &mut rest),
+                        Ok(confirmation) => subscribers.put(to, confirmation, flags, &mut told, &mut rest),
                         Err(_) => {}
                     }
                     continue;
@@ -220,8 +221,8 @@ impl<D: Destination> Hub<D> {
                 Effect::AskAfter(pause) => Action::AskAfter(pause),
             });
         }
-        hearers.announce(&told);
-        if hearers.subscriptions.is_empty() && !mem::replace(&mut hearers.closed, true) {
+        subscribers.announce(&told);
+        if subscribers.subscriptions.is_empty() && !mem::replace(&mut subscribers.closed, true) {
             self.link.close();
         }
         self.link.wake();
@@ -246,13 +247,13 @@ impl<D: Destination> Hub<D> {
     }
 }
 
-impl<D: Destination> Hearers<D> {
+impl<D: Destination> Subscribers<D> {
     /// Puts a message where its reader finds it; `told` are those to be announced.
     fn put(&mut self, to: Ticket, message: Reply, flags: u32, told: &mut Vec<Ticket>, rest: &mut Actions) {
-        let Some(hearer) = self.outlets.get_mut(&to) else { return };
-        hearer.gaps += u64::from(flags & GAP != 0);
-        let is_new = hearer.outlet.is_announced();
-        match hearer.outlet.put(message, flags) {
+        let Some(subscriber) = self.outlets.get_mut(&to) else { return };
+        subscriber.gaps += u64::from(flags & GAP != 0);
+        let is_new = subscriber.outlet.is_announced();
+        match subscriber.outlet.put(message, flags) {
             Put::Added if is_new => told.push(to),
             Put::Added | Put::Quiet => {}
             Put::Overflowed => rest.0.push(Action::Overflowed(to)),
@@ -261,27 +262,27 @@ impl<D: Destination> Hearers<D> {
 
     /// The same with an answer to what the reader itself asked for, which is never dropped.
     fn answer(&mut self, to: Ticket, answer: Reply, flags: u32, told: &mut Vec<Ticket>) {
-        let Some(hearer) = self.outlets.get_mut(&to) else { return };
-        hearer.gaps += u64::from(flags & GAP != 0);
-        let is_new = hearer.outlet.is_announced();
-        if hearer.outlet.answer(answer, flags) == Put::Added && is_new {
+        let Some(subscriber) = self.outlets.get_mut(&to) else { return };
+        subscriber.gaps += u64::from(flags & GAP != 0);
+        let is_new = subscriber.outlet.is_announced();
+        if subscriber.outlet.answer(answer, flags) == Put::Added && is_new {
             told.push(to);
         }
     }
 
     fn announce(&mut self, told: &[Ticket]) {
         for ticket in told {
-            if let Some(hearer) = self.outlets.get_mut(ticket) {
-                hearer.outlet.announce();
+            if let Some(subscriber) = self.outlets.get_mut(ticket) {
+                subscriber.outlet.announce();
             }
         }
     }
 
     /// A subscription has ended: gives the flags of its final completion, behind its last messages.
     fn dismiss(&mut self, subscription: Ticket) -> u32 {
-        self.outlets.remove(&subscription).map_or(0, |mut hearer| {
-            hearer.outlet.announce();
-            hearer.outlet.mailbox().last_flags()
+        self.outlets.remove(&subscription).map_or(0, |mut subscriber| {
+            subscriber.outlet.announce();
+            subscriber.outlet.mailbox().last_flags()
         })
     }
 }

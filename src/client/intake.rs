@@ -114,7 +114,7 @@ impl<'a, D: Destination> Intake<'a, D> {
             timeout: timeout.unwrap_or_default(),
             attempts: None,
             idempotent: request.idempotent,
-            stay: None,
+            dedicated: None,
         };
         state.requests.fill(ticket, pending);
         if let Some(timeout) = timeout {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use super::core::{Core, Phase, closed};
 use super::destination::Destination;
-use super::tenant::{Kind, Tenant};
+use super::session::{Kind, Session};
 use crate::error::Error;
-use crate::topology::standalone::TenantId;
+use crate::topology::standalone::SessionId;
 
 /// The right to a connection; it ends with this value.
 pub struct Lease<D: Destination> {
     core: Arc<Core<D>>,
-    tenant: TenantId,
+    session: SessionId,
 }
 
 impl<D: Destination> Lease<D> {
@@ -23,22 +23,22 @@ impl<D: Destination> Lease<D> {
         if state.phase == Phase::Closed {
             return Err(closed());
         }
-        let tenant = state.tenants.add(Tenant::new(Kind::Lease { open: true }, database));
-        Ok(Lease { core: Arc::clone(core), tenant })
+        let session = state.sessions.add(Session::new(Kind::Lease { open: true }, database));
+        Ok(Lease { core: Arc::clone(core), session })
     }
 
     /// Who it is among those who have dedicated connections.
-    pub fn tenant(&self) -> TenantId {
-        self.tenant
+    pub fn session(&self) -> SessionId {
+        self.session
     }
 
     /// Nothing more will be asked of it. What is under way still ends; then somebody else gets the connection or, if it
     /// may be not as it was, it is closed.
     pub fn end(&self) {
         let mut state = self.core.state.lock();
-        if let Some(tenant) = state.tenants.get(self.tenant) {
-            tenant.end();
-            self.core.move_on(&mut state, self.tenant);
+        if let Some(session) = state.sessions.get(self.session) {
+            session.end();
+            self.core.move_on(&mut state, self.session);
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::config::{Config, Overflow};
 use crate::error::{Outcome, Status};
 use crate::lock::Lock;
 use crate::protocol::reply::Reply;
-use crate::spare;
+use crate::shrink;
 
 /// How much may wait. One message always may, however large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ struct Message {
 }
 
 #[derive(Debug, Default)]
-struct Held {
+struct Inbox {
     /// What may be dropped, and what may not, each in order.
     messages: VecDeque<Message>,
     answers: VecDeque<Message>,
@@ -92,66 +92,66 @@ struct Held {
 pub struct Mailbox {
     request: u64,
     limits: Limits,
-    held: Lock<Held>,
+    inbox: Lock<Inbox>,
 }
 
 impl Mailbox {
     /// An empty one for the messages of this request.
     pub fn new(request: u64, limits: Limits) -> Mailbox {
-        Mailbox { request, limits, held: Lock::default() }
+        Mailbox { request, limits, inbox: Lock::default() }
     }
 
     /// Adds a message, if need be in the place of others.
     pub fn put(&self, reply: Reply, flags: u32) -> Put {
         let bytes = reply.memory();
-        let mut held = self.held.lock();
-        if held.closed {
+        let mut inbox = self.inbox.lock();
+        if inbox.closed {
             return Put::Quiet;
         }
-        while !self.limits.leave_room_for(bytes, &held) {
+        while !self.limits.leave_room_for(bytes, &inbox) {
             match self.limits.overflow {
-                Overflow::DropOldest => held.drop_oldest(),
+                Overflow::DropOldest => inbox.drop_oldest(),
                 Overflow::DropNewest => {
-                    held.dropped += 1;
-                    held.missing += 1;
-                    held.flags |= flags & GAP;
+                    inbox.dropped += 1;
+                    inbox.missing += 1;
+                    inbox.flags |= flags & GAP;
                     return Put::Quiet;
                 }
                 Overflow::Close => {
-                    held.dropped += 1;
-                    held.missing += 1;
-                    held.closed = true;
+                    inbox.dropped += 1;
+                    inbox.missing += 1;
+                    inbox.closed = true;
                     return Put::Overflowed;
                 }
             }
         }
-        let message = held.number(reply, bytes, flags);
-        held.messages.push_back(message);
-        held.announce()
+        let message = inbox.number(reply, bytes, flags);
+        inbox.messages.push_back(message);
+        inbox.announce()
     }
 
     /// Adds an answer to what the reader itself asked for, which is never dropped.
     pub fn answer(&self, reply: Reply, flags: u32) -> Put {
         let bytes = reply.memory();
-        let mut held = self.held.lock();
-        if held.closed {
+        let mut inbox = self.inbox.lock();
+        if inbox.closed {
             return Put::Quiet;
         }
-        let answer = held.number(reply, bytes, flags);
-        held.answers.push_back(answer);
-        held.announce()
+        let answer = inbox.number(reply, bytes, flags);
+        inbox.answers.push_back(answer);
+        inbox.announce()
     }
 
     /// The oldest message; once for each that the reader was told of. `None`: it was dropped since.
     pub fn take(&self) -> Option<Completion> {
-        let mut held = self.held.lock();
-        held.told = held.told.saturating_sub(1);
-        let Message { mut reply, bytes, mut flags, dropped, .. } = held.pop()?;
-        held.bytes -= bytes;
-        held.taken += 1;
-        spare::give_back(&mut held.messages);
-        spare::give_back(&mut held.answers);
-        drop(held);
+        let mut inbox = self.inbox.lock();
+        inbox.told = inbox.told.saturating_sub(1);
+        let Message { mut reply, bytes, mut flags, dropped, .. } = inbox.pop()?;
+        inbox.bytes -= bytes;
+        inbox.taken += 1;
+        shrink::release_excess(&mut inbox.messages);
+        shrink::release_excess(&mut inbox.answers);
+        drop(inbox);
         if dropped > 0 {
             flags |= DROPPED;
             let count = i64::try_from(dropped).unwrap_or(i64::MAX);
@@ -166,32 +166,32 @@ impl Mailbox {
 
     /// Nobody will read: forgets everything, now and from now on.
     pub fn abandon(&self) {
-        let mut held = self.held.lock();
-        *held = Held { closed: true, taken: held.taken, dropped: held.dropped, ..Held::default() };
+        let mut inbox = self.inbox.lock();
+        *inbox = Inbox { closed: true, taken: inbox.taken, dropped: inbox.dropped, ..Inbox::default() };
     }
 
     /// What it has seen.
     pub fn counts(&self) -> Counts {
-        let held = self.held.lock();
-        let Held { bytes, taken, dropped, .. } = *held;
-        Counts { unread: held.len(), unread_bytes: bytes, taken, dropped }
+        let inbox = self.inbox.lock();
+        let Inbox { bytes, taken, dropped, .. } = *inbox;
+        Counts { unread: inbox.len(), unread_bytes: bytes, taken, dropped }
     }
 
     /// The flags of the final completion: whether messages are missing before it.
     pub fn last_flags(&self) -> u32 {
-        let held = self.held.lock();
-        held.flags | if held.missing > 0 { DROPPED } else { 0 }
+        let inbox = self.inbox.lock();
+        inbox.flags | if inbox.missing > 0 { DROPPED } else { 0 }
     }
 }
 
 impl Limits {
-    fn leave_room_for(self, bytes: usize, held: &Held) -> bool {
-        let fits = held.len() < self.messages && bytes <= self.bytes.saturating_sub(held.bytes);
-        fits || held.messages.is_empty()
+    fn leave_room_for(self, bytes: usize, inbox: &Inbox) -> bool {
+        let fits = inbox.len() < self.messages && bytes <= self.bytes.saturating_sub(inbox.bytes);
+        fits || inbox.messages.is_empty()
     }
 }
 
-impl Held {
+impl Inbox {
     fn len(&self) -> usize {
         self.messages.len() + self.answers.len()
     }

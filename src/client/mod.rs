@@ -8,7 +8,7 @@
 //! * Out: `recipient` judges what a link tells; `retry`, `attempts`, `loss`, `rediscovery`, `script`, `transaction` and
 //!   `gather` help it; [`completion`] is the one end of each request, [`destination`] where it goes, [`mailbox`] where
 //!   messages wait that more will follow.
-//! * On connections of their own: `tenant` keeps the books, `backlog` how much waits, `lodging` is the way in, `dedicated`
+//! * On connections of their own: `session` keeps the books, `backlog` how much waits, `checkout` is the way in, `dedicated`
 //!   the flow, `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection for one user.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its readers,
 //!   `subscribe` the way in; `event` tells of the life of connections.
@@ -26,6 +26,7 @@ mod attempts;
 mod backlog;
 mod cache;
 mod cached;
+mod checkout;
 mod clock;
 mod core;
 mod deadline;
@@ -36,7 +37,6 @@ mod event;
 mod gather;
 mod hub;
 mod lease;
-mod lodging;
 mod loss;
 mod pending;
 mod plan;
@@ -44,12 +44,12 @@ mod recipient;
 mod rediscovery;
 mod retry;
 mod script;
+mod session;
 mod setbacks;
 mod stats;
 mod submit;
 mod subscribe;
 mod subscription;
-mod tenant;
 mod timer;
 mod topic;
 mod transaction;
@@ -167,7 +167,7 @@ impl<D: Destination> Client<D> {
     }
 
     fn place(&self) -> Place<'_> {
-        Place { link: &self.link, lease: self.lease.as_ref().map(|lease| lease.tenant()) }
+        Place { link: &self.link, lease: self.lease.as_ref().map(|lease| lease.session()) }
     }
 
     /// `destination` hears of what happens to the connections, until it is cancelled or the client ends.

@@ -4,18 +4,18 @@
 use std::sync::Arc;
 
 use super::attempts::Attempts;
-use super::cache::fill::{Fill, PRELUDE};
+use super::cache::fill::{CacheFill, PRELUDE};
 use super::destination::{Destination, Responder};
 use super::gather::{Gather, Shape};
 use super::hub::Hub;
 use super::plan::Plan;
 use super::script::Script;
-use super::tenant::Stay;
+use super::session::DedicatedRequest;
 use super::transaction::Transaction;
 use super::unblock::Unblock;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
-use crate::spare::KEPT;
+use crate::shrink::KEPT;
 
 /// The sequence number of a unit that stands at no link: it waits to be sent again.
 pub const NOWHERE: u64 = 0;
@@ -28,7 +28,7 @@ pub enum Work<D: Destination> {
     /// EVAL that may have gone out as EVALSHA.
     Script(Arc<Script>),
     /// One command behind CLIENT CACHING, whose answer is to be kept.
-    Cached(Box<Fill>),
+    Cached(Box<CacheFill>),
     /// Several replies become one.
     Gather(Box<Gather>),
     /// MULTI .. EXEC.
@@ -77,7 +77,7 @@ pub struct Pending<D: Destination> {
     /// Its user says that it may run twice.
     pub idempotent: bool,
     /// What it needs on a dedicated connection.
-    pub stay: Option<Box<Stay>>,
+    pub dedicated: Option<Box<DedicatedRequest>>,
 }
 
 impl<D: Destination> Pending<D> {
@@ -93,7 +93,16 @@ impl<D: Destination> Pending<D> {
     /// A request of which nothing is sent and that has no deadline.
     pub fn at_rest(responder: Responder<D>, link: &Arc<Link>, work: Work<D>) -> Pending<D> {
         let link = Arc::clone(link);
-        Pending { responder, link, sequence: NOWHERE, work, timeout: 0, attempts: None, idempotent: false, stay: None }
+        Pending {
+            responder,
+            link,
+            sequence: NOWHERE,
+            work,
+            timeout: 0,
+            attempts: None,
+            idempotent: false,
+            dedicated: None,
+        }
     }
 
     /// What became of earlier attempts of the unit that reply number `part` belongs to.
@@ -119,7 +128,7 @@ impl<D: Destination> Pending<D> {
 
     /// Takes its units back from where they stand; true if none of those that are not answered was sent, and then none
     /// ever will be. One that was sent stays as it is, and so does what stands before it.
-    pub fn take_back(&mut self) -> bool {
+    pub fn cancel_unsent(&mut self) -> bool {
         let link = &self.link;
         let is_unsent = |sequence: u64| sequence == NOWHERE || link.recall_unit(sequence);
         match &mut self.work {
@@ -240,7 +249,7 @@ impl<D: Destination> Requests<D> {
 
     /// The tickets of those with which the server may be waiting.
     pub fn blocking(&self) -> Vec<Ticket> {
-        let is_blocking = |pending: &Pending<D>| pending.stay.as_ref().is_some_and(|stay| stay.blocks);
+        let is_blocking = |pending: &Pending<D>| pending.dedicated.as_ref().is_some_and(|dedicated| dedicated.blocks);
         let blocking = |entry: &&Entry<D>| entry.pending.as_ref().is_some_and(is_blocking);
         self.entries.iter().filter(blocking).map(|entry| entry.ticket).collect()
     }

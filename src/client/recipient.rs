@@ -20,7 +20,7 @@ use super::transaction::Progress;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket};
 use crate::connection::purpose::Purpose;
-use crate::connection::recipient::{Answer, News, Recipient};
+use crate::connection::recipient::{Answer, LinkEvent, Recipient};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 
@@ -48,7 +48,7 @@ impl<D: Destination> Core<D> {
         let Answer { to, reply, request } = answer;
         // Nearly all are like this.
         if let Some(pending) = state.requests.get(to.ticket)
-            && let (Work::Single, None, None) = (&pending.work, &pending.stay, &request)
+            && let (Work::Single, None, None) = (&pending.work, &pending.dedicated, &request)
         {
             return Some(Verdict::answered(Status::Ok, reply));
         }
@@ -105,7 +105,7 @@ impl<D: Destination> Core<D> {
             Work::Unblock(_) => self.judge_unblock(state, to, reply),
             Work::Events | Work::Subscription(_) | Work::Change(_) => None,
         };
-        verdict.inspect(|verdict| Self::note_residue(state, to.ticket, verdict))
+        verdict.inspect(|verdict| Self::update_dirty_state(state, to.ticket, verdict))
     }
 
     /// The server answered what no server answers: its connection is given up, and what it did is not known.
@@ -158,8 +158,11 @@ impl<D: Destination> Core<D> {
         request: &Bytes,
     ) -> bool {
         let Some(pending) = state.requests.get(to.ticket) else { return false };
-        let stay = pending.stay.as_ref().map(|stay| (stay.tenant, stay.whole || stay.given_up.is_some()));
-        if stay.is_some_and(|stay| !Self::may_move(state, stay)) {
+        let dedicated = pending
+            .dedicated
+            .as_ref()
+            .map(|dedicated| (dedicated.session, dedicated.whole || dedicated.abandoned.is_some()));
+        if dedicated.is_some_and(|dedicated| !Self::may_move(state, dedicated)) {
             return false;
         }
         if refusal == Refusal::NotPrimary {
@@ -204,12 +207,16 @@ impl<D: Destination> Core<D> {
             Work::Transaction(transaction) => (Some(transaction), false),
             work => (None, matches!(work, Work::Unblock(_))),
         };
-        let given_up = pending.stay.as_ref().and_then(|stay| stay.given_up.as_ref()).map(|given_up| given_up.status);
-        let is_whole_only = pending.stay.as_ref().is_some_and(|stay| stay.whole);
+        let abandoned = pending
+            .dedicated
+            .as_ref()
+            .and_then(|dedicated| dedicated.abandoned.as_ref())
+            .map(|abandoned| abandoned.status);
+        let is_whole_only = pending.dedicated.as_ref().is_some_and(|dedicated| dedicated.whole);
         let facts = LostUnit {
             is_whole: unit.is_whole,
             block: transaction.map(|transaction| transaction.block()),
-            is_tied: !may_move || is_unblock || is_whole_only || given_up.is_some(),
+            is_tied: !may_move || is_unblock || is_whole_only || abandoned.is_some(),
             is_culprit: unit.is_next && why.status != Status::Lost,
             may_run_twice: matches!(pending.work, Work::Cached(_))
                 || retry::may_run_twice(&unit.bytes, pending.idempotent),
@@ -230,7 +237,7 @@ impl<D: Destination> Core<D> {
             // What is cut off in its midst may be what the server does not want.
             return AfterLoss::Again(if unit.is_whole && lost == 1 { Duration::ZERO } else { retry::backoff(lost) });
         }
-        let status = match given_up {
+        let status = match abandoned {
             _ if facts.is_culprit => why.status,
             Some(status) => status,
             None => Status::Lost,
@@ -271,7 +278,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Tells those who listen.
-    pub(super) fn tell(state: &mut State<D>, link: &Arc<Link>, news: &News) {
+    pub(super) fn tell(state: &mut State<D>, link: &Arc<Link>, news: &LinkEvent) {
         for (_, outlet) in &mut state.listeners {
             if let Ok(event) = event::describe(link, news) {
                 outlet.put(event, 0);
@@ -316,7 +323,7 @@ impl<D: Destination> Recipient<Link> for Core<D> {
         self.settle(answers.drain(..), |answer| answer.to.ticket, |state, answer| self.judge(state, link, answer));
     }
 
-    fn heard(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
+    fn on_pushes(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
         self.invalidate(messages);
     }
 
@@ -359,7 +366,7 @@ impl<D: Destination> Recipient<Link> for Core<D> {
         tickets.iter().any(|ticket| state.requests.get(*ticket).is_some())
     }
 
-    fn happened(&self, link: &Arc<Link>, news: News) {
+    fn on_event(&self, link: &Arc<Link>, news: LinkEvent) {
         Self::tell(&mut self.state.lock(), link, &news);
     }
 }

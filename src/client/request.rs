@@ -8,7 +8,7 @@ use crate::connection::pipeline::LARGE;
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
 use crate::topology::Route;
-use crate::topology::standalone::TenantId;
+use crate::topology::standalone::SessionId;
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub(super) struct Place<'a> {
     /// The shared connection.
     pub(super) link: &'a Arc<Link>,
     /// The lease.
-    pub(super) lease: Option<TenantId>,
+    pub(super) lease: Option<SessionId>,
 }
 
 /// In milliseconds, as deadlines are.

@@ -19,7 +19,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn stats(&self) -> Result<Reply, Error> {
         let mut state = self.state.lock();
         let state = &mut *state;
-        let own = state.listeners.len() + state.subscriptions.len() + state.tenants.unblocking();
+        let own = state.listeners.len() + state.subscriptions.len() + state.sessions.unblocking();
         let requests = state.requests.len() - own;
         let held = state.backlog.load();
         let count = self.topology.pool().count();
@@ -69,23 +69,23 @@ fn describe_subscription(ticket: Ticket, report: &Report) -> Result<Reply, Error
 }
 
 fn describe(link: &Arc<Link>) -> Result<Reply, Error> {
-    let standing = link.standing();
+    let status = link.status();
     let (waiting, bytes) = link.waiting();
     let counters = &link.counters;
     let connections = counters.connections.load(Ordering::Relaxed);
-    let error = standing.error.map(|error| error.message).unwrap_or_default();
+    let error = status.error.map(|error| error.message).unwrap_or_default();
     Reply::map(vec![
-        text("address", &standing.address),
+        text("address", &status.address),
         number("database", link.database().into()),
         text("purpose", link.purpose().name()),
-        number("connected", standing.connected.into()),
-        number("protocol", standing.greeting.protocol.into()),
-        text("server", &standing.greeting.server),
-        text("server_version", &standing.greeting.version),
-        text("mode", &standing.greeting.mode),
-        text("role", &standing.greeting.role),
-        (Reply::string(b"connection_id"), Reply::integer(standing.greeting.connection)),
-        number("tracking", (standing.connected && link.is_tracking()).into()),
+        number("connected", status.connected.into()),
+        number("protocol", status.server_info.protocol.into()),
+        text("server", &status.server_info.server),
+        text("server_version", &status.server_info.version),
+        text("mode", &status.server_info.mode),
+        text("role", &status.server_info.role),
+        (Reply::string(b"connection_id"), Reply::integer(status.server_info.connection)),
+        number("tracking", (status.connected && link.is_tracking()).into()),
         number("waiting_requests", waiting as u64),
         number("waiting_bytes", bytes as u64),
         number("bytes_sent", counters.sent.load(Ordering::Relaxed)),

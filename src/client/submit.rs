@@ -144,7 +144,7 @@ impl<D: Destination> Core<D> {
 
     /// Opens the link of a database with a listener that hears of all that happens to it, its first connection included.
     pub(super) fn open_and_listen(&self, database: u32, destination: D) -> Result<Arc<Link>, Error> {
-        // News wait for this lock.
+        // LinkEvent wait for this lock.
         let mut state = self.state.lock();
         let link = self.link(database)?;
         self.add_listener(&mut state, &link, destination)?;

@@ -166,7 +166,7 @@ impl<D: Destination> Core<D> {
             timeout: timeout.unwrap_or_default(),
             attempts: None,
             idempotent: request.idempotent,
-            stay: None,
+            dedicated: None,
         };
         state.requests.fill(ticket, pending);
         let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
@@ -215,7 +215,7 @@ impl<D: Destination> Core<D> {
     fn open_hub(self: &Arc<Self>, purpose: Purpose) -> Result<Arc<Hub<D>>, Error> {
         let me: Weak<Core<D>> = Arc::downgrade(self);
         let hub = Hub::new(me, self.topology.opening()?, purpose);
-        self.with_runtime(|runtime| self.topology.hear(hub.link(), runtime))?;
+        self.with_runtime(|runtime| self.topology.start_push_link(hub.link(), runtime))?;
         Ok(hub)
     }
 }
@@ -243,7 +243,7 @@ impl<D: Destination> Owner for Core<D> {
     }
 
     fn end_one(&self, ticket: Ticket, why: &Error) {
-        let taken = self.drop_out(&mut self.state.lock(), ticket);
+        let taken = self.remove_unanswered(&mut self.state.lock(), ticket);
         let Some(pending) = taken else { return };
         self.complete(self.abort(pending, why.status, &|_| why.message.clone()).into_iter().collect());
     }

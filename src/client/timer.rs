@@ -68,14 +68,14 @@ impl<D: Destination> Core<D> {
         let taken: Vec<_> = tickets.into_iter().filter_map(|ticket| self.time_is_up(&mut state, ticket)).collect();
         drop(state);
         let deliveries = taken.into_iter().filter_map(|mut pending| {
-            if let Some(given_up) = pending.stay.as_mut().and_then(|stay| stay.given_up.take()) {
-                return self.abort_blocked(pending, given_up);
+            if let Some(abandoned) = pending.dedicated.as_mut().and_then(|dedicated| dedicated.abandoned.take()) {
+                return self.abort_blocked(pending, abandoned);
             }
-            let stood_in_line = pending.stay.as_ref().is_some_and(|stay| !stay.held.is_empty());
+            let stood_in_line = pending.dedicated.as_ref().is_some_and(|dedicated| !dedicated.waiting.is_empty());
             let (link, timeout) = (Arc::clone(&pending.link), pending.timeout);
             let sentence = |unit: Unanswered<'_>| {
-                let standing = link.standing();
-                let address = standing.address;
+                let status = link.status();
+                let address = status.address;
                 let most = self.config.max_connections;
                 if unit.is_sent {
                     return format!("{address}: no answer within {timeout} ms");
@@ -88,7 +88,7 @@ impl<D: Destination> Core<D> {
                 if stood_in_line && self.topology.pool().count().in_use >= most {
                     return format!("{address}: {end}, all {most} dedicated connections are in use");
                 }
-                match standing.error {
+                match status.error {
                     // Its sentence begins with the address.
                     Some(error) => format!("{}; {end}", error.message),
                     None => format!("{address}: {end}"),
@@ -105,11 +105,11 @@ impl<D: Destination> Core<D> {
         while state.delayed.peek().is_some_and(|delayed| delayed.at <= now) {
             let Some(Delayed { to, replies, bytes, .. }) = state.delayed.pop() else { return };
             let Some(pending) = state.requests.get(to.ticket) else { continue };
-            match (&pending.stay, &pending.work) {
-                (Some(stay), _) => {
-                    let tenant = stay.tenant;
-                    self.hold_again(state, Unit { to, replies, bytes });
-                    self.proceed(state, tenant);
+            match (&pending.dedicated, &pending.work) {
+                (Some(dedicated), _) => {
+                    let session = dedicated.session;
+                    self.enqueue_again(state, Unit { to, replies, bytes });
+                    self.proceed(state, session);
                 }
                 (None, Work::Unblock(_)) => self.try_to_unblock(state, to.ticket),
                 (None, _) => {

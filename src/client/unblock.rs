@@ -13,7 +13,7 @@ use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
 use crate::protocol::catalog::{self, Flags};
 use crate::protocol::command;
-use crate::topology::standalone::TenantId;
+use crate::topology::standalone::SessionId;
 
 /// A CLIENT UNBLOCK under way.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Unblock {
     /// The request with which the server waits.
     pub of: Ticket,
     /// Whose it is.
-    pub tenant: TenantId,
+    pub session: SessionId,
     /// Its connection; the question goes over another one, to the same server.
     pub link: Arc<Link>,
     pub bytes: Bytes,

@@ -11,73 +11,73 @@ use super::completion::Verdict;
 use super::core::{Core, State};
 use super::delayed::Delayed;
 use super::destination::{Delivery, Destination, Responder};
-use super::end::Ending;
+use super::end::EarlyEnd;
 use super::pending::{NOWHERE, Pending, Requests, Work};
 use super::request::in_millis;
-use super::tenant::GivenUp;
+use super::session::Abandoned;
 use super::unblock::{Unblock, question};
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Ticket};
 use crate::error::{Error, Status};
 use crate::protocol::reply::{Kind, Reply};
-use crate::topology::standalone::TenantId;
+use crate::topology::standalone::SessionId;
 
 /// After so long the server is asked again, when it did not wait yet.
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl<D: Destination> Core<D> {
     /// Ends a request before its answer, for this reason; `None`: it is over already.
-    pub(super) fn give_up(&self, state: &mut State<D>, ticket: Ticket, status: Status) -> Option<Ending<D>> {
+    pub(super) fn end_early(&self, state: &mut State<D>, ticket: Ticket, status: Status) -> Option<EarlyEnd<D>> {
         let pending = state.requests.get(ticket)?;
-        if let Some(stay) = pending.stay.as_ref().filter(|stay| stay.blocks) {
-            let is_asked = stay.given_up.is_some();
-            if is_asked || (!Self::take_back_last(pending) && self.unblock(state, ticket, status)) {
-                return Some(Ending::Later);
+        if let Some(dedicated) = pending.dedicated.as_ref().filter(|dedicated| dedicated.blocks) {
+            let is_asked = dedicated.abandoned.is_some();
+            if is_asked || (!Self::cancel_last_unsent(pending) && self.unblock(state, ticket, status)) {
+                return Some(EarlyEnd::Later);
             }
         }
-        self.drop_out(state, ticket).map(Ending::Now)
+        self.remove_unanswered(state, ticket).map(EarlyEnd::Now)
     }
 
     /// The deadline of a request has passed; takes it out unless its end must wait.
     pub(super) fn time_is_up(&self, state: &mut State<D>, ticket: Ticket) -> Option<Pending<D>> {
-        let stay = state.requests.get(ticket)?.stay.as_ref();
-        if stay.is_some_and(|stay| stay.given_up.is_some()) {
-            return self.drop_out(state, ticket);
+        let dedicated = state.requests.get(ticket)?.dedicated.as_ref();
+        if dedicated.is_some_and(|dedicated| dedicated.abandoned.is_some()) {
+            return self.remove_unanswered(state, ticket);
         }
-        match self.give_up(state, ticket, Status::Timeout)? {
-            Ending::Now(pending) => Some(pending),
-            Ending::Later => None,
+        match self.end_early(state, ticket, Status::Timeout)? {
+            EarlyEnd::Now(pending) => Some(pending),
+            EarlyEnd::Later => None,
         }
     }
 
     /// Whether the unit that the server would wait with was not sent, and now never will be.
-    fn take_back_last(pending: &mut Pending<D>) -> bool {
-        pending.take_back() || pending.last_place() == NOWHERE
+    fn cancel_last_unsent(pending: &mut Pending<D>) -> bool {
+        pending.cancel_unsent() || pending.last_place() == NOWHERE
     }
 
     /// Asks the server to stop waiting with a request; false if that cannot be done.
     fn unblock(&self, state: &mut State<D>, ticket: Ticket, status: Status) -> bool {
         let Some(pending) = state.requests.get(ticket) else { return false };
         let (link, place) = (Arc::clone(&pending.link), pending.last_place());
-        let number = link.standing().greeting.connection;
-        let (Some(stay), Ok(shared)) = (&mut pending.stay, self.link(link.database())) else { return false };
-        let tenant = stay.tenant;
+        let number = link.status().server_info.connection;
+        let (Some(dedicated), Ok(shared)) = (&mut pending.dedicated, self.link(link.database())) else { return false };
+        let session = dedicated.session;
         let bytes = link.bytes_of(place);
         let question = bytes.as_ref().and_then(|bytes| question(bytes, number));
         if bytes.is_some() && question.is_none() {
             return false;
         }
-        stay.given_up = Some(GivenUp { status, refused: None });
+        dedicated.abandoned = Some(Abandoned { status, refused: None });
         let due = self.clock.due(in_millis(self.config.unblock_grace));
         self.postpone(state, ticket, due);
         // Without its bytes it stands there no more: its answer, or the word of its loss, is on the way here.
         let Some((bytes, replies)) = question else { return true };
         let unblock = state.requests.reserve();
-        let work = Unblock { of: ticket, tenant, link, bytes, replies, is_settled: false };
+        let work = Unblock { of: ticket, session, link, bytes, replies, is_settled: false };
         let work = Work::Unblock(Box::new(work));
         state.requests.fill(unblock, Pending::at_rest(Responder::to_nobody(), &shared, work));
-        if let Some(tenant) = state.tenants.get(tenant) {
-            tenant.unblocking = Some(unblock);
+        if let Some(session) = state.sessions.get(session) {
+            session.unblocking = Some(unblock);
         }
         self.postpone(state, unblock, due);
         self.try_to_unblock(state, unblock);
@@ -96,7 +96,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn try_to_unblock(&self, state: &mut State<D>, ticket: Ticket) {
         let Some(pending) = state.requests.get(ticket) else { return };
         let Work::Unblock(unblock) = &pending.work else { return };
-        let (here, there) = (pending.link.standing(), unblock.link.standing());
+        let (here, there) = (pending.link.status(), unblock.link.status());
         let to = Addressee { ticket, part: 0 };
         if here.connected && here.address == there.address {
             pending.sequence = pending.link.submit_again(to, unblock.replies, unblock.bytes.clone());
@@ -136,58 +136,58 @@ impl<D: Destination> Core<D> {
 
     /// The request ends now: its connection has to be closed.
     fn refuse_to_unblock(&self, state: &mut State<D>, ticket: Ticket, text: String) {
-        let Some(stay) = state.requests.get(ticket).and_then(|pending| pending.stay.as_mut()) else { return };
-        let Some(given_up) = &mut stay.given_up else { return };
-        given_up.refused = Some(text);
+        let Some(dedicated) = state.requests.get(ticket).and_then(|pending| pending.dedicated.as_mut()) else { return };
+        let Some(abandoned) = &mut dedicated.abandoned else { return };
+        abandoned.refused = Some(text);
         self.postpone(state, ticket, 0);
     }
 
     /// The request is over; the server need not be asked any more, if it was not yet.
-    pub(super) fn stop_unblocking(&self, state: &mut State<D>, id: TenantId) {
-        let Some(ticket) = state.tenants.get(id).and_then(|tenant| tenant.unblocking) else { return };
-        if state.requests.get(ticket).is_some_and(Pending::take_back) {
-            self.drop_out(state, ticket);
+    pub(super) fn stop_unblocking(&self, state: &mut State<D>, id: SessionId) {
+        let Some(ticket) = state.sessions.get(id).and_then(|session| session.unblocking) else { return };
+        if state.requests.get(ticket).is_some_and(Pending::cancel_unsent) {
+            self.remove_unanswered(state, ticket);
         }
     }
 
     /// CLIENT UNBLOCK has come to its end, somehow.
     pub(super) fn unblocked(&self, state: &mut State<D>, unblock: &Unblock, sequence: u64, shared: &Link) {
-        let Some(tenant) = state.tenants.get(unblock.tenant) else { return };
-        tenant.unblocking = None;
+        let Some(session) = state.sessions.get(unblock.session) else { return };
+        session.unblocking = None;
         if !unblock.is_settled && sequence != NOWHERE && !shared.withdraw(sequence) {
             // It may still come to the server, and unblock whatever then waits there.
-            tenant.residue.stain();
+            session.dirty_state.mark_dirty();
             unblock.link.break_off(Error::new(Status::Lost, "given up, because CLIENT UNBLOCK may still come"));
         }
-        self.move_on(state, unblock.tenant);
+        self.move_on(state, unblock.session);
     }
 
     /// What the answer to a request means that was given up meanwhile: if the server had nothing to give until it was
     /// asked to stop, it has done nothing.
     pub(super) fn verdict_after_unblocking(&self, pending: &Pending<D>, reply: &Reply) -> Option<Verdict> {
-        let given_up = pending.stay.as_ref()?.given_up.as_ref().filter(|_| reply.kind() == Kind::Nil)?;
+        let abandoned = pending.dedicated.as_ref()?.abandoned.as_ref().filter(|_| reply.kind() == Kind::Nil)?;
         // An earlier attempt may have done something all the same.
         let outcome = attempts::outcome_of(pending.attempts.as_deref());
-        let sentence = format!("{}; the server stopped waiting and had done nothing", self.why(pending, given_up));
-        Some(Verdict::failed(&Error::new(given_up.status, sentence), outcome))
+        let sentence = format!("{}; the server stopped waiting and had done nothing", self.why(pending, abandoned));
+        Some(Verdict::failed(&Error::new(abandoned.status, sentence), outcome))
     }
 
     /// Ends a request with which the server may still be waiting, on a connection that was closed for that.
-    pub(super) fn abort_blocked(&self, pending: Pending<D>, given_up: GivenUp) -> Option<Delivery<D>> {
-        let why = self.why(&pending, &given_up);
-        let sentence = match &given_up.refused {
+    pub(super) fn abort_blocked(&self, pending: Pending<D>, abandoned: Abandoned) -> Option<Delivery<D>> {
+        let why = self.why(&pending, &abandoned);
+        let sentence = match &abandoned.refused {
             Some(refused) => format!("{why}; its connection was closed, because CLIENT UNBLOCK was refused: {refused}"),
             None => {
                 let grace = self.config.unblock_grace.as_millis();
                 format!("{why}; its connection was closed, because CLIENT UNBLOCK had no effect within {grace} ms")
             }
         };
-        self.abort(pending, given_up.status, &|_| sentence.clone())
+        self.abort(pending, abandoned.status, &|_| sentence.clone())
     }
 
-    fn why(&self, pending: &Pending<D>, given_up: &GivenUp) -> String {
+    fn why(&self, pending: &Pending<D>, abandoned: &Abandoned) -> String {
         let address = pending.link.address();
-        match given_up.status {
+        match abandoned.status {
             Status::Timeout => format!("{address}: no answer within {} ms", pending.timeout),
             Status::Closed => "the client was closed".to_string(),
             _ => format!("{address}: cancelled while the server waited with it"),

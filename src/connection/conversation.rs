@@ -8,7 +8,7 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::task::yield_now;
 
-use super::attention::Attention;
+use super::interest::EventInterest;
 use super::refusal::refusal;
 use super::stream::{Stream, reason};
 use crate::config::Config;
@@ -81,7 +81,7 @@ impl<'a> Conversation<'a> {
                 Ok(taken) => drop(bytes.split_to(taken)),
                 // There may be room before it is told.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_told_of_room => {
-                    self.stream.attend(Attention::ReadingAndWriting).map_err(broken)?;
+                    self.stream.set_interest(EventInterest::ReadingAndWriting).map_err(broken)?;
                     is_told_of_room = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait().await?,
@@ -89,7 +89,7 @@ impl<'a> Conversation<'a> {
                 Err(error) => return Err(self.last_words(error)),
             }
         }
-        if is_told_of_room { self.stream.attend(Attention::Reading).map_err(broken) } else { Ok(()) }
+        if is_told_of_room { self.stream.set_interest(EventInterest::Reading).map_err(broken) } else { Ok(()) }
     }
 
     /// Waits until something happens on the socket. To be followed by another attempt.

@@ -14,9 +14,9 @@ use tokio::time::{sleep, timeout, timeout_at};
 
 use super::addresses::{FailedAddresses, handshake_share, order};
 use super::conversation;
-use super::greeting::Greeting;
 use super::handshake::{Terms, has_data, shake_hands};
 use super::race::race;
+use super::server_info::ServerInfo;
 use super::stream::{Dialer, Stream, reason};
 use crate::address::Address;
 use crate::config::Config;
@@ -41,7 +41,7 @@ pub(super) struct Dialled {
     pub(super) stream: Stream,
     /// Stands between two replies.
     pub(super) parser: Parser,
-    pub(super) greeting: Greeting,
+    pub(super) server_info: ServerInfo,
     /// The server has its data; else see [`Dial::until_loaded`].
     pub(super) has_data: bool,
 }
@@ -113,8 +113,8 @@ impl Dial<'_> {
         let stream = Stream::new(socket).map_err(|error| Error::new(Status::Connect, reason(&error)))?;
         let mut parser = Parser::new(conversation::LIMITS, self.config.receive_buffer);
         let greeted = shake_hands(&stream, &mut parser, self.config, self.terms);
-        let (greeting, has_data) = timeout(budget, greeted).await.unwrap_or_else(|_| Err(self.no_answer()))?;
-        Ok(Dialled { stream, parser, greeting, has_data })
+        let (server_info, has_data) = timeout(budget, greeted).await.unwrap_or_else(|_| Err(self.no_answer()))?;
+        Ok(Dialled { stream, parser, server_info, has_data })
     }
 
     /// Waits for a server that is there but still loads its data, however long that takes: nothing is sent to it
@@ -137,10 +137,10 @@ impl Dial<'_> {
 
 impl Dialled {
     /// The socket and the parser, which from now on takes replies as large as the configuration says.
-    pub(super) fn into_parts(self, config: &Config) -> (Stream, Parser, Greeting) {
-        let Dialled { stream, mut parser, greeting, .. } = self;
+    pub(super) fn into_parts(self, config: &Config) -> (Stream, Parser, ServerInfo) {
+        let Dialled { stream, mut parser, server_info, .. } = self;
         parser.set_limits(Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes });
-        (stream, parser, greeting)
+        (stream, parser, server_info)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The background driver: one task per link on the I/O thread. It dials, shakes hands, writes what gathered, reads,
-//! watches for silence, and dials again, until the link is closed or its owner is gone. A dedicated link has one connection
+//! watches for check, and dials again, until the link is closed or its owner is gone. A dedicated link has one connection
 //! only and ends with it.
 
 mod round;
@@ -13,15 +13,15 @@ use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until};
 
 use super::addresses::FailedAddresses;
+use super::health_check::HealthAction;
 use super::link::Link;
+use super::monitor::{HealthMonitor, RoleMonitor};
 use super::purpose::Purpose;
-use super::recipient::{News, Recipient};
+use super::recipient::{LinkEvent, Recipient};
 use super::reconnect::Schedule;
-use super::silence::Verdict;
 use super::socket::Connection;
 use super::stream::{Dialer, reason};
 use super::traffic::{CLOSED, Read};
-use super::watch::{Deputies, Watch};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::runtime::{Runtime, catch_panic};
@@ -84,7 +84,7 @@ pub fn start(link: &Arc<Link>, opening: &Opening, before: Option<&Link>, runtime
         recipient: Weak::clone(&link.recipient),
         failed_rounds: 0,
         succeeded: before.is_some_and(|before| before.counters.connections.load(Ordering::Relaxed) > 0),
-        resp3_seen: before.is_some_and(|before| before.standing().greeting.protocol == 3),
+        resp3_seen: before.is_some_and(|before| before.status().server_info.protocol == 3),
         _alive: opening.alive.clone(),
     };
     runtime.spawn(driver.run_supervised());
@@ -140,8 +140,8 @@ impl Driver {
         match connection {
             Some(connection) => self.report_loss(error, connection).await,
             None => {
-                self.link.change_standing(|standing| standing.error = Some(error.clone()));
-                self.tell(News::Unreachable(error));
+                self.link.update_status(|status| status.error = Some(error.clone()));
+                self.tell(LinkEvent::Unreachable(error));
             }
         }
     }
@@ -166,7 +166,7 @@ impl Driver {
                         }
                         (Ending::Broken(error), false) => return self.report_loss(error, &connection).await,
                         (Ending::Renewed, true) => {
-                            self.link.change_standing(|standing| standing.connected = false);
+                            self.link.update_status(|status| status.connected = false);
                             self.end_tracking();
                             RENEWAL_PAUSE.saturating_sub(born.elapsed())
                         }
@@ -220,9 +220,9 @@ impl Driver {
         }
     }
 
-    fn tell(&self, news: News) {
+    fn tell(&self, news: LinkEvent) {
         if let Some(recipient) = self.recipient.upgrade() {
-            recipient.happened(&self.link, news);
+            recipient.on_event(&self.link, news);
         }
     }
 
@@ -235,15 +235,15 @@ impl Driver {
             error = found;
         }
         let error = Error::new(error.status, format!("{}: {}", self.link.address(), error.message));
-        self.link.change_standing(|standing| {
-            standing.connected = false;
-            standing.error = Some(error.clone());
+        self.link.update_status(|status| {
+            status.connected = false;
+            status.error = Some(error.clone());
         });
         let lost = self.link.disconnect(connection);
         self.end_tracking();
         if let Some(recipient) = self.recipient.upgrade() {
             recipient.lost(&self.link, lost, &error);
-            recipient.happened(&self.link, News::Lost(error));
+            recipient.on_event(&self.link, LinkEvent::Lost(error));
         }
         self.tell_of_room();
     }
@@ -256,15 +256,15 @@ impl Driver {
 
     fn tell_of_room(&self) {
         if self.link.has_room_again() {
-            self.tell(News::Writable);
+            self.tell(LinkEvent::Writable);
         }
     }
 
     /// Moves bytes until the connection ends.
     async fn serve(&self, connection: &Arc<Connection>) -> Ending {
         let link = &*self.link;
-        let mut watch = Watch::new(self.dialer.is_none());
-        let mut deputies = Deputies::default();
+        let mut health = HealthMonitor::new(self.dialer.is_none());
+        let mut role_monitor = RoleMonitor::default();
         // Reads since the last one that found nothing.
         let mut row = 0;
         loop {
@@ -272,16 +272,16 @@ impl Driver {
                 return Ending::Closed;
             }
             // Not only when nothing else happens: a server that never stops sending is watched, too.
-            if watch.is_due() {
-                self.let_kernel_watch(connection, &mut watch);
-                if let Err(error) = self.look(&mut watch) {
+            if health.is_due() {
+                self.let_kernel_watch(connection, &mut health);
+                if let Err(error) = self.look(&mut health) {
                     return Ending::Broken(error);
                 }
             }
             if let Some(error) = connection.failure.lock().take() {
                 return Ending::Broken(error);
             }
-            if deputies.observe(link, connection)
+            if role_monitor.observe(link, connection)
                 && let Err(error) = self.read(connection)
             {
                 return Ending::Broken(error);
@@ -311,7 +311,7 @@ impl Driver {
                 // There may have been room before the background was to be told of it.
                 continue;
             }
-            watch.begin_or_end(link);
+            health.begin_or_end(link);
             link.asleep.store(true, Ordering::SeqCst);
             if writable && !renewing && link.background_writes() && link.is_unsent() {
                 link.asleep.store(false, Ordering::SeqCst);
@@ -322,7 +322,7 @@ impl Driver {
                 ready = connection.stream.ready() => {
                     link.asleep.store(false, Ordering::SeqCst);
                     let Ok(mut ready) = ready else { return Ending::Closed };
-                    if deputies.read && connection.stream.is_at_end() {
+                    if role_monitor.read && connection.stream.is_at_end() {
                         return Ending::Broken(Error::new(Status::Lost, CLOSED));
                     }
                     row += 1;
@@ -338,8 +338,8 @@ impl Driver {
                     }
                 }
                 () = link.notify.notified() => {}
-                () = sleep_until(watch.look_at.into()), if watch.silence.is_some() => {}
-                () = sleep_until(deputies.look_at.into()), if deputies.read => deputies.look(link, connection),
+                () = sleep_until(health.look_at.into()), if health.check.is_some() => {}
+                () = sleep_until(role_monitor.look_at.into()), if role_monitor.read => role_monitor.look(link, connection),
             }
             link.asleep.store(false, Ordering::SeqCst);
         }
@@ -387,32 +387,32 @@ impl Driver {
 
     /// The kernel ends a connection on which nothing is acknowledged, and also one whose peer acknowledges everything
     /// but takes no more bytes. The second one is busy, not dead: when that much is under way, the kernel must not judge.
-    fn let_kernel_watch(&self, connection: &Connection, watch: &mut Watch) {
+    fn let_kernel_watch(&self, connection: &Connection, health: &mut HealthMonitor) {
         let can_judge = self.link.outstanding() <= WINDOW;
-        if self.dialer.is_none() && can_judge != watch.by_kernel {
+        if self.dialer.is_none() && can_judge != health.by_kernel {
             connection.stream.limit_silence(can_judge.then_some(self.link.config.dead_after));
-            watch.by_kernel = can_judge;
+            health.by_kernel = can_judge;
         }
     }
 
     /// Looks whether a silent server is dead.
-    fn look(&self, watch: &mut Watch) -> Result<(), Error> {
+    fn look(&self, health: &mut HealthMonitor) -> Result<(), Error> {
         let now = Instant::now();
-        let messages = watch.listen(&self.link, now);
-        let Watch { silence: Some(silence), ping, look_at, .. } = watch else { return Ok(()) };
+        let messages = health.listen(&self.link, now);
+        let HealthMonitor { check: Some(check), ping, look_at, .. } = health else { return Ok(()) };
         // Only what stands before the PING can be why it is not answered; what came later says nothing, and under
         // steady traffic there would always be something.
         let ready_to_wait = || {
             let tickets = self.link.tickets_ahead_of(*ping);
             self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&tickets))
         };
-        match silence.look(now, messages, ready_to_wait) {
-            Verdict::Wait(at) => *look_at = at,
-            Verdict::Ping(at) => {
+        match check.look(now, messages, ready_to_wait) {
+            HealthAction::Wait(at) => *look_at = at,
+            HealthAction::Ping(at) => {
                 *ping = self.link.ping();
                 *look_at = at;
             }
-            Verdict::Dead => {
+            HealthAction::Dead => {
                 let waited = self.link.config.dead_after.as_millis();
                 let sentence = format!("the server is silent: no answer to a PING within {waited} ms");
                 return Err(Error::new(Status::Lost, sentence));

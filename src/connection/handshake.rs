@@ -5,8 +5,8 @@
 //! With `protocol` 2 and without `library_info` nothing is said that every proxy does not know.
 
 use super::conversation::{Conversation, text_of};
-use super::greeting::Greeting;
 use super::refusal::{Meaning, has_no_password, hello_refused, meaning_of, refusal, without_secrets};
+use super::server_info::ServerInfo;
 use super::stream::Stream;
 use crate::config::{Config, Protocol, Secret};
 use crate::error::{Error, Status};
@@ -33,27 +33,27 @@ pub async fn shake_hands(
     parser: &mut Parser,
     config: &Config,
     terms: Terms,
-) -> Result<(Greeting, bool), Error> {
+) -> Result<(ServerInfo, bool), Error> {
     let mut handshake = Handshake { conversation: Conversation::new(stream, parser, config), config };
-    let greeting = match config.protocol {
+    let server_info = match config.protocol {
         Protocol::Resp2 => None,
         Protocol::Resp3 => Some(handshake.hello(terms).await?.ok_or_else(no_resp3)?),
         Protocol::Auto => match handshake.hello(terms).await? {
             None if terms.resp3_seen => return Err(no_resp3()),
-            greeting => greeting,
+            server_info => server_info,
         },
     };
-    let mut greeting = match greeting {
-        Some(greeting) => greeting,
+    let mut server_info = match server_info {
+        Some(server_info) => server_info,
         None => {
             handshake.authenticate().await?;
-            Greeting::resp2()
+            ServerInfo::resp2()
         }
     };
     // Only RESP3 has a place for what nobody asked for.
-    greeting.tracking = terms.track && greeting.protocol == 3;
-    let has_data = handshake.settle(terms, &mut greeting).await?;
-    Ok((greeting, has_data))
+    server_info.tracking = terms.track && server_info.protocol == 3;
+    let has_data = handshake.settle(terms, &mut server_info).await?;
+    Ok((server_info, has_data))
 }
 
 /// Whether a server that was loading its data has it now.
@@ -87,7 +87,7 @@ struct Handshake<'a> {
 
 impl Handshake<'_> {
     /// `None`: the server does not know HELLO or RESP3, and may be spoken to in RESP2.
-    async fn hello(&mut self, terms: Terms) -> Result<Option<Greeting>, Error> {
+    async fn hello(&mut self, terms: Terms) -> Result<Option<ServerInfo>, Error> {
         let config = self.config;
         let mut words: Vec<&str> = vec!["HELLO", "3"];
         if let Some(password) = &config.password {
@@ -106,7 +106,7 @@ impl Handshake<'_> {
             Err(error) => return Err(error),
         };
         if reply.kind() != Kind::Error {
-            return Greeting::of(&reply);
+            return ServerInfo::of(&reply);
         }
         let text = text_of(&reply);
         let falls_back = config.protocol == Protocol::Auto && !terms.resp3_seen;
@@ -139,8 +139,8 @@ impl Handshake<'_> {
     }
 
     /// Everything that needs a known user and may go out together; in the end whether the server has its data. A server
-    /// that refuses to track does not: the greeting says so.
-    async fn settle(&mut self, terms: Terms, greeting: &mut Greeting) -> Result<bool, Error> {
+    /// that refuses to track does not: the server_info says so.
+    async fn settle(&mut self, terms: Terms, server_info: &mut ServerInfo) -> Result<bool, Error> {
         let (config, database) = (self.config, terms.database);
         let number = database.to_string();
         let mut questions: Vec<Vec<&str>> = Vec::new();
@@ -148,16 +148,16 @@ impl Handshake<'_> {
             questions.push(vec!["CLIENT", "SETINFO", "LIB-NAME", env!("CARGO_PKG_NAME")]);
             questions.push(vec!["CLIENT", "SETINFO", "LIB-VER", env!("CARGO_PKG_VERSION")]);
         }
-        if let Some(name) = config.client_name.as_deref().filter(|_| greeting.protocol == 2) {
+        if let Some(name) = config.client_name.as_deref().filter(|_| server_info.protocol == 2) {
             questions.push(vec!["CLIENT", "SETNAME", name]);
         }
-        if greeting.protocol == 2 && (terms.number || config.library_info) {
+        if server_info.protocol == 2 && (terms.number || config.library_info) {
             questions.push(vec!["CLIENT", "ID"]);
         }
         if database != 0 {
             questions.push(vec!["SELECT", &number]);
         }
-        if greeting.tracking {
+        if server_info.tracking {
             questions.push(vec!["CLIENT", "TRACKING", "ON", "OPTIN"]);
         }
         questions.push(vec!["PING"]);
@@ -171,10 +171,10 @@ impl Handshake<'_> {
         for (question, reply) in questions.iter().zip(&replies) {
             let optional = matches!(question.get(1), Some(&("SETINFO" | "ID" | "TRACKING")));
             if question.get(1) == Some(&"ID") {
-                greeting.connection = reply.to_i64().unwrap_or_default();
+                server_info.connection = reply.to_i64().unwrap_or_default();
             }
             if reply.kind() == Kind::Error && question.get(1) == Some(&"TRACKING") {
-                greeting.tracking = false;
+                server_info.tracking = false;
             }
             if reply.kind() == Kind::Error && !optional {
                 let text = text_of(reply);

@@ -13,12 +13,12 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use super::greeting::Greeting;
 use super::outgoing::Outgoing;
 use super::pipeline::{Addressee, Lost, Ticket, Unit};
 use super::purpose::Purpose;
 use super::quota::Limits;
 use super::recipient::Recipient;
+use super::server_info::ServerInfo;
 use super::socket::Connection;
 use super::turn::{Submitter, Turn};
 use crate::config::Config;
@@ -47,13 +47,13 @@ pub struct Counters {
 
 /// What is known of the server just now.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct LinkStatus {
     /// The connected address, or the one that was tried last.
     pub address: String,
     /// Whether commands can be sent.
     pub connected: bool,
     /// What the server said of itself in the last handshake.
-    pub greeting: Greeting,
+    pub server_info: ServerInfo,
     /// Why there is no connection.
     pub error: Option<Error>,
 }
@@ -69,7 +69,7 @@ pub struct Link {
     database: u32,
     purpose: Purpose,
     pub(super) outgoing: Lock<Outgoing>,
-    standing: Lock<Standing>,
+    status: Lock<LinkStatus>,
     pub(super) sample: Lock<Sample>,
     /// Whether a sample is under way.
     pub(super) sampling: AtomicBool,
@@ -107,7 +107,7 @@ impl Link {
             database,
             purpose,
             outgoing: Lock::new(Outgoing::new(limits)),
-            standing: Lock::new(Standing { address, ..Standing::default() }),
+            status: Lock::new(LinkStatus { address, ..LinkStatus::default() }),
             sample: Lock::default(),
             sampling: AtomicBool::new(false),
             counters: Counters::default(),
@@ -146,18 +146,18 @@ impl Link {
     }
 
     /// Whether messages come that answer no command, so that somebody must read also when nothing is owed.
-    pub(super) fn hears(&self) -> bool {
-        self.purpose.hears() || self.is_tracking()
+    pub(super) fn receives_pushes(&self) -> bool {
+        self.purpose.receives_pushes() || self.is_tracking()
     }
 
     /// What is known of the server just now.
-    pub fn standing(&self) -> Standing {
-        self.standing.lock().clone()
+    pub fn status(&self) -> LinkStatus {
+        self.status.lock().clone()
     }
 
     /// The address for error texts.
     pub fn address(&self) -> String {
-        self.standing.lock().address.clone()
+        self.status.lock().address.clone()
     }
 
     /// Requests and bytes that wait.
@@ -219,7 +219,7 @@ impl Link {
         self.notify.notify_one();
     }
 
-    /// True once after a refusal, when there is room again: [`super::recipient::News::Writable`] is to be told. To be asked after
+    /// True once after a refusal, when there is room again: [`super::recipient::LinkEvent::Writable`] is to be told. To be asked after
     /// whatever makes room.
     pub fn has_room_again(&self) -> bool {
         self.outgoing.lock().pipeline.has_room_again()
@@ -256,8 +256,8 @@ impl Link {
         }
     }
 
-    pub(super) fn change_standing(&self, change: impl FnOnce(&mut Standing)) {
-        change(&mut self.standing.lock());
+    pub(super) fn update_status(&self, change: impl FnOnce(&mut LinkStatus)) {
+        change(&mut self.status.lock());
     }
 
     pub(super) fn is_in_flight(&self) -> bool {
@@ -282,10 +282,10 @@ impl Link {
     /// From now on this connection carries the bytes.
     pub(super) fn connect(&self, connection: &Arc<Connection>) {
         let mut outgoing = self.outgoing.lock();
-        outgoing.turn = Turn::new(self.hears());
+        outgoing.turn = Turn::new(self.receives_pushes());
         outgoing.connection = Some(Arc::clone(connection));
         outgoing.blocked = false;
-        outgoing.attend();
+        outgoing.set_interest();
     }
 
     /// Lets go of the connection if nothing is under way.
@@ -353,7 +353,7 @@ impl Link {
         let has_changed = outgoing.blocked != blocked;
         if has_changed {
             outgoing.blocked = blocked;
-            outgoing.attend();
+            outgoing.set_interest();
         }
         has_changed && blocked
     }

@@ -8,37 +8,37 @@
 //!   [`outgoing`]: all of it, under its lock.
 //! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself;
 //!   [`tenure`]: whoever takes from a queue does.
-//! * [`purpose`]: what a link is for; [`hearing`]: reads messages that answer no command.
+//! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
 //! * [`dial`]: one endpoint, from its name to the end of the handshake; [`addresses`] and [`race`]: which of a name's
-//!   addresses; [`handshake`]: the first words, over [`conversation`]; [`greeting`] and [`refusal`]: what the server says.
-//! * [`socket`]: one connection of a link; [`stream`]: its descriptor; [`attention`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
-//! * [`reconnect`], [`silence`], [`watch`]: when to dial again, when a server is dead.
+//!   addresses; [`handshake`]: the first words, over [`conversation`]; [`server_info`] and [`refusal`]: what the server says.
+//! * [`socket`]: one connection of a link; [`stream`]: its descriptor; [`interest`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
+//! * [`reconnect`], [`health_check`], [`monitor`]: when to dial again, when a server is dead.
 
 pub mod addresses;
-pub mod attention;
 pub mod conversation;
 pub mod descriptors;
 pub mod dial;
 pub mod driver;
-pub mod greeting;
 pub mod handshake;
-pub mod hearing;
+pub mod health_check;
+pub mod interest;
 pub mod lead;
 pub mod link;
+pub mod monitor;
 pub mod outgoing;
 pub mod pipeline;
 pub mod pool;
 pub mod purpose;
+pub mod push;
 pub mod quota;
 pub mod race;
 pub mod recipient;
 pub mod reconnect;
 pub mod refusal;
-pub mod silence;
+pub mod server_info;
 pub mod socket;
 pub mod stream;
 pub mod submission;
 pub mod tenure;
 pub mod traffic;
 pub mod turn;
-pub mod watch;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::attention::Attention;
+use super::interest::EventInterest;
 use super::pipeline::Pipeline;
 use super::quota::Limits;
 use super::socket::Connection;
@@ -44,20 +44,20 @@ impl Outgoing {
 
     /// Tells the kernel what the background is to hear of. (What goes wrong here goes wrong with the socket, which
     /// whoever reads or writes next will find out.)
-    pub(super) fn attend(&self) {
+    pub(super) fn set_interest(&self) {
         let Some(connection) = &self.connection else { return };
-        let attention = match (self.blocked, self.turn.is_background()) {
-            (true, _) => Attention::ReadingAndWriting,
-            (false, true) => Attention::Reading,
-            (false, false) => Attention::Ending,
+        let interest = match (self.blocked, self.turn.is_background()) {
+            (true, _) => EventInterest::ReadingAndWriting,
+            (false, true) => EventInterest::Reading,
+            (false, false) => EventInterest::Ending,
         };
-        _ = connection.stream.attend(attention);
+        _ = connection.stream.set_interest(interest);
     }
 
-    /// As [`Outgoing::attend`], if the turn says so.
+    /// As [`Outgoing::set_interest`], if the turn says so.
     pub(super) fn apply(&self, change: Change) {
         if change != Change::Nothing {
-            self.attend();
+            self.set_interest();
         }
     }
 }

@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use super::quota::{Limits, Load, Quota};
 use super::turn::UnderWay;
 use crate::protocol::command::{Output, Room};
-use crate::spare;
+use crate::shrink;
 
 #[cfg(test)]
 mod tests;
@@ -337,7 +337,7 @@ impl Pipeline {
                 if self.received >= slot.replies {
                     let end = slot.end;
                     self.slots.pop_front();
-                    spare::give_back(&mut self.slots);
+                    shrink::release_excess(&mut self.slots);
                     self.received = 0;
                     self.advance(end);
                 }

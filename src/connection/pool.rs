@@ -8,20 +8,20 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 #[cfg(test)]
 mod tests;
 
-/// What a tenant has of the pool.
+/// What a session has of the pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Seat<L> {
+pub enum Checkout<L> {
     /// A link, alone.
     Link(L),
     /// A place in the line, for [`Pool::leave`].
-    Line(u64),
+    Waiting(u64),
 }
 
 /// What [`Pool::ask`] gives.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Given<L> {
     /// The link, or the place in the line.
-    pub seat: Seat<L>,
+    pub checkout: Checkout<L>,
     /// An idle link to another database that made room, and is to be closed.
     pub evicted: Option<L>,
 }
@@ -33,13 +33,13 @@ pub struct Count {
     pub in_use: usize,
     /// Links that nobody has.
     pub idle: usize,
-    /// Tenants in line.
+    /// Sessions in line.
     pub waiting: usize,
     /// Links that were opened since the pool was made.
     pub opened: u64,
 }
 
-/// The links `L` to one server, and the tenants `T` who use them.
+/// The links `L` to one server, and the sessions `T` who use them.
 #[derive(Debug)]
 pub struct Pool<L, T> {
     most: usize,
@@ -57,7 +57,7 @@ struct Entry<L, T> {
     link: L,
     database: u32,
     /// `None`: it is idle.
-    tenant: Option<T>,
+    session: Option<T>,
 }
 
 impl<L: Clone, T: Clone> Pool<L, T> {
@@ -75,38 +75,38 @@ impl<L: Clone, T: Clone> Pool<L, T> {
 
     /// A link to a database: one that is idle, or a new one that `open` makes and that has the number it is told, or
     /// else a place in the line.
-    pub fn ask(&mut self, database: u32, tenant: T, open: impl FnOnce(u64) -> L) -> Given<L> {
-        if let Some((link, evicted)) = self.take(database, &tenant, open) {
-            return Given { seat: Seat::Link(link), evicted };
+    pub fn ask(&mut self, database: u32, session: T, open: impl FnOnce(u64) -> L) -> Given<L> {
+        if let Some((link, evicted)) = self.take(database, &session, open) {
+            return Given { checkout: Checkout::Link(link), evicted };
         }
         self.last_place += 1;
-        self.line.insert(self.last_place, (database, tenant));
-        Given { seat: Seat::Line(self.last_place), evicted: None }
+        self.line.insert(self.last_place, (database, session));
+        Given { checkout: Checkout::Waiting(self.last_place), evicted: None }
     }
 
     /// Gives the first in line a link, if there is one; to be called until it gives nothing after links came back or
     /// ended. `open` gets the database and the number.
     pub fn serve(&mut self, open: impl FnOnce(u32, u64) -> L) -> Option<(T, L, Option<L>)> {
-        let (place, (database, tenant)) = self.line.first_key_value().map(|(place, waits)| (*place, waits.clone()))?;
-        let (link, evicted) = self.take(database, &tenant, |number| open(database, number))?;
+        let (place, (database, session)) = self.line.first_key_value().map(|(place, waits)| (*place, waits.clone()))?;
+        let (link, evicted) = self.take(database, &session, |number| open(database, number))?;
         self.line.remove(&place);
-        Some((tenant, link, evicted))
+        Some((session, link, evicted))
     }
 
     /// Whose a link is, if it is not idle.
-    pub fn tenant(&self, number: u64) -> Option<&T> {
-        self.links.get(&number)?.tenant.as_ref()
+    pub fn session(&self, number: u64) -> Option<&T> {
+        self.links.get(&number)?.session.as_ref()
     }
 
-    /// A tenant does not wait any more.
+    /// A session does not wait any more.
     pub fn leave(&mut self, place: u64) {
         self.line.remove(&place);
     }
 
     /// A link comes back, and can be given to anybody.
-    pub fn put_back(&mut self, number: u64, now: u64) {
+    pub fn check_in(&mut self, number: u64, now: u64) {
         if let Some(entry) = self.links.get_mut(&number)
-            && entry.tenant.take().is_some()
+            && entry.session.take().is_some()
         {
             self.idle.push_back((number, now));
         }
@@ -116,7 +116,7 @@ impl<L: Clone, T: Clone> Pool<L, T> {
     pub fn remove(&mut self, number: u64) -> Option<T> {
         let entry = self.links.remove(&number)?;
         self.idle.retain(|(idle, _)| *idle != number);
-        entry.tenant
+        entry.session
     }
 
     /// Takes out every link that is idle since `since` or longer; they are to be closed.
@@ -133,7 +133,7 @@ impl<L: Clone, T: Clone> Pool<L, T> {
 
     /// Who waits for a link to this database, in order.
     pub fn line(&self, database: u32) -> impl Iterator<Item = &T> {
-        self.line.values().filter(move |(wanted, _)| *wanted == database).map(|(_, tenant)| tenant)
+        self.line.values().filter(move |(wanted, _)| *wanted == database).map(|(_, session)| session)
     }
 
     /// All of them.
@@ -155,13 +155,13 @@ impl<L: Clone, T: Clone> Pool<L, T> {
     }
 
     /// The link that was used last, so that those that are not needed grow old; or a new one.
-    fn take(&mut self, database: u32, tenant: &T, open: impl FnOnce(u64) -> L) -> Option<(L, Option<L>)> {
+    fn take(&mut self, database: u32, session: &T, open: impl FnOnce(u64) -> L) -> Option<(L, Option<L>)> {
         let fits = |(number, _): &(u64, u64)| self.links.get(number).is_some_and(|entry| entry.database == database);
         if let Some(place) = self.idle.iter().rposition(fits)
             && let Some((number, _)) = self.idle.remove(place)
             && let Some(entry) = self.links.get_mut(&number)
         {
-            entry.tenant = Some(tenant.clone());
+            entry.session = Some(session.clone());
             return Some((entry.link.clone(), None));
         }
         let mut evicted = None;
@@ -171,7 +171,7 @@ impl<L: Clone, T: Clone> Pool<L, T> {
         }
         self.last_number += 1;
         let link = open(self.last_number);
-        let entry = Entry { link: link.clone(), database, tenant: Some(tenant.clone()) };
+        let entry = Entry { link: link.clone(), database, session: Some(session.clone()) };
         self.links.insert(self.last_number, entry);
         Some((link, evicted))
     }

@@ -21,7 +21,7 @@ pub struct Answer {
 
 /// What a link tells of itself.
 #[derive(Clone, Debug)]
-pub enum News {
+pub enum LinkEvent {
     /// Commands can be sent.
     Connected,
     /// The connection is gone; it will be dialled again.
@@ -37,7 +37,7 @@ pub trait Recipient<L>: Send + Sync {
     /// Replies, in order.
     fn answered(&self, link: &Arc<L>, answers: &mut Vec<Answer>);
     /// Messages that answer no command, in order.
-    fn heard(&self, link: &Arc<L>, messages: &mut Vec<Reply>);
+    fn on_pushes(&self, link: &Arc<L>, messages: &mut Vec<Reply>);
     /// The connection that told of changes is gone: from here on they go unnoticed.
     fn tracking_ended(&self, link: &Arc<L>);
     /// The connection is gone; these went out whole and got no (or not every) reply.
@@ -47,5 +47,5 @@ pub trait Recipient<L>: Send + Sync {
     /// Whether one of these requests has a deadline that is still to come, or none.
     fn ready_to_wait(&self, tickets: &[Ticket]) -> bool;
     /// Something happened.
-    fn happened(&self, link: &Arc<L>, news: News);
+    fn on_event(&self, link: &Arc<L>, news: LinkEvent);
 }

@@ -11,8 +11,8 @@ use rustix::io::FdFlags;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, sockopt};
 use tokio::io::unix::AsyncFdReadyGuard;
 
-use super::attention::{Attention, Events};
 use super::descriptors::Registered;
+use super::interest::{EventInterest, Events};
 use crate::address::Address;
 
 /// At most this many parts go into one system call.
@@ -109,8 +109,8 @@ impl Stream {
     }
 
     /// Decides what the background is told of from now on; what is there already it may hear nothing of.
-    pub fn attend(&self, attention: Attention) -> io::Result<()> {
-        self.events.attend(&self.socket, attention)
+    pub fn set_interest(&self, interest: EventInterest) -> io::Result<()> {
+        self.events.set_interest(&self.socket, interest)
     }
 
     /// Waits for what the background is told of. To be cleared when neither reading nor writing finds anything to do.

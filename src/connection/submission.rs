@@ -5,7 +5,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
-use super::attention::CAN_LOOK_AWAY;
+use super::interest::CAN_LIMIT_INTEREST;
 use super::lead::Lead;
 use super::link::Link;
 use super::outgoing::Outgoing;
@@ -45,7 +45,7 @@ impl<'a> Submission<'a> {
     #[inline]
     pub(super) fn new(link: &'a Arc<Link>, by: Submitter) -> Submission<'a> {
         let outgoing = link.outgoing.lock();
-        let may_choose = CAN_LOOK_AWAY && outgoing.connection.is_some() && !link.is_ending();
+        let may_choose = CAN_LIMIT_INTEREST && outgoing.connection.is_some() && !link.is_ending();
         let by = if may_choose { by } else { Submitter::Other };
         let nothing_waited = !outgoing.pipeline.is_unsent();
         Submission { link, outgoing, by, nothing_waited, turn: None }

@@ -131,13 +131,13 @@ impl Link {
 
     /// Whether somebody other than the background reads, whether these are the takers of a queue, and how often somebody
     /// took the turn.
-    pub(super) fn deputies(&self) -> (bool, bool, u64) {
+    pub(super) fn role_monitor(&self) -> (bool, bool, u64) {
         let turn = &self.outgoing.lock().turn;
         (!turn.is_background(), turn.is_of_a_queue(), turn.taken())
     }
 
     /// How often others than the background came by; tells whether they still do.
-    pub(super) fn signs(&self, connection: &Connection) -> u64 {
+    pub(super) fn activity(&self, connection: &Connection) -> u64 {
         self.outgoing.lock().turn.taken() + connection.visits.load(Ordering::Relaxed)
     }
 

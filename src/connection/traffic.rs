@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use super::link::Link;
 use super::pipeline::Ticket;
-use super::recipient::{Answer, News, Recipient};
+use super::recipient::{Answer, LinkEvent, Recipient};
 use super::socket::{Connection, Incoming};
 use super::stream::reason;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Kind;
-use crate::spare;
+use crate::shrink;
 
 /// The end of the stream, in words.
 pub(super) const CLOSED: &str = "the server closed the connection";
@@ -138,13 +138,13 @@ impl Link {
             Err(error) => return Err(Error::new(Status::Lost, reason(&error))),
         };
         self.counters.received.fetch_add(received as u64, Ordering::Relaxed);
-        match self.purpose().hears() {
-            true => self.hear(connection, incoming, recipient)?,
+        match self.purpose().receives_pushes() {
+            true => self.read_pushes(connection, incoming, recipient)?,
             false => self.match_replies(connection, incoming, recipient)?,
         }
         if incoming.parser.is_within_reply() {
             // (Under RESP2 messages are replies, too.)
-            if !self.purpose().hears() && !self.is_in_flight() {
+            if !self.purpose().receives_pushes() && !self.is_in_flight() {
                 let sentence = "the server sent part of a reply that nobody asked for";
                 return Err(Error::new(Status::Protocol, sentence));
             }
@@ -167,15 +167,15 @@ impl Link {
             if !incoming.answers.is_empty() {
                 recipient.answered(self, &mut incoming.answers);
                 incoming.answers.clear();
-                spare::give_back(&mut incoming.answers);
-                spare::give_back(&mut incoming.replies);
+                shrink::release_excess(&mut incoming.answers);
+                shrink::release_excess(&mut incoming.replies);
             }
             if assigned? {
-                recipient.happened(self, News::Writable);
+                recipient.on_event(self, LinkEvent::Writable);
             }
             let Some(push) = parsed? else { return Ok(()) };
             incoming.pushes.push(push);
-            self.pass_on(incoming, recipient);
+            self.deliver_pushes(incoming, recipient);
         }
     }
 
@@ -193,7 +193,7 @@ impl Link {
         let outgoing = &mut outgoing.pipeline;
         for reply in incoming.replies.drain(..) {
             let is_error = reply.kind() == Kind::Error;
-            let request = (is_error || self.purpose().hears()).then(|| outgoing.front_bytes());
+            let request = (is_error || self.purpose().receives_pushes()).then(|| outgoing.front_bytes());
             match outgoing.answer(is_error) {
                 Some(to) if to.ticket == Ticket::NOBODY => {}
                 Some(to) => incoming.answers.push(Answer { to, reply, request }),

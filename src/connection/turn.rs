@@ -100,18 +100,26 @@ pub struct Turn {
     /// How often somebody other than the background took the turn; tells whether they still do.
     taken: u64,
     /// Messages may come that nobody asked for.
-    hears: bool,
+    receives_pushes: bool,
 }
 
 impl Turn {
     /// The background reads. `hears`: messages may come that nobody asked for, also while nothing is owed.
-    pub fn new(hears: bool) -> Turn {
-        Turn { reader: Reader::Background, lonely: 0, run: None, length: 0, reluctance: LONELY, taken: 0, hears }
+    pub fn new(receives_pushes: bool) -> Turn {
+        Turn {
+            reader: Reader::Background,
+            lonely: 0,
+            run: None,
+            length: 0,
+            reluctance: LONELY,
+            taken: 0,
+            receives_pushes,
+        }
     }
 
     /// Whether the background may read.
     pub fn is_background(&self) -> bool {
-        self.reader == Reader::Background || (self.hears && self.reader == Reader::Nobody)
+        self.reader == Reader::Background || (self.receives_pushes && self.reader == Reader::Nobody)
     }
 
     /// Whether the takers of a queue read.
@@ -173,7 +181,7 @@ impl Turn {
         self.taken += 1;
         match before {
             Reader::Background => Change::Leave,
-            Reader::Nobody if self.hears => Change::Unnoticed,
+            Reader::Nobody if self.receives_pushes => Change::Unnoticed,
             _ => Change::Nothing,
         }
     }
@@ -213,7 +221,7 @@ impl Turn {
         }
         if idle {
             self.reader = Reader::Nobody;
-            return if self.hears { Change::Unnoticed } else { Change::Nothing };
+            return if self.receives_pushes { Change::Unnoticed } else { Change::Nothing };
         }
         self.lonely = 0;
         self.hand_back()

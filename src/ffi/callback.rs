@@ -13,7 +13,7 @@ use crate::client::mailbox::Mailbox;
 use crate::error::Error;
 use crate::lock::{self, Lock};
 use crate::protocol::reply::Reply;
-use crate::{runtime, spare};
+use crate::{runtime, shrink};
 
 enum Call {
     Completion(Function, jr_completion),
@@ -161,7 +161,7 @@ impl Line {
                     }
                 }
             }
-            spare::give_back(&mut batch);
+            shrink::release_excess(&mut batch);
         }
     }
 

@@ -27,7 +27,7 @@ use crate::connection::tenure::Tenure;
 use crate::connection::turn::{QueueId, Submitter};
 use crate::error::{Error, Status};
 use crate::lock::{self, Lock};
-use crate::{runtime, spare};
+use crate::{runtime, shrink};
 
 /// Where completions wait, with a descriptor that an event loop can poll. Any thread; may serve several clients.
 pub struct jr_queue {
@@ -304,8 +304,8 @@ impl Held {
             }
             taken += 1;
         }
-        spare::give_back(&mut self.completions);
-        spare::give_back(&mut self.mailboxes);
+        shrink::release_excess(&mut self.completions);
+        shrink::release_excess(&mut self.mailboxes);
         (taken, finals)
     }
 }

@@ -2,9 +2,9 @@
 mod buffer;
 mod builder;
 mod constant;
+mod free_list;
 mod header;
 mod raw;
-mod spare;
 
 pub(super) use buffer::Buffer;
 pub(super) use builder::{Builder, single};

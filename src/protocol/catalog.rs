@@ -11,7 +11,7 @@ mod table;
 pub use entry::Command;
 pub use flags::Flags;
 pub use keys::{Keys, Positions};
-pub use role::{BlockingTimeout, Handling, Trace};
+pub use role::{BlockingTimeout, Handling, StateChange};
 use table::COMMANDS;
 
 /// Every command; the subcommands of a container are [`Command::subcommands`].

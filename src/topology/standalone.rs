@@ -8,14 +8,14 @@ use super::Route;
 use crate::address::Address;
 use crate::connection::driver::{self, Opening};
 use crate::connection::link::Link;
-use crate::connection::pool::{Pool, Seat};
+use crate::connection::pool::{Checkout, Pool};
 use crate::connection::purpose::Purpose;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::runtime::Runtime;
 
 /// Who has a dedicated link, as the owner of the requests names it.
-pub type TenantId = u64;
+pub type SessionId = u64;
 
 /// The links of a client of one server.
 pub struct Standalone {
@@ -23,15 +23,15 @@ pub struct Standalone {
     /// By database.
     shared: Lock<BTreeMap<u32, Arc<Link>>>,
     /// Some may be closed.
-    hearing: Lock<Vec<Arc<Link>>>,
-    pool: Lock<Pool<Arc<Link>, TenantId>>,
+    push_links: Lock<Vec<Arc<Link>>>,
+    pool: Lock<Pool<Arc<Link>, SessionId>>,
 }
 
 impl Standalone {
     /// No link is opened yet.
     pub fn new(opening: Opening) -> Standalone {
         let pool = Lock::new(Pool::new(opening.config.max_connections));
-        Standalone { opening: Lock::new(Some(opening)), shared: Lock::default(), hearing: Lock::default(), pool }
+        Standalone { opening: Lock::new(Some(opening)), shared: Lock::default(), push_links: Lock::default(), pool }
     }
 
     /// The shared link of a database, opened if need be; it stays open until [`Standalone::close`].
@@ -44,23 +44,23 @@ impl Standalone {
     }
 
     /// A dedicated link to a database, or a place in line for one; see [`Standalone::serve`].
-    pub fn dedicate(&self, database: u32, tenant: TenantId, runtime: &Runtime) -> Result<Seat<Arc<Link>>, Error> {
+    pub fn dedicate(&self, database: u32, session: SessionId, runtime: &Runtime) -> Result<Checkout<Arc<Link>>, Error> {
         let opening = self.opening.lock();
         let opening = opening.as_ref().ok_or_else(closed)?;
         let open = |number| self.open(opening, database, number, runtime);
-        let given = self.pool.lock().ask(database, tenant, open);
+        let given = self.pool.lock().ask(database, session, open);
         given.evicted.inspect(|link| link.close());
-        Ok(given.seat)
+        Ok(given.checkout)
     }
 
     /// Gives the first in line a dedicated link, if there is one again.
-    pub fn serve(&self, runtime: &Runtime) -> Option<(TenantId, Arc<Link>)> {
+    pub fn serve(&self, runtime: &Runtime) -> Option<(SessionId, Arc<Link>)> {
         let opening = self.opening.lock();
         let opening = opening.as_ref()?;
         let open = |database, number| self.open(opening, database, number, runtime);
-        let (tenant, link, evicted) = self.pool.lock().serve(open)?;
+        let (session, link, evicted) = self.pool.lock().serve(open)?;
         evicted.inspect(|link| link.close());
-        Some((tenant, link))
+        Some((session, link))
     }
 
     fn open(&self, opening: &Opening, database: u32, number: u64, runtime: &Runtime) -> Arc<Link> {
@@ -74,26 +74,26 @@ impl Standalone {
     }
 
     /// Starts a link for messages that was prepared.
-    pub fn hear(&self, link: &Arc<Link>, runtime: &Runtime) -> Result<(), Error> {
+    pub fn start_push_link(&self, link: &Arc<Link>, runtime: &Runtime) -> Result<(), Error> {
         let opening = self.opening.lock();
         let opening = opening.as_ref().ok_or_else(closed)?;
         let before = self.shared.lock().get(&opening.config.database).cloned();
         driver::start(link, opening, before.as_deref(), runtime);
-        let mut hearing = self.hearing.lock();
-        hearing.retain(|link| !link.is_closed());
-        hearing.push(Arc::clone(link));
+        let mut push_links = self.push_links.lock();
+        push_links.retain(|link| !link.is_closed());
+        push_links.push(Arc::clone(link));
         Ok(())
     }
 
     /// The dedicated links; what it takes out is to be closed.
-    pub fn pool(&self) -> MutexGuard<'_, Pool<Arc<Link>, TenantId>> {
+    pub fn pool(&self) -> MutexGuard<'_, Pool<Arc<Link>, SessionId>> {
         self.pool.lock()
     }
 
     /// All links: those that everybody shares, those on which messages come, and the dedicated ones.
     pub fn links(&self) -> Vec<Arc<Link>> {
         let mut links: Vec<Arc<Link>> = self.shared.lock().values().cloned().collect();
-        links.extend(self.hearing.lock().iter().filter(|link| !link.is_closed()).cloned());
+        links.extend(self.push_links.lock().iter().filter(|link| !link.is_closed()).cloned());
         links.extend(self.pool.lock().links().cloned());
         links
     }

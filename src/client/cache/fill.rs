@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, MutexGuard};
 
-use super::{Cache, Room};
+use super::{Cache, Reservation};
 use crate::client::completion::Completion;
 use crate::error::Status;
 use crate::lock::Lock;
@@ -14,16 +14,16 @@ pub const PRELUDE: u32 = 1;
 
 /// The right to keep an answer; given back when it is dropped.
 #[derive(Debug)]
-pub struct Fill {
+pub struct CacheFill {
     cache: Arc<Lock<Cache>>,
     /// `None`: nothing is to be kept.
-    place: Option<Room>,
+    place: Option<Reservation>,
 }
 
-impl Fill {
+impl CacheFill {
     /// The answer may be kept in this place.
-    pub fn new(cache: Arc<Lock<Cache>>, place: Room) -> Fill {
-        Fill { cache, place: Some(place) }
+    pub fn new(cache: Arc<Lock<Cache>>, place: Reservation) -> CacheFill {
+        CacheFill { cache, place: Some(place) }
     }
 
     /// The server answered to CLIENT CACHING. If it did not take it, nobody would be told when the answer is wrong.
@@ -51,7 +51,7 @@ impl Fill {
     }
 }
 
-impl Drop for Fill {
+impl Drop for CacheFill {
     fn drop(&mut self) {
         self.give_back();
     }

@@ -4,11 +4,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::*;
 
-fn question(database: u32, line: &str) -> Question {
-    Question::new(database, &line.split(' ').collect::<Vec<_>>()).unwrap()
+fn question(database: u32, line: &str) -> CacheKey {
+    CacheKey::new(database, &line.split(' ').collect::<Vec<_>>()).unwrap()
 }
 
-fn place(cache: &mut Cache, line: &str) -> Room {
+fn place(cache: &mut Cache, line: &str) -> Reservation {
     match cache.ask(&question(0, line)) {
         Found::Miss(Some(place)) => place,
         found => panic!("{line}: {found:?}"),
@@ -124,7 +124,7 @@ fn random_operations_against_a_model() {
         let mut changed: HashMap<String, u64> = HashMap::new();
         let mut cleared = [0; 2];
         // Of each place that waits: where, what, since when.
-        let mut waiting: Vec<(Room, u32, Vec<String>, u64)> = Vec::new();
+        let mut waiting: Vec<(Reservation, u32, Vec<String>, u64)> = Vec::new();
         // Of each answer that was kept: of which database and keys, asked for when.
         let mut given: HashMap<u64, (u32, Vec<String>, u64)> = HashMap::new();
         let mut hits = 0;

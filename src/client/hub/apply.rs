@@ -25,7 +25,7 @@ impl<D: Destination> Hub<D> {
                     owner.finish(ticket, 0, Verdict::answered(Status::Ok, count));
                 }
                 Action::Refused(ticket) => {
-                    let flags = self.hearers.lock().dismiss(ticket);
+                    let flags = self.subscribers.lock().dismiss(ticket);
                     let reply = error.map_or_else(|| Ok(Reply::nil()), |error| Reply::copy(error));
                     let verdict = match reply {
                         Ok(reply) => Verdict::answered(Status::Server, reply),
@@ -61,13 +61,13 @@ impl<D: Destination> Hub<D> {
 
     /// Tells the subscriptions something and does what follows.
     pub(super) fn tell(&self, what: impl FnOnce(&mut Subscriptions), said: Option<&Reply>) {
-        let mut hearers = self.hearers.lock();
-        if hearers.closed {
+        let mut subscribers = self.subscribers.lock();
+        if subscribers.closed {
             return;
         }
-        what(&mut hearers.subscriptions);
-        let rest = self.carry_out(&mut hearers, said);
-        drop(hearers);
+        what(&mut subscribers.subscriptions);
+        let rest = self.carry_out(&mut subscribers, said);
+        drop(subscribers);
         self.apply(rest, said);
     }
 }

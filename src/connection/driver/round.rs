@@ -8,9 +8,9 @@ use super::Driver;
 use crate::address::Address;
 use crate::config::ConnectRetries;
 use crate::connection::dial::Dial;
-use crate::connection::greeting::Greeting;
 use crate::connection::handshake::Terms;
-use crate::connection::recipient::News;
+use crate::connection::recipient::LinkEvent;
+use crate::connection::server_info::ServerInfo;
 use crate::connection::socket::Connection;
 use crate::error::{Error, Status};
 
@@ -20,30 +20,30 @@ impl Driver {
         let mut last = Error::new(Status::Connect, "no endpoint is configured");
         let config = Arc::clone(&self.link.config);
         for address in &config.endpoints {
-            self.link.change_standing(|standing| standing.address = address.to_string());
+            self.link.update_status(|status| status.address = address.to_string());
             let dialled = tokio::select! {
                 dialled = self.dial(address) => dialled,
                 () = self.closed() => return None,
             };
             match dialled {
-                Ok((connection, greeting)) => {
+                Ok((connection, server_info)) => {
                     self.succeeded = true;
                     self.failed_rounds = 0;
-                    self.resp3_seen |= greeting.protocol == 3;
+                    self.resp3_seen |= server_info.protocol == 3;
                     self.link.renewing.store(false, Ordering::SeqCst);
                     self.link.counters.connections.fetch_add(1, Ordering::Relaxed);
-                    self.link.set_tracking(greeting.tracking);
-                    self.link.change_standing(|standing| {
-                        standing.connected = true;
-                        standing.greeting = greeting;
-                        standing.error = None;
+                    self.link.set_tracking(server_info.tracking);
+                    self.link.update_status(|status| {
+                        status.connected = true;
+                        status.server_info = server_info;
+                        status.error = None;
                     });
-                    self.tell(News::Connected);
+                    self.tell(LinkEvent::Connected);
                     return Some(Ok(connection));
                 }
                 Err(error) => {
                     let error = Error::new(error.status, format!("{address}: {}", error.message));
-                    self.link.change_standing(|standing| standing.error = Some(error.clone()));
+                    self.link.update_status(|status| status.error = Some(error.clone()));
                     // A wrong password is what people must hear of, whatever ails the endpoints behind.
                     if last.status != Status::Auth {
                         last = error;
@@ -62,7 +62,7 @@ impl Driver {
             ConnectRetries::Unlimited => false,
             ConnectRetries::Rounds(rounds) => self.failed_rounds >= rounds,
         };
-        self.tell(News::Unreachable(error.clone()));
+        self.tell(LinkEvent::Unreachable(error.clone()));
         if give_up || error.status == Status::Auth {
             self.fail_waiting(&error);
         }
@@ -70,7 +70,7 @@ impl Driver {
     }
 
     /// One endpoint, until commands can be sent to it.
-    async fn dial(&self, address: &Address) -> Result<(Connection, Greeting), Error> {
+    async fn dial(&self, address: &Address) -> Result<(Connection, ServerInfo), Error> {
         let config = &*self.link.config;
         let terms = Terms {
             database: self.link.database(),
@@ -82,10 +82,10 @@ impl Driver {
         let mut dialled = dial.dial(address).await?;
         if !dialled.has_data {
             let loading = Error::new(Status::Connect, format!("{address}: the server is loading its data"));
-            self.link.change_standing(|standing| standing.error = Some(loading));
+            self.link.update_status(|status| status.error = Some(loading));
             dial.until_loaded(&mut dialled).await?;
         }
-        let (stream, parser, greeting) = dialled.into_parts(config);
-        Ok((Connection::new(stream, parser), greeting))
+        let (stream, parser, server_info) = dialled.into_parts(config);
+        Ok((Connection::new(stream, parser), server_info))
     }
 }

@@ -1,4 +1,4 @@
-//! Links are strings that say their database and number, tenants are letters.
+//! Links are strings that say their database and number, sessions are letters.
 use super::*;
 
 type Strings = Pool<String, char>;
@@ -7,12 +7,12 @@ fn open(database: u32) -> impl Fn(u64) -> String {
     move |number| format!("{database}/{number}")
 }
 
-fn ask(pool: &mut Strings, database: u32, tenant: char) -> Given<String> {
-    pool.ask(database, tenant, open(database))
+fn ask(pool: &mut Strings, database: u32, session: char) -> Given<String> {
+    pool.ask(database, session, open(database))
 }
 
 fn link(text: &str) -> Given<String> {
-    Given { seat: Seat::Link(text.to_string()), evicted: None }
+    Given { checkout: Checkout::Link(text.to_string()), evicted: None }
 }
 
 fn serve(pool: &mut Strings) -> Option<(char, String, Option<String>)> {
@@ -24,14 +24,14 @@ fn it_grows_to_its_limit_and_then_they_stand_in_line() {
     let mut pool = Strings::new(2);
     assert_eq!(ask(&mut pool, 0, 'a'), link("0/1"));
     assert_eq!(ask(&mut pool, 0, 'b'), link("0/2"));
-    assert!(matches!(ask(&mut pool, 0, 'c').seat, Seat::Line(_)));
-    let Seat::Line(place) = ask(&mut pool, 0, 'd').seat else { panic!("it is full") };
-    assert!(matches!(ask(&mut pool, 1, 'e').seat, Seat::Line(_)));
+    assert!(matches!(ask(&mut pool, 0, 'c').checkout, Checkout::Waiting(_)));
+    let Checkout::Waiting(place) = ask(&mut pool, 0, 'd').checkout else { panic!("it is full") };
+    assert!(matches!(ask(&mut pool, 1, 'e').checkout, Checkout::Waiting(_)));
     assert_eq!(pool.count(), Count { in_use: 2, idle: 0, waiting: 3, opened: 2 });
     assert_eq!(serve(&mut pool), None);
     assert_eq!(pool.line(0).collect::<String>(), "cd");
     pool.leave(place);
-    pool.put_back(1, 0);
+    pool.check_in(1, 0);
     assert_eq!(serve(&mut pool), Some(('c', "0/1".to_string(), None)), "the first comes first");
     assert_eq!(serve(&mut pool), None);
     assert_eq!(pool.remove(1), Some('c'));
@@ -42,12 +42,12 @@ fn it_grows_to_its_limit_and_then_they_stand_in_line() {
 #[test]
 fn the_one_used_last_is_used_again() {
     let mut pool = Strings::new(3);
-    for tenant in ['a', 'b', 'c'] {
-        ask(&mut pool, 0, tenant);
+    for session in ['a', 'b', 'c'] {
+        ask(&mut pool, 0, session);
     }
-    (1..=3).for_each(|number| pool.put_back(number, 10 * number));
+    (1..=3).for_each(|number| pool.check_in(number, 10 * number));
     assert_eq!(ask(&mut pool, 0, 'd'), link("0/3"));
-    pool.put_back(3, 40);
+    pool.check_in(3, 40);
     assert_eq!(pool.idle_since(), Some(10));
     assert_eq!(pool.expire(9), Vec::<String>::new());
     assert_eq!(pool.expire(20), ["0/1", "0/2"]);
@@ -59,11 +59,11 @@ fn the_one_used_last_is_used_again() {
 fn an_idle_one_to_another_database_makes_room() {
     let mut pool = Strings::new(1);
     ask(&mut pool, 0, 'a');
-    pool.put_back(1, 0);
+    pool.check_in(1, 0);
     let given = ask(&mut pool, 7, 'b');
-    assert_eq!(given, Given { seat: Seat::Link("7/2".to_string()), evicted: Some("0/1".to_string()) });
-    assert!(matches!(ask(&mut pool, 0, 'c').seat, Seat::Line(_)));
-    pool.put_back(2, 0);
+    assert_eq!(given, Given { checkout: Checkout::Link("7/2".to_string()), evicted: Some("0/1".to_string()) });
+    assert!(matches!(ask(&mut pool, 0, 'c').checkout, Checkout::Waiting(_)));
+    pool.check_in(2, 0);
     assert_eq!(serve(&mut pool), Some(('c', "0/3".to_string(), Some("7/2".to_string()))));
 }
 
@@ -72,13 +72,13 @@ fn what_ended_is_nobodys() {
     let mut pool = Strings::new(2);
     ask(&mut pool, 0, 'a');
     ask(&mut pool, 0, 'b');
-    pool.put_back(1, 0);
-    pool.put_back(1, 5);
+    pool.check_in(1, 0);
+    pool.check_in(1, 5);
     assert_eq!(pool.count().idle, 1, "once");
     assert_eq!(pool.remove(1), None, "it was idle");
     assert_eq!(pool.remove(2), Some('b'));
     assert_eq!(pool.remove(2), None);
-    pool.put_back(2, 0);
+    pool.check_in(2, 0);
     assert_eq!(pool.count(), Count { in_use: 0, idle: 0, waiting: 0, opened: 2 });
     ask(&mut pool, 0, 'c');
     assert_eq!(pool.links().collect::<Vec<_>>(), ["0/3"]);
@@ -96,12 +96,12 @@ fn the_invariant_holds_whatever_happens() {
         let (mut taken, mut line): (Vec<u64>, VecDeque<(u64, u32)>) = (Vec::new(), VecDeque::new());
         for step in 0..500u32 {
             match random.u32(0..5) {
-                0 | 1 => match pool.ask(random.u32(0..3), step, |number| number).seat {
-                    Seat::Link(number) => {
+                0 | 1 => match pool.ask(random.u32(0..3), step, |number| number).checkout {
+                    Checkout::Link(number) => {
                         assert!(line.is_empty(), "nobody is overtaken");
                         taken.push(number);
                     }
-                    Seat::Line(place) => line.push_back((place, step)),
+                    Checkout::Waiting(place) => line.push_back((place, step)),
                 },
                 2 if !line.is_empty() => {
                     let (place, _) = line.remove(random.usize(0..line.len())).unwrap();
@@ -111,14 +111,14 @@ fn the_invariant_holds_whatever_happens() {
                 _ if !taken.is_empty() => {
                     let number = taken.swap_remove(random.usize(0..taken.len()));
                     match random.bool() {
-                        true => pool.put_back(number, step.into()),
+                        true => pool.check_in(number, step.into()),
                         false => assert!(pool.remove(number).is_some()),
                     }
                 }
                 _ => {}
             }
-            while let Some((tenant, number, _)) = pool.serve(|_, number| number) {
-                assert_eq!(line.pop_front().map(|(_, tenant)| tenant), Some(tenant));
+            while let Some((session, number, _)) = pool.serve(|_, number| number) {
+                assert_eq!(line.pop_front().map(|(_, session)| session), Some(session));
                 taken.push(number);
             }
             let count = pool.count();

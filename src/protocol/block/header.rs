@@ -6,7 +6,7 @@ use super::super::node::Node;
 pub(super) struct Header {
     /// The next block of the chain.
     pub(super) next: *mut Header,
-    /// The bytes of the allocation with this header; 0 for a static block, which is never freed, and [`super::spare::MARK`] for
+    /// The bytes of the allocation with this header; 0 for a static block, which is never freed, and [`super::free_list::MARK`] for
     /// one that is not in use.
     pub(super) size: usize,
 }

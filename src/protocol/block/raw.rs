@@ -5,8 +5,8 @@ use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::ptr::{self, NonNull};
 
 use super::super::node::Node;
+use super::free_list;
 use super::header::{HEADER, Header};
-use super::spare;
 use crate::error::Error;
 
 /// One block, linked to nothing, freed when dropped.
@@ -23,13 +23,13 @@ impl Block {
     /// A block with room for `payload` bytes, not initialised.
     #[inline]
     pub(super) fn new(payload: usize) -> Result<Block, Error> {
-        let is_small = spare::KEEPS && payload <= spare::ROOM;
-        if is_small && let Some(header) = spare::take() {
+        let is_small = free_list::KEEPS && payload <= free_list::ROOM;
+        if is_small && let Some(header) = free_list::take() {
             // SAFETY: memory of a small block, large and aligned enough for a header.
-            unsafe { header.write(Header { next: ptr::null_mut(), size: spare::SIZE }) };
+            unsafe { header.write(Header { next: ptr::null_mut(), size: free_list::SIZE }) };
             return Ok(Block { header });
         }
-        let (size, layout) = layout(if is_small { spare::ROOM } else { payload })?;
+        let (size, layout) = layout(if is_small { free_list::ROOM } else { payload })?;
         // SAFETY: the layout is at least a header large.
         let memory = unsafe { alloc(layout) }.cast::<Header>();
         let header = NonNull::new(memory).ok_or_else(|| Error::memory(size))?;
@@ -201,12 +201,12 @@ unsafe fn release_chain(first: *mut Header) {
     while let Some(header) = next {
         // SAFETY: the header is valid, and read before its memory goes.
         let Header { next: behind, size } = unsafe { header.read() };
-        if size <= spare::MARK {
+        if size <= free_list::MARK {
             return;
         }
         // SAFETY: the block was allocated with this size and this alignment, and is owned.
         unsafe {
-            if !spare::KEEPS || size != spare::SIZE || !spare::put(header) {
+            if !free_list::KEEPS || size != free_list::SIZE || !free_list::put(header) {
                 dealloc(header.as_ptr().cast(), Layout::from_size_align_unchecked(size, align_of::<Header>()));
             }
         }

@@ -16,7 +16,7 @@ pub enum Handling {
         /// A whole sentence for the error: why not, and what to use instead.
         instead: &'static str,
         /// What it does to the connection of a lease; `None`: it is refused there as well.
-        on_lease: Option<Trace>,
+        on_lease: Option<StateChange>,
     },
     /// It waits on the server: a dedicated connection. See [`super::blocking_timeout`].
     Blocking,
@@ -37,7 +37,7 @@ pub enum Handling {
 
 /// What a command leaves behind on its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trace {
+pub enum StateChange {
     /// Keys are watched until EXEC or UNWATCH.
     Watch,
     /// No key is watched any more, once it was answered.
@@ -61,7 +61,7 @@ pub(super) enum Role {
     Ordinary,
     Refused(&'static str),
     /// For leases only.
-    Leased(Trace, &'static str),
+    Leased(StateChange, &'static str),
     /// Its timeout, in seconds, is this argument, or the last one.
     Blocking(Option<usize>),
     /// XREAD and XREADGROUP: block only with BLOCK, in milliseconds.
@@ -119,26 +119,26 @@ const DEBUGGER: &str = "SCRIPT DEBUG would turn a connection that others use int
 /// By the name as it stands in the table.
 pub(super) const fn role(name: &str) -> Role {
     match name.as_bytes() {
-        b"SELECT" => Role::Leased(Trace::Lasting, SELECT),
+        b"SELECT" => Role::Leased(StateChange::Lasting, SELECT),
         b"AUTH" => Role::Refused(AUTH),
         b"HELLO" => Role::Refused(HELLO),
         b"RESET" => Role::Refused(RESET),
         b"QUIT" => Role::Refused(QUIT),
         b"MULTI" | b"EXEC" | b"DISCARD" => Role::Refused(MULTI),
-        b"WATCH" => Role::Leased(Trace::Watch, WATCH),
-        b"UNWATCH" => Role::Leased(Trace::Unwatch, UNWATCH),
+        b"WATCH" => Role::Leased(StateChange::Watch, WATCH),
+        b"UNWATCH" => Role::Leased(StateChange::Unwatch, UNWATCH),
         b"CLIENT|REPLY" => Role::Refused(REPLY),
         b"CLIENT|TRACKING" => Role::Tracking,
         b"CLIENT|CACHING" => Role::Refused(TRACKING),
-        b"CLIENT|SETNAME" => Role::Leased(Trace::Lasting, SETNAME),
+        b"CLIENT|SETNAME" => Role::Leased(StateChange::Lasting, SETNAME),
         b"CLIENT|SETINFO" => Role::Refused(SETINFO),
-        b"CLIENT|NO-EVICT" => Role::Leased(Trace::Lasting, NO_EVICT),
-        b"CLIENT|NO-TOUCH" => Role::Leased(Trace::Lasting, NO_TOUCH),
+        b"CLIENT|NO-EVICT" => Role::Leased(StateChange::Lasting, NO_EVICT),
+        b"CLIENT|NO-TOUCH" => Role::Leased(StateChange::Lasting, NO_TOUCH),
         b"CLIENT|CAPA" => Role::Refused(CAPA),
-        b"CLIENT|IMPORT-SOURCE" => Role::Leased(Trace::Lasting, IMPORT_SOURCE),
-        b"READONLY" | b"READWRITE" => Role::Leased(Trace::Lasting, READONLY),
+        b"CLIENT|IMPORT-SOURCE" => Role::Leased(StateChange::Lasting, IMPORT_SOURCE),
+        b"READONLY" | b"READWRITE" => Role::Leased(StateChange::Lasting, READONLY),
         b"HIMPORT|PREPARE" | b"HIMPORT|DISCARD" | b"HIMPORT|DISCARDALL" | b"HIMPORT|SET" => {
-            Role::Leased(Trace::Lasting, HASH_IMPORT)
+            Role::Leased(StateChange::Lasting, HASH_IMPORT)
         }
         b"CLIENT|MAINT_NOTIFICATIONS" => Role::Refused(MAINTENANCE),
         b"ASKING" => Role::Refused(ASKING),

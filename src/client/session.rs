@@ -1,7 +1,7 @@
 //! Who has a dedicated connection, or waits for one: a request that needs one to itself, or a lease. Pure bookkeeping;
 //! `dedicated.rs` acts on it.
 //!
-//! Invariant: while the server may be waiting with a command of a tenant, nothing else of that tenant is sent, so that
+//! Invariant: while the server may be waiting with a command of a session, nothing else of that session is sent, so that
 //! whoever is unblocked is the one who was meant.
 
 use std::collections::{HashMap, VecDeque};
@@ -10,35 +10,35 @@ use std::sync::Arc;
 use super::cache::fill::Changes;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Ticket, Unit};
-use crate::connection::pool::Seat;
+use crate::connection::pool::Checkout;
 use crate::error::{Error, Status};
-use crate::protocol::catalog::Trace;
-use crate::topology::standalone::TenantId;
+use crate::protocol::catalog::StateChange;
+use crate::topology::standalone::SessionId;
 
 /// What a request on a dedicated connection needs besides.
 #[derive(Debug)]
-pub struct Stay {
+pub struct DedicatedRequest {
     /// Whose it is.
-    pub tenant: TenantId,
+    pub session: SessionId,
     /// What of it waits for the connection.
-    pub held: Vec<Unit>,
+    pub waiting: Vec<Unit>,
     /// The server may wait with it.
     pub blocks: bool,
     /// It is never sent on two connections.
     pub whole: bool,
-    /// Which of the requests of its tenant it is.
+    /// Which of the requests of its session it is.
     pub number: u64,
     /// What it leaves behind.
-    pub trace: Option<Trace>,
+    pub state_change: Option<StateChange>,
     /// What it may change of what is cached.
-    pub changes: Changes,
+    pub cache_changes: Changes,
     /// Its user does not want it any more, but the server waits with it and has to be asked to stop.
-    pub given_up: Option<GivenUp>,
+    pub abandoned: Option<Abandoned>,
 }
 
 /// Why a request is over although its answer is still awaited.
 #[derive(Debug)]
-pub struct GivenUp {
+pub struct Abandoned {
     /// The reason.
     pub status: Status,
     /// Why the server does not stop.
@@ -47,19 +47,19 @@ pub struct GivenUp {
 
 /// What requests may have left behind on a connection. What cannot be proven to be nothing is something.
 #[derive(Debug, Default)]
-pub struct Residue {
+pub struct DirtyState {
     lasting: bool,
     /// The last request that watched keys.
     watching: Option<u64>,
 }
 
-impl Residue {
+impl DirtyState {
     /// A request with this number is about to be sent.
-    pub fn sent(&mut self, number: u64, trace: Option<Trace>) {
-        match trace {
-            Some(Trace::Lasting) => self.lasting = true,
-            Some(Trace::Watch) => self.watching = Some(number),
-            Some(Trace::Unwatch) | None => {}
+    pub fn sent(&mut self, number: u64, change: Option<StateChange>) {
+        match change {
+            Some(StateChange::Lasting) => self.lasting = true,
+            Some(StateChange::Watch) => self.watching = Some(number),
+            Some(StateChange::Unwatch) | None => {}
         }
     }
 
@@ -69,17 +69,17 @@ impl Residue {
     }
 
     /// Nobody knows.
-    pub fn stain(&mut self) {
+    pub fn mark_dirty(&mut self) {
         self.lasting = true;
     }
 
     /// Whether there certainly is none.
-    pub fn is_none(&self) -> bool {
+    pub fn is_clean(&self) -> bool {
         !self.lasting && self.watching.is_none()
     }
 }
 
-/// What kind of tenant.
+/// What kind of session.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Kind {
     /// One request; it goes when that is over.
@@ -91,16 +91,16 @@ pub enum Kind {
     },
 }
 
-/// One tenant.
+/// One session.
 #[derive(Debug)]
-pub struct Tenant {
+pub struct Session {
     /// Which connection is wanted.
     pub database: u32,
     kind: Kind,
     /// The connection or a place in line; `None`: none was needed yet.
-    pub seat: Option<Seat<Arc<Link>>>,
+    pub checkout: Option<Checkout<Arc<Link>>>,
     /// Requests that wait for the connection, or for the one that blocks it. Some may be over.
-    pub held: VecDeque<Ticket>,
+    pub waiting: VecDeque<Ticket>,
     /// The request that the server may be waiting with.
     pub blocking: Option<Ticket>,
     /// The request that asks it to stop.
@@ -110,26 +110,26 @@ pub struct Tenant {
     /// Requests so far.
     submitted: u64,
     /// What may be left behind.
-    pub residue: Residue,
+    pub dirty_state: DirtyState,
     /// The server may have run some of its commands.
     pub used: bool,
     /// Why the lease is lost.
     pub lost: Option<Error>,
 }
 
-impl Tenant {
+impl Session {
     /// Who wants a connection to a database.
-    pub fn new(kind: Kind, database: u32) -> Tenant {
-        Tenant {
+    pub fn new(kind: Kind, database: u32) -> Session {
+        Session {
             database,
             kind,
-            seat: None,
-            held: VecDeque::new(),
+            checkout: None,
+            waiting: VecDeque::new(),
             blocking: None,
             unblocking: None,
             requests: 0,
             submitted: 0,
-            residue: Residue::default(),
+            dirty_state: DirtyState::default(),
             used: false,
             lost: None,
         }
@@ -160,54 +160,54 @@ impl Tenant {
 
     /// Its connection, if something can be sent now.
     pub fn free_link(&self) -> Option<&Arc<Link>> {
-        match &self.seat {
-            Some(Seat::Link(link)) if self.blocking.is_none() && self.unblocking.is_none() => Some(link),
+        match &self.checkout {
+            Some(Checkout::Link(link)) if self.blocking.is_none() && self.unblocking.is_none() => Some(link),
             _ => None,
         }
     }
 
     /// Lets a request wait for its turn. Those that are over are forgotten when they are many.
-    pub fn hold(&mut self, ticket: Ticket, is_over: impl Fn(Ticket) -> bool) {
-        if self.held.len() > 2 * self.requests {
-            self.held.retain(|ticket| !is_over(*ticket));
+    pub fn enqueue(&mut self, ticket: Ticket, is_over: impl Fn(Ticket) -> bool) {
+        if self.waiting.len() > 2 * self.requests {
+            self.waiting.retain(|ticket| !is_over(*ticket));
         }
-        self.held.push_back(ticket);
+        self.waiting.push_back(ticket);
     }
 }
 
-/// All tenants of a client.
+/// All sessions of a client.
 #[derive(Debug, Default)]
-pub struct Tenants {
-    tenants: HashMap<TenantId, Tenant>,
-    last: TenantId,
+pub struct Sessions {
+    sessions: HashMap<SessionId, Session>,
+    last: SessionId,
 }
 
-impl Tenants {
+impl Sessions {
     /// A new one.
-    pub fn add(&mut self, tenant: Tenant) -> TenantId {
+    pub fn add(&mut self, session: Session) -> SessionId {
         self.last += 1;
-        self.tenants.insert(self.last, tenant);
+        self.sessions.insert(self.last, session);
         self.last
     }
 
-    /// The tenant, if it is not gone.
-    pub fn get(&mut self, id: TenantId) -> Option<&mut Tenant> {
-        self.tenants.get_mut(&id)
+    /// The session, if it is not gone.
+    pub fn get(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.sessions.get_mut(&id)
     }
 
     /// How many have asked the server to stop waiting.
     pub fn unblocking(&self) -> usize {
-        self.tenants.values().filter(|tenant| tenant.unblocking.is_some()).count()
+        self.sessions.values().filter(|session| session.unblocking.is_some()).count()
     }
 
     /// It goes.
-    pub fn remove(&mut self, id: TenantId) -> Option<Tenant> {
-        self.tenants.remove(&id)
+    pub fn remove(&mut self, id: SessionId) -> Option<Session> {
+        self.sessions.remove(&id)
     }
 
     /// All go.
     pub fn clear(&mut self) {
-        self.tenants.clear();
+        self.sessions.clear();
     }
 }
 
@@ -217,26 +217,26 @@ mod tests {
 
     #[test]
     fn only_what_the_server_confirmed_is_proof() {
-        let mut residue = Residue::default();
-        assert!(residue.is_none());
-        residue.sent(1, Some(Trace::Watch));
-        residue.sent(2, None);
-        assert!(!residue.is_none(), "whatever was sent");
-        residue.sent(3, Some(Trace::Watch));
-        residue.unwatched(2);
-        assert!(!residue.is_none(), "an EXEC answers only for what was watched before it");
-        residue.unwatched(4);
-        assert!(residue.is_none());
-        residue.sent(5, Some(Trace::Unwatch));
-        assert!(residue.is_none());
-        residue.sent(6, Some(Trace::Lasting));
-        residue.unwatched(7);
-        assert!(!residue.is_none(), "nothing takes that back");
+        let mut dirty_state = DirtyState::default();
+        assert!(dirty_state.is_clean());
+        dirty_state.sent(1, Some(StateChange::Watch));
+        dirty_state.sent(2, None);
+        assert!(!dirty_state.is_clean(), "whatever was sent");
+        dirty_state.sent(3, Some(StateChange::Watch));
+        dirty_state.unwatched(2);
+        assert!(!dirty_state.is_clean(), "an EXEC answers only for what was watched before it");
+        dirty_state.unwatched(4);
+        assert!(dirty_state.is_clean());
+        dirty_state.sent(5, Some(StateChange::Unwatch));
+        assert!(dirty_state.is_clean());
+        dirty_state.sent(6, Some(StateChange::Lasting));
+        dirty_state.unwatched(7);
+        assert!(!dirty_state.is_clean(), "nothing takes that back");
     }
 
     #[test]
     fn a_tenant_goes_when_all_is_over() {
-        let mut request = Tenant::new(Kind::Request, 0);
+        let mut request = Session::new(Kind::Request, 0);
         assert_eq!((request.next_number(), request.next_number()), (1, 2));
         request.requests += 1;
         assert!(!request.is_over());
@@ -244,7 +244,7 @@ mod tests {
         assert!(request.is_over());
         request.unblocking = Some(Ticket(1));
         assert!(!request.is_over(), "its connection must not be another's when the server is asked to stop");
-        let mut lease = Tenant::new(Kind::Lease { open: true }, 0);
+        let mut lease = Session::new(Kind::Lease { open: true }, 0);
         assert!(!lease.is_over());
         lease.end();
         assert!(lease.is_over());
@@ -252,12 +252,12 @@ mod tests {
 
     #[test]
     fn what_is_over_does_not_pile_up() {
-        let mut lease = Tenant::new(Kind::Lease { open: true }, 0);
+        let mut lease = Session::new(Kind::Lease { open: true }, 0);
         for number in 1..10_000 {
             lease.requests += 1;
-            lease.hold(Ticket(number), |ticket| ticket.0 < number);
+            lease.enqueue(Ticket(number), |ticket| ticket.0 < number);
             lease.requests -= 1;
         }
-        assert!(lease.held.len() < 10);
+        assert!(lease.waiting.len() < 10);
     }
 }

@@ -8,13 +8,13 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::action::Actions;
-use super::{Hearers, Hub, OWN, Owner};
+use super::{Hub, OWN, Owner, Subscribers};
 use crate::client::destination::Destination;
 use crate::client::topic::Topic;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Lost, Ticket};
 use crate::connection::purpose::Purpose;
-use crate::connection::recipient::{Answer, News, Recipient};
+use crate::connection::recipient::{Answer, LinkEvent, Recipient};
 use crate::error::{Error, Status};
 use crate::protocol::command;
 use crate::protocol::message::{Channel, Message};
@@ -37,7 +37,7 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
                 owner.answered(link, &mut vec![Answer { request, ..answer }]);
                 continue;
             }
-            if link.purpose() == Purpose::Invalidations && link.standing().greeting.protocol == 2 {
+            if link.purpose() == Purpose::Invalidations && link.status().server_info.protocol == 2 {
                 let why = "invalidations come with RESP3 only, which this server does not speak";
                 self.end_waiting(&*owner, &Error::new(Status::Connect, why));
                 continue;
@@ -51,29 +51,29 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
         }
     }
 
-    fn heard(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
+    fn on_pushes(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
         let (mut told, mut rest) = (Vec::new(), Actions::default());
-        let mut hearers = self.hearers.lock();
+        let mut subscribers = self.subscribers.lock();
         for message in messages.drain(..) {
             if let Some(Message::Confirmed(channel, false, name)) = Message::of(&message) {
                 let topic = Topic::Channel(channel, Bytes::copy_from_slice(name));
-                hearers.subscriptions.ended(&topic, Instant::now());
-                rest.0.append(&mut self.carry_out(&mut hearers, None).0);
+                subscribers.subscriptions.ended(&topic, Instant::now());
+                rest.0.append(&mut self.carry_out(&mut subscribers, None).0);
                 continue;
             }
-            Self::deliver(&mut hearers, message, &mut told, &mut rest);
+            Self::deliver(&mut subscribers, message, &mut told, &mut rest);
         }
-        hearers.announce(&told);
-        drop(hearers);
+        subscribers.announce(&told);
+        drop(subscribers);
         self.apply(rest, None);
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
-        let mut hearers = self.hearers.lock();
-        hearers.subscriptions.lost(Instant::now());
+        let mut subscribers = self.subscribers.lock();
+        subscribers.subscriptions.lost(Instant::now());
         // What was wanted of the old connection is told to the next one anew.
         let unsent = self.link.clear_unsent();
-        drop(hearers);
+        drop(subscribers);
         let Some(owner) = self.owner.upgrade() else { return };
         owner.unreachable(link, unsent.into_iter().filter(|to| to.ticket != OWN).collect(), why);
         owner.lost(link, lost.into_iter().filter(|unit| unit.ticket != OWN).collect(), why);
@@ -89,10 +89,10 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
         false
     }
 
-    fn happened(&self, link: &Arc<Link>, news: News) {
+    fn on_event(&self, link: &Arc<Link>, news: LinkEvent) {
         let Some(owner) = self.owner.upgrade() else { return };
-        let is_connected = matches!(news, News::Connected);
-        owner.happened(link, news);
+        let is_connected = matches!(news, LinkEvent::Connected);
+        owner.on_event(link, news);
         if is_connected {
             self.tell(|all| all.connected(Instant::now()), None);
         }
@@ -101,35 +101,35 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
 
 impl<D: Destination> Hub<D> {
     /// Gives a message to all who want it.
-    fn deliver(hearers: &mut Hearers<D>, message: Reply, told: &mut Vec<Ticket>, rest: &mut Actions) {
+    fn deliver(subscribers: &mut Subscribers<D>, message: Reply, told: &mut Vec<Ticket>, rest: &mut Actions) {
         let (channel, name) = match Message::of(&message) {
             Some(Message::Published(channel, name)) => (Some(channel), name),
             _ => (None, &[][..]),
         };
-        let mut audience: SmallVec<[Ticket; 8]> = hearers.subscriptions.audience(channel, name).collect();
+        let mut audience: SmallVec<[Ticket; 8]> = subscribers.subscriptions.audience(channel, name).collect();
         let Some(last) = audience.pop() else { return };
         for ticket in audience {
             if let Ok(copy) = Reply::copy(&message) {
-                hearers.put(ticket, copy, 0, told, rest);
+                subscribers.put(ticket, copy, 0, told, rest);
             }
         }
-        hearers.put(last, message, 0, told, rest);
+        subscribers.put(last, message, 0, told, rest);
     }
 
     /// The answer to a PING of a subscription stands among its messages.
     fn echo(&self, subscription: Ticket, request: Ticket, answer: &Reply) {
         let mut told = Vec::new();
-        let mut hearers = self.hearers.lock();
-        hearers.subscriptions.ping_finished(subscription, request);
+        let mut subscribers = self.subscribers.lock();
+        subscribers.subscriptions.ping_finished(subscription, request);
         if let Ok(copy) = Reply::copy(answer) {
-            hearers.answer(subscription, copy, 0, &mut told);
+            subscribers.answer(subscription, copy, 0, &mut told);
         }
-        hearers.announce(&told);
+        subscribers.announce(&told);
     }
 
     /// Ends whoever waits for a first confirmation or for a change.
     fn end_waiting(&self, owner: &dyn Owner, why: &Error) {
-        let tickets = self.hearers.lock().subscriptions.waiting();
+        let tickets = self.subscribers.lock().subscriptions.waiting();
         tickets.into_iter().for_each(|ticket| owner.end_one(ticket, why));
     }
 }

@@ -4,8 +4,8 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::health_check::HealthCheck;
 use super::link::Link;
-use super::silence::Silence;
 use super::socket::Connection;
 
 /// When nobody has read for this long, the background does.
@@ -15,8 +15,8 @@ const CALLERS_PAUSE: Duration = Duration::from_millis(100);
 const TAKERS_PAUSE: Duration = Duration::from_millis(2);
 
 /// What a connection is watched with.
-pub(super) struct Watch {
-    pub(super) silence: Option<Silence>,
+pub(super) struct HealthMonitor {
+    pub(super) check: Option<HealthCheck>,
     pub(super) look_at: Instant,
     /// How many bytes were received when it looked last, and how often answers.
     heard: (u64, u64),
@@ -26,42 +26,42 @@ pub(super) struct Watch {
     pub(super) by_kernel: bool,
 }
 
-impl Watch {
-    pub(super) fn new(by_kernel: bool) -> Watch {
-        Watch { silence: None, look_at: Instant::now(), heard: (0, 0), ping: 0, by_kernel }
+impl HealthMonitor {
+    pub(super) fn new(by_kernel: bool) -> HealthMonitor {
+        HealthMonitor { check: None, look_at: Instant::now(), heard: (0, 0), ping: 0, by_kernel }
     }
 
-    /// A silence can only be one while replies are owed or messages may come.
+    /// A check can only be one while replies are owed or messages may come.
     pub(super) fn begin_or_end(&mut self, link: &Link) {
         let is_pinged = link.purpose().is_pinged();
         // As long as the death of a server that tracks goes unnoticed, changes do too: it may not be silent for longer
         // than one that owes replies.
         let owes = link.is_tracking() || link.is_in_flight();
-        match (&self.silence, is_pinged || owes) {
+        match (&self.check, is_pinged || owes) {
             (None, true) => {
-                let silence = Silence::new(link.config.dead_after, !is_pinged, Instant::now());
-                self.look_at = silence.first_look();
+                let check = HealthCheck::new(link.config.dead_after, !is_pinged, Instant::now());
+                self.look_at = check.first_look();
                 self.heard = heard_of(link);
-                self.silence = Some(silence);
+                self.check = Some(check);
             }
-            (Some(_), false) => self.silence = None,
+            (Some(_), false) => self.check = None,
             _ => {}
         }
     }
 
     /// Whether it is time to look.
     pub(super) fn is_due(&self) -> bool {
-        self.silence.is_some() && Instant::now() >= self.look_at
+        self.check.is_some() && Instant::now() >= self.look_at
     }
 
-    /// Tells the watch what came since it was told last. Gives whether something did that is no answer to what is owed:
+    /// Tells the health what came since it was told last. Gives whether something did that is no answer to what is owed:
     /// messages show that somebody is there, not that anybody gets answers.
     pub(super) fn listen(&mut self, link: &Link, now: Instant) -> bool {
         let before = std::mem::replace(&mut self.heard, heard_of(link));
         let (has_bytes, has_answers) = (before.0 != self.heard.0, before.1 != self.heard.1);
         let counts = has_answers || (has_bytes && !link.is_in_flight());
-        if let Some(silence) = self.silence.as_mut().filter(|_| counts) {
-            silence.heard(now);
+        if let Some(check) = self.check.as_mut().filter(|_| counts) {
+            check.on_bytes(now);
         }
         has_bytes && !counts
     }
@@ -75,32 +75,32 @@ fn heard_of(link: &Link) -> (u64, u64) {
 /// Who reads in the place of the background, and whether they still do. When they have not for a while, the background
 /// reads again: it also hears of messages out of turn, and it does not let the answers of a queue wait whose takers are
 /// busy with something else.
-pub(super) struct Deputies {
+pub(super) struct RoleMonitor {
     pub(super) read: bool,
     of_a_queue: bool,
     /// How often somebody took the turn.
     taken: u64,
     /// How often they came by.
-    signs: u64,
+    activity: u64,
     /// So many looks in a row saw no sign of them.
     quiet: u32,
     pub(super) look_at: Instant,
 }
 
-impl Default for Deputies {
-    fn default() -> Deputies {
-        Deputies { read: false, of_a_queue: false, taken: 0, signs: 0, quiet: 0, look_at: Instant::now() }
+impl Default for RoleMonitor {
+    fn default() -> RoleMonitor {
+        RoleMonitor { read: false, of_a_queue: false, taken: 0, activity: 0, quiet: 0, look_at: Instant::now() }
     }
 }
 
-impl Deputies {
+impl RoleMonitor {
     /// Looks who reads. True: somebody did and now the background does, which must look at once: the kernel does not tell
     /// it of bytes that were there before it was to be told of them.
     pub(super) fn observe(&mut self, link: &Link, connection: &Connection) -> bool {
-        let (read, of_a_queue, taken) = link.deputies();
+        let (read, of_a_queue, taken) = link.role_monitor();
         let came_back = !read && (self.read || taken != self.taken);
         if (read, of_a_queue) != (self.read, self.of_a_queue) {
-            *self = Deputies { read, of_a_queue, signs: link.signs(connection), ..Deputies::default() };
+            *self = RoleMonitor { read, of_a_queue, activity: link.activity(connection), ..RoleMonitor::default() };
             self.look_at += self.pause();
         }
         self.taken = taken;
@@ -113,8 +113,8 @@ impl Deputies {
 
     /// It is time to look whether they still do.
     pub(super) fn look(&mut self, link: &Link, connection: &Connection) {
-        let signs = link.signs(connection);
-        let came = std::mem::replace(&mut self.signs, signs) != signs;
+        let activity = link.activity(connection);
+        let came = std::mem::replace(&mut self.activity, activity) != activity;
         self.quiet = if came { 0 } else { self.quiet + 1 };
         self.look_at = Instant::now() + self.pause();
         if came {

@@ -5,7 +5,7 @@ use crate::protocol::reply::{Kind, Reply};
 
 /// What the server said of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Greeting {
+pub struct ServerInfo {
     /// 2 or 3.
     pub protocol: u32,
     /// "redis", "valkey"; empty under RESP2.
@@ -22,15 +22,15 @@ pub struct Greeting {
     pub tracking: bool,
 }
 
-impl Greeting {
+impl ServerInfo {
     /// Of a server that speaks RESP2.
-    pub(super) fn resp2() -> Greeting {
-        Greeting { protocol: 2, ..Greeting::default() }
+    pub(super) fn resp2() -> ServerInfo {
+        ServerInfo { protocol: 2, ..ServerInfo::default() }
     }
 
     /// What the answer to HELLO 3 says, which is no error. `None`: the server goes on in RESP2. Anything but a map is
     /// no answer to HELLO: the server or a proxy did not understand it, or the reply belongs to something else.
-    pub(super) fn of(reply: &Reply) -> Result<Option<Greeting>, Error> {
+    pub(super) fn of(reply: &Reply) -> Result<Option<ServerInfo>, Error> {
         let number = |key: &[u8]| reply.find(key).and_then(|node| node.to_i64());
         match (reply.kind(), number(b"proto")) {
             (Kind::Map, Some(3) | None) => {}
@@ -47,7 +47,7 @@ impl Greeting {
         let text = |key: &[u8]| {
             reply.find(key).map_or_else(String::new, |node| String::from_utf8_lossy(node.as_bytes()).into())
         };
-        Ok(Some(Greeting {
+        Ok(Some(ServerInfo {
             protocol: 3,
             server: text(b"server"),
             version: text(b"version"),
@@ -86,12 +86,12 @@ mod tests {
 
     #[test]
     fn only_a_map_of_version_3_is_resp3() {
-        let greeting = Greeting::of(&Reply::map(pairs(3)).unwrap()).unwrap().unwrap();
-        assert_eq!((greeting.protocol, greeting.server.as_str(), greeting.connection), (3, "redis", 7));
+        let server_info = ServerInfo::of(&Reply::map(pairs(3)).unwrap()).unwrap().unwrap();
+        assert_eq!((server_info.protocol, server_info.server.as_str(), server_info.connection), (3, "redis", 7));
         let silent = Reply::map(vec![(Reply::string(b"server"), Reply::string(b"own"))]).unwrap();
-        assert_eq!(Greeting::of(&silent).unwrap().unwrap().server, "own", "only RESP3 has maps");
+        assert_eq!(ServerInfo::of(&silent).unwrap().unwrap().server, "own", "only RESP3 has maps");
         for reply in [Reply::map(pairs(2)).unwrap(), flat(2)] {
-            assert_eq!(Greeting::of(&reply).unwrap(), None);
+            assert_eq!(ServerInfo::of(&reply).unwrap(), None);
         }
         let others = [
             (Reply::ok(), "a status"),
@@ -103,7 +103,7 @@ mod tests {
             (Reply::map(pairs(4)).unwrap(), "another protocol"),
         ];
         for (reply, name) in others {
-            let error = Greeting::of(&reply).unwrap_err();
+            let error = ServerInfo::of(&reply).unwrap_err();
             assert_eq!(error.status, Status::Protocol);
             assert!(error.message.contains(name) && error.message.contains("protocol to 2"), "{}", error.message);
         }

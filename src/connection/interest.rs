@@ -10,7 +10,7 @@ use super::descriptors::Registered;
 
 /// What the background is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attention {
+pub enum EventInterest {
     /// Of bytes and of the end.
     Reading,
     /// Also of room to write.
@@ -19,7 +19,7 @@ pub enum Attention {
     Ending,
 }
 
-pub use system::{CAN_LOOK_AWAY, Events};
+pub use system::{CAN_LIMIT_INTEREST, Events};
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -29,8 +29,8 @@ mod system {
 
     use super::*;
 
-    /// Whether [`Attention::Ending`] has an effect.
-    pub const CAN_LOOK_AWAY: bool = true;
+    /// Whether [`EventInterest::Ending`] has an effect.
+    pub const CAN_LIMIT_INTEREST: bool = true;
 
     /// What the reactor watches in the place of a socket.
     #[derive(Debug)]
@@ -40,7 +40,7 @@ mod system {
         /// Of this socket; the background is told of bytes.
         pub fn of(socket: &Registered) -> io::Result<Events> {
             let events = epoll::create(CreateFlags::CLOEXEC)?;
-            epoll::add(&events, socket, EventData::new_u64(0), flags(Attention::Reading))?;
+            epoll::add(&events, socket, EventData::new_u64(0), flags(EventInterest::Reading))?;
             #[expect(deprecated, reason = "sound here: the descriptor is owned, and always the same one")]
             let events = AsyncFd::with_interest(Registered::new(events), Interest::READABLE)?;
             Ok(Events(events))
@@ -49,8 +49,8 @@ mod system {
         /// Changes what the background is told of: of what comes from now on. What is there already it may hear nothing of,
         /// because Linux does not wake anybody for a socket that it has on its list, though nobody looked at that list
         /// since; whoever changes this sees to it that the background looks for itself.
-        pub fn attend(&self, socket: &Registered, attention: Attention) -> io::Result<()> {
-            Ok(epoll::modify(self.0.get_ref(), socket, EventData::new_u64(0), flags(attention))?)
+        pub fn set_interest(&self, socket: &Registered, interest: EventInterest) -> io::Result<()> {
+            Ok(epoll::modify(self.0.get_ref(), socket, EventData::new_u64(0), flags(interest))?)
         }
 
         /// Waits for what the background is told of. To be cleared when neither reading nor writing finds anything to do.
@@ -59,11 +59,11 @@ mod system {
         }
     }
 
-    fn flags(attention: Attention) -> EventFlags {
-        match attention {
-            Attention::Reading => EventFlags::IN | EventFlags::RDHUP,
-            Attention::ReadingAndWriting => EventFlags::IN | EventFlags::RDHUP | EventFlags::OUT,
-            Attention::Ending => EventFlags::RDHUP,
+    fn flags(interest: EventInterest) -> EventFlags {
+        match interest {
+            EventInterest::Reading => EventFlags::IN | EventFlags::RDHUP,
+            EventInterest::ReadingAndWriting => EventFlags::IN | EventFlags::RDHUP | EventFlags::OUT,
+            EventInterest::Ending => EventFlags::RDHUP,
         }
     }
 }
@@ -75,8 +75,8 @@ mod system {
 
     use super::*;
 
-    /// Whether [`Attention::Ending`] has an effect.
-    pub const CAN_LOOK_AWAY: bool = false;
+    /// Whether [`EventInterest::Ending`] has an effect.
+    pub const CAN_LIMIT_INTEREST: bool = false;
 
     /// What the reactor watches in the place of a socket: the same socket by another number.
     #[derive(Debug)]
@@ -92,7 +92,7 @@ mod system {
         }
 
         /// Changes nothing: the background is always told.
-        pub fn attend(&self, _socket: &Registered, _attention: Attention) -> io::Result<()> {
+        pub fn set_interest(&self, _socket: &Registered, _attention: EventInterest) -> io::Result<()> {
             Ok(())
         }
 

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::link::Link;
-use super::recipient::{News, Recipient};
+use super::recipient::{LinkEvent, Recipient};
 use super::socket::{Connection, Incoming};
 use crate::error::Error;
 use crate::protocol::command;
@@ -17,7 +17,7 @@ use crate::protocol::reply::Reply;
 
 impl Link {
     /// Delivers every complete reply and message that the parser holds.
-    pub(super) fn hear(
+    pub(super) fn read_pushes(
         self: &Arc<Self>,
         connection: &Arc<Connection>,
         incoming: &mut Incoming,
@@ -26,28 +26,28 @@ impl Link {
         loop {
             let frame = incoming.parser.next();
             let Ok(Some(Frame::Reply(reply) | Frame::Push(reply))) = frame else {
-                self.pass_on(incoming, recipient);
+                self.deliver_pushes(incoming, recipient);
                 return frame.map(|_| ());
             };
             if self.is_message(&reply) {
                 incoming.pushes.push(reply.into_push());
                 continue;
             }
-            self.pass_on(incoming, recipient);
+            self.deliver_pushes(incoming, recipient);
             incoming.replies.push(reply);
             let has_room = self.assign(connection, incoming)?;
             recipient.answered(self, &mut incoming.answers);
             incoming.answers.clear();
             if has_room {
-                recipient.happened(self, News::Writable);
+                recipient.on_event(self, LinkEvent::Writable);
             }
         }
     }
 
     /// Delivers the messages that were taken out.
-    pub(super) fn pass_on(self: &Arc<Self>, incoming: &mut Incoming, recipient: &dyn Recipient<Link>) {
+    pub(super) fn deliver_pushes(self: &Arc<Self>, incoming: &mut Incoming, recipient: &dyn Recipient<Link>) {
         if !incoming.pushes.is_empty() {
-            recipient.heard(self, &mut incoming.pushes);
+            recipient.on_pushes(self, &mut incoming.pushes);
             incoming.pushes.clear();
         }
     }

@@ -35,7 +35,7 @@ impl<T> List for VecDeque<T> {
 
 /// Gives the memory of an empty list back, if it is much.
 #[inline]
-pub fn give_back(list: &mut impl List) {
+pub fn release_excess(list: &mut impl List) {
     if list.is_empty() && list.capacity() > KEPT {
         *list = Default::default();
     }

@@ -1,4 +1,4 @@
-//! The way of a request to a dedicated connection: to what its tenant sends or, if that has no connection or the server
+//! The way of a request to a dedicated connection: to what its session sends or, if that has no connection or the server
 //! waits with another command of it, to what it holds.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use super::destination::{Destination, Responder};
 use super::pending::{NOWHERE, Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, in_millis};
-use super::tenant::{Kind, Stay, Tenant};
+use super::session::{DedicatedRequest, Kind, Session};
 use super::wakeups::Wakeups;
 use crate::connection::lead::Lead;
 use crate::connection::link::Link;
@@ -47,16 +47,16 @@ impl<D: Destination> Core<D> {
         let due = timeout.map(|timeout| self.clock.due(timeout));
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
-        let lost = place.lease.and_then(|lease| state.tenants.get(lease)?.lost.clone());
+        let lost = place.lease.and_then(|lease| state.sessions.get(lease)?.lost.clone());
         if let Some(error) = lost {
             state.requests.give_back(ticket);
             drop(state);
             let verdict = Verdict::failed(&error, Outcome::NotRun);
             return self.answer_at_once(destination, verdict).map(|id| (id, None));
         }
-        let lodged = self.lodge(&mut state, place, ticket, admission, &prepared, by);
-        let (link, sequence, next, mut stay) = lodged.inspect_err(|_| state.requests.give_back(ticket))?;
-        stay.changes = self.changes(request.commands);
+        let checked_out = self.check_out(&mut state, place, ticket, admission, &prepared, by);
+        let (link, sequence, next, mut dedicated) = checked_out.inspect_err(|_| state.requests.give_back(ticket))?;
+        dedicated.cache_changes = self.changes(request.commands);
         let pending = Pending {
             responder: Responder::new(ticket.0, destination),
             link,
@@ -65,7 +65,7 @@ impl<D: Destination> Core<D> {
             timeout: timeout.unwrap_or_default(),
             attempts: None,
             idempotent: request.idempotent,
-            stay: Some(Box::new(stay)),
+            dedicated: Some(Box::new(dedicated)),
         };
         state.requests.fill(ticket, pending);
         let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
@@ -74,8 +74,8 @@ impl<D: Destination> Core<D> {
         Ok((ticket.0, wakeups.send()))
     }
 
-    /// Finds a tenant for a request, and the request its place there.
-    fn lodge<A: AsRef<[u8]>>(
+    /// Finds a session for a request, and the request its place there.
+    fn check_out<A: AsRef<[u8]>>(
         &self,
         state: &mut State<D>,
         place: Place<'_>,
@@ -83,17 +83,26 @@ impl<D: Destination> Core<D> {
         admission: &Admission,
         prepared: &Prepared<'_, A>,
         by: Submitter,
-    ) -> Result<(Arc<Link>, u64, Next, Stay), Error> {
+    ) -> Result<(Arc<Link>, u64, Next, DedicatedRequest), Error> {
         let database = place.link.database();
-        let id = place.lease.unwrap_or_else(|| state.tenants.add(Tenant::new(Kind::Request, database)));
-        let placed = self.seat(state, id).and_then(|()| {
-            let State { tenants, requests, backlog, .. } = &mut *state;
-            let tenant = tenants.get(id).ok_or_else(closed)?;
-            let Admission { blocks, whole, trace, .. } = *admission;
-            let number = tenant.next_number();
-            let (held_units, changes) = (Vec::new(), Changes::default());
-            let mut stay = Stay { tenant: id, held: held_units, blocks, whole, number, trace, changes, given_up: None };
-            let (link, sequence, next) = match tenant.free_link().cloned() {
+        let id = place.lease.unwrap_or_else(|| state.sessions.add(Session::new(Kind::Request, database)));
+        let placed = self.acquire(state, id).and_then(|()| {
+            let State { sessions, requests, backlog, .. } = &mut *state;
+            let session = sessions.get(id).ok_or_else(closed)?;
+            let Admission { blocks, whole, state_change, .. } = *admission;
+            let number = session.next_number();
+            let (waiting_units, cache_changes) = (Vec::new(), Changes::default());
+            let mut dedicated = DedicatedRequest {
+                session: id,
+                waiting: waiting_units,
+                blocks,
+                whole,
+                number,
+                state_change,
+                cache_changes,
+                abandoned: None,
+            };
+            let (link, sequence, next) = match session.free_link().cloned() {
                 Some(link) => {
                     // Whoever takes from a queue looks after shared connections only.
                     let by = if by == Submitter::Caller { by } else { Submitter::Other };
@@ -101,33 +110,33 @@ impl<D: Destination> Core<D> {
                     let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
                     let sequence = submission.append(prepared.load(), append)?;
                     let next = submission.end();
-                    tenant.residue.sent(number, trace);
+                    session.dirty_state.sent(number, state_change);
                     if blocks {
-                        tenant.blocking = Some(ticket);
+                        session.blocking = Some(ticket);
                     }
                     (link, sequence, next)
                 }
                 None => {
                     if !backlog.fits(prepared.load()) {
-                        return Err(self.too_much_is_held(backlog.load()));
+                        return Err(self.backlog_is_full(backlog.load()));
                     }
-                    stay.held = prepared.units(ticket)?;
-                    backlog.add(&stay.held);
-                    tenant.hold(ticket, |ticket| requests.is_over(ticket));
+                    dedicated.waiting = prepared.units(ticket)?;
+                    backlog.add(&dedicated.waiting);
+                    session.enqueue(ticket, |ticket| requests.is_over(ticket));
                     (Arc::clone(place.link), NOWHERE, Next::Nothing)
                 }
             };
-            tenant.requests += 1;
-            Ok((link, sequence, next, stay))
+            session.requests += 1;
+            Ok((link, sequence, next, dedicated))
         });
         if placed.is_err() {
-            // Nobody needs a tenant without a request.
+            // Nobody needs a session without a request.
             self.move_on(state, id);
         }
         placed
     }
 
-    fn too_much_is_held(&self, held: Load) -> Error {
+    fn backlog_is_full(&self, held: Load) -> Error {
         let Load { requests, bytes } = held;
         Error::new(
             Status::Full,
