@@ -20,10 +20,11 @@
  *     last call on a handle.
  *  4. Every accepted submit gets exactly one final completion, whatever happens, also when the client is freed.
  *     Exceptions: jr_queue_free discards what is addressed to that queue; and rule 10.
- *  5. Freeing never blocks, and is legal while requests are under way and from inside a callback. The last
- *     jr_client_free fails what is left, at once. The barrier is jr_client_close: blocking commands end first, the rest
- *     drains until the deadline, then fails; when it returns no callback of this client runs or will run and its threads
- *     are gone. On a view or a lease close and free end that handle only.
+ *  5. Freeing never blocks, and is legal while requests are under way and from inside a callback, also that of a
+ *     request whose jr_submit has not returned yet on another thread. The last jr_client_free fails what is left, at
+ *     once. The barrier is jr_client_close: blocking commands end first, the rest drains until the deadline, then fails;
+ *     when it returns no callback of this client runs or will run and its threads are gone. On a view or a lease close
+ *     and free end that handle only.
  *  6. Nothing blocks but jr_execute, jr_run, jr_client_close, and jr_queue_take with a timeout; from inside a callback
  *     these answer JR_ERR_DEADLOCK.
  *  7. A returned status is about the call (bad argument, refused command, closed, full, forked): nothing was queued, and
@@ -643,8 +644,9 @@ int32_t jr_queue_fd(const struct jr_queue *queue);
 
 /**
  * Takes up to `max` completions into `out`, oldest first; each reply is then yours to free. Waits up to `timeout_ms`
- * for the first: 0 does not wait, negative waits for ever. Gives how many (0: none came, or jr_queue_wake), or a
- * negative status. Several threads may take at once; from a callback only with timeout 0.
+ * for the first: 0 does not wait, negative waits for ever. Gives how many, or a negative status. 0: none came in time,
+ * or jr_queue_wake was called, or (on Linux) a signal handler ran on this thread while it waited. Several threads may
+ * take at once; from a callback only with timeout 0.
  *
  * # Safety
  * `out` has room for `max` completions.
@@ -652,8 +654,9 @@ int32_t jr_queue_fd(const struct jr_queue *queue);
 int64_t jr_queue_take(const struct jr_queue *queue, struct jr_completion *out, size_t max, int32_t timeout_ms);
 
 /**
- * Makes one jr_queue_take that waits, or the next one, return at once, and the descriptor readable until then. Any
- * thread.
+ * Makes one jr_queue_take that waits return at once with 0, or else the next one that finds nothing to take. Wakes are
+ * counted: as many takes return as there were wakes, and until then the descriptor is readable. Any thread; on Linux
+ * also a signal handler. Does nothing with a queue that is NULL or was made before fork().
  */
 void jr_queue_wake(const struct jr_queue *queue);
 
@@ -710,7 +713,8 @@ jr_status jr_reply_bool(const struct jr_reply *reply,
  * Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id` (or
  * NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion follows.
  * The completion may be delivered on another thread before jr_submit returns, and whoever gets it may free client and
- * queue; the memory of `id` must be there until jr_submit returns. Never waits. Any thread; what one thread submits runs in that order, unless it goes on a connection of its own.
+ * queue; the memory of `id` must be there until jr_submit returns. Never waits. Any thread; what one thread submits
+ * runs in that order, unless it goes on a connection of its own.
  *
  * Blocking commands (BLPOP, XREAD with BLOCK, ...) go on connections of their own, one each, and wait in line when
  * max_connections are in use. One that is cancelled or whose deadline passes is unblocked at the server first: an element

@@ -17,6 +17,8 @@ use std::collections::VecDeque;
 use justredis::connection::turn::{Change, QueueId, Role, Submitter, Turn, UnderWay};
 use justredis::ffi::queue::takers::{Alarm, Step, Takers};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
+use shuttle::sync::atomic::AtomicUsize;
+use shuttle::sync::atomic::Ordering::SeqCst;
 use shuttle::sync::{Arc, Condvar, Mutex, MutexGuard};
 use shuttle::{Config, Runner, thread};
 
@@ -53,6 +55,12 @@ enum Mutant {
     LeavesTheSocketSilently,
     /// A taker who leaves does not forget what was to be written when no taker can write any more.
     ForgetsNothing,
+    /// Wakes in a row count as one.
+    CountsNoWakes,
+    /// Whoever lowers the descriptor does not mind that a wake may raise it yet.
+    ForgetsLateWakes,
+    /// A taker looks whether others were woken after it has looked for something to do.
+    LooksTooLate,
 }
 
 /// Who waits for a reply.
@@ -120,7 +128,13 @@ struct Model {
     done: Mutex<Vec<usize>>,
     completed: Condvar,
     queue: Mutex<Held>,
+    /// How often takers were woken, as a futex.
+    woken: Mutex<usize>,
     arrived: Condvar,
+    /// Wakes that no take has answered, those that may not have raised the descriptor yet, and those that began.
+    due: AtomicUsize,
+    under_way: AtomicUsize,
+    wakes: AtomicUsize,
 }
 
 /// A turn that callers have taken and given back: the background is told of bytes only if messages may come.
@@ -154,7 +168,11 @@ impl Model {
             done: Mutex::new(vec![0; callers]),
             completed: Condvar::new(),
             queue: Mutex::default(),
+            woken: Mutex::new(0),
             arrived: Condvar::new(),
+            due: AtomicUsize::new(0),
+            under_way: AtomicUsize::new(0),
+            wakes: AtomicUsize::new(0),
         }
     }
 
@@ -274,19 +292,70 @@ impl Model {
         }
     }
 
-    fn sound(&self, held: MutexGuard<'_, Held>, alarm: Alarm) {
-        self.raise(alarm);
+    fn sound(&self, mut held: MutexGuard<'_, Held>, alarm: Alarm) {
+        self.show(&mut held, alarm);
         drop(held);
         if alarm.sleeper {
-            self.arrived.notify_one();
+            self.wake_one();
         }
     }
 
-    fn raise(&self, alarm: Alarm) {
-        if let Some(raised) = alarm.descriptor {
-            self.socket.lock().unwrap().raised = raised;
-            self.changed.notify_all();
+    fn wake_one(&self) {
+        *self.woken.lock().unwrap() += 1;
+        self.arrived.notify_one();
+    }
+
+    fn show(&self, held: &mut Held, alarm: Alarm) {
+        match alarm.descriptor {
+            Some(true) => self.raise(),
+            Some(false) if self.lower() => held.takers.may_be_raised(),
+            _ => {}
         }
+    }
+
+    fn raise(&self) {
+        self.socket.lock().unwrap().raised = true;
+        self.changed.notify_all();
+    }
+
+    fn lower(&self) -> bool {
+        let may_be_raised = self.under_way.load(SeqCst) > 0 && self.mutant != Mutant::ForgetsLateWakes;
+        self.socket.lock().unwrap().raised = false;
+        if self.due.load(SeqCst) > 0 {
+            self.raise();
+            return true;
+        }
+        may_be_raised
+    }
+
+    /// Makes one take return, without the lock.
+    fn wake(&self) {
+        self.under_way.fetch_add(1, SeqCst);
+        match self.mutant {
+            Mutant::CountsNoWakes => self.due.store(1, SeqCst),
+            _ => _ = self.due.fetch_add(1, SeqCst),
+        }
+        self.wakes.fetch_add(1, SeqCst);
+        self.wake_one();
+        self.raise();
+        self.under_way.fetch_sub(1, SeqCst);
+    }
+
+    fn answer_wake(&self, held: &mut Held) -> bool {
+        let answered = self.due.fetch_update(SeqCst, SeqCst, |due| due.checked_sub(1)).is_ok();
+        if answered {
+            held.takers.may_be_raised();
+        }
+        answered
+    }
+
+    fn sleep(&self, woken: usize) {
+        let mut now = self.woken.lock().unwrap();
+        // (As a futex does: whoever is woken does not look again.)
+        if *now == woken {
+            now = self.arrived.wait(now).unwrap();
+        }
+        drop(now);
     }
 
     /// Waits until the descriptor is readable.
@@ -305,13 +374,21 @@ impl Model {
     fn take(&self, may_wait: bool) -> usize {
         let mut held = self.queue.lock().unwrap();
         let mut tried = false;
-        while held.completions == 0 && !held.takers.is_woken() && (may_wait || !tried) {
+        loop {
+            let woken = *self.woken.lock().unwrap();
+            if held.completions > 0 || self.answer_wake(&mut held) || (tried && !may_wait) {
+                break;
+            }
             tried = true;
             match held.takers.step(!held.tenures.is_empty()) {
                 Step::Drive => held = self.drive(held, may_wait),
                 Step::Sleep if may_wait => {
+                    let late = self.mutant == Mutant::LooksTooLate;
+                    let woken = if late { *self.woken.lock().unwrap() } else { woken };
                     held.takers.sleep();
-                    held = self.arrived.wait(held).unwrap();
+                    drop(held);
+                    self.sleep(woken);
+                    held = self.queue.lock().unwrap();
                     held.takers.wake_up();
                 }
                 Step::Sleep => {}
@@ -319,14 +396,16 @@ impl Model {
         }
         let count = held.completions.min(1);
         held.completions -= count;
-        let (full, tenures) = (held.completions > 0, !held.tenures.is_empty());
-        let mut alarm = held.takers.leave(full, tenures || self.mutant == Mutant::ForgetsNothing);
+        let (due, tenures) = (held.completions > 0 || self.due.load(SeqCst) > 0, !held.tenures.is_empty());
+        let mut alarm = held.takers.leave(due, tenures || self.mutant == Mutant::ForgetsNothing);
         alarm.sleeper &= self.mutant != Mutant::CallsNoSuccessor;
         if count == 0 && !held.driving && !tenures {
-            self.raise(alarm);
+            self.show(&mut held, alarm);
             alarm.descriptor = None;
             // Nobody can write or read here any more: whoever polls would be called again and again for nothing.
-            assert!(!self.socket.lock().unwrap().raised, "readable after a take that found nothing");
+            // (With wakes, only in the end.)
+            let raised = self.socket.lock().unwrap().raised;
+            assert!(!raised || self.wakes.load(SeqCst) > 0, "readable after a take that found nothing");
         }
         self.sound(held, alarm);
         count
@@ -336,7 +415,7 @@ impl Model {
         let mut tenures = std::mem::take(&mut held.tenures);
         held.driving = true;
         let alarm = held.takers.begin(may_wait);
-        self.raise(alarm);
+        self.show(&mut held, alarm);
         drop(held);
         let mut lost: Vec<u64> = tenures.extract_if(.., |number| !self.is_held(*number)).collect();
         if !tenures.is_empty() {
@@ -375,10 +454,7 @@ impl Model {
     /// Takes so many completions, one at a time.
     fn take_many(&self, mut count: usize, polls: bool) {
         if polls {
-            let mut held = self.queue.lock().unwrap();
-            let full = held.completions > 0;
-            let alarm = held.takers.watch(full);
-            self.sound(held, alarm);
+            self.watch();
         }
         while count > 0 {
             if polls {
@@ -386,6 +462,23 @@ impl Model {
             }
             count -= self.take(!polls);
         }
+    }
+
+    /// Takes whenever the descriptor is readable, until so many wakes were answered; then it comes to rest.
+    fn take_until_woken(&self, wakes: usize) {
+        self.watch();
+        while self.wakes.load(SeqCst) < wakes || self.due.load(SeqCst) > 0 {
+            self.poll();
+            self.take(false);
+        }
+    }
+
+    /// Asks for the descriptor.
+    fn watch(&self) {
+        let mut held = self.queue.lock().unwrap();
+        let due = held.completions > 0 || self.due.load(SeqCst) > 0;
+        let alarm = held.takers.watch(due);
+        self.sound(held, alarm);
     }
 
     /// The background: writes and reads when it is woken and it is its turn.
@@ -452,6 +545,11 @@ type Work = Box<dyn FnOnce(&Model) + Send>;
 
 /// Runs the threads of a program against one connection, to their end.
 fn run(model: Model, program: Vec<Work>) {
+    run_and_then(model, program, Box::new(|_| ()));
+}
+
+/// As [`run`], and does something more when they have ended.
+fn run_and_then(model: Model, program: Vec<Work>, then: Work) {
     let model = Arc::new(model);
     let start = |work: Work| {
         let model = model.clone();
@@ -460,6 +558,7 @@ fn run(model: Model, program: Vec<Work>) {
     let helpers = [start(Box::new(Model::background)), start(Box::new(Model::server))];
     let program: Vec<_> = program.into_iter().map(start).collect();
     program.into_iter().for_each(|thread| thread.join().unwrap());
+    then(&model);
     model.socket.lock().unwrap().ended = true;
     model.changed.notify_all();
     helpers.into_iter().for_each(|helper| helper.join().unwrap());
@@ -501,6 +600,32 @@ fn run_queue(queued: Queued, mutant: Mutant) {
         program.push(Box::new(move |model: &Model| (1..=calls).for_each(|number| model.call(0, number))));
     }
     run(Model::new(mutant, turn_near_a_queue(), 1), program);
+}
+
+/// As many wakes as there are takers who wait, while others submit and call; each of them returns.
+fn run_wakes(queued: Queued, mutant: Mutant) {
+    let Queued { requests, takers, calls, .. } = queued;
+    let mut program: Vec<Work> = vec![
+        Box::new(move |model: &Model| (0..requests).for_each(|_| model.submit())),
+        Box::new(move |model: &Model| (0..takers).for_each(|_| model.wake())),
+        Box::new(move |model: &Model| (1..=calls).for_each(|number| model.call(0, number))),
+    ];
+    for _ in 0..takers {
+        program.push(Box::new(|model: &Model| while model.take(true) > 0 {}));
+    }
+    run(Model::new(mutant, turn_near_a_queue(), 1), program);
+}
+
+/// Wakes from two threads and one who polls: at last the descriptor is not readable any more.
+fn run_wakes_of_a_poller(wakes: usize, mutant: Mutant) {
+    let wake = |model: &Model| model.wake();
+    let mut program: Vec<Work> = (0..wakes).map(|_| Box::new(wake) as Work).collect();
+    program.push(Box::new(move |model: &Model| model.take_until_woken(wakes)));
+    let rest = Box::new(|model: &Model| {
+        model.take(false);
+        assert!(!model.socket.lock().unwrap().raised, "readable after a take that found nothing");
+    });
+    run_and_then(Model::new(mutant, turn_near_a_queue(), 1), program, rest);
 }
 
 const ONE_TAKER: Queued = Queued { requests: 4, takers: 1, poll: false, calls: 0 };
@@ -609,4 +734,35 @@ fn a_taker_who_calls_no_successor_is_found() {
 #[should_panic(expected = "deadlock")]
 fn a_recalled_taker_who_leaves_silently_is_found() {
     search(|| run_queue(A_CALLER, Mutant::LeavesTheSocketSilently));
+}
+
+#[test]
+fn each_wake_ends_one_take() {
+    let waiting = Queued { requests: 0, takers: 3, ..ONE_TAKER };
+    search(move || run_wakes(waiting, Mutant::None));
+    search(|| run_wakes(TWO_TAKERS, Mutant::None));
+    search(|| run_wakes(Queued { calls: 2, ..TWO_TAKERS }, Mutant::None));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn wakes_that_are_not_counted_are_found() {
+    search(|| run_wakes(Queued { requests: 0, ..TWO_TAKERS }, Mutant::CountsNoWakes));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_taker_who_sleeps_through_a_wake_is_found() {
+    search(|| run_wakes(Queued { requests: 0, ..ONE_TAKER }, Mutant::LooksTooLate));
+}
+
+#[test]
+fn a_descriptor_comes_to_rest_after_wakes() {
+    search(|| run_wakes_of_a_poller(2, Mutant::None));
+}
+
+#[test]
+#[should_panic(expected = "readable after a take that found nothing")]
+fn a_wake_that_comes_late_is_found() {
+    search(|| run_wakes_of_a_poller(2, Mutant::ForgetsLateWakes));
 }

@@ -4,17 +4,19 @@
 //! Invariant: the descriptor, once asked for, is readable exactly while there is something to take, to write or to read,
 //! or a wake-up is due. Locks: the queue's own comes after those of the client; nothing is driven under it.
 
+mod bell;
 mod signal;
 pub mod takers;
 
 use std::collections::VecDeque;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 use std::{io, iter, ptr};
 
+use bell::Bell;
 use signal::Signal;
 use takers::{Alarm, Step, Takers};
 
@@ -26,12 +28,13 @@ use crate::client::mailbox::Mailbox;
 use crate::connection::tenure::Tenure;
 use crate::connection::turn::{QueueId, Submitter};
 use crate::error::{Error, Status};
-use crate::lock::{self, Lock};
+use crate::lock::Lock;
 use crate::{runtime, shrink};
 
 /// Where completions wait, with a descriptor that an event loop can poll. Any thread; may serve several clients.
 pub struct jr_queue {
     pub(super) queue: Arc<Queue>,
+    bell: Arc<Bell>,
     pub(super) generation: u32,
 }
 
@@ -40,13 +43,10 @@ pub struct jr_queue {
 pub(super) struct Queue {
     id: QueueId,
     held: Lock<Held>,
-    arrived: Condvar,
     /// Requests that were accepted and whose final completion was not taken.
     owed: AtomicUsize,
     /// Somebody takes, or waits for the descriptor.
     attended: AtomicBool,
-    /// What the signal consists of, readable without the lock in the child of a fork; -1: nothing yet.
-    descriptors: [AtomicI32; 2],
 }
 
 #[derive(Debug, Default)]
@@ -58,8 +58,8 @@ struct Held {
     /// The connections to drive; those of a taker who drives are with him.
     tenures: Vec<Tenure>,
     takers: Takers,
-    freed: bool,
-    signal: Option<Arc<Signal>>,
+    /// `None`: the queue was freed.
+    bell: Option<Arc<Bell>>,
 }
 
 /// The place of a message, which is taken out of its mailbox when its turn has come.
@@ -67,15 +67,13 @@ const MESSAGE: jr_completion =
     jr_completion { user_data: 0, request: 0, reply: ptr::null_mut(), status: JR_OK, flags: JR_COMPLETION_MORE };
 
 impl Queue {
-    fn new() -> Queue {
+    fn new(bell: Arc<Bell>) -> Queue {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Queue {
             id: QueueId(LAST.fetch_add(1, Ordering::Relaxed)),
-            held: Lock::default(),
-            arrived: Condvar::new(),
+            held: Lock::new(Held { bell: Some(bell), ..Held::default() }),
             owed: AtomicUsize::new(0),
             attended: AtomicBool::new(false),
-            descriptors: [const { AtomicI32::new(-1) }; 2],
         }
     }
 
@@ -106,7 +104,8 @@ impl Queue {
         let mut held = self.held.lock();
         if let Some(tenure) = tenure {
             // Without a descriptor to wait for it is dropped, and so left to the background.
-            if held.freed || self.signal(&mut held).and_then(|signal| signal.watch(tenure.as_fd())).is_err() {
+            let watch = |bell: &Arc<Bell>| bell.make_signal().and_then(|signal| signal.watch(tenure.as_fd()));
+            if held.bell.as_ref().is_none_or(|bell| watch(bell).is_err()) {
                 drop(held);
                 return drop(tenure);
             }
@@ -119,7 +118,7 @@ impl Queue {
     /// Adds final completions.
     pub(super) fn put(&self, completions: impl Iterator<Item = jr_completion>) {
         let mut held = self.held.lock();
-        if held.freed {
+        if held.bell.is_none() {
             drop(held);
             completions.for_each(|completion| reply::discard(completion.reply));
             return;
@@ -132,7 +131,7 @@ impl Queue {
     /// Adds places for so many messages of a mailbox; false if nobody will ever take them.
     pub(super) fn put_messages(&self, user_data: u64, mailbox: &Arc<Mailbox>, count: usize) -> bool {
         let mut held = self.held.lock();
-        if held.freed {
+        if held.bell.is_none() {
             return false;
         }
         held.completions.extend(iter::repeat_n(MESSAGE, count));
@@ -143,27 +142,13 @@ impl Queue {
     }
 
     /// Does what the takers must be told.
-    fn sound(&self, held: MutexGuard<'_, Held>, alarm: Alarm) {
-        if let (Some(signal), Some(raised)) = (&held.signal, alarm.descriptor) {
-            // It can fail only if the descriptor was taken away from under the library.
-            _ = if raised { signal.raise() } else { signal.lower() };
-        }
+    fn sound(&self, mut held: MutexGuard<'_, Held>, alarm: Alarm) {
+        held.show(alarm.descriptor);
+        let bell = if alarm.sleeper { held.bell.clone() } else { None };
         drop(held);
-        if alarm.sleeper {
-            self.arrived.notify_one();
+        if let Some(bell) = bell {
+            bell.sleepers.wake_one();
         }
-    }
-
-    fn signal(&self, held: &mut Held) -> io::Result<Arc<Signal>> {
-        if let Some(signal) = &held.signal {
-            return Ok(Arc::clone(signal));
-        }
-        let signal = Arc::new(Signal::new()?);
-        for (place, descriptor) in self.descriptors.iter().zip(signal.descriptors()) {
-            place.store(descriptor, Ordering::Relaxed);
-        }
-        held.signal = Some(Arc::clone(&signal));
-        Ok(signal)
     }
 
     fn attend(&self) {
@@ -172,12 +157,12 @@ impl Queue {
         }
     }
 
-    fn descriptor(&self) -> io::Result<RawFd> {
+    fn descriptor(&self, bell: &Bell) -> io::Result<RawFd> {
         self.attend();
         let mut held = self.held.lock();
-        let signal = self.signal(&mut held)?;
-        let full = !held.completions.is_empty();
-        let alarm = held.takers.watch(full);
+        let signal = bell.make_signal()?;
+        let due = !held.completions.is_empty() || bell.is_due();
+        let alarm = held.takers.watch(due);
         self.sound(held, alarm);
         Ok(signal.descriptor())
     }
@@ -186,10 +171,11 @@ impl Queue {
         self.attend();
         let mut until = None;
         let mut held = self.held.lock();
-        let mut tried = false;
+        let (mut tried, mut interrupted) = (false, false);
         let (taken, finals) = loop {
+            let woken = held.bell.as_ref().map(|bell| bell.sleepers.woken());
             let (taken, finals) = held.take(out);
-            if taken > 0 || held.takers.is_woken() || held.freed {
+            if taken > 0 || held.answer_wake() || interrupted {
                 break (taken, finals);
             }
             let left = match timeout {
@@ -204,47 +190,54 @@ impl Queue {
                 break (0, 0);
             }
             tried = true;
+            // Another taker may have freed the queue, or may do so now.
+            let (Some(bell), Some(woken)) = (held.bell.clone(), woken) else { break (0, 0) };
             let may_drive = !held.tenures.is_empty();
-            match (held.takers.step(may_drive), held.signal.clone()) {
-                (Step::Drive, Some(signal)) => held = self.drive(held, &signal, may_wait, left),
+            match (held.takers.step(may_drive), bell.signal()) {
+                (Step::Drive, Some(signal)) => (held, interrupted) = self.drive(held, signal, may_wait, left),
                 _ if may_wait => {
                     held.takers.sleep();
-                    held = lock::wait_for(&self.arrived, held, left);
+                    drop(held);
+                    interrupted = bell.sleepers.sleep(woken, left);
+                    held = self.held.lock();
                     held.takers.wake_up();
                 }
                 _ => {}
             }
         };
         self.owed.fetch_sub(finals, Ordering::Relaxed);
-        let (full, tenures) = (!held.completions.is_empty(), !held.tenures.is_empty());
-        let alarm = held.takers.leave(full, tenures);
+        let due = !held.completions.is_empty() || held.bell.as_ref().is_some_and(|bell| bell.is_due());
+        let tenures = !held.tenures.is_empty();
+        let alarm = held.takers.leave(due, tenures);
         // Of a queue that was freed meanwhile: the background goes on.
-        let left = if held.freed { mem::take(&mut held.tenures) } else { Vec::new() };
+        let left = if held.bell.is_none() { mem::take(&mut held.tenures) } else { Vec::new() };
         self.sound(held, alarm);
         drop(left);
         taken
     }
 
     /// Writes what waits on every connection of which this thread has the turn now, waits for bytes if it may, and reads
-    /// those connections that have some.
+    /// those connections that have some. True: a signal handler ran meanwhile.
     fn drive<'a>(
         &'a self,
         mut held: MutexGuard<'a, Held>,
         signal: &Signal,
         may_wait: bool,
         left: Option<Duration>,
-    ) -> MutexGuard<'a, Held> {
+    ) -> (MutexGuard<'a, Held>, bool) {
         let mut tenures = mem::take(&mut held.tenures);
-        if held.takers.begin(may_wait).descriptor.is_some() {
-            _ = signal.lower();
-        }
+        let alarm = held.takers.begin(may_wait);
+        held.show(alarm.descriptor);
         drop(held);
         let mut lost: Vec<Tenure> = tenures.extract_if(.., |tenure| !tenure.write()).collect();
         let is_due = |tenure: &Tenure, ready: &[RawFd]| !may_wait || ready.contains(&tenure.as_fd().as_raw_fd());
-        let mut ready = signal::Ready::new();
+        let (mut ready, mut interrupted) = (signal::Ready::new(), false);
         if may_wait && !tenures.is_empty() {
             tenures.iter().for_each(|tenure| tenure.is_awaited(true));
-            ready = signal.wait(left);
+            match signal.wait(left) {
+                Ok(waited) => ready = waited,
+                Err(error) => interrupted = error.kind() == io::ErrorKind::Interrupted,
+            }
             tenures.iter().for_each(|tenure| tenure.is_awaited(false));
             self.held.lock().takers.stop_waiting();
         }
@@ -259,22 +252,16 @@ impl Queue {
                 signal.forget(tenure.as_fd());
             }
         }
-        held
-    }
-
-    fn wake(&self) {
-        let mut held = self.held.lock();
-        let alarm = held.takers.wake();
-        self.sound(held, alarm);
-        self.arrived.notify_all();
+        (held, interrupted)
     }
 
     fn free(&self) {
         let mut held = self.held.lock();
-        held.freed = true;
-        // Whoever takes still, because another who takes has freed it, gets nothing more and returns.
-        _ = held.signal.take().map(|signal| signal.raise());
-        self.arrived.notify_all();
+        if let Some(bell) = held.bell.take() {
+            // Whoever takes still, because another who takes has freed it, gets nothing more and returns.
+            bell.raise();
+            bell.sleepers.wake_all();
+        }
         let (completions, tenures) = (mem::take(&mut held.completions), mem::take(&mut held.tenures));
         let mailboxes = mem::take(&mut held.mailboxes);
         drop(held);
@@ -285,6 +272,24 @@ impl Queue {
 }
 
 impl Held {
+    /// Makes the descriptor readable or not, if that changes.
+    fn show(&mut self, raised: Option<bool>) {
+        match (&self.bell, raised) {
+            (Some(bell), Some(true)) => bell.raise(),
+            (Some(bell), Some(false)) if bell.lower() => self.takers.may_be_raised(),
+            _ => {}
+        }
+    }
+
+    /// Whether the take that asks shall return with nothing: of as many as are asked, as many as there were wakes.
+    fn answer_wake(&mut self) -> bool {
+        let answered = self.bell.as_ref().is_some_and(|bell| bell.answer());
+        if answered {
+            self.takers.may_be_raised();
+        }
+        answered
+    }
+
     /// Takes what is there, in order; gives how many, and how many of them are final.
     fn take(&mut self, out: &mut [MaybeUninit<jr_completion>]) -> (usize, usize) {
         let (mut taken, mut finals) = (0, 0);
@@ -318,7 +323,9 @@ pub extern "C" fn jr_queue_new() -> Option<Box<jr_queue>> {
         |_| None,
         || {
             fork::watch();
-            Ok(Some(Box::new(jr_queue { queue: Arc::new(Queue::new()), generation: runtime::generation() })))
+            let bell = Arc::new(Bell::default());
+            let queue = Arc::new(Queue::new(Arc::clone(&bell)));
+            Ok(Some(Box::new(jr_queue { queue, bell, generation: runtime::generation() })))
         },
     )
 }
@@ -333,14 +340,15 @@ pub extern "C" fn jr_queue_fd(queue: Option<&jr_queue>) -> i32 {
             let queue = queue.ok_or_else(|| null("queue"))?;
             check_generation(queue.generation)?;
             let no_descriptor = |error| Error::new(Status::Memory, format!("no descriptor for the queue: {error}"));
-            queue.queue.descriptor().map_err(no_descriptor)
+            queue.queue.descriptor(&queue.bell).map_err(no_descriptor)
         },
     )
 }
 
 /// Takes up to `max` completions into `out`, oldest first; each reply is then yours to free. Waits up to `timeout_ms`
-/// for the first: 0 does not wait, negative waits for ever. Gives how many (0: none came, or jr_queue_wake), or a
-/// negative status. Several threads may take at once; from a callback only with timeout 0.
+/// for the first: 0 does not wait, negative waits for ever. Gives how many, or a negative status. 0: none came in time,
+/// or jr_queue_wake was called, or (on Linux) a signal handler ran on this thread while it waited. Several threads may
+/// take at once; from a callback only with timeout 0.
 ///
 /// # Safety
 /// `out` has room for `max` completions.
@@ -371,17 +379,16 @@ pub unsafe extern "C" fn jr_queue_take(
     )
 }
 
-/// Makes one jr_queue_take that waits, or the next one, return at once, and the descriptor readable until then. Any
-/// thread.
+/// Makes one jr_queue_take that waits return at once with 0, or else the next one that finds nothing to take. Wakes are
+/// counted: as many takes return as there were wakes, and until then the descriptor is readable. Any thread; on Linux
+/// also a signal handler. Does nothing with a queue that is NULL or was made before fork().
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_queue_wake(queue: Option<&jr_queue>) {
-    call(|| {
-        let queue = queue.ok_or_else(|| null("queue"))?;
-        check_generation(queue.generation)?;
+    // (Without an error, whose sentence a signal handler must not allocate.)
+    if let Some(queue) = queue.filter(|queue| queue.generation == runtime::generation()) {
         // A copy, because whoever is woken may free the queue.
-        Arc::clone(&queue.queue).wake();
-        Ok(())
-    });
+        Arc::clone(&queue.bell).wake();
+    }
 }
 
 /// Ends a queue: completions in it are discarded, and so are those of requests still under way. NULL does nothing.
@@ -390,7 +397,8 @@ pub extern "C" fn jr_queue_free(queue: Option<Box<jr_queue>>) {
     call(|| {
         let Some(queue) = queue else { return Ok(()) };
         if check_generation(queue.generation).is_err() {
-            queue.queue.descriptors.iter().for_each(|number| fork::close_inherited(number.load(Ordering::Relaxed)));
+            let descriptors = queue.bell.signal().map(Signal::descriptors);
+            descriptors.into_iter().flatten().for_each(fork::close_inherited);
             mem::forget(queue);
             return Ok(());
         }

@@ -50,7 +50,7 @@ mod system {
             [self.epoll.as_raw_fd(), self.event.as_raw_fd()]
         }
 
-        /// True if it worked. At most one token is ever inside.
+        /// True if it worked.
         pub fn raise(&self) -> bool {
             rustix::io::write(&self.event, &1u64.to_ne_bytes()).is_ok()
         }
@@ -75,12 +75,12 @@ mod system {
             _ = epoll::delete(&self.epoll, socket);
         }
 
-        /// Waits until it is raised or a socket has bytes, and gives those sockets.
-        pub fn wait(&self, timeout: Option<Duration>) -> Ready {
+        /// Waits until it is raised or a socket has bytes, and gives those sockets; an error if a signal handler ran.
+        pub fn wait(&self, timeout: Option<Duration>) -> io::Result<Ready> {
             let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
             let mut space = [const { MaybeUninit::<Event>::uninit() }; EVENTS];
-            let Ok((events, _)) = epoll::wait(&self.epoll, &mut space, timeout.as_ref()) else { return Ready::new() };
-            events.iter().map(|event| event.data.u64() as RawFd).collect()
+            let (events, _) = epoll::wait(&self.epoll, &mut space, timeout.as_ref())?;
+            Ok(events.iter().map(|event| event.data.u64() as RawFd).collect())
         }
     }
 }
@@ -118,14 +118,16 @@ mod system {
             [self.read.as_raw_fd(), self.write.as_raw_fd()]
         }
 
-        /// True if it worked. At most one token is ever inside.
+        /// True if it worked.
         pub fn raise(&self) -> bool {
             rustix::io::write(&self.write, &[1]).is_ok()
         }
 
         /// True if it worked.
         pub fn lower(&self) -> bool {
-            rustix::io::read(&self.read, &mut [0u8; 1]).is_ok()
+            let mut tokens = [0u8; 64];
+            while rustix::io::read(&self.read, &mut tokens) == Ok(tokens.len()) {}
+            true
         }
 
         pub fn watch(&self, _socket: BorrowedFd<'_>) -> io::Result<()> {
@@ -134,8 +136,8 @@ mod system {
 
         pub fn forget(&self, _socket: BorrowedFd<'_>) {}
 
-        pub fn wait(&self, _timeout: Option<Duration>) -> Ready {
-            Ready::new()
+        pub fn wait(&self, _timeout: Option<Duration>) -> io::Result<Ready> {
+            Ok(Ready::new())
         }
     }
 }

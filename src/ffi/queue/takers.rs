@@ -36,22 +36,17 @@ pub struct Takers {
     watched: bool,
     /// Something is to be written.
     to_write: bool,
-    /// Somebody shall return at once.
-    woken: bool,
     /// The descriptor is readable by itself, whatever the sockets are.
     raised: bool,
+    /// It may be so without `raised`.
+    may_be_raised: bool,
 }
 
 impl Takers {
-    /// Whether one shall return at once though there is nothing to take.
-    pub fn is_woken(&self) -> bool {
-        self.woken
-    }
-
-    /// The user asked for the descriptor; `full`: there is something to take.
-    pub fn watch(&mut self, full: bool) -> Alarm {
+    /// The user asked for the descriptor; `due`: there is something to take, or a take shall return.
+    pub fn watch(&mut self, due: bool) -> Alarm {
         self.watched = true;
-        let descriptor = self.set(full || self.woken || self.to_write);
+        let descriptor = self.set(due || self.to_write);
         Alarm { descriptor, sleeper: false }
     }
 
@@ -67,10 +62,9 @@ impl Takers {
         if self.driving && !self.waiting { Alarm::default() } else { self.call() }
     }
 
-    /// One taker shall return at once, or the next that comes.
-    pub fn wake(&mut self) -> Alarm {
-        self.woken = true;
-        self.call()
+    /// The descriptor was made readable without a question to this machine, or may yet be.
+    pub fn may_be_raised(&mut self) {
+        self.may_be_raised = true;
     }
 
     fn call(&mut self) -> Alarm {
@@ -109,27 +103,40 @@ impl Takers {
         (self.driving, self.waiting) = (false, false);
     }
 
-    /// A taker who does not drive leaves; `full`: there is more to take, `tenures`: there is something to drive.
-    pub fn leave(&mut self, full: bool, tenures: bool) -> Alarm {
-        self.woken = false;
+    /// A taker who does not drive leaves; `due`: there is more to take, or another take shall return; `tenures`: there is
+    /// something to drive.
+    pub fn leave(&mut self, due: bool, tenures: bool) -> Alarm {
         // Who submitted may say so after the connection went back to the background, which has written it: then no taker
         // can, and none must be called for it again and again.
         self.to_write &= tenures || self.driving;
         if self.driving {
             return Alarm::default();
         }
-        let descriptor = self.set(self.watched && (full || self.to_write));
-        Alarm { descriptor, sleeper: self.sleepers > 0 && (full || tenures) }
+        let descriptor = self.set(self.watched && (due || self.to_write));
+        Alarm { descriptor, sleeper: self.sleepers > 0 && (due || tenures) }
     }
 
     fn set(&mut self, raised: bool) -> Option<bool> {
-        (std::mem::replace(&mut self.raised, raised) != raised).then_some(raised)
+        let changes = std::mem::replace(&mut self.raised, raised) != raised;
+        let is_uncertain = !raised && std::mem::take(&mut self.may_be_raised);
+        (changes || is_uncertain).then_some(raised)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_wake_did_to_the_descriptor_is_not_relied_on() {
+        let mut takers = watched();
+        takers.may_be_raised();
+        assert_eq!(takers.arrived(), RAISE);
+        assert_eq!(takers.leave(false, false), LOWER);
+        takers.may_be_raised();
+        assert_eq!(takers.leave(false, false), LOWER);
+        assert_eq!(takers.leave(false, false), Alarm::default());
+    }
 
     /// The user has the descriptor, which is not readable.
     fn watched() -> Takers {
