@@ -128,9 +128,38 @@ fn a_server_that_sends_messages_and_no_answers_is_given_up() {
     let server = flooding(Place::Command, "", PUSHES);
     let hostile = Tester::with(server.url(), &[("dead_after", "50"), ("reconnect_delay_max", "50")]);
     let events = hostile.events();
-    hostile.run_within(20, &["INCR", "key"]).says(Status::Timeout, Unknown, &[]);
+    wait::until("a request to go out", || hostile.run_within(200, &["INCR", "key"]).outcome == Unknown);
     support::client::until_event(&events, "lost");
     let lost = events.take(1).into_iter().find(|done| done.reply.find(b"reason").is_some()).unwrap();
     let reason = String::from_utf8_lossy(lost.reply.find(b"reason").unwrap().as_bytes()).into_owned();
     assert!(reason.contains("silent"), "{reason}");
+}
+
+/// Messages that somebody asked for, more than anybody can take: they are counted and dropped, and stop nobody.
+#[test]
+fn a_flood_of_wanted_messages_stops_nobody() {
+    const CONFIRMED: &str = ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n";
+    const MESSAGE: &str = ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nx\r\n";
+    const INVALID: &str = ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n";
+    let healthy_server = Server::start();
+    let healthy = Tester::connect(healthy_server.url());
+    healthy.until_connected();
+    // However much a read may bring.
+    for receive_buffer in ["32KiB", "64MiB"] {
+        let server = Scripted::after_handshake(|command| match command.name().as_str() {
+            "SUBSCRIBE" => vec![Step::send(CONFIRMED), Step::flood(MESSAGE)],
+            "GET" => vec![Step::send("+OK\r\n+OK\r\n$1\r\nx\r\n"), Step::flood(INVALID)],
+            _ => vec![],
+        });
+        let options = [("receive_buffer", receive_buffer), ("max_unread", "1000"), ("cache_bytes", "1MiB")];
+        let subscriber = Tester::with(server.url(), &options);
+        subscriber.submit(&["SUBSCRIBE", "c"]);
+        subscriber.inbox.until(2);
+        harms_nobody("messages", subscriber, &server, &healthy);
+        let flooded = server.flooded();
+        let reader = Tester::with(server.url(), &options);
+        reader.cached(&["GET", "k"]);
+        wait::until("the flood of invalidations", || server.flooded() > flooded);
+        harms_nobody("invalidations", reader, &server, &healthy);
+    }
 }

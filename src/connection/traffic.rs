@@ -21,6 +21,9 @@ pub(super) const CLOSED: &str = "the server closed the connection";
 /// So often a look reads at most: a server that sends without end is left to the background.
 const LOOK_READS: usize = 16;
 
+/// A read takes at most so much, however large the read buffer is: all of it is parsed and delivered in one go.
+const AT_ONCE: usize = 256 << 10;
+
 /// The round-trip time is taken once in so many bytes, because clocks cost time, too.
 const SAMPLED: u64 = 4096;
 
@@ -126,6 +129,8 @@ impl Link {
     ) -> Result<Read, Error> {
         let mut room = 0;
         let received = incoming.parser.receive(|space| {
+            let most = space.len().min(AT_ONCE);
+            let space = space.get_mut(..most).unwrap_or_default();
             room = space.len();
             let stream = &connection.stream;
             if wait { stream.receive_waiting(space) } else { stream.receive(space) }
