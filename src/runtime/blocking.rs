@@ -1,7 +1,7 @@
 //! Work that blocks (resolving a name, a program's own dialer), on threads of its own.
 //!
 //! Invariant: a thread that cannot be started is an error that the caller may try again, never a panic; and there are
-//! never more than [`MOST`] such threads, whatever hangs on them.
+//! never more than `MOST` such threads, whatever hangs on them.
 
 use tokio::sync::{Semaphore, oneshot};
 
