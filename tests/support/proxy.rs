@@ -22,6 +22,7 @@ pub struct Proxy {
 
 struct Shared {
     target: SocketAddr,
+    has_small_buffers: bool,
     to_server: Flow,
     to_client: Flow,
     refusing: AtomicBool,
@@ -35,11 +36,21 @@ impl Proxy {
         Proxy::to_address((Ipv4Addr::LOCALHOST, port).into())
     }
 
+    /// A proxy to a port of 127.0.0.1 whose sockets hold some kilobytes, so that nothing large goes at once.
+    pub fn with_small_buffers(port: u16) -> Proxy {
+        Proxy::start((Ipv4Addr::LOCALHOST, port).into(), true)
+    }
+
     /// A proxy to any address.
     pub fn to_address(target: SocketAddr) -> Proxy {
+        Proxy::start(target, false)
+    }
+
+    fn start(target: SocketAddr, has_small_buffers: bool) -> Proxy {
         let listener = port::listener(Ipv4Addr::LOCALHOST.into());
         let shared = Arc::new(Shared {
             target,
+            has_small_buffers,
             to_server: Flow::default(),
             to_client: Flow::default(),
             refusing: AtomicBool::new(false),
@@ -163,6 +174,12 @@ impl Shared {
     /// Carries one connection, on this thread and one more, until both directions have ended.
     fn serve(self: Arc<Shared>, client: TcpStream) {
         let Ok(server) = TcpStream::connect(self.target) else { return };
+        if self.has_small_buffers {
+            for socket in [SockRef::from(&client), SockRef::from(&server)] {
+                let _ = socket.set_recv_buffer_size(4096);
+                let _ = socket.set_send_buffer_size(4096);
+            }
+        }
         let Ok(connection) = Connection::new(client, server).map(Arc::new) else { return };
         self.connections.lock().unwrap().push(connection.clone());
         thread::scope(|scope| {

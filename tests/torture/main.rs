@@ -10,7 +10,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod api;
 mod blocking;
+mod chaos;
+mod chaos_server;
+mod faults;
+mod load;
+mod outcomes;
 mod subscriptions;
 
 use std::time::{Duration, Instant};
