@@ -65,8 +65,8 @@
 #define JR_COMPLETION_MORE 8
 
 /**
- * Messages may be missing before this one: the connection was lost and made again. After that each channel is confirmed
- * once more, with this flag; from there on nothing of that channel is missing.
+ * Messages may be missing before this one: the connection was lost and made again. After that each channel is
+ * confirmed once more, with this flag; from there on nothing of that channel is missing.
  */
 #define JR_COMPLETION_GAP 16
 
@@ -177,17 +177,18 @@
 #define JR_REQUEST_REPLICA 4
 
 /**
- * On a connection of its own, out of those of max_connections: for what would hold up everybody on the shared one, such
- * as a command that takes long. Blocking commands need not say so.
+ * On a connection of its own, out of those of max_connections: for what would hold up everybody on the shared one,
+ * such as a command that takes long. Blocking commands need not say so.
  */
 #define JR_REQUEST_DEDICATED 8
 
 /**
  * It may be answered from the client's cache (see the option cache_bytes), at once and without the server; else it is
- * sent, and its answer is kept until the server tells of a change to its keys. Never older than what the client was told
- * before, the answers to its own writes included; changes of others are seen when the server has told. Without a cache it is
- * sent as any other. For one command whose answer depends on the values of its keys alone (GET, MGET, HGETALL, ZRANGE,
- * ..., but not TTL, SCAN or SRANDMEMBER), without a route, and not on a lease; anything else is JR_ERR_ARGUMENT.
+ * sent, and its answer is kept until the server tells of a change to its keys. Never older than what the client was
+ * told before, the answers to its own writes included; changes of others are seen when the server has told. Without a
+ * cache it is sent as any other. For one command whose answer depends on the values of its keys alone (GET, MGET,
+ * HGETALL, ZRANGE, ..., but not TTL, SCAN or SRANDMEMBER), without a route, and not on a lease; anything else is
+ * JR_ERR_ARGUMENT.
  */
 #define JR_REQUEST_CACHED 16
 
@@ -316,8 +317,8 @@ typedef struct jr_completion {
      */
     uint64_t request;
     /**
-     * What the server said, or a JR_ERROR that says why there is no answer; of a pipeline that failed the JR_ARRAY, of a
-     * route to several nodes the JR_MAP, in which each answer or JR_ERROR has its place. Never NULL; yours to free.
+     * What the server said, or a JR_ERROR that says why there is no answer; of a pipeline that failed the JR_ARRAY, of
+     * a route to several nodes the JR_MAP, in which each answer or JR_ERROR has its place. Never NULL; yours to free.
      */
     struct jr_reply *reply;
     /**
@@ -341,8 +342,8 @@ typedef void (*jr_callback)(const struct jr_completion *completion);
  */
 typedef struct jr_request {
     /**
-     * sizeof(jr_request), of the header that the program was compiled with: lets the struct grow. The size of this version,
-     * or of a later one whose additional members are zero; any other is JR_ERR_ARGUMENT.
+     * sizeof(jr_request), of the header that the program was compiled with: lets the struct grow. The size of this
+     * version, or of a later one whose additional members are zero; any other is JR_ERR_ARGUMENT.
      */
     size_t size;
     /**
@@ -358,8 +359,8 @@ typedef struct jr_request {
      */
     uint32_t flags;
     /**
-     * In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none. What a blocking command lets
-     * the server wait is added; if that is for ever, 0 means none.
+     * In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none. What a blocking command
+     * lets the server wait is added; if that is for ever, 0 means none.
      */
     uint32_t timeout_ms;
     /**
@@ -386,8 +387,8 @@ typedef struct jr_request {
 
 /**
  * Brings a connected stream socket to `address` ("10.0.0.3:6379", "/run/redis.sock"), within `timeout_ms`. Gives its
- * descriptor, which then belongs to the library (and is closed by exec), or a negative errno. Called on a library thread
- * that may block; one call at a time.
+ * descriptor, which then belongs to the library (and is closed by exec), or a negative errno. Called on a library
+ * thread that may block; one call at a time.
  */
 typedef int32_t (*jr_dialer)(void *user_data, const char *address, uint32_t timeout_ms);
 
@@ -428,8 +429,8 @@ typedef void (*jr_logger)(void *user_data, int32_t level, const char *message);
 #define JR_ERR_CLOSED -4
 
 /**
- * A limit is reached: max_requests, max_request_bytes or max_unread. Of a completion: the subscription has ended because
- * its messages are not taken fast enough (subscription_overflow).
+ * A limit is reached: max_requests, max_request_bytes or max_unread. Of a completion: the subscription has ended
+ * because its messages are not taken fast enough (subscription_overflow).
  */
 #define JR_ERR_FULL -5
 
@@ -529,68 +530,64 @@ jr_status jr_client_database(const struct jr_client *client, uint32_t number, st
  * A handle that has one connection to itself: for WATCH and the commands up to the JR_REQUEST_ATOMIC request that ends
  * it (JR_OK with JR_NIL when a watched key has changed), and for what would change a shared connection (SELECT, CLIENT
  * SETNAME, CLIENT NO-EVICT, CLIENT NO-TOUCH, READONLY). Blocking commands and WAIT may stand alone on it; what is
- * submitted behind one waits for its end. `key` (or NULL) is one of those it will be used for. Does not wait: the first
- * command gets a connection out of those of max_connections, or waits for one, until its deadline.
+ * submitted behind one waits for its end. `key` (or NULL) is one of those it will be used for. Does not wait: the
+ * first command gets a connection out of those of max_connections, or waits for one, until its deadline.
  *
  * Nothing is sent again on a lease. When its connection is lost, what is under way ends with JR_ERR_LEASE_LOST and
- * JR_OUTCOME_UNKNOWN, and all that comes later, for ever, with JR_ERR_LEASE_LOST and JR_OUTCOME_NOT_RUN: make a new one.
+ * JR_OUTCOME_UNKNOWN, and all that comes later, for ever, with JR_ERR_LEASE_LOST and JR_OUTCOME_NOT_RUN: make a new
+ * one.
  *
  * Free it with jr_client_free, before or after the client. What is under way still ends; then the connection serves
  * others, if it is certain that nothing was left behind on it (what was watched must have ended with an atomic request
  * or UNWATCH), and is closed otherwise.
  */
-jr_status jr_client_lease(const struct jr_client *client,
-                          const struct jr_bytes *key,
-                          struct jr_client **lease);
+jr_status jr_client_lease(const struct jr_client *client, const struct jr_bytes *key, struct jr_client **lease);
 
 /**
- * Ends a request before its answer: JR_OK means that its completion follows (JR_ERR_CANCELED, or the answer if that was
- * faster), JR_ERR_NOT_FOUND that it was completed already. A command that was sent may still run: see the outcome.
+ * Ends a request before its answer: JR_OK means that its completion follows (JR_ERR_CANCELED, or the answer if that
+ * was faster), JR_ERR_NOT_FOUND that it was completed already. A command that was sent may still run: see the outcome.
  */
 jr_status jr_cancel(const struct jr_client *client, uint64_t id);
 
 /**
  * Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
  * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
- * "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or with the client.
- * `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not taken in time
- * the oldest are dropped.
+ * "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or with the
+ * client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not
+ * taken in time the oldest are dropped.
  *
  * # Safety
  * As jr_submit.
  */
-jr_status jr_client_events(const struct jr_client *client,
-                           const struct jr_request *target,
-                           uint64_t *id);
+jr_status jr_client_events(const struct jr_client *client, const struct jr_request *target, uint64_t *id);
 
 /**
- * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links", "dedicated",
- * "subscriptions", and what the cache counts. Keys are added, never changed. The map is yours to free.
+ * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links",
+ * "dedicated", "subscriptions", and what the cache counts. Keys are added, never changed. The map is yours to free.
  *
  * "links" are the connections: an array of maps with "address", "database", "purpose" ("commands": shared by all;
  * "dedicated": of one request or lease alone; "subscriptions", "invalidations", "monitor"), "connected" (0 or 1),
  * "tracking" (0 or 1: the server tells of changes to what is cached), "protocol", "server", "server_version", "mode",
  * "role", "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections",
- * "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes from a
- * queue began to write and read), "round_trip_us" (of the last sample) and "error". "dedicated" is a map about dedicated
- * connections together: "in_use", "idle", "waiting" (who waits in line for one), "waiting_requests" and "waiting_bytes"
- * (of those who wait), "connections" (opened so far). "subscriptions" is an array of maps, one for each request that gets
- * messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps"
- * (confirmations with JR_COMPLETION_GAP). Of JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of answers
- * that made room), "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in memory).
+ * "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes
+ * from a queue began to write and read), "round_trip_us" (of the last sample) and "error". "dedicated" is a map about
+ * dedicated connections together: "in_use", "idle", "waiting" (who waits in line for one), "waiting_requests" and
+ * "waiting_bytes" (of those who wait), "connections" (opened so far). "subscriptions" is an array of maps, one for
+ * each request that gets messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken",
+ * "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Of JR_REQUEST_CACHED: "cache_hits", "cache_misses",
+ * "cache_evictions" (of answers that made room), "cache_invalidations" (of answers that may be wrong), "cache_entries"
+ * and "cache_bytes" (in memory).
  */
-jr_status jr_client_stats(const struct jr_client *client,
-                          struct jr_reply **map);
+jr_status jr_client_stats(const struct jr_client *client, struct jr_reply **map);
 
 /**
- * The barrier at the end: accepts nothing more, ends subscriptions, blocking commands and those who hear of events, lets
- * the rest end for up to `timeout_ms` (JR_TIMEOUT_NONE: as long as it takes), ends what is then left with JR_ERR_CLOSED,
- * and waits for a callback that runs. When it returns, no callback of this client runs or will run and its threads are
- * gone. JR_OK, or JR_ERR_TIMEOUT if something had to be ended. The handle must still be freed. On a view or a lease it
- * closes that handle only. Not from a callback.
+ * The barrier at the end: accepts nothing more, ends subscriptions, blocking commands and those who hear of events,
+ * lets the rest end for up to `timeout_ms` (JR_TIMEOUT_NONE: as long as it takes), ends what is then left with
+ * JR_ERR_CLOSED, and waits for a callback that runs. When it returns, no callback of this client runs or will run and
+ * its threads are gone. JR_OK, or JR_ERR_TIMEOUT if something had to be ended. The handle must still be freed. On a
+ * view or a lease it closes that handle only. Not from a callback.
  */
-jr_status jr_client_close(const struct jr_client *client,
-                          uint32_t timeout_ms);
+jr_status jr_client_close(const struct jr_client *client, uint32_t timeout_ms);
 
 /**
  * Gives a handle back. The last one of a client (views and leases included) ends it at once: what is under way gets
@@ -616,7 +613,8 @@ jr_status jr_config_set(struct jr_config *config, const char *key, const char *v
 
 /**
  * Lets the program dial: through a proxy, from a certain interface, over something that is not TCP. NULL goes back to
- * the library's own way. `release` (or NULL) is called with `user_data` when nothing uses it any more, also on failure.
+ * the library's own way. `release` (or NULL) is called with `user_data` when nothing uses it any more, also on
+ * failure.
  */
 jr_status jr_config_set_dialer(struct jr_config *config, jr_dialer dialer, void *user_data, jr_release release);
 
@@ -684,8 +682,8 @@ void jr_reply_free(struct jr_reply *reply);
 const struct jr_reply *jr_reply_find(const struct jr_reply *map, const char *key);
 
 /**
- * The attributes that the server sent with a value (RESP3), as a JR_ATTR with items like a map; NULL if there are none.
- * They belong to `reply`.
+ * The attributes that the server sent with a value (RESP3), as a JR_ATTR with items like a map; NULL if there are
+ * none. They belong to `reply`.
  */
 const struct jr_reply *jr_reply_attributes(const struct jr_reply *reply);
 
@@ -696,59 +694,55 @@ const struct jr_reply *jr_reply_attributes(const struct jr_reply *reply);
 jr_status jr_reply_int64(const struct jr_reply *reply, int64_t *out);
 
 /**
- * Reads the number in any reply that holds one; otherwise as jr_reply_int64. A JR_DOUBLE or a text that is too large for
- * a double (1e400) does not fit; "inf" and "nan" do.
+ * Reads the number in any reply that holds one; otherwise as jr_reply_int64. A JR_DOUBLE or a text that is too large
+ * for a double (1e400) does not fit; "inf" and "nan" do.
  */
-jr_status jr_reply_double(const struct jr_reply *reply,
-                          double *out);
+jr_status jr_reply_double(const struct jr_reply *reply, double *out);
 
 /**
- * Reads a truth value: a JR_BOOL, the numbers 0 and 1, or exactly one of the texts "true", "false", "0", "1", and nothing
- * else: not "yes", "TRUE" or "OK". Otherwise as jr_reply_int64.
+ * Reads a truth value: a JR_BOOL, the numbers 0 and 1, or exactly one of the texts "true", "false", "0", "1", and
+ * nothing else: not "yes", "TRUE" or "OK". Otherwise as jr_reply_int64.
  */
-jr_status jr_reply_bool(const struct jr_reply *reply,
-                        bool *out);
+jr_status jr_reply_bool(const struct jr_reply *reply, bool *out);
 
 /**
- * Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id` (or
- * NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion follows.
- * The completion may be delivered on another thread before jr_submit returns, and whoever gets it may free client and
- * queue; the memory of `id` must be there until jr_submit returns. Never waits. Any thread; what one thread submits
- * runs in that order, unless it goes on a connection of its own.
+ * Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id`
+ * (or NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion
+ * follows. The completion may be delivered on another thread before jr_submit returns, and whoever gets it may free
+ * client and queue; the memory of `id` must be there until jr_submit returns. Never waits. Any thread; what one thread
+ * submits runs in that order, unless it goes on a connection of its own.
  *
  * Blocking commands (BLPOP, XREAD with BLOCK, ...) go on connections of their own, one each, and wait in line when
- * max_connections are in use. One that is cancelled or whose deadline passes is unblocked at the server first: an element
- * that it still brings is delivered with JR_OK, otherwise it certainly did nothing (JR_OUTCOME_NOT_RUN); only if the
- * server does not stop waiting within unblock_grace is its connection closed (JR_OUTCOME_UNKNOWN). WAIT and WAITAOF
- * stand at the end of a pipeline, which then goes on one connection of its own, or on a lease.
+ * max_connections are in use. One that is cancelled or whose deadline passes is unblocked at the server first: an
+ * element that it still brings is delivered with JR_OK, otherwise it certainly did nothing (JR_OUTCOME_NOT_RUN); only
+ * if the server does not stop waiting within unblock_grace is its connection closed (JR_OUTCOME_UNKNOWN). WAIT and
+ * WAITAOF stand at the end of a pipeline, which then goes on one connection of its own, or on a lease.
  *
- * Requests with many answers: SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE make a subscription, whose id is that of the request.
- * It gets a completion with JR_COMPLETION_MORE for each confirmation and each message, in order, until jr_cancel or the
- * end of the client; its deadline is for the first confirmation only. A message is what the server sends
- * (["message", channel, text], ["pmessage", pattern, channel, text], ["smessage", channel, text]), a JR_PUSH in both
- * versions of the protocol; a confirmation is [kind, channel, channels of this subscription], in the order in which
- * channels become its own. Another request with its id in request.subscription changes it: SUBSCRIBE, UNSUBSCRIBE and
- * their kin have one completion of their own when all of it is done, a JR_INTEGER of how many channels and patterns it
- * has now; PING is answered there, among the messages, and in its own completion. A change that ends otherwise takes
- * back what was not confirmed. A subscription without channels lives on. All subscriptions of a client share one
- * connection, which is there while there are any; when it is lost they are made again, see JR_COMPLETION_GAP. What the
- * server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it. MONITOR, and with RESP3 CLIENT
- * TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
- * own; there "OK" is the confirmation. What is not taken in time is dropped, or ends the request (JR_ERR_FULL): see the
- * options max_unread, max_unread_bytes and subscription_overflow. Such a request names a queue or a callback, and
- * stands alone: not in a pipeline, a transaction or jr_execute.
+ * Requests with many answers: SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE make a subscription, whose id is that of the
+ * request. It gets a completion with JR_COMPLETION_MORE for each confirmation and each message, in order, until
+ * jr_cancel or the end of the client; its deadline is for the first confirmation only. A message is what the server
+ * sends (["message", channel, text], ["pmessage", pattern, channel, text], ["smessage", channel, text]), a JR_PUSH in
+ * both versions of the protocol; a confirmation is [kind, channel, channels of this subscription], in the order in
+ * which channels become its own. Another request with its id in request.subscription changes it: SUBSCRIBE,
+ * UNSUBSCRIBE and their kin have one completion of their own when all of it is done, a JR_INTEGER of how many channels
+ * and patterns it has now; PING is answered there, among the messages, and in its own completion. A change that ends
+ * otherwise takes back what was not confirmed. A subscription without channels lives on. All subscriptions of a client
+ * share one connection, which is there while there are any; when it is lost they are made again, see
+ * JR_COMPLETION_GAP. What the server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it.
+ * MONITOR, and with RESP3 CLIENT TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many
+ * answers on a connection of their own; there "OK" is the confirmation. What is not taken in time is dropped, or ends
+ * the request (JR_ERR_FULL): see the options max_unread, max_unread_bytes and subscription_overflow. Such a request
+ * names a queue or a callback, and stands alone: not in a pipeline, a transaction or jr_execute.
  *
  * # Safety
  * The request and what it points to are as described, and unchanged during the call.
  */
-jr_status jr_submit(const struct jr_client *client,
-                    const struct jr_request *request,
-                    uint64_t *id);
+jr_status jr_submit(const struct jr_client *client, const struct jr_request *request, uint64_t *id);
 
 /**
  * Submits `count` requests that stand in an array, each of the same `size`. Gives how many were accepted: the first
- * that is refused ends it (jr_error_text says why), and if that is the very first, its status. `ids` (or NULL) has room
- * for `count` names.
+ * that is refused ends it (jr_error_text says why), and if that is the very first, its status. `ids` (or NULL) has
+ * room for `count` names.
  *
  * # Safety
  * As jr_submit, for each request.
@@ -757,15 +751,13 @@ int64_t jr_submit_many(const struct jr_client *client, const struct jr_request *
 
 /**
  * Runs a request and waits for its answer. Gives the status of its completion (or of the call, if it was refused);
- * `reply` (or NULL) gets the reply, also that of a failure, and it is yours to free. The request names neither queue nor
- * callback. Any thread but those of callbacks.
+ * `reply` (or NULL) gets the reply, also that of a failure, and it is yours to free. The request names neither queue
+ * nor callback. Any thread but those of callbacks.
  *
  * # Safety
  * As jr_submit.
  */
-jr_status jr_execute(const struct jr_client *client,
-                     const struct jr_request *request,
-                     struct jr_reply **reply);
+jr_status jr_execute(const struct jr_client *client, const struct jr_request *request, struct jr_reply **reply);
 
 /**
  * Runs one command of C strings and waits for its answer: jr_run(client, "SET", "key", "value") in C and C++. Never

@@ -350,8 +350,8 @@ fn a_client_that_is_shut_down_ends_them_at_once() {
     until_blocked(&server, 0);
 }
 
-/// While CLIENT UNBLOCK is under way its connection goes to nobody, however the command ended meanwhile: it would hit the
-/// next one.
+/// While CLIENT UNBLOCK is under way its connection goes to nobody, however the command ended meanwhile: it would hit
+/// the next one.
 #[test]
 fn a_late_unblocking_hits_nobody_else() {
     let may_answer = Arc::new((AtomicBool::new(false), AtomicBool::new(false)));

@@ -17,7 +17,7 @@ use justredis::client::Client;
 use justredis::client::destination::{Deliveries, Delivery, Destination};
 use justredis::client::mailbox::Mailbox;
 use justredis::client::request::Request;
-use justredis::connection::turn::Submitter;
+use justredis::connection::io_role::Submitter;
 use justredis::error::Status;
 use justredis::topology::Route;
 use support::client::{Inbox, Tester, config, request};
@@ -463,9 +463,9 @@ fn a_request_that_ends_early_leaves_its_place() {
 const KEYS: usize = 4;
 const ROUNDS: usize = 3_000;
 
-/// Counters that only grow, by this client and by another. A cached read is never smaller than what this client was told
-/// before the read was submitted: by the answer to any of its own writes, whichever thread waited for it, and by any read
-/// before it, cached or not. And in the end it is what the server says.
+/// Counters that only grow, by this client and by another. A cached read is never smaller than what this client was
+/// told before the read was submitted: by the answer to any of its own writes, whichever thread waited for it, and by
+/// any read before it, cached or not. And in the end it is what the server says.
 #[test]
 fn eight_writers_and_eight_readers() {
     let server = Server::start();

@@ -1,5 +1,6 @@
-//! Callers who find nothing under way write and read for themselves, and hand over to the background as soon as they are
-//! not alone, at their deadline, and when anything goes wrong: nothing may be lost or mixed up at any of these moments.
+//! Callers who find nothing under way write and read for themselves, and hand over to the background as soon as they
+//! are not alone, at their deadline, and when anything goes wrong: nothing may be lost or mixed up at any of these
+//! moments.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may fail anywhere")]
 

@@ -1,5 +1,6 @@
 //! The table of commands against live servers: what they report of each (COMMAND), and where they find keys (COMMAND
-//! GETKEYS). Strict with the servers that the table was made from; where they differ among each other `DIFFERENT` says it.
+//! GETKEYS). Strict with the servers that the table was made from; where they differ among each other `DIFFERENT` says
+//! it.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is the failure of the test")]
 
 mod support;

@@ -1,5 +1,5 @@
-//! No two files of src import each other, directly or in a circle: whoever reads one needs not read all. Held by reading
-//! the source text. Methods may be spread over files (`impl` blocks); what counts is which file names which.
+//! No two files of src import each other, directly or in a circle: whoever reads one needs not read all. Held by
+//! reading the source text. Methods may be spread over files (`impl` blocks); what counts is which file names which.
 
 #![allow(clippy::unwrap_used, reason = "also in the helpers of these tests a surprise must stop the test")]
 

@@ -1,5 +1,5 @@
-//! A defect of the library (a panic on its I/O thread) ends a connection, not a link: what was under way is told as lost, and
-//! it is dialled again.
+//! A defect of the library (a panic on its I/O thread) ends a connection, not a link: what was under way is told as
+//! lost, and it is dialled again.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 
 use bytes::Bytes;
-use justredis::connection::driver::{self, Opening};
+use justredis::connection::background_driver::{self, Opening};
 use justredis::connection::link::Link;
 use justredis::connection::pipeline::{Addressee, Lost, Ticket};
 use justredis::connection::purpose::Purpose;
@@ -110,7 +110,7 @@ impl Bench {
             alive,
         };
         let runtime = Runtime::share().unwrap();
-        let link = driver::open(&opening, 0, purpose, None, &runtime);
+        let link = background_driver::open(&opening, 0, purpose, None, &runtime);
         Bench { link, owner, tasks, runtime, sent: Cell::new(1_000) }
     }
 

@@ -1,20 +1,21 @@
-//! Who writes and who reads, model-checked: callers who take the turn and give it back, a queue whose takers keep it until
-//! somebody else submits, and the background, in random interleavings. The state machines are the real ones; socket,
-//! server, reactor and epoll are models of what they promise:
+//! Who writes and who reads, model-checked: callers who take the turn and give it back, a queue whose takers keep it
+//! until somebody else submits, and the background, in random interleavings. The state machines are the real ones;
+//! socket, server, reactor and epoll are models of what they promise:
 //!
 //! * the server answers in order, and bytes stay in the socket until somebody reads them;
-//! * the background is woken when bytes come while it attends; of what is there already when it starts to attend it hears
-//!   nothing, and must be told to look;
+//! * the background is woken when bytes come while it attends; of what is there already when it starts to attend it
+//!   hears nothing, and must be told to look;
 //! * the descriptor of a queue is readable while it is raised, and while a socket that it shows has bytes.
 //!
-//! Whatever is lost (a reply that nobody reads, a wake-up) leaves somebody waiting for ever, which is found as a deadlock.
+//! Whatever is lost (a reply that nobody reads, a wake-up) leaves somebody waiting for ever, which is found as a
+//! deadlock.
 //!
 //! The searches are seeded, so that each run of a test does the same: see [`search`].
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail anywhere")]
 
 use std::collections::VecDeque;
 
-use justredis::connection::turn::{Change, QueueId, Role, Submitter, Turn, UnderWay};
+use justredis::connection::io_role::{IoRole, QueueId, RoleChange, Submitter, UnderWay, Writer};
 use justredis::ffi::queue::takers::{Alarm, Step, Takers};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::atomic::AtomicUsize;
@@ -27,8 +28,8 @@ const MANY: usize = 7;
 /// So few that no later call can mend what an earlier one spoilt.
 const ONE: usize = 1;
 
-/// Interleavings that each scheduler tries. Priority scheduling finds every mutant below within 30 of them, whatever the
-/// seed.
+/// Interleavings that each scheduler tries. Priority scheduling finds every mutant below within 30 of them, whatever
+/// the seed.
 const ITERATIONS: usize = 500;
 /// The seed of every search, unless the environment variable SHUTTLE_RANDOM_SEED names another.
 const SEED: u64 = 1;
@@ -75,13 +76,13 @@ struct Outgoing {
     under_way: VecDeque<Waiting>,
     unsent: usize,
     answered: u64,
-    turn: Turn,
+    role: IoRole,
 }
 
 impl Outgoing {
-    fn submit(&mut self, by: Submitter) -> (Role, Change) {
+    fn submit(&mut self, by: Submitter) -> (Writer, RoleChange) {
         let next = self.answered + self.under_way.len() as u64;
-        self.turn.submit(by, UnderWay { oldest: self.answered, next })
+        self.role.submit(by, UnderWay { oldest: self.answered, next })
     }
 }
 
@@ -113,9 +114,9 @@ impl Socket {
 #[derive(Default)]
 struct Held {
     completions: usize,
-    tenures: Vec<u64>,
+    drivers: Vec<u64>,
     takers: Takers,
-    /// A taker drives; the tenures are with him.
+    /// A taker drives; the drivers are with him.
     driving: bool,
 }
 
@@ -138,30 +139,30 @@ struct Model {
 }
 
 /// A turn that callers have taken and given back: the background is told of bytes only if messages may come.
-fn turn_of_callers(hears: bool) -> Turn {
-    let mut turn = Turn::new(hears);
+fn turn_of_callers(hears: bool) -> IoRole {
+    let mut turn = IoRole::new(hears);
     let idle = UnderWay { oldest: 0, next: 0 };
-    while turn.submit(Submitter::Caller, idle) != (Role::Caller, Change::Leave) {}
-    assert_eq!(turn.give_back(true), if hears { Change::Unnoticed } else { Change::Nothing });
+    while turn.submit(Submitter::Caller, idle) != (Writer::Caller, RoleChange::Leave) {}
+    assert_eq!(turn.give_back(true), if hears { RoleChange::Unnoticed } else { RoleChange::Nothing });
     turn
 }
 
 /// A turn that the next request for the queue hands to its takers.
-fn turn_near_a_queue() -> Turn {
+fn turn_near_a_queue() -> IoRole {
     let mut turn = turn_of_callers(false);
     for _ in 0..5 {
         let idle = UnderWay { oldest: 0, next: 0 };
-        assert_eq!(turn.submit(QUEUE, idle).0, Role::Others);
+        assert_eq!(turn.submit(QUEUE, idle).0, Writer::Others);
     }
     turn
 }
 
 impl Model {
-    fn new(mutant: Mutant, turn: Turn, callers: usize) -> Model {
-        let socket = Socket { attended: turn.is_background(), ..Socket::default() };
+    fn new(mutant: Mutant, role: IoRole, callers: usize) -> Model {
+        let socket = Socket { attended: role.is_background(), ..Socket::default() };
         Model {
             mutant,
-            outgoing: Mutex::new(Outgoing { under_way: VecDeque::new(), unsent: 0, answered: 0, turn }),
+            outgoing: Mutex::new(Outgoing { under_way: VecDeque::new(), unsent: 0, answered: 0, role }),
             incoming: Mutex::new(()),
             socket: Mutex::new(socket),
             changed: Condvar::new(),
@@ -177,9 +178,9 @@ impl Model {
     }
 
     /// Under the lock of the outgoing.
-    fn apply(&self, turn: &Turn, change: Change) {
-        if change != Change::Nothing {
-            self.socket.lock().unwrap().attended = turn.is_background();
+    fn apply(&self, role: &IoRole, change: RoleChange) {
+        if change != RoleChange::Nothing {
+            self.socket.lock().unwrap().attended = role.is_background();
         }
     }
 
@@ -230,11 +231,11 @@ impl Model {
     fn call(&self, caller: usize, number: usize) {
         let mut outgoing = self.outgoing.lock().unwrap();
         let (role, change) = outgoing.submit(Submitter::Caller);
-        self.apply(&outgoing.turn, change);
+        self.apply(&outgoing.role, change);
         outgoing.under_way.push_back(Waiting::Caller(caller));
         outgoing.unsent += 1;
         drop(outgoing);
-        if role == Role::Caller {
+        if role == Writer::Caller {
             let incoming = self.incoming.lock().unwrap();
             self.flush();
             while self.done.lock().unwrap()[caller] < number {
@@ -244,13 +245,13 @@ impl Model {
             drop(incoming);
             let mut outgoing = self.outgoing.lock().unwrap();
             let idle = outgoing.under_way.is_empty() || self.mutant == Mutant::LeavesOthersBehind;
-            let change = outgoing.turn.give_back(idle);
-            self.apply(&outgoing.turn, change);
+            let change = outgoing.role.give_back(idle);
+            self.apply(&outgoing.role, change);
             drop(outgoing);
             let must_look = match change {
-                Change::Attend => self.mutant != Mutant::GivesBackSilently,
-                Change::Unnoticed => self.mutant != Mutant::DoesNotLook && self.socket.lock().unwrap().has_bytes(),
-                Change::Nothing | Change::Leave => false,
+                RoleChange::Attend => self.mutant != Mutant::GivesBackSilently,
+                RoleChange::Unnoticed => self.mutant != Mutant::DoesNotLook && self.socket.lock().unwrap().has_bytes(),
+                RoleChange::Nothing | RoleChange::Leave => false,
             };
             if must_look {
                 self.wake_background();
@@ -269,16 +270,16 @@ impl Model {
         let mut outgoing = self.outgoing.lock().unwrap();
         let nothing_waits = outgoing.unsent == 0;
         let (role, change) = outgoing.submit(QUEUE);
-        self.apply(&outgoing.turn, change);
+        self.apply(&outgoing.role, change);
         outgoing.under_way.push_back(Waiting::Queue);
         outgoing.unsent += 1;
-        let number = outgoing.turn.taken();
+        let number = outgoing.role.taken();
         drop(outgoing);
         match role {
-            Role::Queue { new } if new || nothing_waits => {
+            Writer::Queue { new } if new || nothing_waits => {
                 let mut held = self.queue.lock().unwrap();
                 if new {
-                    held.tenures.push(number);
+                    held.drivers.push(number);
                     self.socket.lock().unwrap().shown = true;
                 }
                 let mut alarm = held.takers.submitted();
@@ -287,7 +288,7 @@ impl Model {
                 }
                 self.sound(held, alarm);
             }
-            Role::Queue { .. } => {}
+            Writer::Queue { .. } => {}
             _ => self.wake_background(),
         }
     }
@@ -367,7 +368,7 @@ impl Model {
     }
 
     fn is_held(&self, number: u64) -> bool {
-        self.outgoing.lock().unwrap().turn.is_tenure(number)
+        self.outgoing.lock().unwrap().role.is_held_by(number)
     }
 
     /// Takes at most one completion; how many there were to take.
@@ -380,7 +381,7 @@ impl Model {
                 break;
             }
             tried = true;
-            match held.takers.step(!held.tenures.is_empty()) {
+            match held.takers.step(!held.drivers.is_empty()) {
                 Step::Drive => held = self.drive(held, may_wait),
                 Step::Sleep if may_wait => {
                     let late = self.mutant == Mutant::LooksTooLate;
@@ -396,10 +397,10 @@ impl Model {
         }
         let count = held.completions.min(1);
         held.completions -= count;
-        let (due, tenures) = (held.completions > 0 || self.due.load(SeqCst) > 0, !held.tenures.is_empty());
-        let mut alarm = held.takers.leave(due, tenures || self.mutant == Mutant::ForgetsNothing);
+        let (due, drivers) = (held.completions > 0 || self.due.load(SeqCst) > 0, !held.drivers.is_empty());
+        let mut alarm = held.takers.leave(due, drivers || self.mutant == Mutant::ForgetsNothing);
         alarm.sleeper &= self.mutant != Mutant::CallsNoSuccessor;
-        if count == 0 && !held.driving && !tenures {
+        if count == 0 && !held.driving && !drivers {
             self.show(&mut held, alarm);
             alarm.descriptor = None;
             // Nobody can write or read here any more: whoever polls would be called again and again for nothing.
@@ -412,20 +413,20 @@ impl Model {
     }
 
     fn drive<'a>(&'a self, mut held: MutexGuard<'a, Held>, may_wait: bool) -> MutexGuard<'a, Held> {
-        let mut tenures = std::mem::take(&mut held.tenures);
+        let mut drivers = std::mem::take(&mut held.drivers);
         held.driving = true;
         let alarm = held.takers.begin(may_wait);
         self.show(&mut held, alarm);
         drop(held);
-        let mut lost: Vec<u64> = tenures.extract_if(.., |number| !self.is_held(*number)).collect();
-        if !tenures.is_empty() {
+        let mut lost: Vec<u64> = drivers.extract_if(.., |number| !self.is_held(*number)).collect();
+        if !drivers.is_empty() {
             self.flush();
             if may_wait {
                 self.poll();
                 self.queue.lock().unwrap().takers.stop_waiting();
             }
         }
-        lost.extend(tenures.extract_if(.., |number| {
+        lost.extend(drivers.extract_if(.., |number| {
             let incoming = self.incoming.lock().unwrap();
             if !self.is_held(*number) {
                 return true;
@@ -437,17 +438,17 @@ impl Model {
         }));
         for _ in lost {
             let outgoing = self.outgoing.lock().unwrap();
-            if outgoing.turn.is_background() && self.mutant != Mutant::LeavesTheSocketSilently {
-                self.apply(&outgoing.turn, Change::Attend);
+            if outgoing.role.is_background() && self.mutant != Mutant::LeavesTheSocketSilently {
+                self.apply(&outgoing.role, RoleChange::Attend);
                 self.wake_background();
             }
         }
         let mut held = self.queue.lock().unwrap();
         held.takers.end();
         held.driving = false;
-        tenures.append(&mut held.tenures);
-        held.tenures = tenures;
-        self.socket.lock().unwrap().shown = !held.tenures.is_empty();
+        drivers.append(&mut held.drivers);
+        held.drivers = drivers;
+        self.socket.lock().unwrap().shown = !held.drivers.is_empty();
         held
     }
 
@@ -495,13 +496,13 @@ impl Model {
             drop(socket);
             let outgoing = self.outgoing.lock().unwrap();
             let in_flight = outgoing.under_way.len() > outgoing.unsent;
-            let writes = outgoing.turn.is_background() || (in_flight && !outgoing.turn.is_of_a_queue());
+            let writes = outgoing.role.is_background() || (in_flight && !outgoing.role.is_of_a_queue());
             drop(outgoing);
             if writes {
                 self.flush();
             }
             let Ok(incoming) = self.incoming.try_lock() else { continue };
-            if self.outgoing.lock().unwrap().turn.is_background() {
+            if self.outgoing.lock().unwrap().role.is_background() {
                 let replies = self.receive(false);
                 self.deliver(replies);
             }

@@ -1,5 +1,5 @@
-//! A link is in exact step with its server or it is dead: a reply that nobody asked for is never taken for the answer to
-//! what is sent next, whoever reads.
+//! A link is in exact step with its server or it is dead: a reply that nobody asked for is never taken for the answer
+//! to what is sent next, whoever reads.
 
 #![allow(
     clippy::unwrap_used,

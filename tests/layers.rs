@@ -1,5 +1,6 @@
-//! Imports point down only, in the whole of src: each layer knows those before it and none after, and every file but lib.rs
-//! belongs to one. `unsafe` stays in ffi and in the two proven modules of the protocol. Held by reading the source text.
+//! Imports point down only, in the whole of src: each layer knows those before it and none after, and every file but
+//! lib.rs belongs to one. `unsafe` stays in ffi and in the two proven modules of the protocol. Held by reading the
+//! source text.
 
 #![allow(clippy::unwrap_used, reason = "also in the helpers of these tests a surprise must stop the test")]
 

@@ -46,8 +46,8 @@ impl End {
     }
 }
 
-/// Ends a request in this way. When `end` is reached the server has run what is safe to repeat, the answer is swallowed,
-/// and the connection is gone.
+/// Ends a request in this way. When `end` is reached the server has run what is safe to repeat, the answer is
+/// swallowed, and the connection is gone.
 fn run(end: End, wanted: &Request<'_, &str>) -> Done {
     let server = Server::builder().password("right").start();
     let proxy = Proxy::to(server.port());

@@ -67,8 +67,8 @@ fn each_command_of_a_pipeline_is_sent_until_it_is_answered() {
     assert_eq!(commands(&server), 6);
 }
 
-/// A replica that stays one says so, after the client has looked twice for a better server; then nothing is made anew for
-/// a while, whatever is sent.
+/// A replica that stays one says so, after the client has looked twice for a better server; then nothing is made anew
+/// for a while, whatever is sent.
 #[test]
 fn the_word_of_a_lasting_replica_is_final_after_two_looks() {
     let (primary, replica) = (Server::start(), Server::start());

@@ -16,7 +16,7 @@ use justredis::client::completion::{Completion, DROPPED, GAP};
 use justredis::client::destination::{Deliveries, Destination};
 use justredis::client::mailbox::Mailbox;
 use justredis::client::request::Request;
-use justredis::connection::turn::Submitter;
+use justredis::connection::io_role::Submitter;
 use justredis::error::Status;
 use support::client::{config, request};
 use support::messages::show;

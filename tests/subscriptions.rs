@@ -1,5 +1,5 @@
-//! Publish and subscribe as requests with many answers, in both versions of the protocol: what is confirmed, what comes,
-//! what changes a subscription, and how it ends.
+//! Publish and subscribe as requests with many answers, in both versions of the protocol: what is confirmed, what
+//! comes, what changes a subscription, and how it ends.
 
 #![allow(
     clippy::unwrap_used,

@@ -16,7 +16,8 @@ use support::scripted::{Scripted, Step};
 use support::server::Server;
 use support::wait;
 
-/// The server says that a slot has moved: not asked for, and yet not an answer to anything (valkey #1066, rueidis #690).
+/// The server says that a slot has moved: not asked for, and yet not an answer to anything (valkey #1066, rueidis
+/// #690).
 #[test]
 fn a_sharded_channel_survives_that_its_slot_goes_and_comes_back() {
     let server = Server::builder().arguments(&["--cluster-enabled", "yes"]).start();
@@ -44,7 +45,8 @@ fn a_sharded_channel_survives_that_its_slot_goes_and_comes_back() {
     }
 }
 
-/// A server that takes a channel away as often as it gives it is asked again after pauses, and has lost nobody in the end.
+/// A server that takes a channel away as often as it gives it is asked again after pauses, and has lost nobody in the
+/// end.
 #[test]
 fn a_channel_that_the_server_takes_away_again_and_again_is_asked_for_after_pauses() {
     const TAKEN_AWAY: usize = 6;

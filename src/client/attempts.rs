@@ -1,6 +1,7 @@
 //! What became of the attempts to have one unit of a request run. Pure.
 //!
-//! Invariant: once an attempt went out whole and was not answered, the unit may have run, whatever later attempts bring.
+//! Invariant: once an attempt went out whole and was not answered, the unit may have run, whatever later attempts
+//! bring.
 
 use crate::error::Outcome;
 

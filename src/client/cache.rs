@@ -1,8 +1,8 @@
 //! The answers of cacheable commands, bounded in bytes: pure, without sockets, threads or clock.
 //!
-//! Invariant: an answer is here only if none of its keys was invalidated since its command was asked for the first time,
-//! and `bytes` is at most `limit`. A question that was asked and is not answered yet has its place here, too, and loses
-//! it as an answer does: so what was overtaken by a change finds no place to be kept in.
+//! Invariant: an answer is here only if none of its keys was invalidated since its command was asked for the first
+//! time, and `bytes` is at most `limit`. A question that was asked and is not answered yet has its place here, too, and
+//! loses it as an answer does: so what was overtaken by a change finds no place to be kept in.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -128,8 +128,8 @@ impl Cache {
         }
     }
 
-    /// Looks for an answer. Without one, a place for it, unless somebody else has asked the same and waits, or it cannot be
-    /// kept.
+    /// Looks for an answer. Without one, a place for it, unless somebody else has asked the same and waits, or it
+    /// cannot be kept.
     pub fn ask(&mut self, question: &CacheKey) -> Found {
         let Some(&index) = self.questions.get(question.0.as_slice()) else {
             self.counts.misses += 1;

@@ -1,11 +1,11 @@
 //! Requests that may be answered from the cache, and what keeps the cache right.
 //!
-//! Invariant: an answer that is kept stands behind every write of this client that was accepted before anybody asked for
-//! it, and before every one that is accepted later. For a write forgets its keys under the lock of the state, under which
-//! it also gets its place at the link, each time it gets one; and who asks for an answer takes the place that it is to be
-//! kept in before it gets its own at the link. So of a read that the server runs before a write, the place is lost when
-//! the answer comes, or the answer itself was forgotten. Of the changes of others the server tells, behind the answers
-//! that they make wrong: links deliver both in that order.
+//! Invariant: an answer that is kept stands behind every write of this client that was accepted before anybody asked
+//! for it, and before every one that is accepted later. For a write forgets its keys under the lock of the state, under
+//! which it also gets its place at the link, each time it gets one; and who asks for an answer takes the place that it
+//! is to be kept in before it gets its own at the link. So of a read that the server runs before a write, the place is
+//! lost when the answer comes, or the answer itself was forgotten. Of the changes of others the server tells, behind
+//! the answers that they make wrong: links deliver both in that order.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use super::destination::{Destination, Responder};
 use super::pending::Work;
 use super::plan::Plan;
 use super::request::{Place, Request};
-use crate::connection::lead::Lead;
+use crate::connection::caller_driver::CallerDriver;
+use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Addressee;
-use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::catalog;
 use crate::protocol::command;
@@ -63,7 +63,7 @@ impl<D: Destination> Core<D> {
         request: &Request<'_, A>,
         destination: D,
         by: Submitter,
-    ) -> Result<(u64, Option<Lead>), Error> {
+    ) -> Result<(u64, Option<CallerDriver>), Error> {
         let words = cacheable(request, place.lease.is_some())?;
         let link = place.link;
         let (plan, work) = match self.ask(link, words) {

@@ -1,5 +1,5 @@
-//! The way of a request to a dedicated connection: to what its session sends or, if that has no connection or the server
-//! waits with another command of it, to what it holds.
+//! The way of a request to a dedicated connection: to what its session sends or, if that has no connection or the
+//! server waits with another command of it, to what it holds.
 
 use std::sync::Arc;
 
@@ -8,17 +8,17 @@ use super::cache::fill::Changes;
 use super::completion::Verdict;
 use super::core::{Core, State, closed};
 use super::destination::{Destination, Responder};
-use super::pending::{NOWHERE, Pending, Work};
+use super::pending::{NOT_QUEUED, Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, in_millis};
 use super::session::{DedicatedRequest, Kind, Session};
 use super::wakeups::Wakeups;
-use crate::connection::lead::Lead;
+use crate::connection::caller_driver::CallerDriver;
+use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Pipeline, Ticket};
 use crate::connection::quota::Load;
 use crate::connection::submission::Next;
-use crate::connection::turn::Submitter;
 use crate::error::{Error, Outcome, Status};
 use crate::topology::Route;
 
@@ -31,7 +31,7 @@ impl<D: Destination> Core<D> {
         admission: &Admission,
         destination: D,
         by: Submitter,
-    ) -> Result<(u64, Option<Lead>), Error> {
+    ) -> Result<(u64, Option<CallerDriver>), Error> {
         let wrong = |sentence: &str| Err(Error::new(Status::Argument, sentence));
         if place.lease.is_some() && request.route != Route::ByKey {
             return wrong("a lease has one connection, so its requests have no route");
@@ -123,7 +123,7 @@ impl<D: Destination> Core<D> {
                     dedicated.waiting = prepared.units(ticket)?;
                     backlog.add(&dedicated.waiting);
                     session.enqueue(ticket, |ticket| requests.is_over(ticket));
-                    (Arc::clone(place.link), NOWHERE, Next::Nothing)
+                    (Arc::clone(place.link), NOT_QUEUED, Next::Nothing)
                 }
             };
             session.requests += 1;

@@ -1,6 +1,7 @@
 //! What all handles of a client share.
 //!
-//! Locks are taken in this order: state, hub, then what lies below (a link's outgoing bytes, scripts, the cache, a queue).
+//! Locks are taken in this order: state, hub, then what lies below (a link's outgoing bytes, scripts, the cache, a
+//! queue).
 
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -20,7 +21,7 @@ use super::rediscovery::Rediscovery;
 use super::script::Scripts;
 use super::session::Sessions;
 use crate::config::Config;
-use crate::connection::driver::Opening;
+use crate::connection::background_driver::Opening;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
 use crate::connection::quota::Limits;

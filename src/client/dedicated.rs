@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::completion::Verdict;
 use super::core::{Core, State, closed};
 use super::destination::{Deliveries, Destination};
-use super::pending::{NOWHERE, Pending, Work};
+use super::pending::{NOT_QUEUED, Pending, Work};
 use super::recipient::AfterLoss;
 use super::session::Session;
 use crate::connection::link::Link;
@@ -59,8 +59,8 @@ impl<D: Destination> Core<D> {
         self.tell_of_room(state);
     }
 
-    /// After something of a session came to its end: sends what waited for that or, if that was all, gives its connection
-    /// to the next.
+    /// After something of a session came to its end: sends what waited for that or, if that was all, gives its
+    /// connection to the next.
     pub(super) fn move_on(&self, state: &mut State<D>, id: SessionId) {
         if !state.sessions.get(id).is_some_and(|session| session.is_over()) {
             return self.flow(state, id);
@@ -104,7 +104,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn enqueue_again(&self, state: &mut State<D>, unit: Unit) {
         let State { sessions, requests, backlog, .. } = state;
         let Some(pending) = requests.get(unit.to.ticket) else { return };
-        pending.set_place(unit.to.part, NOWHERE);
+        pending.set_place(unit.to.part, NOT_QUEUED);
         let Some(dedicated) = &mut pending.dedicated else { return };
         let Some(session) = sessions.get(dedicated.session) else { return };
         if session.blocking == Some(unit.to.ticket) {
@@ -138,7 +138,7 @@ impl<D: Destination> Core<D> {
                 pending.link.close();
             } else if blocks {
                 // Nothing more is sent on it, and all that waits will be told why.
-                pending.link.break_off(Error::new(Status::Lost, "given up, because the server still waits"));
+                pending.link.abort(Error::new(Status::Lost, "given up, because the server still waits"));
             }
         }
         self.stop_unblocking(state, id);

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::completion::{Completion, Verdict};
 use super::mailbox::{Limits, Mailbox, Put};
-use crate::connection::tenure::Tenure;
+use crate::connection::queue_driver::QueueDriver;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 
@@ -31,17 +31,18 @@ pub type Deliveries<D> = SmallVec<[Delivery<D>; 1]>;
 pub trait Destination: Clone + Send + 'static {
     /// Takes final completions, in order, and wakes whoever waits for them; none is left.
     fn deliver(deliveries: &mut Deliveries<Self>);
-    /// Tells the reader of so many more messages in a mailbox, each to be taken once. False: nobody will ever read them.
+    /// Tells the reader of so many more messages in a mailbox, each to be taken once. False: nobody will ever read
+    /// them.
     fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool;
     /// Whether it has a place for more than the final completion.
     fn takes_many(&self) -> bool;
-    /// Requests for it were appended that whoever takes from it has to write; `tenure`: from now on with this turn. Called
-    /// on the thread that submitted, only for requests whose submitter was [`Submitter::Queue`].
+    /// Requests for it were appended that whoever takes from it has to write; `driver`: from now on with this I/O role.
+    /// Called on the thread that submitted, only for requests whose submitter was [`Submitter::Queue`].
     ///
-    /// [`Submitter::Queue`]: crate::connection::turn::Submitter::Queue
-    fn call_takers(&self, tenure: Option<Tenure>) {
-        // A turn that is dropped goes back to the background.
-        drop(tenure);
+    /// [`Submitter::Queue`]: crate::connection::io_role::Submitter::Queue
+    fn call_takers(&self, driver: Option<QueueDriver>) {
+        // An I/O role that is dropped goes back to the background.
+        drop(driver);
     }
 }
 

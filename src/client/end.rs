@@ -1,7 +1,7 @@
 //! How requests end: answered, given up, cancelled, or with their client.
 //!
-//! Invariant: completions are delivered after the state was unlocked; those that were taken out and not delivered are on
-//! their way, and the barrier of close waits for them.
+//! Invariant: completions are delivered after the state was unlocked; those that were taken out and not delivered are
+//! on their way, and the barrier of close waits for them.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::completion::Verdict;
 use super::core::{Core, Phase, State};
 use super::destination::{Deliveries, Delivery, Destination};
 use super::hub::Ended;
-use super::pending::{NOWHERE, Pending, Requests, Work};
+use super::pending::{NOT_QUEUED, Pending, Requests, Work};
 use crate::connection::pipeline::Ticket;
 use crate::connection::recipient::{LinkEvent, Recipient};
 use crate::error::{Error, Outcome, Status};
@@ -106,7 +106,7 @@ impl<D: Destination> Core<D> {
     ) -> Option<Delivery<D>> {
         let Pending { mut responder, link, sequence, work, attempts, .. } = pending;
         let ending = |sequence: u64, attempts: Option<&Attempts>| {
-            let is_sent = sequence != NOWHERE && !link.withdraw(sequence);
+            let is_sent = sequence != NOT_QUEUED && !link.withdraw(sequence);
             let outcome = if is_sent { Outcome::Unknown } else { attempts::outcome_of(attempts) };
             (sentence(Unanswered { is_sent, outcome, attempts }), outcome)
         };
@@ -162,8 +162,8 @@ impl<D: Destination> Core<D> {
         true
     }
 
-    /// Accepts nothing more, and ends what would not end by itself: subscriptions, blocking commands and those who hear of
-    /// events.
+    /// Accepts nothing more, and ends what would not end by itself: subscriptions, blocking commands and those who hear
+    /// of events.
     fn end_endless(&self) {
         let mut state = self.state.lock();
         self.refuse(&mut state);
@@ -209,7 +209,7 @@ impl<D: Destination> Core<D> {
         let until = timeout.map(|timeout| Instant::now() + timeout);
         self.end_endless();
         // Whoever takes from a queue may be the one who waits here.
-        self.topology.links().iter().for_each(|link| link.recall());
+        self.topology.links().iter().for_each(|link| link.reclaim());
         let mut state = self.state.lock();
         while state.requests.len() > 0 {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));

@@ -72,8 +72,8 @@ impl Gather {
         self.parts.get_mut(part as usize).map(|part| &mut part.attempts)
     }
 
-    /// Ends every part that is not answered, for this reason; `why` tells more of the unit at a place, and what may have
-    /// become of it.
+    /// Ends every part that is not answered, for this reason; `why` tells more of the unit at a place, and what may
+    /// have become of it.
     pub fn end(&mut self, status: Status, mut why: impl FnMut(u64, Option<&Attempts>) -> (String, Outcome)) -> Verdict {
         for part in &mut self.parts {
             let (sequence, attempts) = (part.sequence, part.attempts.as_deref());

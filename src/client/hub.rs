@@ -24,7 +24,7 @@ use super::destination::Outlet;
 use super::mailbox::{Counts, Put};
 use super::subscription::{Effect, Subscriptions};
 use super::topic::Topic;
-use crate::connection::driver::{self, Opening};
+use crate::connection::background_driver::{self, Opening};
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Ticket};
 use crate::connection::purpose::Purpose;
@@ -103,7 +103,7 @@ impl<D: Destination> Hub<D> {
         Arc::new_cyclic(|me: &Weak<Hub<D>>| {
             let recipient: Weak<dyn Recipient<Link>> = me.clone();
             // Messages come from all databases.
-            let link = driver::prepare(&Opening { recipient, ..opening }, 0, purpose);
+            let link = background_driver::prepare(&Opening { recipient, ..opening }, 0, purpose);
             let subscribers =
                 Subscribers { subscriptions: Subscriptions::default(), outlets: HashMap::new(), closed: false };
             Hub { owner, me: Weak::clone(me), link, subscribers: Lock::new(subscribers) }

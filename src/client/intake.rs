@@ -10,12 +10,12 @@ use super::destination::{Destination, Responder};
 use super::pending::{Pending, Requests, Work};
 use super::request::{Place, Request, Timeout, in_millis, small};
 use super::wakeups::Wakeups;
-use crate::connection::lead::Lead;
+use crate::connection::caller_driver::CallerDriver;
+use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
 use crate::connection::quota::Load;
 use crate::connection::submission::Submission;
-use crate::connection::turn::Submitter;
 use crate::error::Error;
 use crate::protocol::command;
 
@@ -129,10 +129,10 @@ impl<'a, D: Destination> Intake<'a, D> {
         Ok(ticket.0)
     }
 
-    /// Lets the locks go and wakes whoever has something to do now. A lone caller gets the turn to write and to read. From
-    /// here on the client may be gone.
+    /// Lets the locks go and wakes whoever has something to do now. A lone caller gets the I/O role to write and to
+    /// read. From here on the client may be gone.
     #[inline]
-    pub(super) fn close(self) -> Option<Lead> {
+    pub(super) fn close(self) -> Option<CallerDriver> {
         let Intake { core, mut state, submission, is_earlier, last, .. } = self;
         let wakeups = Wakeups::new(core, &mut state, submission.end(), last, is_earlier);
         drop(state);

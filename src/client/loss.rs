@@ -72,7 +72,8 @@ mod tests {
     fn every_case() {
         use Block::{NotBegun, Queued, Refused, Unanswered};
         use Fate::{Again, Answered, Ended};
-        // Wholly sent or not, block, may run twice: the fate if it is neither tied nor a culprit, whether it may have run.
+        // Wholly sent or not, block, may run twice: the fate if it is neither tied nor a culprit, whether it may have
+        // run.
         for (is_whole, block, may_run_twice, fate, may_have_run) in [
             (false, None, false, Again, false),
             (false, None, true, Again, false),

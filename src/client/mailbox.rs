@@ -1,8 +1,9 @@
 //! Where the messages of one multishot request wait for its reader, however slow it is.
 //!
-//! Invariant: what waits is bounded in messages and bytes, whatever comes; each message that had no room is counted once,
-//! and its reader is told at the place where it is missing: on the next message, or on the final completion. Answers to
-//! what the reader itself asked for (confirmations) take room as well, but are never dropped: the reader bounds them.
+//! Invariant: what waits is bounded in messages and bytes, whatever comes; each message that had no room is counted
+//! once, and its reader is told at the place where it is missing: on the next message, or on the final completion.
+//! Answers to what the reader itself asked for (confirmations) take room as well, but are never dropped: the reader
+//! bounds them.
 
 use std::collections::VecDeque;
 use std::mem;

@@ -1,17 +1,18 @@
 //! What was asked: requests, their retries, transactions, scripts and subscriptions, and the completions of each. Knows
 //! nothing of C, of descriptors or of callbacks.
 //!
-//! * In: [`request`] is what is asked; `submit` checks it, with `admission`; `plan` lays the bytes out; [`intake`] takes the
-//!   locks and appends; `wakeups` calls whoever goes on.
-//! * Under way: `core` is what all handles share; `pending` the requests; `deadline`, `delayed`, `clock` and `timer` their
-//!   time; `end` how they end.
+//! * In: [`request`] is what is asked; `submit` checks it, with `admission`; `plan` lays the bytes out; [`intake`]
+//!   takes the locks and appends; `wakeups` calls whoever goes on.
+//! * Under way: `core` is what all handles share; `pending` the requests; `deadline`, `delayed`, `clock` and `timer`
+//!   their time; `end` how they end.
 //! * Out: `recipient` judges what a link tells; `retry`, `attempts`, `loss`, `rediscovery`, `script`, `transaction` and
 //!   `gather` help it; [`completion`] is the one end of each request, [`destination`] where it goes, [`mailbox`] where
 //!   messages wait that more will follow.
-//! * On connections of their own: `session` keeps the books, `backlog` how much waits, `checkout` is the way in, `dedicated`
-//!   the flow, `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection for one user.
-//! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its readers,
-//!   `subscribe` the way in; `event` tells of the life of connections.
+//! * On connections of their own: `session` keeps the books, `backlog` how much waits, `checkout` is the way in,
+//!   `dedicated` the flow, `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection
+//!   for one user.
+//! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
+//!   readers, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
 //! * `stats`: all of it in numbers.
 
@@ -66,10 +67,10 @@ use self::intake::Batch;
 use self::lease::Lease;
 use self::request::{Place, Request};
 use crate::config::Config;
+use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Ticket;
 use crate::connection::stream::Dialer;
-use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Reply;
 
@@ -136,8 +137,8 @@ impl<D: Destination> Client<D> {
         }
     }
 
-    /// Accepts a request: `destination` gets exactly one final completion, with the id that is returned. After an
-    /// error nothing was queued and `destination` gets nothing. `by` tells who would read the answer without help: not a
+    /// Accepts a request: `destination` gets exactly one final completion, with the id that is returned. After an error
+    /// nothing was queued and `destination` gets nothing. `by` tells who would read the answer without help: not a
     /// caller, see [`Client::execute`]. The completion may come before this returns, and whoever gets it may drop the
     /// client: nothing of it is used from then on.
     pub fn submit<A: AsRef<[u8]>>(
@@ -149,7 +150,8 @@ impl<D: Destination> Client<D> {
         self.core.submit(self.place(), request, destination, by).map(|(id, _)| id)
     }
 
-    /// As [`Client::submit`], for many requests of one destination. The client must be there until the batch is dropped.
+    /// As [`Client::submit`], for many requests of one destination. The client must be there until the batch is
+    /// dropped.
     pub fn batch(&self, by: Submitter) -> Batch<'_, D> {
         Batch::new(&self.core, self.place(), by)
     }

@@ -18,7 +18,7 @@ use crate::connection::pipeline::Ticket;
 use crate::shrink::KEPT;
 
 /// The sequence number of a unit that stands at no link: it waits to be sent again.
-pub const NOWHERE: u64 = 0;
+pub const NOT_QUEUED: u64 = 0;
 
 /// What kind of request it is, and what has come of it so far.
 #[derive(Debug)]
@@ -46,13 +46,14 @@ pub enum Work<D: Destination> {
 }
 
 impl<D: Destination> Work<D> {
-    /// What the replies to a plan become, if its first unit stands at `first`, and the others behind it or nowhere as well.
+    /// What the replies to a plan become, if its first unit stands at `first`, and the others behind it or nowhere as
+    /// well.
     pub fn of<A>(plan: &Plan<'_, A>, first: u64) -> Work<D> {
         match plan {
             Plan::One(_) | Plan::Tracked(_) | Plan::Encoded(_) => Work::Single,
             Plan::Atomic(commands) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
             Plan::Several(commands) => {
-                let place = |part| if first == NOWHERE { NOWHERE } else { first + part as u64 };
+                let place = |part| if first == NOT_QUEUED { NOT_QUEUED } else { first + part as u64 };
                 Work::Gather(Box::new(Gather::new(Shape::Array, (0..commands.len()).map(place))))
             }
         }
@@ -66,7 +67,7 @@ pub struct Pending<D: Destination> {
     pub responder: Responder<D>,
     /// Where it stands.
     pub link: Arc<Link>,
-    /// Its unit at the link, or [`NOWHERE`]; of a gathered request each part has its own.
+    /// Its unit at the link, or [`NOT_QUEUED`]; of a gathered request each part has its own.
     pub sequence: u64,
     /// What it is.
     pub work: Work<D>,
@@ -96,7 +97,7 @@ impl<D: Destination> Pending<D> {
         Pending {
             responder,
             link,
-            sequence: NOWHERE,
+            sequence: NOT_QUEUED,
             work,
             timeout: 0,
             attempts: None,
@@ -130,18 +131,18 @@ impl<D: Destination> Pending<D> {
     /// ever will be. One that was sent stays as it is, and so does what stands before it.
     pub fn cancel_unsent(&mut self) -> bool {
         let link = &self.link;
-        let is_unsent = |sequence: u64| sequence == NOWHERE || link.recall_unit(sequence);
+        let is_unsent = |sequence: u64| sequence == NOT_QUEUED || link.recall_unit(sequence);
         match &mut self.work {
             Work::Gather(gather) => {
                 let unsent = gather.places().rev().take_while(|(_, sequence)| is_unsent(*sequence));
                 let unsent: Vec<u32> = unsent.map(|(part, _)| part).collect();
-                unsent.iter().for_each(|part| gather.set_place(*part, NOWHERE));
-                gather.places().all(|(_, sequence)| sequence == NOWHERE)
+                unsent.iter().for_each(|part| gather.set_place(*part, NOT_QUEUED));
+                gather.places().all(|(_, sequence)| sequence == NOT_QUEUED)
             }
             _ => {
                 let unsent = is_unsent(self.sequence);
                 if unsent {
-                    self.sequence = NOWHERE;
+                    self.sequence = NOT_QUEUED;
                 }
                 unsent
             }
@@ -151,7 +152,7 @@ impl<D: Destination> Pending<D> {
     /// Where its last unit stands.
     pub fn last_place(&self) -> u64 {
         match &self.work {
-            Work::Gather(gather) => gather.places().next_back().map_or(NOWHERE, |(_, sequence)| sequence),
+            Work::Gather(gather) => gather.places().next_back().map_or(NOT_QUEUED, |(_, sequence)| sequence),
             _ => self.sequence,
         }
     }

@@ -111,7 +111,7 @@ impl<D: Destination> Core<D> {
     /// The server answered what no server answers: its connection is given up, and what it did is not known.
     fn out_of_step(link: &Link, sentence: &str) -> Verdict {
         let error = Error::new(Status::Protocol, format!("{}: {sentence}", link.address()));
-        link.break_off(Error::new(Status::Protocol, sentence));
+        link.abort(Error::new(Status::Protocol, sentence));
         Verdict::failed(&error, Outcome::Unknown)
     }
 
@@ -200,8 +200,8 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// What becomes of a unit that was lost with its connection: after which pause it is sent again, or its end. `may_move`:
-    /// it may be sent on another connection.
+    /// What becomes of a unit that was lost with its connection: after which pause it is sent again, or its end.
+    /// `may_move`: it may be sent on another connection.
     pub(super) fn after_loss(&self, pending: &mut Pending<D>, unit: &Lost, why: &Error, may_move: bool) -> AfterLoss {
         let (transaction, is_unblock) = match &pending.work {
             Work::Transaction(transaction) => (Some(transaction), false),

@@ -57,8 +57,8 @@ pub(super) fn in_millis(time: Duration) -> u32 {
     u32::try_from(millis).unwrap_or(u32::MAX)
 }
 
-/// The one ordinary and small command of a request, as nearly all have, and how long it is at most; `None`: it needs more
-/// thought.
+/// The one ordinary and small command of a request, as nearly all have, and how long it is at most; `None`: it needs
+/// more thought.
 #[inline]
 pub(super) fn small<'a, A: AsRef<[u8]>>(
     place: Place<'_>,

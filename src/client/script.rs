@@ -1,8 +1,8 @@
 //! EVAL goes out as EVALSHA where the server is known to hold the script and to accept EVALSHA.
 //!
 //! Invariant: a script is known at a link only by a success there, in the life of the present connection; what a new
-//! connection leads to may be another server. An EVALSHA that was made here out of an EVAL is replaced by that EVAL when
-//! the error proves that the script did not run.
+//! connection leads to may be another server. An EVALSHA that was made here out of an EVAL is replaced by that EVAL
+//! when the error proves that the script did not run.
 
 use std::collections::HashMap;
 use std::sync::Arc;

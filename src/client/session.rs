@@ -1,8 +1,8 @@
 //! Who has a dedicated connection, or waits for one: a request that needs one to itself, or a lease. Pure bookkeeping;
 //! `dedicated.rs` acts on it.
 //!
-//! Invariant: while the server may be waiting with a command of a session, nothing else of that session is sent, so that
-//! whoever is unblocked is the one who was meant.
+//! Invariant: while the server may be waiting with a command of a session, nothing else of that session is sent, so
+//! that whoever is unblocked is the one who was meant.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;

@@ -14,8 +14,8 @@ use crate::protocol::reply::Reply;
 
 impl<D: Destination> Core<D> {
     /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each link;
-    /// "dedicated": a map; "subscriptions": an array of maps, one for each request that gets messages; and what the cache
-    /// counts.
+    /// "dedicated": a map; "subscriptions": an array of maps, one for each request that gets messages; and what the
+    /// cache counts.
     pub(super) fn stats(&self) -> Result<Reply, Error> {
         let mut state = self.state.lock();
         let state = &mut *state;

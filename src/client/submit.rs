@@ -20,10 +20,10 @@ use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, small};
 use super::script::Script;
 use crate::config::Overflow;
-use crate::connection::lead::Lead;
+use crate::connection::caller_driver::CallerDriver;
+use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Pipeline;
-use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::command;
 
@@ -46,15 +46,15 @@ impl<D: Destination> Core<D> {
         Ok(id)
     }
 
-    /// Accepts a request or says why not; gives its id and, to a lone caller, the turn. The request may be over by then, and
-    /// the client gone: nothing may be done with it any more.
+    /// Accepts a request or says why not; gives its id and, to a lone caller, the I/O role. The request may be over by
+    /// then, and the client gone: nothing may be done with it any more.
     pub(super) fn submit<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
         destination: D,
         by: Submitter,
-    ) -> Result<(u64, Option<Lead>), Error> {
+    ) -> Result<(u64, Option<CallerDriver>), Error> {
         let link = place.link;
         if let Some((words, most)) = small(place, request, self.config.max_request_bytes) {
             let mut intake = Intake::open(self, link, by)?;
@@ -90,7 +90,7 @@ impl<D: Destination> Core<D> {
         mut work: Option<Work<D>>,
         destination: D,
         by: Submitter,
-    ) -> Result<(u64, Option<Lead>), Error> {
+    ) -> Result<(u64, Option<CallerDriver>), Error> {
         let several_nodes = request.route.is_several();
         if several_nodes && (request.commands.len() > 1 || request.atomic) {
             return Err(Error::new(Status::Argument, "a route to several nodes takes one command at a time"));
@@ -142,7 +142,8 @@ impl<D: Destination> Core<D> {
         self.add_listener(&mut self.state.lock(), link, destination)
     }
 
-    /// Opens the link of a database with a listener that hears of all that happens to it, its first connection included.
+    /// Opens the link of a database with a listener that hears of all that happens to it, its first connection
+    /// included.
     pub(super) fn open_and_listen(&self, database: u32, destination: D) -> Result<Arc<Link>, Error> {
         // LinkEvent wait for this lock.
         let mut state = self.state.lock();

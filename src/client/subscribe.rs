@@ -15,18 +15,18 @@ use super::destination::{Destination, Responder};
 use super::hub::action::Actions;
 use super::hub::{Hub, Owner};
 use super::mailbox::Limits;
-use super::pending::{NOWHERE, Pending, Requests, Work};
+use super::pending::{NOT_QUEUED, Pending, Requests, Work};
 use super::request::Request;
 use super::topic::Topic;
 use super::wakeups::Wakeups;
 use crate::config::Protocol;
-use crate::connection::lead::Lead;
+use crate::connection::caller_driver::CallerDriver;
+use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
 use crate::connection::purpose::Purpose;
 use crate::connection::quota::Load;
 use crate::connection::submission::Next;
-use crate::connection::turn::Submitter;
 use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
@@ -116,7 +116,7 @@ impl Change {
                 return Ok(Begun { hub: Arc::clone(&hub), sequence, work: Work::Ping(hub, changed), rest });
             }
         };
-        Ok(Begun { hub: Arc::clone(&hub), sequence: NOWHERE, work: Work::Change(hub), rest })
+        Ok(Begun { hub: Arc::clone(&hub), sequence: NOT_QUEUED, work: Work::Change(hub), rest })
     }
 }
 
@@ -127,7 +127,7 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         request: &Request<'_, A>,
         destination: D,
-    ) -> Result<(u64, Option<Lead>), Error> {
+    ) -> Result<(u64, Option<CallerDriver>), Error> {
         let words = request.commands.first().copied().unwrap_or_default();
         if request.route.is_several() || !self.topology.serves(request.route, link)? {
             return wrong("what gets many answers goes to one node");
@@ -190,7 +190,12 @@ impl<D: Destination> Core<D> {
             let hub = self.hub_for(purpose)?;
             match hub.begin(ticket, topics, outlet) {
                 Ok(rest) => {
-                    return Ok(Begun { hub: Arc::clone(&hub), sequence: NOWHERE, work: Work::Subscription(hub), rest });
+                    return Ok(Begun {
+                        hub: Arc::clone(&hub),
+                        sequence: NOT_QUEUED,
+                        work: Work::Subscription(hub),
+                        rest,
+                    });
                 }
                 // The last subscription ended just now, and the connection with it.
                 Err(given_back) => outlet = given_back,

@@ -1,8 +1,8 @@
 //! Who wants which channels, what the server has confirmed, and what is to be said to either. Pure: it is told what was
 //! asked and what came, and gives [`Effect`]s in order.
 //!
-//! Invariant: on a connection at most one command is under way for each topic, and once none is, the server is subscribed
-//! to exactly what is wanted.
+//! Invariant: on a connection at most one command is under way for each topic, and once none is, the server is
+//! subscribed to exactly what is wanted.
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
@@ -139,8 +139,8 @@ impl Subscriptions {
         topics.into_iter().for_each(|topic| self.join(subscription, request, topic));
     }
 
-    /// A request takes topics of a kind from a subscription: these, or all (`None`). It is carried out at once, whatever
-    /// the server says.
+    /// A request takes topics of a kind from a subscription: these, or all (`None`). It is carried out at once,
+    /// whatever the server says.
     pub fn remove(&mut self, subscription: Ticket, request: Ticket, channel: Channel, names: Option<Vec<Bytes>>) {
         let Some(subscriber) = self.subscribers.get(&subscription) else {
             return self.effects.push(Effect::Orphaned(request));

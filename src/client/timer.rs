@@ -13,7 +13,7 @@ use super::core::{Core, State};
 use super::delayed::Delayed;
 use super::destination::Destination;
 use super::end::Unanswered;
-use super::pending::{NOWHERE, Work};
+use super::pending::{NOT_QUEUED, Work};
 use crate::connection::pipeline::{Addressee, Unit};
 use crate::error::{Outcome, Status};
 use crate::runtime::catch_panic;
@@ -24,8 +24,8 @@ const BATCH: usize = 256;
 /// A defect that shows at once again shall not keep the I/O thread busy.
 const PAUSE_AFTER_PANIC: Duration = Duration::from_millis(100);
 
-/// The task; it ends when the client is closed or gone, and then drops `_alive`. A panic, which is a defect, does not end
-/// it: without it no deadline would ever pass again.
+/// The task; it ends when the client is closed or gone, and then drops `_alive`. A panic, which is a defect, does not
+/// end it: without it no deadline would ever pass again.
 pub async fn run<D: Destination>(core: Weak<Core<D>>, clock: Arc<Clock>, _alive: Sender<()>) {
     while catch_panic(keep_time(&core, &clock)).await.is_err() {
         sleep(PAUSE_AFTER_PANIC).await;
@@ -137,7 +137,7 @@ impl<D: Destination> Core<D> {
     /// Lets a unit wait before it is sent again.
     pub(super) fn delay(&self, state: &mut State<D>, to: Addressee, bytes: &Bytes, pause: Duration) {
         if let Some(pending) = state.requests.get(to.ticket) {
-            pending.set_place(to.part, NOWHERE);
+            pending.set_place(to.part, NOT_QUEUED);
             let (part, replies) = pending.unit_of(to.part);
             let to = Addressee { part, ..to };
             let at = Instant::now() + pause;

@@ -1,4 +1,5 @@
-//! What can be subscribed to, who wants it, and how the server stands to it. A message finds its topic by the name alone.
+//! What can be subscribed to, who wants it, and how the server stands to it. A message finds its topic by the name
+//! alone.
 
 use std::collections::HashMap;
 use std::time::Instant;

@@ -1,9 +1,9 @@
 //! CLIENT UNBLOCK: what is sent to end the command with which a server waits. Pure.
 //!
-//! A server before 2025 crashes when it is told to unblock a connection that CLIENT PAUSE has put off, or runs the command
-//! all the same; and only the server knows whether it has. So a command that writes is preceded by one of its kind with a
-//! timeout that no server accepts: as long as writing is paused that one is put off as well, and CLIENT UNBLOCK, which
-//! stands behind it, with it.
+//! A server before 2025 crashes when it is told to unblock a connection that CLIENT PAUSE has put off, or runs the
+//! command all the same; and only the server knows whether it has. So a command that writes is preceded by one of its
+//! kind with a timeout that no server accepts: as long as writing is paused that one is put off as well, and CLIENT
+//! UNBLOCK, which stands behind it, with it.
 
 use std::sync::Arc;
 

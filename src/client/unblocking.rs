@@ -12,7 +12,7 @@ use super::core::{Core, State};
 use super::delayed::Delayed;
 use super::destination::{Delivery, Destination, Responder};
 use super::end::EarlyEnd;
-use super::pending::{NOWHERE, Pending, Requests, Work};
+use super::pending::{NOT_QUEUED, Pending, Requests, Work};
 use super::request::in_millis;
 use super::session::Abandoned;
 use super::unblock::{Unblock, question};
@@ -52,7 +52,7 @@ impl<D: Destination> Core<D> {
 
     /// Whether the unit that the server would wait with was not sent, and now never will be.
     fn cancel_last_unsent(pending: &mut Pending<D>) -> bool {
-        pending.cancel_unsent() || pending.last_place() == NOWHERE
+        pending.cancel_unsent() || pending.last_place() == NOT_QUEUED
     }
 
     /// Asks the server to stop waiting with a request; false if that cannot be done.
@@ -107,7 +107,7 @@ impl<D: Destination> Core<D> {
 
     fn unblock_later(&self, state: &mut State<D>, ticket: Ticket) {
         let Some(pending) = state.requests.get(ticket) else { return };
-        pending.sequence = NOWHERE;
+        pending.sequence = NOT_QUEUED;
         let to = Addressee { ticket, part: 0 };
         state.delayed.push(Delayed { at: Instant::now() + PAUSE, to, replies: 0, bytes: Bytes::new() });
         self.clock.wake();
@@ -154,10 +154,10 @@ impl<D: Destination> Core<D> {
     pub(super) fn unblocked(&self, state: &mut State<D>, unblock: &Unblock, sequence: u64, shared: &Link) {
         let Some(session) = state.sessions.get(unblock.session) else { return };
         session.unblocking = None;
-        if !unblock.is_settled && sequence != NOWHERE && !shared.withdraw(sequence) {
+        if !unblock.is_settled && sequence != NOT_QUEUED && !shared.withdraw(sequence) {
             // It may still come to the server, and unblock whatever then waits there.
             session.dirty_state.mark_dirty();
-            unblock.link.break_off(Error::new(Status::Lost, "given up, because CLIENT UNBLOCK may still come"));
+            unblock.link.abort(Error::new(Status::Lost, "given up, because CLIENT UNBLOCK may still come"));
         }
         self.move_on(state, unblock.session);
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::clock::Clock;
 use super::core::{Core, State};
 use super::destination::Destination;
-use crate::connection::lead::Lead;
+use crate::connection::caller_driver::CallerDriver;
 use crate::connection::pipeline::Ticket;
 use crate::connection::submission::Next;
 
@@ -36,14 +36,14 @@ impl<D: Destination> Wakeups<D> {
             Next::Take | Next::Begin(_) => {
                 state.requests.get(ticket).and_then(|pending| pending.responder.destination())
             }
-            Next::Nothing | Next::Wake(_) | Next::Lead(_) => None,
+            Next::Nothing | Next::Wake(_) | Next::CallerDriver(_) => None,
         };
         Wakeups { next, queue, timer: is_earlier.then(|| Arc::clone(&core.clock)) }
     }
 
-    /// Wakes them; no lock may be held. A lone caller gets the turn to write and to read.
+    /// Wakes them; no lock may be held. A lone caller gets the I/O role to write and to read.
     #[inline]
-    pub(super) fn send(self) -> Option<Lead> {
+    pub(super) fn send(self) -> Option<CallerDriver> {
         let Wakeups { next, queue, timer } = self;
         let lead = match (next, queue) {
             (Next::Wake(link), _) => {
@@ -54,12 +54,12 @@ impl<D: Destination> Wakeups<D> {
                 queue.call_takers(None);
                 None
             }
-            (Next::Begin(tenure), Some(queue)) => {
-                queue.call_takers(Some(tenure));
+            (Next::Begin(driver), Some(queue)) => {
+                queue.call_takers(Some(driver));
                 None
             }
-            (Next::Lead(lead), _) => Some(lead),
-            // (A turn that nobody takes goes back to the background when it is dropped.)
+            (Next::CallerDriver(lead), _) => Some(lead),
+            // (An I/O role that nobody takes goes back to the background when it is dropped.)
             (Next::Nothing | Next::Take | Next::Begin(_), _) => None,
         };
         if let Some(timer) = timer {

@@ -67,8 +67,8 @@ fn is_loading(reply: &Reply) -> bool {
     reply.kind() == Kind::Error && reply.as_bytes().starts_with(b"LOADING ")
 }
 
-/// The last reply of a handshake must be the one that was asked for, or all that follow would answer something else. (An
-/// error is one, too: who may not PING is connected all the same.)
+/// The last reply of a handshake must be the one that was asked for, or all that follow would answer something else.
+/// (An error is one, too: who may not PING is connected all the same.)
 fn check_pong(reply: &Reply) -> Result<(), Error> {
     if reply.is_error() || reply.as_bytes().eq_ignore_ascii_case(b"PONG") {
         return Ok(());
@@ -126,8 +126,8 @@ impl Handshake<'_> {
             return Ok(());
         }
         let text = text_of(&reply);
-        // A server of Redis 6 takes any password for a user who needs none, but only if the user is named, as HELLO does:
-        // whether it lets somebody in must not depend on the option protocol.
+        // A server of Redis 6 takes any password for a user who needs none, but only if the user is named, as HELLO
+        // does: whether it lets somebody in must not depend on the option protocol.
         if has_no_password(&text)
             && self.config.username.is_none()
             && let Ok(reply) = self.conversation.ask_one(&["AUTH", "default", password.expose()]).await

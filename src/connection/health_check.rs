@@ -1,9 +1,9 @@
 //! When a silent server counts as dead. Pure: it is told the time.
 //!
 //! A link that owes replies, or on which messages may come, and is silent is pinged; it is dead when the ping stays
-//! unanswered for `dead_after` and no request ahead of it is ready to wait longer. (A peer that does not even acknowledge
-//! bytes is found by the kernel: the stream sets TCP_USER_TIMEOUT to the same time, unless so much is under way that a busy
-//! peer may have closed its window.)
+//! unanswered for `dead_after` and no request ahead of it is ready to wait longer. (A peer that does not even
+//! acknowledge bytes is found by the kernel: the stream sets TCP_USER_TIMEOUT to the same time, unless so much is under
+//! way that a busy peer may have closed its window.)
 
 use std::time::{Duration, Instant};
 

@@ -46,14 +46,15 @@ mod system {
             Ok(Events(events))
         }
 
-        /// Changes what the background is told of: of what comes from now on. What is there already it may hear nothing of,
-        /// because Linux does not wake anybody for a socket that it has on its list, though nobody looked at that list
-        /// since; whoever changes this sees to it that the background looks for itself.
+        /// Changes what the background is told of: of what comes from now on. What is there already it may hear nothing
+        /// of, because Linux does not wake anybody for a socket that it has on its list, though nobody looked at that
+        /// list since; whoever changes this sees to it that the background looks for itself.
         pub fn set_interest(&self, socket: &Registered, interest: EventInterest) -> io::Result<()> {
             Ok(epoll::modify(self.0.get_ref(), socket, EventData::new_u64(0), flags(interest))?)
         }
 
-        /// Waits for what the background is told of. To be cleared when neither reading nor writing finds anything to do.
+        /// Waits for what the background is told of. To be cleared when neither reading nor writing finds anything to
+        /// do.
         pub async fn ready(&self) -> io::Result<AsyncFdReadyGuard<'_, Registered>> {
             self.0.readable().await
         }
@@ -96,7 +97,8 @@ mod system {
             Ok(())
         }
 
-        /// Waits for what the background is told of. To be cleared when neither reading nor writing finds anything to do.
+        /// Waits for what the background is told of. To be cleared when neither reading nor writing finds anything to
+        /// do.
         pub async fn ready(&self) -> io::Result<AsyncFdReadyGuard<'_, Registered>> {
             self.0.ready(Interest::READABLE | Interest::WRITABLE).await
         }

@@ -1,7 +1,7 @@
 //! One connection to one server, through all its deaths: what is given to it is sent in order, and its owner, the
-//! [`super::recipient::Recipient`], hears of every reply and every loss. The link belongs to no thread: the background writes and reads
-//! ([`super::driver`]), a caller does it for itself ([`super::lead`]), or whoever takes from a queue
-//! ([`super::tenure`]).
+//! [`super::recipient::Recipient`], hears of every reply and every loss. The link belongs to no thread: the background
+//! writes and reads ([`super::background_driver`]), a caller does it for itself ([`super::caller_driver`]), or whoever
+//! takes from a queue ([`super::queue_driver`]).
 //!
 //! Locks are taken in this order: incoming, (the recipient's own), writer, outgoing.
 
@@ -13,6 +13,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::io_role::{IoRole, Submitter};
 use super::outgoing::Outgoing;
 use super::pipeline::{Addressee, Lost, Ticket, Unit};
 use super::purpose::Purpose;
@@ -20,7 +21,6 @@ use super::quota::Limits;
 use super::recipient::Recipient;
 use super::server_info::ServerInfo;
 use super::socket::Connection;
-use super::turn::{Submitter, Turn};
 use crate::config::Config;
 use crate::error::Error;
 use crate::lock::Lock;
@@ -39,7 +39,7 @@ pub struct Counters {
     pub connections: AtomicU64,
     /// Calls whose caller wrote and read for itself.
     pub lone_calls: AtomicU64,
-    /// How often whoever takes from a queue got the turn to write and read.
+    /// How often whoever takes from a queue got the I/O role to write and read.
     pub queue_turns: AtomicU64,
     /// The last round trip, in microseconds.
     pub round_trip: AtomicU32,
@@ -212,15 +212,15 @@ impl Link {
     }
 
     /// Ends the connection for this reason, as if it had broken by itself: what is under way is reported as lost.
-    pub fn break_off(&self, error: Error) {
+    pub fn abort(&self, error: Error) {
         if let Some(connection) = &self.outgoing.lock().connection {
             connection.fail(error);
         }
         self.notify.notify_one();
     }
 
-    /// True once after a refusal, when there is room again: [`super::recipient::LinkEvent::Writable`] is to be told. To be asked after
-    /// whatever makes room.
+    /// True once after a refusal, when there is room again: [`super::recipient::LinkEvent::Writable`] is to be told. To
+    /// be asked after whatever makes room.
     pub fn has_room_again(&self) -> bool {
         self.outgoing.lock().pipeline.has_room_again()
     }
@@ -238,12 +238,12 @@ impl Link {
     /// Dials anew as soon as nothing is in flight: the server answered as if it had lost its role.
     pub fn renew(&self) {
         self.renewing.store(true, Ordering::SeqCst);
-        self.recall();
+        self.reclaim();
         self.notify.notify_one();
     }
 
-    /// Whether the background sleeps. Who appended bytes and has not let go of the lock of the outgoing since cannot miss
-    /// a driver that falls asleep: it says so before it looks for bytes, under that lock.
+    /// Whether the background sleeps. Who appended bytes and has not let go of the lock of the outgoing since cannot
+    /// miss a driver that falls asleep: it says so before it looks for bytes, under that lock.
     pub(super) fn is_asleep(&self) -> bool {
         self.asleep.load(Ordering::SeqCst)
     }
@@ -282,7 +282,7 @@ impl Link {
     /// From now on this connection carries the bytes.
     pub(super) fn connect(&self, connection: &Arc<Connection>) {
         let mut outgoing = self.outgoing.lock();
-        outgoing.turn = Turn::new(self.receives_pushes());
+        outgoing.role = IoRole::new(self.receives_pushes());
         outgoing.connection = Some(Arc::clone(connection));
         outgoing.blocked = false;
         outgoing.set_interest();
@@ -333,8 +333,8 @@ impl Link {
     /// Whether the background writes what waits: else a caller or the takers of a queue are about to.
     pub(super) fn background_writes(&self) -> bool {
         let outgoing = self.outgoing.lock();
-        let turn = &outgoing.turn;
-        turn.is_background() || (outgoing.pipeline.is_in_flight() && !turn.is_of_a_queue())
+        let role = &outgoing.role;
+        role.is_background() || (outgoing.pipeline.is_in_flight() && !role.is_of_a_queue())
     }
 
     /// Whether something is to be written while nothing is owed.

@@ -4,25 +4,29 @@
 //! * [`link`]: one connection through all its deaths; [`submission`]: how requests get in; [`recipient`]: what it tells
 //!   its owner.
 //! * [`pool`]: the dedicated links of a server, who has one and who waits for one.
-//! * [`pipeline`]: outgoing bytes and the FIFO of who waits; [`quota`]: how many may; [`turn`]: whose turn it is to read;
+//! * [`pipeline`]: outgoing bytes and the FIFO of who waits; [`quota`]: how many may; [`io_role`]: who may read;
 //!   [`outgoing`]: all of it, under its lock.
-//! * [`traffic`]: moves the bytes; [`driver`]: does so in the background, and dials; [`lead`]: a caller does it itself;
-//!   [`tenure`]: whoever takes from a queue does.
+//! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a
+//!   caller does it itself;
+//!   [`queue_driver`]: whoever takes from a queue does.
 //! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
 //! * [`dial`]: one endpoint, from its name to the end of the handshake; [`addresses`] and [`race`]: which of a name's
-//!   addresses; [`handshake`]: the first words, over [`conversation`]; [`server_info`] and [`refusal`]: what the server says.
-//! * [`socket`]: one connection of a link; [`stream`]: its descriptor; [`interest`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
+//!   addresses; [`handshake`]: the first words, over [`conversation`]; [`server_info`] and [`refusal`]: what the server
+//!   says.
+//! * [`socket`]: one connection of a link; [`stream`]: its descriptor; [`interest`]: what the background hears of it;
+//!   [`descriptors`]: which are ours, for a fork.
 //! * [`reconnect`], [`health_check`], [`monitor`]: when to dial again, when a server is dead.
 
 pub mod addresses;
+pub mod background_driver;
+pub mod caller_driver;
 pub mod conversation;
 pub mod descriptors;
 pub mod dial;
-pub mod driver;
 pub mod handshake;
 pub mod health_check;
 pub mod interest;
-pub mod lead;
+pub mod io_role;
 pub mod link;
 pub mod monitor;
 pub mod outgoing;
@@ -30,6 +34,7 @@ pub mod pipeline;
 pub mod pool;
 pub mod purpose;
 pub mod push;
+pub mod queue_driver;
 pub mod quota;
 pub mod race;
 pub mod recipient;
@@ -39,6 +44,4 @@ pub mod server_info;
 pub mod socket;
 pub mod stream;
 pub mod submission;
-pub mod tenure;
 pub mod traffic;
-pub mod turn;

@@ -54,8 +54,8 @@ impl HealthMonitor {
         self.check.is_some() && Instant::now() >= self.look_at
     }
 
-    /// Tells the health what came since it was told last. Gives whether something did that is no answer to what is owed:
-    /// messages show that somebody is there, not that anybody gets answers.
+    /// Tells the health what came since it was told last. Gives whether something did that is no answer to what is
+    /// owed: messages show that somebody is there, not that anybody gets answers.
     pub(super) fn listen(&mut self, link: &Link, now: Instant) -> bool {
         let before = std::mem::replace(&mut self.heard, heard_of(link));
         let (has_bytes, has_answers) = (before.0 != self.heard.0, before.1 != self.heard.1);
@@ -78,7 +78,7 @@ fn heard_of(link: &Link) -> (u64, u64) {
 pub(super) struct RoleMonitor {
     pub(super) read: bool,
     of_a_queue: bool,
-    /// How often somebody took the turn.
+    /// How often somebody took the I/O role.
     taken: u64,
     /// How often they came by.
     activity: u64,
@@ -94,8 +94,8 @@ impl Default for RoleMonitor {
 }
 
 impl RoleMonitor {
-    /// Looks who reads. True: somebody did and now the background does, which must look at once: the kernel does not tell
-    /// it of bytes that were there before it was to be told of them.
+    /// Looks who reads. True: somebody did and now the background does, which must look at once: the kernel does not
+    /// tell it of bytes that were there before it was to be told of them.
     pub(super) fn observe(&mut self, link: &Link, connection: &Connection) -> bool {
         let (read, of_a_queue, taken) = link.role_monitor();
         let came_back = !read && (self.read || taken != self.taken);
@@ -118,11 +118,11 @@ impl RoleMonitor {
         self.quiet = if came { 0 } else { self.quiet + 1 };
         self.look_at = Instant::now() + self.pause();
         if came {
-            link.praise();
+            link.reset_backoff();
         } else if self.pause() * self.quiet >= CALLERS_PAUSE {
-            link.recall();
+            link.reclaim();
         } else if self.of_a_queue {
-            link.recall_from_absent(connection);
+            link.reclaim_from_absent(connection);
         }
     }
 }

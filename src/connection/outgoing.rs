@@ -4,15 +4,15 @@
 use std::sync::Arc;
 
 use super::interest::EventInterest;
+use super::io_role::{IoRole, RoleChange, Submitter, Writer};
 use super::pipeline::Pipeline;
 use super::quota::Limits;
 use super::socket::Connection;
-use super::turn::{Change, Role, Submitter, Turn};
 
 /// What is locked together.
 pub(super) struct Outgoing {
     pub(super) pipeline: Pipeline,
-    pub(super) turn: Turn,
+    pub(super) role: IoRole,
     /// The connection that carries the bytes; what another one brings is not for them.
     pub(super) connection: Option<Arc<Connection>>,
     /// The socket is full: the background must hear of room.
@@ -22,7 +22,7 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Nothing is under way, and there is no connection.
     pub(super) fn new(limits: Limits) -> Outgoing {
-        Outgoing { pipeline: Pipeline::new(limits), turn: Turn::new(false), connection: None, blocked: false }
+        Outgoing { pipeline: Pipeline::new(limits), role: IoRole::new(false), connection: None, blocked: false }
     }
 
     /// Whether this connection carries the bytes.
@@ -30,14 +30,14 @@ impl Outgoing {
         self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
     }
 
-    /// Whether the takers of a queue still have this turn on this connection.
-    pub(super) fn is_tenure(&self, number: u64, connection: &Arc<Connection>) -> bool {
-        self.turn.is_tenure(number) && self.belongs_to(connection)
+    /// Whether the takers of a queue still have this I/O role on this connection.
+    pub(super) fn is_held_by(&self, number: u64, connection: &Arc<Connection>) -> bool {
+        self.role.is_held_by(number) && self.belongs_to(connection)
     }
 
     /// Somebody submits: who writes it, and whether that is new to the background.
-    pub(super) fn submit(&mut self, by: Submitter) -> (Role, Change) {
-        let (role, change) = self.turn.submit(by, self.pipeline.under_way());
+    pub(super) fn submit(&mut self, by: Submitter) -> (Writer, RoleChange) {
+        let (role, change) = self.role.submit(by, self.pipeline.under_way());
         self.apply(change);
         (role, change)
     }
@@ -46,7 +46,7 @@ impl Outgoing {
     /// whoever reads or writes next will find out.)
     pub(super) fn set_interest(&self) {
         let Some(connection) = &self.connection else { return };
-        let interest = match (self.blocked, self.turn.is_background()) {
+        let interest = match (self.blocked, self.role.is_background()) {
             (true, _) => EventInterest::ReadingAndWriting,
             (false, true) => EventInterest::Reading,
             (false, false) => EventInterest::Ending,
@@ -54,9 +54,9 @@ impl Outgoing {
         _ = connection.stream.set_interest(interest);
     }
 
-    /// As [`Outgoing::set_interest`], if the turn says so.
-    pub(super) fn apply(&self, change: Change) {
-        if change != Change::Nothing {
+    /// As [`Outgoing::set_interest`], if the I/O role says so.
+    pub(super) fn apply(&self, change: RoleChange) {
+        if change != RoleChange::Nothing {
             self.set_interest();
         }
     }

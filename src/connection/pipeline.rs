@@ -2,16 +2,16 @@
 //!
 //! Invariant: the n-th reply belongs to the n-th slot that was handed to the socket. A slot of which one byte was
 //! handed over stays until it is answered and wholly written, or until the connection is lost; before that it can be
-//! withdrawn without trace. A reply may come while its slot is still being written (an error, or those that MULTI .. EXEC
-//! gets before its last); any other reply that nothing wholly sent can explain is refused.
+//! withdrawn without trace. A reply may come while its slot is still being written (an error, or those that MULTI ..
+//! EXEC gets before its last); any other reply that nothing wholly sent can explain is refused.
 
 use std::collections::VecDeque;
 use std::mem;
 
 use bytes::{Bytes, BytesMut};
 
+use super::io_role::UnderWay;
 use super::quota::{Limits, Load, Quota};
-use super::turn::UnderWay;
 use crate::protocol::command::{Output, Room};
 use crate::shrink;
 
@@ -208,8 +208,8 @@ impl Pipeline {
         self.start
     }
 
-    /// Appends a slot of at most `most` bytes; `encode` gets so much room and gives what it left of it. Gives the slot's
-    /// sequence number.
+    /// Appends a slot of at most `most` bytes; `encode` gets so much room and gives what it left of it. Gives the
+    /// slot's sequence number.
     #[inline]
     pub fn append(
         &mut self,
@@ -301,8 +301,8 @@ impl Pipeline {
         self.handed = position;
     }
 
-    /// The socket took so many bytes of what [`Pipeline::begin_write`] gave. False: a slot was answered of which it took
-    /// nothing, so the server is out of step.
+    /// The socket took so many bytes of what [`Pipeline::begin_write`] gave. False: a slot was answered of which it
+    /// took nothing, so the server is out of step.
     #[must_use]
     pub fn end_write(&mut self, taken: usize) -> bool {
         self.written += taken as u64;
@@ -423,8 +423,8 @@ impl Pipeline {
         self.slots.get(index).filter(|slot| slot.sequence == sequence && slot.replies > 0).map(|_| index)
     }
 
-    /// The connection is gone: gives the slots of which something was sent, but for those that are answered or given up.
-    /// What was not sent stays.
+    /// The connection is gone: gives the slots of which something was sent, but for those that are answered or given
+    /// up. What was not sent stays.
     pub fn disconnect(&mut self) -> Vec<Lost> {
         let mut lost = Vec::new();
         let (mut start, mut answered) = (self.start, mem::take(&mut self.answered_early));

@@ -1,5 +1,5 @@
-//! The dedicated links to one server: who has one, which are idle, and who waits in line. Pure: it is told the time, and
-//! its owner opens and closes what it says.
+//! The dedicated links to one server: who has one, which are idle, and who waits in line. Pure: it is told the time,
+//! and its owner opens and closes what it says.
 //!
 //! Invariant: there are never more links than allowed; while somebody stands in line, each of them is taken.
 

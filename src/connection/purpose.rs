@@ -1,11 +1,12 @@
-//! What a link is for, and what follows from it: how long it lives, how its bytes are read and how its silence is judged.
+//! What a link is for, and what follows from it: how long it lives, how its bytes are read and how its silence is
+//! judged.
 
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The commands of everybody.
     Commands,
-    /// The commands of one tenant at a time: a dedicated link. It has this number in its pool.
+    /// The commands of one session at a time: a dedicated link. It has this number in its pool.
     Dedicated(u64),
     /// The messages of channels that are subscribed to.
     Subscriptions,
@@ -27,8 +28,8 @@ impl Purpose {
         }
     }
 
-    /// Whether it lives through all its connections, until it is closed; else it ends with its first one, because what was
-    /// done on that cannot be done again.
+    /// Whether it lives through all its connections, until it is closed; else it ends with its first one, because what
+    /// was done on that cannot be done again.
     pub(super) const fn is_dialled_again(self) -> bool {
         !matches!(self, Purpose::Dedicated(_))
     }
@@ -48,8 +49,8 @@ impl Purpose {
         matches!(self, Purpose::Subscriptions | Purpose::Invalidations | Purpose::Monitor)
     }
 
-    /// Whether a server that owes nothing is pinged when it is silent, because a message may come at any time. Not under
-    /// MONITOR, which would show the pings.
+    /// Whether a server that owes nothing is pinged when it is silent, because a message may come at any time. Not
+    /// under MONITOR, which would show the pings.
     pub(super) const fn is_pinged(self) -> bool {
         matches!(self, Purpose::Subscriptions | Purpose::Invalidations)
     }

@@ -32,7 +32,8 @@ pub enum LinkEvent {
     Writable,
 }
 
-/// The owner of the requests of a link, which is an `L`. Called from whatever thread moves the bytes, never under the outgoing lock.
+/// The owner of the requests of a link, which is an `L`. Called from whatever thread moves the bytes, never under the
+/// outgoing lock.
 pub trait Recipient<L>: Send + Sync {
     /// Replies, in order.
     fn answered(&self, link: &Arc<L>, answers: &mut Vec<Answer>);

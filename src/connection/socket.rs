@@ -49,8 +49,9 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Takes the complete replies out of the parser, up to the first push, which is given, or to the end. On a link that
-    /// does not track (`skip`), pushes have nobody who could have asked for them: what causes them is refused there.
+    /// Takes the complete replies out of the parser, up to the first push, which is given, or to the end. On a link
+    /// that does not track (`skip`), pushes have nobody who could have asked for them: what causes them is refused
+    /// there.
     pub(super) fn parse(&mut self, skip: bool) -> Result<Option<Reply>, Error> {
         loop {
             match self.parser.next()? {

@@ -1,18 +1,19 @@
 //! Requests on their way into the outgoing bytes of a link: any number of them under one lock.
 //!
-//! Invariant: whoever is to write and read what was appended is known before the lock is let go, and is told afterwards.
+//! Invariant: whoever is to write and read what was appended is known before the lock is let go, and is told
+//! afterwards.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
+use super::caller_driver::CallerDriver;
 use super::interest::CAN_LIMIT_INTEREST;
-use super::lead::Lead;
+use super::io_role::{RoleChange, Submitter, Writer};
 use super::link::Link;
 use super::outgoing::Outgoing;
 use super::pipeline::Pipeline;
+use super::queue_driver::QueueDriver;
 use super::quota::Load;
-use super::tenure::Tenure;
-use super::turn::{Change, Role, Submitter};
 use crate::error::{Error, Status};
 
 /// What whoever submitted has to do when it has let go of its locks.
@@ -23,11 +24,11 @@ pub enum Next {
     /// Wake the background, which sleeps, with [`Link::wake`].
     Wake(Arc<Link>),
     /// Write and read for itself.
-    Lead(Lead),
+    CallerDriver(CallerDriver),
     /// Let somebody take from the queue: there is something to write.
     Take,
-    /// As [`Next::Take`], and from now on whoever takes from the queue has this turn.
-    Begin(Tenure),
+    /// As [`Next::Take`], and from now on whoever takes from the queue has this I/O role.
+    Begin(QueueDriver),
 }
 
 /// The outgoing bytes of a link, locked.
@@ -38,7 +39,7 @@ pub struct Submission<'a> {
     /// Nothing waited for being written before.
     nothing_waited: bool,
     /// What the first request brought about.
-    turn: Option<(Role, Change)>,
+    outcome: Option<(Writer, RoleChange)>,
 }
 
 impl<'a> Submission<'a> {
@@ -48,7 +49,7 @@ impl<'a> Submission<'a> {
         let may_choose = CAN_LIMIT_INTEREST && outgoing.connection.is_some() && !link.is_ending();
         let by = if may_choose { by } else { Submitter::Other };
         let nothing_waited = !outgoing.pipeline.is_unsent();
-        Submission { link, outgoing, by, nothing_waited, turn: None }
+        Submission { link, outgoing, by, nothing_waited, outcome: None }
     }
 
     /// Appends a request: all its units or, when a limit is reached, none. `append` gets the pipeline.
@@ -57,8 +58,8 @@ impl<'a> Submission<'a> {
         if !self.outgoing.pipeline.has_room(load) {
             return Err(self.is_full());
         }
-        if self.turn.is_none() {
-            self.turn = Some(self.outgoing.submit(self.by));
+        if self.outcome.is_none() {
+            self.outcome = Some(self.outgoing.submit(self.by));
         }
         Ok(append(&mut self.outgoing.pipeline))
     }
@@ -81,26 +82,28 @@ impl<'a> Submission<'a> {
     /// Lets the lock go. What is given is to be done when no other lock is held either.
     #[inline]
     pub fn end(self) -> Next {
-        let Submission { link, outgoing, nothing_waited, turn, .. } = self;
-        let Some((role, change)) = turn else { return Next::Nothing };
+        let Submission { link, outgoing, nothing_waited, outcome, .. } = self;
+        let Some((role, change)) = outcome else { return Next::Nothing };
         let next = match (role, &outgoing.connection) {
-            (Role::Queue { new: false }, _) if nothing_waited => Next::Take,
-            (Role::Queue { new: false }, _) => Next::Nothing,
-            (Role::Queue { new: true }, Some(connection)) => {
-                let number = outgoing.turn.taken();
-                Next::Begin(Tenure::new(Arc::clone(link), Arc::clone(connection), number))
+            (Writer::Queue { new: false }, _) if nothing_waited => Next::Take,
+            (Writer::Queue { new: false }, _) => Next::Nothing,
+            (Writer::Queue { new: true }, Some(connection)) => {
+                let number = outgoing.role.taken();
+                Next::Begin(QueueDriver::new(Arc::clone(link), Arc::clone(connection), number))
             }
-            (Role::Caller, Some(connection)) => Next::Lead(Lead::new(Arc::clone(link), Arc::clone(connection))),
+            (Writer::Caller, Some(connection)) => {
+                Next::CallerDriver(CallerDriver::new(Arc::clone(link), Arc::clone(connection)))
+            }
             _ if link.is_asleep() => Next::Wake(Arc::clone(link)),
             _ => Next::Nothing,
         };
         drop(outgoing);
         match next {
-            Next::Lead(_) => _ = link.counters.lone_calls.fetch_add(1, Ordering::Relaxed),
+            Next::CallerDriver(_) => _ = link.counters.lone_calls.fetch_add(1, Ordering::Relaxed),
             Next::Begin(_) => _ = link.counters.queue_turns.fetch_add(1, Ordering::Relaxed),
             _ => return next,
         }
-        if change == Change::Leave || matches!(next, Next::Begin(_)) {
+        if change == RoleChange::Leave || matches!(next, Next::Begin(_)) {
             // The background shall look now and then whether somebody still reads.
             link.notify.notify_one();
         }

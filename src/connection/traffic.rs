@@ -79,7 +79,7 @@ impl Link {
         }
     }
 
-    /// The background reads once, if it is its turn, and delivers the replies that are complete.
+    /// The background reads once, if it has the I/O role, and delivers the replies that are complete.
     pub(super) fn drive(
         self: &Arc<Self>,
         connection: &Arc<Connection>,
@@ -87,7 +87,7 @@ impl Link {
     ) -> Result<Read, Error> {
         // A caller who holds it reads, or is about to hand over: then it calls the background.
         let Some(mut incoming) = connection.incoming.try_lock() else { return Ok(Read::Nothing) };
-        if !self.outgoing.lock().turn.is_background() {
+        if !self.outgoing.lock().role.is_background() {
             return Ok(Read::Nothing);
         }
         self.read(connection, &mut incoming, recipient, false)
@@ -109,7 +109,8 @@ impl Link {
         Ok(())
     }
 
-    /// Reads once what came before the end of a connection, whoever's turn it was. `None`: somebody else reads just now.
+    /// Reads once what came before the end of a connection, whoever has the I/O role. `None`: somebody else reads just
+    /// now.
     pub(super) fn read_rest(
         self: &Arc<Self>,
         connection: &Arc<Connection>,

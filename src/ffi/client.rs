@@ -137,11 +137,12 @@ pub extern "C" fn jr_client_database(
 /// A handle that has one connection to itself: for WATCH and the commands up to the JR_REQUEST_ATOMIC request that ends
 /// it (JR_OK with JR_NIL when a watched key has changed), and for what would change a shared connection (SELECT, CLIENT
 /// SETNAME, CLIENT NO-EVICT, CLIENT NO-TOUCH, READONLY). Blocking commands and WAIT may stand alone on it; what is
-/// submitted behind one waits for its end. `key` (or NULL) is one of those it will be used for. Does not wait: the first
-/// command gets a connection out of those of max_connections, or waits for one, until its deadline.
+/// submitted behind one waits for its end. `key` (or NULL) is one of those it will be used for. Does not wait: the
+/// first command gets a connection out of those of max_connections, or waits for one, until its deadline.
 ///
 /// Nothing is sent again on a lease. When its connection is lost, what is under way ends with JR_ERR_LEASE_LOST and
-/// JR_OUTCOME_UNKNOWN, and all that comes later, for ever, with JR_ERR_LEASE_LOST and JR_OUTCOME_NOT_RUN: make a new one.
+/// JR_OUTCOME_UNKNOWN, and all that comes later, for ever, with JR_ERR_LEASE_LOST and JR_OUTCOME_NOT_RUN: make a new
+/// one.
 ///
 /// Free it with jr_client_free, before or after the client. What is under way still ends; then the connection serves
 /// others, if it is certain that nothing was left behind on it (what was watched must have ended with an atomic request
@@ -164,8 +165,8 @@ pub extern "C" fn jr_client_lease(
     })
 }
 
-/// Ends a request before its answer: JR_OK means that its completion follows (JR_ERR_CANCELED, or the answer if that was
-/// faster), JR_ERR_NOT_FOUND that it was completed already. A command that was sent may still run: see the outcome.
+/// Ends a request before its answer: JR_OK means that its completion follows (JR_ERR_CANCELED, or the answer if that
+/// was faster), JR_ERR_NOT_FOUND that it was completed already. A command that was sent may still run: see the outcome.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_cancel(client: Option<&jr_client>, id: u64) -> jr_status {
     call(|| {
@@ -179,9 +180,9 @@ pub extern "C" fn jr_cancel(client: Option<&jr_client>, id: u64) -> jr_status {
 
 /// Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
 /// each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
-/// "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or with the client.
-/// `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not taken in time
-/// the oldest are dropped.
+/// "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or with the
+/// client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not
+/// taken in time the oldest are dropped.
 ///
 /// # Safety
 /// As jr_submit.
@@ -214,20 +215,21 @@ pub unsafe extern "C" fn jr_client_events(
     })
 }
 
-/// The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links", "dedicated",
-/// "subscriptions", and what the cache counts. Keys are added, never changed. The map is yours to free.
+/// The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links",
+/// "dedicated", "subscriptions", and what the cache counts. Keys are added, never changed. The map is yours to free.
 ///
 /// "links" are the connections: an array of maps with "address", "database", "purpose" ("commands": shared by all;
 /// "dedicated": of one request or lease alone; "subscriptions", "invalidations", "monitor"), "connected" (0 or 1),
 /// "tracking" (0 or 1: the server tells of changes to what is cached), "protocol", "server", "server_version", "mode",
 /// "role", "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections",
-/// "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes from a
-/// queue began to write and read), "round_trip_us" (of the last sample) and "error". "dedicated" is a map about dedicated
-/// connections together: "in_use", "idle", "waiting" (who waits in line for one), "waiting_requests" and "waiting_bytes"
-/// (of those who wait), "connections" (opened so far). "subscriptions" is an array of maps, one for each request that gets
-/// messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps"
-/// (confirmations with JR_COMPLETION_GAP). Of JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of answers
-/// that made room), "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in memory).
+/// "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes
+/// from a queue began to write and read), "round_trip_us" (of the last sample) and "error". "dedicated" is a map about
+/// dedicated connections together: "in_use", "idle", "waiting" (who waits in line for one), "waiting_requests" and
+/// "waiting_bytes" (of those who wait), "connections" (opened so far). "subscriptions" is an array of maps, one for
+/// each request that gets messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken",
+/// "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Of JR_REQUEST_CACHED: "cache_hits", "cache_misses",
+/// "cache_evictions" (of answers that made room), "cache_invalidations" (of answers that may be wrong), "cache_entries"
+/// and "cache_bytes" (in memory).
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *mut Node>) -> jr_status {
     call(|| {
@@ -238,11 +240,11 @@ pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *
     })
 }
 
-/// The barrier at the end: accepts nothing more, ends subscriptions, blocking commands and those who hear of events, lets
-/// the rest end for up to `timeout_ms` (JR_TIMEOUT_NONE: as long as it takes), ends what is then left with JR_ERR_CLOSED,
-/// and waits for a callback that runs. When it returns, no callback of this client runs or will run and its threads are
-/// gone. JR_OK, or JR_ERR_TIMEOUT if something had to be ended. The handle must still be freed. On a view or a lease it
-/// closes that handle only. Not from a callback.
+/// The barrier at the end: accepts nothing more, ends subscriptions, blocking commands and those who hear of events,
+/// lets the rest end for up to `timeout_ms` (JR_TIMEOUT_NONE: as long as it takes), ends what is then left with
+/// JR_ERR_CLOSED, and waits for a callback that runs. When it returns, no callback of this client runs or will run and
+/// its threads are gone. JR_OK, or JR_ERR_TIMEOUT if something had to be ended. The handle must still be freed. On a
+/// view or a lease it closes that handle only. Not from a callback.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_close(client: Option<&jr_client>, timeout_ms: u32) -> jr_status {
     call(|| {

@@ -10,13 +10,13 @@ use super::waiter::Waiter;
 use crate::client::completion::{self, Completion};
 use crate::client::destination::{Deliveries, Delivery, Destination};
 use crate::client::mailbox::Mailbox;
-use crate::connection::tenure::Tenure;
+use crate::connection::queue_driver::QueueDriver;
 use crate::protocol::reply::Node;
 
 /// More completions of this request follow: it has a completion for each of its messages, and at last one without this.
 pub const JR_COMPLETION_MORE: u32 = 8;
-/// Messages may be missing before this one: the connection was lost and made again. After that each channel is confirmed
-/// once more, with this flag; from there on nothing of that channel is missing.
+/// Messages may be missing before this one: the connection was lost and made again. After that each channel is
+/// confirmed once more, with this flag; from there on nothing of that channel is missing.
 pub const JR_COMPLETION_GAP: u32 = 16;
 /// Messages were dropped before this one: they were not taken fast enough. How many, its attributes say (see
 /// jr_reply_attributes): a map with "dropped". On a final completion the flag stands without them.
@@ -36,8 +36,8 @@ pub struct jr_completion {
     pub user_data: u64,
     /// The id that jr_submit gave.
     pub request: u64,
-    /// What the server said, or a JR_ERROR that says why there is no answer; of a pipeline that failed the JR_ARRAY, of a
-    /// route to several nodes the JR_MAP, in which each answer or JR_ERROR has its place. Never NULL; yours to free.
+    /// What the server said, or a JR_ERROR that says why there is no answer; of a pipeline that failed the JR_ARRAY, of
+    /// a route to several nodes the JR_MAP, in which each answer or JR_ERROR has its place. Never NULL; yours to free.
     pub reply: *mut Node,
     /// JR_OK, JR_ERR_SERVER, or why there is no answer.
     pub status: jr_status,
@@ -122,9 +122,9 @@ impl Destination for Target {
         }
     }
 
-    fn call_takers(&self, tenure: Option<Tenure>) {
+    fn call_takers(&self, driver: Option<QueueDriver>) {
         if let Target::Queue { queue, .. } = self {
-            queue.call_takers(tenure);
+            queue.call_takers(driver);
         }
     }
 

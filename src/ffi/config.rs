@@ -23,8 +23,8 @@ pub struct jr_config {
 }
 
 /// Brings a connected stream socket to `address` ("10.0.0.3:6379", "/run/redis.sock"), within `timeout_ms`. Gives its
-/// descriptor, which then belongs to the library (and is closed by exec), or a negative errno. Called on a library thread
-/// that may block; one call at a time.
+/// descriptor, which then belongs to the library (and is closed by exec), or a negative errno. Called on a library
+/// thread that may block; one call at a time.
 pub type jr_dialer =
     Option<unsafe extern "C" fn(user_data: *mut c_void, address: *const c_char, timeout_ms: u32) -> i32>;
 
@@ -139,7 +139,8 @@ pub unsafe extern "C" fn jr_config_set(
 }
 
 /// Lets the program dial: through a proxy, from a certain interface, over something that is not TCP. NULL goes back to
-/// the library's own way. `release` (or NULL) is called with `user_data` when nothing uses it any more, also on failure.
+/// the library's own way. `release` (or NULL) is called with `user_data` when nothing uses it any more, also on
+/// failure.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_config_set_dialer(
     config: Option<&mut jr_config>,

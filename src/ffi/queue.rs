@@ -1,8 +1,8 @@
-//! Where completions wait until somebody takes them. Whoever takes also writes and reads the connections on which all that
-//! is under way is for this queue.
+//! Where completions wait until somebody takes them. Whoever takes also writes and reads the connections on which all
+//! that is under way is for this queue.
 //!
-//! Invariant: the descriptor, once asked for, is readable exactly while there is something to take, to write or to read,
-//! or a wake-up is due. Locks: the queue's own comes after those of the client; nothing is driven under it.
+//! Invariant: the descriptor, once asked for, is readable exactly while there is something to take, to write or to
+//! read, or a wake-up is due. Locks: the queue's own comes after those of the client; nothing is driven under it.
 
 mod bell;
 mod signal;
@@ -25,8 +25,8 @@ use super::completion::{JR_COMPLETION_MORE, Target, jr_completion};
 use super::status::JR_OK;
 use super::{fork, reply};
 use crate::client::mailbox::Mailbox;
-use crate::connection::tenure::Tenure;
-use crate::connection::turn::{QueueId, Submitter};
+use crate::connection::io_role::{QueueId, Submitter};
+use crate::connection::queue_driver::QueueDriver;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::{runtime, shrink};
@@ -56,7 +56,7 @@ struct Held {
     /// Where the messages are, and whose: as many as the line has places for, in the same order.
     mailboxes: VecDeque<(u64, Arc<Mailbox>)>,
     /// The connections to drive; those of a taker who drives are with him.
-    tenures: Vec<Tenure>,
+    drivers: Vec<QueueDriver>,
     takers: Takers,
     /// `None`: the queue was freed.
     bell: Option<Arc<Bell>>,
@@ -100,16 +100,16 @@ impl Queue {
     }
 
     /// A request for this queue was accepted that is for the takers to write, now or from now on.
-    pub(super) fn call_takers(&self, tenure: Option<Tenure>) {
+    pub(super) fn call_takers(&self, driver: Option<QueueDriver>) {
         let mut held = self.held.lock();
-        if let Some(tenure) = tenure {
+        if let Some(driver) = driver {
             // Without a descriptor to wait for it is dropped, and so left to the background.
-            let watch = |bell: &Arc<Bell>| bell.make_signal().and_then(|signal| signal.watch(tenure.as_fd()));
+            let watch = |bell: &Arc<Bell>| bell.make_signal().and_then(|signal| signal.watch(driver.as_fd()));
             if held.bell.as_ref().is_none_or(|bell| watch(bell).is_err()) {
                 drop(held);
-                return drop(tenure);
+                return drop(driver);
             }
-            held.tenures.push(tenure);
+            held.drivers.push(driver);
         }
         let alarm = held.takers.submitted();
         self.sound(held, alarm);
@@ -192,7 +192,7 @@ impl Queue {
             tried = true;
             // Another taker may have freed the queue, or may do so now.
             let (Some(bell), Some(woken)) = (held.bell.clone(), woken) else { break (0, 0) };
-            let may_drive = !held.tenures.is_empty();
+            let may_drive = !held.drivers.is_empty();
             match (held.takers.step(may_drive), bell.signal()) {
                 (Step::Drive, Some(signal)) => (held, interrupted) = self.drive(held, signal, may_wait, left),
                 _ if may_wait => {
@@ -207,17 +207,17 @@ impl Queue {
         };
         self.owed.fetch_sub(finals, Ordering::Relaxed);
         let due = !held.completions.is_empty() || held.bell.as_ref().is_some_and(|bell| bell.is_due());
-        let tenures = !held.tenures.is_empty();
-        let alarm = held.takers.leave(due, tenures);
+        let drivers = !held.drivers.is_empty();
+        let alarm = held.takers.leave(due, drivers);
         // Of a queue that was freed meanwhile: the background goes on.
-        let left = if held.bell.is_none() { mem::take(&mut held.tenures) } else { Vec::new() };
+        let left = if held.bell.is_none() { mem::take(&mut held.drivers) } else { Vec::new() };
         self.sound(held, alarm);
         drop(left);
         taken
     }
 
-    /// Writes what waits on every connection of which this thread has the turn now, waits for bytes if it may, and reads
-    /// those connections that have some. True: a signal handler ran meanwhile.
+    /// Writes what waits on every connection of which this thread has the I/O role now, waits for bytes if it may, and
+    /// reads those connections that have some. True: a signal handler ran meanwhile.
     fn drive<'a>(
         &'a self,
         mut held: MutexGuard<'a, Held>,
@@ -225,31 +225,31 @@ impl Queue {
         may_wait: bool,
         left: Option<Duration>,
     ) -> (MutexGuard<'a, Held>, bool) {
-        let mut tenures = mem::take(&mut held.tenures);
+        let mut drivers = mem::take(&mut held.drivers);
         let alarm = held.takers.begin(may_wait);
         held.show(alarm.descriptor);
         drop(held);
-        let mut lost: Vec<Tenure> = tenures.extract_if(.., |tenure| !tenure.write()).collect();
-        let is_due = |tenure: &Tenure, ready: &[RawFd]| !may_wait || ready.contains(&tenure.as_fd().as_raw_fd());
+        let mut lost: Vec<QueueDriver> = drivers.extract_if(.., |driver| !driver.write()).collect();
+        let is_due = |driver: &QueueDriver, ready: &[RawFd]| !may_wait || ready.contains(&driver.as_fd().as_raw_fd());
         let (mut ready, mut interrupted) = (signal::Ready::new(), false);
-        if may_wait && !tenures.is_empty() {
-            tenures.iter().for_each(|tenure| tenure.is_awaited(true));
+        if may_wait && !drivers.is_empty() {
+            drivers.iter().for_each(|driver| driver.is_awaited(true));
             match signal.wait(left) {
                 Ok(waited) => ready = waited,
                 Err(error) => interrupted = error.kind() == io::ErrorKind::Interrupted,
             }
-            tenures.iter().for_each(|tenure| tenure.is_awaited(false));
+            drivers.iter().for_each(|driver| driver.is_awaited(false));
             self.held.lock().takers.stop_waiting();
         }
-        lost.extend(tenures.extract_if(.., |tenure| is_due(tenure, &ready) && !tenure.read()));
+        lost.extend(drivers.extract_if(.., |driver| is_due(driver, &ready) && !driver.read()));
         let mut held = self.held.lock();
         held.takers.end();
-        tenures.append(&mut held.tenures);
-        held.tenures = tenures;
-        for tenure in lost {
-            let number = |tenure: &Tenure| tenure.as_fd().as_raw_fd();
-            if !held.tenures.iter().any(|other| number(other) == number(&tenure)) {
-                signal.forget(tenure.as_fd());
+        drivers.append(&mut held.drivers);
+        held.drivers = drivers;
+        for driver in lost {
+            let number = |driver: &QueueDriver| driver.as_fd().as_raw_fd();
+            if !held.drivers.iter().any(|other| number(other) == number(&driver)) {
+                signal.forget(driver.as_fd());
             }
         }
         (held, interrupted)
@@ -262,10 +262,10 @@ impl Queue {
             bell.raise();
             bell.sleepers.wake_all();
         }
-        let (completions, tenures) = (mem::take(&mut held.completions), mem::take(&mut held.tenures));
+        let (completions, drivers) = (mem::take(&mut held.completions), mem::take(&mut held.drivers));
         let mailboxes = mem::take(&mut held.mailboxes);
         drop(held);
-        drop(tenures);
+        drop(drivers);
         mailboxes.iter().for_each(|(_, mailbox)| mailbox.abandon());
         completions.into_iter().for_each(|completion| reply::discard(completion.reply));
     }

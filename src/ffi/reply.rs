@@ -80,8 +80,8 @@ pub unsafe extern "C" fn jr_reply_find(map: Option<&Node>, key: *const c_char) -
     map?.find(key.to_bytes())
 }
 
-/// The attributes that the server sent with a value (RESP3), as a JR_ATTR with items like a map; NULL if there are none.
-/// They belong to `reply`.
+/// The attributes that the server sent with a value (RESP3), as a JR_ATTR with items like a map; NULL if there are
+/// none. They belong to `reply`.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_reply_attributes(reply: Option<&Node>) -> Option<&Node> {
     reply?.attributes()
@@ -94,15 +94,15 @@ pub extern "C" fn jr_reply_int64(reply: Option<&Node>, out: Option<&mut i64>) ->
     read(reply, out, Node::to_i64, "a whole number of 64 bits")
 }
 
-/// Reads the number in any reply that holds one; otherwise as jr_reply_int64. A JR_DOUBLE or a text that is too large for
-/// a double (1e400) does not fit; "inf" and "nan" do.
+/// Reads the number in any reply that holds one; otherwise as jr_reply_int64. A JR_DOUBLE or a text that is too large
+/// for a double (1e400) does not fit; "inf" and "nan" do.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_reply_double(reply: Option<&Node>, out: Option<&mut f64>) -> jr_status {
     read(reply, out, Node::to_f64, "a number")
 }
 
-/// Reads a truth value: a JR_BOOL, the numbers 0 and 1, or exactly one of the texts "true", "false", "0", "1", and nothing
-/// else: not "yes", "TRUE" or "OK". Otherwise as jr_reply_int64.
+/// Reads a truth value: a JR_BOOL, the numbers 0 and 1, or exactly one of the texts "true", "false", "0", "1", and
+/// nothing else: not "yes", "TRUE" or "OK". Otherwise as jr_reply_int64.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_reply_bool(reply: Option<&Node>, out: Option<&mut bool>) -> jr_status {
     read(reply, out, Node::to_bool, "a truth value")

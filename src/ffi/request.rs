@@ -17,7 +17,7 @@ use super::status::jr_status;
 use super::waiter::Waiter;
 use crate::client::completion::Completion;
 use crate::client::request::{Request, Timeout};
-use crate::connection::turn::Submitter;
+use crate::connection::io_role::Submitter;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::{Node, Reply};
 use crate::topology::Route;
@@ -28,14 +28,15 @@ pub const JR_REQUEST_ATOMIC: u32 = 1;
 pub const JR_REQUEST_IDEMPOTENT: u32 = 2;
 /// A replica may answer. Without replicas the primary does.
 pub const JR_REQUEST_REPLICA: u32 = 4;
-/// On a connection of its own, out of those of max_connections: for what would hold up everybody on the shared one, such
-/// as a command that takes long. Blocking commands need not say so.
+/// On a connection of its own, out of those of max_connections: for what would hold up everybody on the shared one,
+/// such as a command that takes long. Blocking commands need not say so.
 pub const JR_REQUEST_DEDICATED: u32 = 8;
 /// It may be answered from the client's cache (see the option cache_bytes), at once and without the server; else it is
-/// sent, and its answer is kept until the server tells of a change to its keys. Never older than what the client was told
-/// before, the answers to its own writes included; changes of others are seen when the server has told. Without a cache it is
-/// sent as any other. For one command whose answer depends on the values of its keys alone (GET, MGET, HGETALL, ZRANGE,
-/// ..., but not TTL, SCAN or SRANDMEMBER), without a route, and not on a lease; anything else is JR_ERR_ARGUMENT.
+/// sent, and its answer is kept until the server tells of a change to its keys. Never older than what the client was
+/// told before, the answers to its own writes included; changes of others are seen when the server has told. Without a
+/// cache it is sent as any other. For one command whose answer depends on the values of its keys alone (GET, MGET,
+/// HGETALL, ZRANGE, ..., but not TTL, SCAN or SRANDMEMBER), without a route, and not on a lease; anything else is
+/// JR_ERR_ARGUMENT.
 pub const JR_REQUEST_CACHED: u32 = 16;
 /// For timeout_ms: without end.
 pub const JR_TIMEOUT_NONE: u32 = u32::MAX;
@@ -67,8 +68,8 @@ pub struct jr_command {
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct jr_request {
-    /// sizeof(jr_request), of the header that the program was compiled with: lets the struct grow. The size of this version,
-    /// or of a later one whose additional members are zero; any other is JR_ERR_ARGUMENT.
+    /// sizeof(jr_request), of the header that the program was compiled with: lets the struct grow. The size of this
+    /// version, or of a later one whose additional members are zero; any other is JR_ERR_ARGUMENT.
     pub size: usize,
     /// One; or several, written back to back: a pipeline, or with JR_REQUEST_ATOMIC a transaction.
     pub commands: *const jr_command,
@@ -76,8 +77,8 @@ pub struct jr_request {
     pub count: usize,
     /// JR_REQUEST_* bits.
     pub flags: u32,
-    /// In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none. What a blocking command lets
-    /// the server wait is added; if that is for ever, 0 means none.
+    /// In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none. What a blocking command
+    /// lets the server wait is added; if that is for ever, 0 means none.
     pub timeout_ms: u32,
     /// NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port".
     pub route: *const c_char,
@@ -163,8 +164,8 @@ impl Deref for Given<'_> {
 /// The size of each version of the struct before this one: where a member ended. There was none.
 const EARLIER: [usize; 0] = [];
 
-/// Whether a struct of this size can be: of an earlier version, or of a later one, which ends as this one does where an array
-/// of them may go on.
+/// Whether a struct of this size can be: of an earlier version, or of a later one, which ends as this one does where an
+/// array of them may go on.
 fn is_size_of_a_version(size: usize) -> bool {
     let is_later = size > size_of::<jr_request>() && size <= 4096 && size.is_multiple_of(align_of::<jr_request>());
     is_later || EARLIER.contains(&size)
@@ -266,8 +267,8 @@ unsafe fn with_request<T>(
     }
 }
 
-/// Gives the place that a request names for its completion to `start`, which accepts the request or does not. From then on
-/// whoever gets the completion may have freed client and queue: neither is used any more.
+/// Gives the place that a request names for its completion to `start`, which accepts the request or does not. From then
+/// on whoever gets the completion may have freed client and queue: neither is used any more.
 ///
 /// # Safety
 /// The queue in `request` is NULL or alive.
@@ -308,33 +309,33 @@ unsafe fn submit(user: &User, request: &jr_request) -> Result<u64, Error> {
     unsafe { to_target(user, request, submit) }
 }
 
-/// Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id` (or
-/// NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion follows.
-/// The completion may be delivered on another thread before jr_submit returns, and whoever gets it may free client and
-/// queue; the memory of `id` must be there until jr_submit returns. Never waits. Any thread; what one thread submits
-/// runs in that order, unless it goes on a connection of its own.
+/// Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id`
+/// (or NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion
+/// follows. The completion may be delivered on another thread before jr_submit returns, and whoever gets it may free
+/// client and queue; the memory of `id` must be there until jr_submit returns. Never waits. Any thread; what one thread
+/// submits runs in that order, unless it goes on a connection of its own.
 ///
 /// Blocking commands (BLPOP, XREAD with BLOCK, ...) go on connections of their own, one each, and wait in line when
-/// max_connections are in use. One that is cancelled or whose deadline passes is unblocked at the server first: an element
-/// that it still brings is delivered with JR_OK, otherwise it certainly did nothing (JR_OUTCOME_NOT_RUN); only if the
-/// server does not stop waiting within unblock_grace is its connection closed (JR_OUTCOME_UNKNOWN). WAIT and WAITAOF
-/// stand at the end of a pipeline, which then goes on one connection of its own, or on a lease.
+/// max_connections are in use. One that is cancelled or whose deadline passes is unblocked at the server first: an
+/// element that it still brings is delivered with JR_OK, otherwise it certainly did nothing (JR_OUTCOME_NOT_RUN); only
+/// if the server does not stop waiting within unblock_grace is its connection closed (JR_OUTCOME_UNKNOWN). WAIT and
+/// WAITAOF stand at the end of a pipeline, which then goes on one connection of its own, or on a lease.
 ///
-/// Requests with many answers: SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE make a subscription, whose id is that of the request.
-/// It gets a completion with JR_COMPLETION_MORE for each confirmation and each message, in order, until jr_cancel or the
-/// end of the client; its deadline is for the first confirmation only. A message is what the server sends
-/// (["message", channel, text], ["pmessage", pattern, channel, text], ["smessage", channel, text]), a JR_PUSH in both
-/// versions of the protocol; a confirmation is [kind, channel, channels of this subscription], in the order in which
-/// channels become its own. Another request with its id in request.subscription changes it: SUBSCRIBE, UNSUBSCRIBE and
-/// their kin have one completion of their own when all of it is done, a JR_INTEGER of how many channels and patterns it
-/// has now; PING is answered there, among the messages, and in its own completion. A change that ends otherwise takes
-/// back what was not confirmed. A subscription without channels lives on. All subscriptions of a client share one
-/// connection, which is there while there are any; when it is lost they are made again, see JR_COMPLETION_GAP. What the
-/// server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it. MONITOR, and with RESP3 CLIENT
-/// TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
-/// own; there "OK" is the confirmation. What is not taken in time is dropped, or ends the request (JR_ERR_FULL): see the
-/// options max_unread, max_unread_bytes and subscription_overflow. Such a request names a queue or a callback, and
-/// stands alone: not in a pipeline, a transaction or jr_execute.
+/// Requests with many answers: SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE make a subscription, whose id is that of the
+/// request. It gets a completion with JR_COMPLETION_MORE for each confirmation and each message, in order, until
+/// jr_cancel or the end of the client; its deadline is for the first confirmation only. A message is what the server
+/// sends (["message", channel, text], ["pmessage", pattern, channel, text], ["smessage", channel, text]), a JR_PUSH in
+/// both versions of the protocol; a confirmation is [kind, channel, channels of this subscription], in the order in
+/// which channels become its own. Another request with its id in request.subscription changes it: SUBSCRIBE,
+/// UNSUBSCRIBE and their kin have one completion of their own when all of it is done, a JR_INTEGER of how many channels
+/// and patterns it has now; PING is answered there, among the messages, and in its own completion. A change that ends
+/// otherwise takes back what was not confirmed. A subscription without channels lives on. All subscriptions of a client
+/// share one connection, which is there while there are any; when it is lost they are made again, see
+/// JR_COMPLETION_GAP. What the server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it.
+/// MONITOR, and with RESP3 CLIENT TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many
+/// answers on a connection of their own; there "OK" is the confirmation. What is not taken in time is dropped, or ends
+/// the request (JR_ERR_FULL): see the options max_unread, max_unread_bytes and subscription_overflow. Such a request
+/// names a queue or a callback, and stands alone: not in a pipeline, a transaction or jr_execute.
 ///
 /// # Safety
 /// The request and what it points to are as described, and unchanged during the call.
@@ -358,8 +359,8 @@ pub unsafe extern "C" fn jr_submit(
 }
 
 /// Submits `count` requests that stand in an array, each of the same `size`. Gives how many were accepted: the first
-/// that is refused ends it (jr_error_text says why), and if that is the very first, its status. `ids` (or NULL) has room
-/// for `count` names.
+/// that is refused ends it (jr_error_text says why), and if that is the very first, its status. `ids` (or NULL) has
+/// room for `count` names.
 ///
 /// # Safety
 /// As jr_submit, for each request.
@@ -383,8 +384,8 @@ pub unsafe extern "C" fn jr_submit_many(
             }
             let mut accepted = 0;
             while accepted < count {
-                // SAFETY: the array has `count` structs of the size that the first one says, and `ids`, if there are any,
-                // room for `count` names.
+                // SAFETY: the array has `count` structs of the size that the first one says, and `ids`, if there are
+                // any, room for `count` names.
                 let run = unsafe {
                     let ids = if ids.is_null() { ids } else { ids.add(accepted) };
                     submit_run(&user, &mut queues, requests.byte_add(accepted * size), size, count - accepted, ids)
@@ -492,8 +493,8 @@ fn not_accepted(error: &Error) -> Reply {
 }
 
 /// Runs a request and waits for its answer. Gives the status of its completion (or of the call, if it was refused);
-/// `reply` (or NULL) gets the reply, also that of a failure, and it is yours to free. The request names neither queue nor
-/// callback. Any thread but those of callbacks.
+/// `reply` (or NULL) gets the reply, also that of a failure, and it is yours to free. The request names neither queue
+/// nor callback. Any thread but those of callbacks.
 ///
 /// # Safety
 /// As jr_submit.

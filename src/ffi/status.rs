@@ -18,8 +18,8 @@ pub const JR_ERR_CONFIG: jr_status = -2;
 pub const JR_ERR_REFUSED: jr_status = -3;
 /// The client is closed.
 pub const JR_ERR_CLOSED: jr_status = -4;
-/// A limit is reached: max_requests, max_request_bytes or max_unread. Of a completion: the subscription has ended because
-/// its messages are not taken fast enough (subscription_overflow).
+/// A limit is reached: max_requests, max_request_bytes or max_unread. Of a completion: the subscription has ended
+/// because its messages are not taken fast enough (subscription_overflow).
 pub const JR_ERR_FULL: jr_status = -5;
 /// The handle was made before a fork() and this is the child.
 pub const JR_ERR_FORKED: jr_status = -6;

@@ -55,8 +55,8 @@ pub fn key_positions<A: AsRef<[u8]>>(args: &[A]) -> Positions<'_, A> {
     Positions::new(args, find(args).map_or(&[], |command| command.keys), true)
 }
 
-/// What has a slot as keys have and is none: the sharded channels of SPUBLISH, SSUBSCRIBE and SUNSUBSCRIBE, and the cursor
-/// of CLUSTERSCAN, which names the node to ask.
+/// What has a slot as keys have and is none: the sharded channels of SPUBLISH, SSUBSCRIBE and SUNSUBSCRIBE, and the
+/// cursor of CLUSTERSCAN, which names the node to ask.
 pub fn slot_names<A: AsRef<[u8]>>(args: &[A]) -> Keys<'_, A> {
     Keys::new(args, Positions::new(args, find(args).map_or(&[], |command| command.keys), false))
 }
@@ -145,7 +145,8 @@ fn lookup(name: &[u8]) -> Option<&'static Command> {
         let place = usize::from(*INDEX.get(slot)?);
         if *KEYS.get(place)? == key {
             let command = COMMANDS.get(place)?;
-            // All of a short name is in its key, but for characters that no name of a command has. A long one has a middle.
+            // All of a short name is in its key, but for characters that no name of a command has. A long one has a
+            // middle.
             if name.len() == command.name.len()
                 && (name.len() < 8 || command.name.as_bytes().eq_ignore_ascii_case(name))
             {

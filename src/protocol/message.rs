@@ -1,7 +1,7 @@
-//! What servers say unasked: the names of the commands of publish and subscribe, what a message or a confirmation tells,
-//! and what CLIENT TRACKING says was changed.
-//! Follows <https://redis.io/docs/latest/develop/pubsub/>. A reply alone does not tell whether it is a message: under
-//! RESP2 a list may begin with the same words, so only connections that subscribe are read in this way.
+//! What servers say unasked: the names of the commands of publish and subscribe, what a message or a confirmation
+//! tells, and what CLIENT TRACKING says was changed. Follows <https://redis.io/docs/latest/develop/pubsub/>. A reply
+//! alone does not tell whether it is a message: under RESP2 a list may begin with the same words, so only connections
+//! that subscribe are read in this way.
 use super::reply::{Kind, Node};
 
 /// What is subscribed to by one name.

@@ -121,7 +121,8 @@ impl Node {
         if self.bytes.is_null() || self.kind().is_aggregate() {
             return &[];
         }
-        // SAFETY: `bytes` of what is not an aggregate leads to `length` bytes that live as long as this node (invariant).
+        // SAFETY: `bytes` of what is not an aggregate leads to `length` bytes that live as long as this node
+        // (invariant).
         unsafe { slice::from_raw_parts(self.bytes.cast(), self.length) }
     }
 

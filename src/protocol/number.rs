@@ -65,7 +65,8 @@ fn finite_double(text: &str) -> Option<f64> {
     parse_double(text).filter(|number| number.is_finite() || spelled)
 }
 
-/// The double that a text spells: digits, inf or nan, with or without a sign. What is too large for a double is infinite.
+/// The double that a text spells: digits, inf or nan, with or without a sign. What is too large for a double is
+/// infinite.
 pub(super) fn parse_double(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     match unsigned.as_bytes().first()? {

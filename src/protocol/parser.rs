@@ -67,7 +67,8 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// A parser with a read buffer of `buffer` bytes (at least 32 KiB and a little), allocated when the first bytes come.
+    /// A parser with a read buffer of `buffer` bytes (at least 32 KiB and a little), allocated when the first bytes
+    /// come.
     pub fn new(limits: Limits, buffer: usize) -> Parser {
         let size = buffer.max(LEAST_BUFFER);
         Parser {

@@ -1,6 +1,7 @@
-//! The reply: an immutable tree of [`Node`]s in a chain of raw blocks, owned by one [`Reply`].
-//! Invariant: every pointer of a node leads into the chain of the same reply or to static memory, a NUL follows
-//! every `bytes`, and nothing is written once a `Reply` exists, but for the kind of an owned root. Nodes are made by `block` alone and never copied out.
+//! The reply: an immutable tree of [`Node`]s in a chain of raw blocks, owned by one [`Reply`]. Invariant: every pointer
+//! of a node leads into the chain of the same reply or to static memory, a NUL follows every `bytes`, and nothing is
+//! written once a `Reply` exists, but for the kind of an owned root. Nodes are made by `block` alone and never copied
+//! out.
 use std::fmt;
 use std::ops::Deref;
 use std::ptr::NonNull;

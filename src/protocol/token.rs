@@ -1,6 +1,6 @@
-//! Cuts the bytes of a connection into tokens: values, and the starts and ends of what holds values. docs/protocol.md says
-//! where it is stricter, or less strict, than others.
-//! Invariant: `next` looks at a byte of a waiting line once, and takes nothing before a token is whole.
+//! Cuts the bytes of a connection into tokens: values, and the starts and ends of what holds values. docs/protocol.md
+//! says where it is stricter, or less strict, than others. Invariant: `next` looks at a byte of a waiting line once,
+//! and takes nothing before a token is whole.
 use crate::error::{Error, Outcome, Status};
 
 use super::leaf::{Leaf, verbatim_format};
@@ -86,8 +86,8 @@ impl Tokenizer {
         }
     }
 
-    /// The text between the first byte and the line ending. CR and LF by themselves stand in errors only: Redis 8.2 sends what
-    /// a script raises as it is.
+    /// The text between the first byte and the line ending. CR and LF by themselves stand in errors only: Redis 8.2
+    /// sends what a script raises as it is.
     #[inline]
     fn line<'a>(&mut self, mark: u8, input: &'a [u8]) -> Found<&'a [u8]> {
         let mut from = self.searched.max(1);
@@ -174,8 +174,8 @@ fn bulk(kind: Kind, input: &[u8]) -> Found<Token<'_>> {
     Ok(Some((Token::Leaf(leaf), end + ENDING.len())))
 }
 
-/// The text of a bulk string of less than 100 bytes that is there as a whole, and how many bytes it took: most replies are
-/// one. `None` says nothing.
+/// The text of a bulk string of less than 100 bytes that is there as a whole, and how many bytes it took: most replies
+/// are one. `None` says nothing.
 #[inline]
 pub(super) fn short_string(input: &[u8]) -> Option<(&[u8], usize)> {
     let digit = |byte: u8| Some(usize::from(byte.wrapping_sub(b'0'))).filter(|digit| *digit < 10);

@@ -1,12 +1,12 @@
-//! One server, or several endpoints of which the first that answers is used: one shared link for each database, links on
-//! which messages come, and a pool of dedicated ones.
+//! One server, or several endpoints of which the first that answers is used: one shared link for each database, links
+//! on which messages come, and a pool of dedicated ones.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard};
 
 use super::Route;
 use crate::address::Address;
-use crate::connection::driver::{self, Opening};
+use crate::connection::background_driver::{self, Opening};
 use crate::connection::link::Link;
 use crate::connection::pool::{Checkout, Pool};
 use crate::connection::purpose::Purpose;
@@ -39,7 +39,7 @@ impl Standalone {
         let opening = self.opening.lock();
         let opening = opening.as_ref().ok_or_else(closed)?;
         let mut shared = self.shared.lock();
-        let open = || driver::open(opening, database, Purpose::Commands, None, runtime);
+        let open = || background_driver::open(opening, database, Purpose::Commands, None, runtime);
         Ok(Arc::clone(shared.entry(database).or_insert_with(open)))
     }
 
@@ -65,7 +65,7 @@ impl Standalone {
 
     fn open(&self, opening: &Opening, database: u32, number: u64, runtime: &Runtime) -> Arc<Link> {
         let before = self.shared.lock().get(&database).cloned();
-        driver::open(opening, database, Purpose::Dedicated(number), before.as_deref(), runtime)
+        background_driver::open(opening, database, Purpose::Dedicated(number), before.as_deref(), runtime)
     }
 
     /// What a link for messages, which has a recipient of its own, is prepared with; see [`Standalone::hear`].
@@ -78,7 +78,7 @@ impl Standalone {
         let opening = self.opening.lock();
         let opening = opening.as_ref().ok_or_else(closed)?;
         let before = self.shared.lock().get(&opening.config.database).cloned();
-        driver::start(link, opening, before.as_deref(), runtime);
+        background_driver::start(link, opening, before.as_deref(), runtime);
         let mut push_links = self.push_links.lock();
         push_links.retain(|link| !link.is_closed());
         push_links.push(Arc::clone(link));

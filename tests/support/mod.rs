@@ -1,5 +1,5 @@
-//! What the integration tests stand on: real servers, a proxy that injects faults, a server that follows a
-//! script, and waiting for conditions. But for `client`, nothing here uses the library under test, so that it can judge it.
+//! What the integration tests stand on: real servers, a proxy that injects faults, a server that follows a script, and
+//! waiting for conditions. But for `client`, nothing here uses the library under test, so that it can judge it.
 
 #![allow(dead_code, reason = "every test binary uses its own part of this module")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken harness must stop the test")]

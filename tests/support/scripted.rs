@@ -128,8 +128,8 @@ impl Scripted {
         }))
     }
 
-    /// As [`Scripted::answering`], but what belongs to a handshake (HELLO, AUTH, CLIENT, SELECT, PING) is answered here, as
-    /// a server of Redis 7 would.
+    /// As [`Scripted::answering`], but what belongs to a handshake (HELLO, AUTH, CLIENT, SELECT, PING) is answered
+    /// here, as a server of Redis 7 would.
     pub fn after_handshake(answer: impl Fn(&Received) -> Vec<Step> + Send + Sync + 'static) -> Scripted {
         Scripted::answering(move |command| match command.name().as_str() {
             "HELLO" => vec![Step::send(HELLO_3)],

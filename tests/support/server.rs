@@ -103,8 +103,8 @@ impl Server {
         }
     }
 
-    /// A server of a version that scripts/servers lists. `None`, and a line on stderr that no output capture keeps back, where
-    /// it cannot be had; a panic where that must not be, on CI.
+    /// A server of a version that scripts/servers lists. `None`, and a line on stderr that no output capture keeps
+    /// back, where it cannot be had; a panic where that must not be, on CI.
     pub fn version(name: &str) -> Option<Builder> {
         let program = program_of(name);
         let is_ci = std::env::var("CI").is_ok_and(|value| value == "true");
@@ -213,7 +213,8 @@ fn versions() -> &'static [String] {
     &VERSIONS
 }
 
-/// The program of a version, fetched if need be, and asked for once by a process; scripts/servers says why there is none.
+/// The program of a version, fetched if need be, and asked for once by a process; scripts/servers says why there is
+/// none.
 fn program_of(name: &str) -> Option<PathBuf> {
     static FOUND: Mutex<BTreeMap<String, Option<PathBuf>>> = Mutex::new(BTreeMap::new());
     assert!(versions().iter().any(|known| known == name), "scripts/servers has no {name}: {:?}", versions());

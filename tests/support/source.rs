@@ -1,4 +1,5 @@
-//! Reads Rust source text as far as tests about the structure of the library need: its files, and the paths that they name.
+//! Reads Rust source text as far as tests about the structure of the library need: its files, and the paths that they
+//! name.
 
 use std::fs;
 use std::path::Path;

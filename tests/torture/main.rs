@@ -1,5 +1,6 @@
-//! What goes wrong only under load: small in `cargo test`, in full by `make torture` (JR_TORTURE=full), which also prints
-//! how it went. Each module is a fault; what is lost, doubled or mixed up fails the test, times are only printed.
+//! What goes wrong only under load: small in `cargo test`, in full by `make torture` (JR_TORTURE=full), which also
+//! prints how it went. Each module is a fault; what is lost, doubled or mixed up fails the test, times are only
+//! printed.
 
 #![allow(
     clippy::unwrap_used,

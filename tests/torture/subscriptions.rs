@@ -1,6 +1,6 @@
-//! The connection of all subscriptions is killed again and again while messages flow and a subscription changes. Nothing is
-//! doubled or out of order, nothing is missing but where a gap was told, and in the end the server is subscribed to exactly
-//! what is wanted.
+//! The connection of all subscriptions is killed again and again while messages flow and a subscription changes.
+//! Nothing is doubled or out of order, nothing is missing but where a gap was told, and in the end the server is
+//! subscribed to exactly what is wanted.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};

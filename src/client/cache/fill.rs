@@ -63,8 +63,8 @@ enum Change<'a> {
     Everything,
 }
 
-/// Names what these commands may change, whether they will run or not. What a command changes without naming it, and what
-/// an unknown one changes, the server tells.
+/// Names what these commands may change, whether they will run or not. What a command changes without naming it, and
+/// what an unknown one changes, the server tells.
 fn each_change<A: AsRef<[u8]>>(commands: impl Iterator<Item = impl AsRef<[A]>>, mut tell: impl FnMut(Change<'_>)) {
     for words in commands {
         let words = words.as_ref();
@@ -90,8 +90,8 @@ pub fn forget<A: AsRef<[u8]>>(cache: &Lock<Cache>, commands: impl Iterator<Item 
     });
 }
 
-/// What a request on a connection of its own may change. It stands in no order with what the shared connection reads, so
-/// it is forgotten when the server has answered, before anybody hears of that.
+/// What a request on a connection of its own may change. It stands in no order with what the shared connection reads,
+/// so it is forgotten when the server has answered, before anybody hears of that.
 #[derive(Debug, Default)]
 pub struct Changes {
     keys: Vec<Box<[u8]>>,

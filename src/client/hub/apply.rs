@@ -1,4 +1,5 @@
-//! Carries out what follows for requests from what a hub was told, with no lock held, because it takes that of the client.
+//! Carries out what follows for requests from what a hub was told, with no lock held, because it takes that of the
+//! client.
 
 use std::sync::Weak;
 use std::time::{Duration, Instant};

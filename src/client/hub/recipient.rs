@@ -1,5 +1,5 @@
-//! What the link of a hub tells: messages, answers to the commands of the hub itself and to the PINGs of subscriptions, and
-//! what becomes of the connection.
+//! What the link of a hub tells: messages, answers to the commands of the hub itself and to the PINGs of subscriptions,
+//! and what becomes of the connection.
 
 use std::sync::Arc;
 use std::time::Instant;

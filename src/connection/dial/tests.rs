@@ -1,5 +1,5 @@
-//! Several addresses of one name, which no resolver has to know: addresses of 127/8 that answer, hang up, accept and say
-//! nothing, refuse, or swallow every attempt to connect.
+//! Several addresses of one name, which no resolver has to know: addresses of 127/8 that answer, hang up, accept and
+//! say nothing, refuse, or swallow every attempt to connect.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};

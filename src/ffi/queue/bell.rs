@@ -1,7 +1,7 @@
 //! How the takers of a queue are woken: by its descriptor, and those who sleep without one.
 //!
-//! Invariant: [`Bell::wake`] takes no lock and allocates nothing, so that a signal handler may call it; of so many wakes
-//! each ends one take, and while one is due no taker goes to sleep, and the descriptor is readable.
+//! Invariant: [`Bell::wake`] takes no lock and allocates nothing, so that a signal handler may call it; of so many
+//! wakes each ends one take, and while one is due no taker goes to sleep, and the descriptor is readable.
 
 use std::io;
 use std::sync::OnceLock;

@@ -1,5 +1,5 @@
-//! The descriptor of a queue: readable while it is raised, and on Linux also while one of the sockets that the takers of
-//! the queue read has bytes.
+//! The descriptor of a queue: readable while it is raised, and on Linux also while one of the sockets that the takers
+//! of the queue read has bytes.
 
 use std::io;
 use std::os::fd::{BorrowedFd, RawFd};

@@ -1,8 +1,8 @@
-//! Who takes from a queue, and who must be told of what: a state machine without threads and descriptors; its owner asks
-//! it under the lock of the queue.
+//! Who takes from a queue, and who must be told of what: a state machine without threads and descriptors; its owner
+//! asks it under the lock of the queue.
 //!
-//! Invariant: while there is something to take, to write or to read, either a taker is about to look, or one is woken, or
-//! the descriptor is readable.
+//! Invariant: while there is something to take, to write or to read, either a taker is about to look, or one is woken,
+//! or the descriptor is readable.
 
 /// What a taker who found nothing to take does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,9 +72,9 @@ impl Takers {
         Alarm { descriptor, sleeper: !self.driving && self.sleepers > 0 }
     }
 
-    /// What a taker does who found nothing to take; `tenures`: it may drive.
-    pub fn step(&self, tenures: bool) -> Step {
-        if tenures && !self.driving { Step::Drive } else { Step::Sleep }
+    /// What a taker does who found nothing to take; `drivers`: it may drive.
+    pub fn step(&self, drivers: bool) -> Step {
+        if drivers && !self.driving { Step::Drive } else { Step::Sleep }
     }
 
     /// A taker falls asleep.
@@ -103,17 +103,17 @@ impl Takers {
         (self.driving, self.waiting) = (false, false);
     }
 
-    /// A taker who does not drive leaves; `due`: there is more to take, or another take shall return; `tenures`: there is
-    /// something to drive.
-    pub fn leave(&mut self, due: bool, tenures: bool) -> Alarm {
-        // Who submitted may say so after the connection went back to the background, which has written it: then no taker
-        // can, and none must be called for it again and again.
-        self.to_write &= tenures || self.driving;
+    /// A taker who does not drive leaves; `due`: there is more to take, or another take shall return; `drivers`: there
+    /// is something to drive.
+    pub fn leave(&mut self, due: bool, drivers: bool) -> Alarm {
+        // Who submitted may say so after the connection went back to the background, which has written it: then no
+        // taker can, and none must be called for it again and again.
+        self.to_write &= drivers || self.driving;
         if self.driving {
             return Alarm::default();
         }
         let descriptor = self.set(self.watched && (due || self.to_write));
-        Alarm { descriptor, sleeper: self.sleepers > 0 && (due || tenures) }
+        Alarm { descriptor, sleeper: self.sleepers > 0 && (due || drivers) }
     }
 
     fn set(&mut self, raised: bool) -> Option<bool> {

@@ -1,9 +1,9 @@
-//! Small blocks that were freed on this thread and will be used again on it. The C library keeps seven of a size at hand
-//! and takes a lock for the others, as soon as a process has threads; with many requests in flight as many replies come
-//! and go together.
+//! Small blocks that were freed on this thread and will be used again on it. The C library keeps seven of a size at
+//! hand and takes a lock for the others, as soon as a process has threads; with many requests in flight as many replies
+//! come and go together.
 //!
-//! Invariant: a block in here is marked in its header, belongs to nobody, and is `SIZE` bytes long. Freeing it again, which is
-//! a mistake of the user, does nothing.
+//! Invariant: a block in here is marked in its header, belongs to nobody, and is `SIZE` bytes long. Freeing it again,
+//! which is a mistake of the user, does nothing.
 //!
 //! Not in builds with debug assertions, so that under a sanitizer or valgrind every reply has memory of its own.
 

@@ -6,8 +6,8 @@ use super::super::node::Node;
 pub(super) struct Header {
     /// The next block of the chain.
     pub(super) next: *mut Header,
-    /// The bytes of the allocation with this header; 0 for a static block, which is never freed, and [`super::free_list::MARK`] for
-    /// one that is not in use.
+    /// The bytes of the allocation with this header; 0 for a static block, which is never freed, and
+    /// [`super::free_list::MARK`] for one that is not in use.
     pub(super) size: usize,
 }
 

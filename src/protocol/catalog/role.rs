@@ -189,9 +189,9 @@ pub(super) const fn read_only(name: &str, flags: Flags, role: Role) -> bool {
 }
 
 /// Whether its answer depends on the values of its keys alone, so that it stays right as long as the server tells of no
-/// change to them. Not so: what counts the time down or up (TTL, OBJECT IDLETIME, XINFO), what picks at random, what shows
-/// how a value is stored (OBJECT ENCODING, HSCAN), and what reads keys that it does not name (SORT_RO). Commands of
-/// modules are left out, because not every module tells of its changes.
+/// change to them. Not so: what counts the time down or up (TTL, OBJECT IDLETIME, XINFO), what picks at random, what
+/// shows how a value is stored (OBJECT ENCODING, HSCAN), and what reads keys that it does not name (SORT_RO). Commands
+/// of modules are left out, because not every module tells of its changes.
 pub(super) const fn cacheable(name: &str) -> bool {
     matches!(
         name.as_bytes(),

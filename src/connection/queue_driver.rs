@@ -1,38 +1,38 @@
-//! The turn of a queue: as long as all that is under way on a connection is for one queue, whoever takes from it writes
-//! and reads for itself, and no other thread is woken.
+//! The I/O role of a queue: as long as all that is under way on a connection is for one queue, whoever takes from it
+//! writes and reads for itself, and no other thread is woken.
 //!
-//! Invariant: a tenure that is dropped, or that has lost the turn, leaves the connection to the background, which is told
-//! of what is there.
+//! Invariant: a driver that is dropped, or that has lost the I/O role, leaves the connection to the background, which
+//! is told of what is there.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::io_role::{IoRole, RoleChange};
 use super::link::Link;
 use super::socket::Connection;
-use super::turn::{Change, Turn};
 use crate::error::Error;
 
-/// The turn on one connection.
-pub struct Tenure {
+/// The I/O role on one connection.
+pub struct QueueDriver {
     link: Arc<Link>,
     connection: Arc<Connection>,
-    /// As the turn counts them.
+    /// As the I/O role counts them.
     number: u64,
 }
 
-impl std::fmt::Debug for Tenure {
+impl std::fmt::Debug for QueueDriver {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Tenure").field("link", &self.link).finish_non_exhaustive()
+        formatter.debug_struct("QueueDriver").field("link", &self.link).finish_non_exhaustive()
     }
 }
 
-impl Tenure {
-    pub(super) fn new(link: Arc<Link>, connection: Arc<Connection>, number: u64) -> Tenure {
-        Tenure { link, connection, number }
+impl QueueDriver {
+    pub(super) fn new(link: Arc<Link>, connection: Arc<Connection>, number: u64) -> QueueDriver {
+        QueueDriver { link, connection, number }
     }
 
-    /// Writes what waits. False: the turn is lost, and the tenure is to be dropped.
+    /// Writes what waits. False: the I/O role is lost, and the driver is to be dropped.
     pub fn write(&self) -> bool {
         self.connection.visits.fetch_add(1, Ordering::Relaxed);
         // A full socket is left to the background, which waits for room and reads meanwhile.
@@ -50,7 +50,7 @@ impl Tenure {
         looked.map_err(|error| self.fail(error)).is_ok()
     }
 
-    /// Reads once and delivers what came, without waiting. False: as of [`Tenure::write`].
+    /// Reads once and delivers what came, without waiting. False: as of [`QueueDriver::write`].
     pub fn read(&self) -> bool {
         let Some(recipient) = self.link.recipient.upgrade() else { return false };
         let mut incoming = self.connection.incoming.lock();
@@ -60,7 +60,7 @@ impl Tenure {
         let read = self.link.read(&self.connection, &mut incoming, &*recipient, false);
         drop(incoming);
         match read {
-            // Whoever recalled the turn meanwhile found the reader at work.
+            // Whoever recalled the I/O role meanwhile found the reader at work.
             Ok(_) => self.is_held(),
             Err(error) => {
                 self.fail(error);
@@ -74,9 +74,9 @@ impl Tenure {
         self.connection.awaited.store(awaited, Ordering::Relaxed);
     }
 
-    /// Whether the turn is not lost.
+    /// Whether the I/O role is not lost.
     pub fn is_held(&self) -> bool {
-        self.link.outgoing.lock().is_tenure(self.number, &self.connection)
+        self.link.outgoing.lock().is_held_by(self.number, &self.connection)
     }
 
     /// Leaves the end of the connection to the background.
@@ -86,23 +86,23 @@ impl Tenure {
     }
 }
 
-/// Readable when [`Tenure::read`] has something to read, or finds the end of the connection or of the turn.
-impl AsFd for Tenure {
+/// Readable when [`QueueDriver::read`] has something to read, or finds the end of the connection or of the I/O role.
+impl AsFd for QueueDriver {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.connection.stream.as_fd()
     }
 }
 
-impl Drop for Tenure {
+impl Drop for QueueDriver {
     fn drop(&mut self) {
         self.is_awaited(false);
         let mut outgoing = self.link.outgoing.lock();
         if !outgoing.belongs_to(&self.connection) {
             return;
         }
-        let change = if outgoing.turn.is_tenure(self.number) { outgoing.turn.recall() } else { Change::Attend };
+        let change = if outgoing.role.is_held_by(self.number) { outgoing.role.reclaim() } else { RoleChange::Attend };
         // Also when somebody else recalled it: the background may have looked while this thread still read.
-        if outgoing.turn.is_background() {
+        if outgoing.role.is_background() {
             outgoing.apply(change);
             drop(outgoing);
             self.link.notify.notify_one();
@@ -111,42 +111,42 @@ impl Drop for Tenure {
 }
 
 impl Link {
-    /// Ends the tenure of a queue, or the pause of callers: the background reads.
-    pub fn recall(&self) {
-        self.recall_by(Turn::recall);
+    /// Ends the driver of a queue, or the pause of callers: the background reads.
+    pub fn reclaim(&self) {
+        self.reclaim_by(IoRole::reclaim);
     }
 
-    /// Ends the tenure of a queue if bytes wait and nobody comes for them.
-    pub(super) fn recall_from_absent(&self, connection: &Connection) {
+    /// Ends the driver of a queue if bytes wait and nobody comes for them.
+    pub(super) fn reclaim_from_absent(&self, connection: &Connection) {
         let is_awaited = connection.awaited.load(Ordering::Relaxed);
         if !is_awaited && (self.is_unsent() || connection.stream.has_bytes()) {
-            self.recall_by(Turn::recall_from_absent);
+            self.reclaim_by(IoRole::reclaim_from_absent);
         }
     }
 
-    /// Whoever has the turn in the place of the background comes by.
-    pub(super) fn praise(&self) {
-        self.outgoing.lock().turn.praise();
+    /// Whoever has the I/O role in the place of the background comes by.
+    pub(super) fn reset_backoff(&self) {
+        self.outgoing.lock().role.reset_backoff();
     }
 
-    /// Whether somebody other than the background reads, whether these are the takers of a queue, and how often somebody
-    /// took the turn.
+    /// Whether somebody other than the background reads, whether these are the takers of a queue, and how often
+    /// somebody took the I/O role.
     pub(super) fn role_monitor(&self) -> (bool, bool, u64) {
-        let turn = &self.outgoing.lock().turn;
-        (!turn.is_background(), turn.is_of_a_queue(), turn.taken())
+        let role = &self.outgoing.lock().role;
+        (!role.is_background(), role.is_of_a_queue(), role.taken())
     }
 
     /// How often others than the background came by; tells whether they still do.
     pub(super) fn activity(&self, connection: &Connection) -> u64 {
-        self.outgoing.lock().turn.taken() + connection.visits.load(Ordering::Relaxed)
+        self.outgoing.lock().role.taken() + connection.visits.load(Ordering::Relaxed)
     }
 
-    fn recall_by(&self, recall: impl FnOnce(&mut Turn) -> Change) {
+    fn reclaim_by(&self, recall: impl FnOnce(&mut IoRole) -> RoleChange) {
         let mut outgoing = self.outgoing.lock();
-        let change = recall(&mut outgoing.turn);
+        let change = recall(&mut outgoing.role);
         outgoing.apply(change);
         drop(outgoing);
-        if change == Change::Attend {
+        if change == RoleChange::Attend {
             self.notify.notify_one();
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::Driver;
+use super::BackgroundDriver;
 use crate::address::Address;
 use crate::config::ConnectRetries;
 use crate::connection::dial::Dial;
@@ -14,7 +14,7 @@ use crate::connection::server_info::ServerInfo;
 use crate::connection::socket::Connection;
 use crate::error::{Error, Status};
 
-impl Driver {
+impl BackgroundDriver {
     /// Tries every endpoint once. `None`: the link was closed meanwhile.
     pub(super) async fn dial_round(&mut self) -> Option<Result<Connection, Error>> {
         let mut last = Error::new(Status::Connect, "no endpoint is configured");

@@ -1,29 +1,29 @@
 //! A caller who writes its own request and reads its own reply, because nothing else was under way: no other thread is
 //! woken, and the round trip costs one send and one receive.
 //!
-//! Invariant: whoever holds a [`Lead`] is the only reader; when it is dropped, the background reads if something is
-//! still under way.
+//! Invariant: whoever holds a [`CallerDriver`] is the only reader; when it is dropped, the background reads if
+//! something is still under way.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::io_role::RoleChange;
 use super::link::Link;
 use super::socket::Connection;
 use super::traffic::Read;
-use super::turn::Change;
 use crate::error::Error;
 
-/// The turn to write to a link and to read from it.
+/// The I/O role to write to a link and to read from it.
 #[derive(Debug)]
-pub struct Lead {
+pub struct CallerDriver {
     link: Arc<Link>,
     connection: Arc<Connection>,
 }
 
-impl Lead {
-    pub(super) fn new(link: Arc<Link>, connection: Arc<Connection>) -> Lead {
-        Lead { link, connection }
+impl CallerDriver {
+    pub(super) fn new(link: Arc<Link>, connection: Arc<Connection>) -> CallerDriver {
+        CallerDriver { link, connection }
     }
 
     /// Writes what waits and reads, for everybody, until `is_done`, but waits no longer than `patience` for bytes.
@@ -69,18 +69,18 @@ impl Lead {
     }
 }
 
-impl Drop for Lead {
+impl Drop for CallerDriver {
     fn drop(&mut self) {
         let mut outgoing = self.link.outgoing.lock();
         if !outgoing.belongs_to(&self.connection) {
             return;
         }
         let idle = outgoing.pipeline.is_idle();
-        let change = outgoing.turn.give_back(idle);
+        let change = outgoing.role.give_back(idle);
         outgoing.apply(change);
         drop(outgoing);
         // Of a message that came before it was to be told of bytes, the background hears nothing by itself.
-        if change == Change::Attend || (change == Change::Unnoticed && self.connection.stream.has_bytes()) {
+        if change == RoleChange::Attend || (change == RoleChange::Unnoticed && self.connection.stream.has_bytes()) {
             self.link.notify.notify_one();
         }
     }

@@ -1,6 +1,6 @@
 //! The background driver: one task per link on the I/O thread. It dials, shakes hands, writes what gathered, reads,
-//! watches for check, and dials again, until the link is closed or its owner is gone. A dedicated link has one connection
-//! only and ends with it.
+//! watches for check, and dials again, until the link is closed or its owner is gone. A dedicated link has one
+//! connection only and ends with it.
 
 mod round;
 
@@ -73,10 +73,10 @@ pub fn prepare(opening: &Opening, database: u32, purpose: Purpose) -> Arc<Link> 
     Arc::new(Link::new(Arc::clone(&opening.config), database, purpose, Weak::clone(&opening.recipient)))
 }
 
-/// Starts a link that was prepared for this opening, perhaps with a recipient of its own. What `before`, another link to
-/// this server, has learnt of it holds for this one as well.
+/// Starts a link that was prepared for this opening, perhaps with a recipient of its own. What `before`, another link
+/// to this server, has learnt of it holds for this one as well.
 pub fn start(link: &Arc<Link>, opening: &Opening, before: Option<&Link>, runtime: &Runtime) {
-    let driver = Driver {
+    let driver = BackgroundDriver {
         schedule: Schedule::new(link.config.reconnect_delay, link.config.reconnect_delay_max),
         link: Arc::clone(link),
         dialer: opening.dialer.clone(),
@@ -106,7 +106,7 @@ enum Reason {
     Guessed,
 }
 
-struct Driver {
+struct BackgroundDriver {
     link: Arc<Link>,
     dialer: Option<Arc<dyn Dialer>>,
     failed: Arc<FailedAddresses>,
@@ -118,9 +118,9 @@ struct Driver {
     _alive: Sender<()>,
 }
 
-impl Driver {
-    /// Runs to the end of the link. A panic, which is a defect, ends the connection and no more: it is told as a loss, and
-    /// the link is dialled again.
+impl BackgroundDriver {
+    /// Runs to the end of the link. A panic, which is a defect, ends the connection and no more: it is told as a loss,
+    /// and the link is dialled again.
     async fn run_supervised(mut self) {
         while let Err(panic) = catch_panic(self.run()).await {
             let connection = self.link.connection();
@@ -290,7 +290,8 @@ impl Driver {
             if renewing && link.disconnect_if_idle() {
                 return Ending::Renewed;
             }
-            // A caller who is about to write looks first whether the connection is still there; takers write for themselves.
+            // A caller who is about to write looks first whether the connection is still there; takers write for
+            // themselves.
             let may_write = !renewing && link.background_writes();
             if may_write
                 && link.is_about_to_begin()
@@ -359,7 +360,8 @@ impl Driver {
         self.link.drive(connection, &*recipient)
     }
 
-    /// Ends the connection and delivers what came before its end; gives the better of this reason and the one found there.
+    /// Ends the connection and delivers what came before its end; gives the better of this reason and the one found
+    /// there.
     async fn last_words(&self, connection: &Arc<Connection>, error: Error, reason: Reason) -> Error {
         if error.status == Status::Protocol {
             // What stands behind a violation of the protocol cannot be believed.
@@ -386,7 +388,8 @@ impl Driver {
     }
 
     /// The kernel ends a connection on which nothing is acknowledged, and also one whose peer acknowledges everything
-    /// but takes no more bytes. The second one is busy, not dead: when that much is under way, the kernel must not judge.
+    /// but takes no more bytes. The second one is busy, not dead: when that much is under way, the kernel must not
+    /// judge.
     fn let_kernel_watch(&self, connection: &Connection, health: &mut HealthMonitor) {
         let can_judge = self.link.outstanding() <= WINDOW;
         if self.dialer.is_none() && can_judge != health.by_kernel {
