@@ -706,6 +706,17 @@ jr_status jr_reply_double(const struct jr_reply *reply, double *out);
 jr_status jr_reply_bool(const struct jr_reply *reply, bool *out);
 
 /**
+ * A short English phrase for a status, for example "connection lost"; "unknown status" for a number that is none.
+ * Static memory, never NULL. Any thread.
+ */
+const char *jr_status_text(jr_status status);
+
+/**
+ * The version of the library, for example "0.1.0". Static memory. Any thread.
+ */
+const char *jr_version(void);
+
+/**
  * Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id`
  * (or NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion
  * follows. The completion may be delivered on another thread before jr_submit returns, and whoever gets it may free
@@ -767,17 +778,6 @@ jr_status jr_execute(const struct jr_client *client, const struct jr_request *re
  * `strings` has `count` texts that end with a NUL.
  */
 struct jr_reply *jr_run_strings(const struct jr_client *client, const char *const *strings, size_t count);
-
-/**
- * A short English phrase for a status, for example "connection lost"; "unknown status" for a number that is none.
- * Static memory, never NULL. Any thread.
- */
-const char *jr_status_text(jr_status status);
-
-/**
- * The version of the library, for example "0.1.0". Static memory. Any thread.
- */
-const char *jr_version(void);
 
 #ifdef __cplusplus
 }  // extern "C"

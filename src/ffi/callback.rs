@@ -2,13 +2,13 @@
 //! callback delays later callbacks and nothing else.
 
 use std::collections::VecDeque;
-use std::ffi::{CString, c_void};
+use std::ffi::CString;
 use std::mem;
 use std::sync::{Arc, Condvar, MutexGuard};
 use std::thread::JoinHandle;
 
 use super::completion::{Function, jr_completion};
-use super::config::{Logger, level_of};
+use super::logger::{Logger, level_of};
 use crate::client::mailbox::Mailbox;
 use crate::error::Error;
 use crate::lock::{self, Lock};
@@ -175,26 +175,6 @@ impl Line {
         };
         if let Ok(message) = CString::new(message) {
             logger.write(level_of(&name), &message);
-        }
-    }
-}
-
-/// Something of the user's, released when the last part of the library that may use it is gone.
-pub(super) struct UserData {
-    pub(super) pointer: *mut c_void,
-    pub(super) release: Option<unsafe extern "C" fn(*mut c_void)>,
-}
-
-// SAFETY: the user hands the pointer over for use on library threads; the header says so.
-unsafe impl Send for UserData {}
-// SAFETY: as above; the library itself never looks behind the pointer.
-unsafe impl Sync for UserData {}
-
-impl Drop for UserData {
-    fn drop(&mut self) {
-        if let Some(release) = self.release {
-            // SAFETY: the user gave this function for this pointer, and it is called once.
-            unsafe { release(self.pointer) };
         }
     }
 }

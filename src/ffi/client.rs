@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use super::boundary::{call, check_generation, check_may_wait, null};
 use super::callback::Callbacks;
-use super::completion::Target;
 use super::config::{ClientDialer, jr_config};
 use super::fork;
-use super::request::{JR_TIMEOUT_NONE, jr_bytes, jr_request, read_request, to_target};
+use super::request::{JR_TIMEOUT_NONE, jr_bytes, jr_request, read_request};
 use super::signals;
 use super::status::jr_status;
+use super::target::{Target, User, to_target};
 use crate::client::Client;
 use crate::connection::stream::Dialer;
 use crate::error::{Error, Status};
@@ -35,14 +35,6 @@ enum Kind {
     Client,
     View,
     Lease,
-}
-
-/// What it takes to submit. A call that goes on after the completion of a request may have been delivered works with a
-/// copy: whoever gets the completion may free the handle.
-#[derive(Clone)]
-pub(super) struct User {
-    pub(super) client: Client<Target>,
-    pub(super) callbacks: Arc<Callbacks>,
 }
 
 /// What all handles of a client hold together; with the last of them the client ends.

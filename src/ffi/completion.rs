@@ -1,16 +1,7 @@
-//! The final answer as C sees it, and the places it can go to.
+//! The final answer of a request as C sees it.
 
-use std::sync::Arc;
-use std::{iter, mem};
-
-use super::callback::Callbacks;
-use super::queue::Queue;
 use super::status::jr_status;
-use super::waiter::Waiter;
 use crate::client::completion::{self, Completion};
-use crate::client::destination::{Deliveries, Delivery, Destination};
-use crate::client::mailbox::Mailbox;
-use crate::connection::queue_driver::QueueDriver;
 use crate::protocol::reply::Node;
 
 /// More completions of this request follow: it has a completion for each of its messages, and at last one without this.
@@ -59,88 +50,5 @@ impl jr_completion {
     pub(super) fn new(user_data: u64, completion: Completion) -> jr_completion {
         let Completion { request, status, flags, reply } = completion;
         jr_completion { user_data, request, reply: reply.into_raw(), status: status.code(), flags }
-    }
-}
-
-/// Where the completions of a request go.
-#[derive(Clone, Debug)]
-pub(super) enum Target {
-    Nowhere,
-    Queue { queue: Arc<Queue>, user_data: u64 },
-    Callback { callbacks: Arc<Callbacks>, function: Function, user_data: u64 },
-    Waiter(Arc<Waiter>),
-    Log(Arc<Callbacks>),
-}
-
-impl Target {
-    /// Whether what is for one can be put together with what is for the other.
-    fn is_beside(&self, other: &Target) -> bool {
-        match (self, other) {
-            (Target::Queue { queue, .. }, Target::Queue { queue: other, .. }) => Arc::ptr_eq(queue, other),
-            (Target::Callback { callbacks, .. }, Target::Callback { callbacks: other, .. }) => {
-                Arc::ptr_eq(callbacks, other)
-            }
-            _ => false,
-        }
-    }
-}
-
-impl Destination for Target {
-    fn deliver(deliveries: &mut Deliveries<Target>) {
-        let mut rest = mem::take(deliveries).into_iter();
-        while let Some(Delivery { destination, completion }) = rest.next() {
-            let beside = rest.as_slice().iter().take_while(|next| next.destination.is_beside(&destination)).count();
-            match destination {
-                Target::Nowhere | Target::Log(_) => {}
-                Target::Waiter(waiter) => waiter.wake(completion),
-                Target::Queue { queue, user_data } => {
-                    let first = jr_completion::new(user_data, completion);
-                    let others = rest.by_ref().take(beside).filter_map(Delivery::for_queue);
-                    queue.put(iter::once(first).chain(others));
-                }
-                Target::Callback { callbacks, function, user_data } => {
-                    let first = (function, jr_completion::new(user_data, completion));
-                    let others = rest.by_ref().take(beside).filter_map(Delivery::for_callback);
-                    callbacks.call(iter::once(first).chain(others));
-                }
-            }
-        }
-    }
-
-    fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
-        match self {
-            Target::Nowhere | Target::Waiter(_) => false,
-            Target::Queue { queue, user_data } => queue.put_messages(*user_data, mailbox, count),
-            Target::Callback { callbacks, function, user_data } => {
-                callbacks.call_for_messages(*function, *user_data, mailbox, count);
-                true
-            }
-            Target::Log(callbacks) => {
-                callbacks.log(mailbox, count);
-                true
-            }
-        }
-    }
-
-    fn call_takers(&self, driver: Option<QueueDriver>) {
-        if let Target::Queue { queue, .. } = self {
-            queue.call_takers(driver);
-        }
-    }
-
-    fn takes_many(&self) -> bool {
-        matches!(self, Target::Queue { .. } | Target::Callback { .. } | Target::Log(_))
-    }
-}
-
-impl Delivery<Target> {
-    fn for_queue(self) -> Option<jr_completion> {
-        let Target::Queue { user_data, .. } = self.destination else { return None };
-        Some(jr_completion::new(user_data, self.completion))
-    }
-
-    fn for_callback(self) -> Option<(Function, jr_completion)> {
-        let Target::Callback { function, user_data, .. } = self.destination else { return None };
-        Some((function, jr_completion::new(user_data, self.completion)))
     }
 }

@@ -1,14 +1,15 @@
 //! What a client is told, through C.
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::boundary::{call, guard, null, text};
-use super::callback::UserData;
 use super::fork;
+use super::logger::{Logger, jr_logger};
 use super::status::jr_status;
+use super::user_data::UserData;
 use crate::address::Address;
 use crate::config::Config;
 use crate::connection::stream::Dialer;
@@ -28,41 +29,8 @@ pub struct jr_config {
 pub type jr_dialer =
     Option<unsafe extern "C" fn(user_data: *mut c_void, address: *const c_char, timeout_ms: u32) -> i32>;
 
-/// Takes a message about the life of the connections. `level` is JR_LOG_ERROR, JR_LOG_WARNING or JR_LOG_INFO. Called on
-/// the callback thread of the client; the text lives during the call and never holds a secret.
-pub type jr_logger = Option<unsafe extern "C" fn(user_data: *mut c_void, level: i32, message: *const c_char)>;
-
 /// Releases user data when the last client that could use it is gone. Called once, on any thread.
 pub type jr_release = Option<unsafe extern "C" fn(user_data: *mut c_void)>;
-
-/// A connection could not be made.
-pub const JR_LOG_ERROR: i32 = 1;
-/// A connection was lost, or a limit was reached.
-pub const JR_LOG_WARNING: i32 = 2;
-/// A connection was made.
-pub const JR_LOG_INFO: i32 = 3;
-
-/// The level of an event.
-pub(super) fn level_of(event: &str) -> i32 {
-    match event {
-        "unreachable" => JR_LOG_ERROR,
-        "lost" => JR_LOG_WARNING,
-        _ => JR_LOG_INFO,
-    }
-}
-
-/// The user's logger.
-pub(super) struct Logger {
-    function: unsafe extern "C" fn(*mut c_void, i32, *const c_char),
-    user_data: UserData,
-}
-
-impl Logger {
-    pub(super) fn write(&self, level: i32, message: &CStr) {
-        // SAFETY: the user gave this function for this pointer; the message ends with a NUL and lives during the call.
-        unsafe { (self.function)(self.user_data.pointer, level, message.as_ptr()) };
-    }
-}
 
 /// The user's dialer.
 pub(super) struct UserDialer {

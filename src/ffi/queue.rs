@@ -21,7 +21,7 @@ use signal::Signal;
 use takers::{Alarm, Step, Takers};
 
 use super::boundary::{call, check_generation, check_may_wait, guard, null};
-use super::completion::{JR_COMPLETION_MORE, Target, jr_completion};
+use super::completion::{JR_COMPLETION_MORE, jr_completion};
 use super::status::JR_OK;
 use super::{fork, reply};
 use crate::client::mailbox::Mailbox;
@@ -77,12 +77,12 @@ impl Queue {
         }
     }
 
-    /// The place for the completions of one more request, of whose final one the queue has room.
+    /// Room for the final completion of one more request.
     #[inline]
-    pub(super) fn reserve(self: &Arc<Self>, user_data: u64, most: usize) -> Result<Target, Error> {
+    pub(super) fn reserve(&self, most: usize) -> Result<(), Error> {
         let owed = self.owed.fetch_add(1, Ordering::Relaxed);
         if owed < most {
-            return Ok(Target::Queue { queue: Arc::clone(self), user_data });
+            return Ok(());
         }
         self.give_back();
         let sentence = format!("{owed} completions of this queue are owed or not taken (limit: max_unread)");

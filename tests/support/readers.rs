@@ -13,9 +13,10 @@ use justredis::ffi::client::{jr_client, jr_client_free, jr_client_lease, jr_clie
 use justredis::ffi::completion::jr_completion;
 use justredis::ffi::config::{jr_config_new, jr_config_set};
 use justredis::ffi::queue::{jr_queue, jr_queue_free, jr_queue_new, jr_queue_take};
-use justredis::ffi::request::{JR_REQUEST_ATOMIC, JR_REQUEST_DEDICATED, JR_REQUEST_IDEMPOTENT, jr_execute, jr_submit};
+use justredis::ffi::request::{JR_REQUEST_ATOMIC, JR_REQUEST_DEDICATED, JR_REQUEST_IDEMPOTENT};
 use justredis::ffi::request::{jr_bytes, jr_command, jr_request};
 use justredis::ffi::status::JR_OK;
+use justredis::ffi::submit::{jr_execute, jr_submit};
 use justredis::protocol::reply::{Node, Reply};
 
 use super::wait::{self, LIMIT};

@@ -9,8 +9,9 @@ use justredis::ffi::client::{jr_cancel, jr_client, jr_client_close, jr_client_fr
 use justredis::ffi::completion::{JR_COMPLETION_MORE, jr_callback, jr_completion};
 use justredis::ffi::config::{jr_config_free, jr_config_new, jr_config_set};
 use justredis::ffi::queue::{jr_queue, jr_queue_fd, jr_queue_free, jr_queue_new, jr_queue_take};
-use justredis::ffi::request::{jr_bytes, jr_command, jr_execute, jr_request, jr_submit};
+use justredis::ffi::request::{jr_bytes, jr_command, jr_request};
 use justredis::ffi::status::JR_OK;
+use justredis::ffi::submit::{jr_execute, jr_submit};
 use justredis::protocol::reply::Reply;
 
 /// A completion, whichever way it came.
