@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part of this module")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken harness must stop the test")]
 
+pub mod api;
 pub mod client;
 pub mod flow;
 pub mod guard;

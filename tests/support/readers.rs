@@ -1,24 +1,17 @@
 //! A client over the C functions, so that a test can say who moves the bytes: the thread that waits for its answer
 //! (`jr_execute`), whoever takes from a queue, or the library's own threads (a callback).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::ffi::CString;
-use std::mem::MaybeUninit;
-use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{LazyLock, Mutex};
 
 use justredis::error::{Outcome, Status};
-use justredis::ffi::client::{jr_client, jr_client_free, jr_client_lease, jr_client_new, jr_client_stats};
-use justredis::ffi::completion::jr_completion;
-use justredis::ffi::config::{jr_config_new, jr_config_set};
-use justredis::ffi::queue::{jr_queue, jr_queue_free, jr_queue_new, jr_queue_take};
 use justredis::ffi::request::{JR_REQUEST_ATOMIC, JR_REQUEST_DEDICATED, JR_REQUEST_IDEMPOTENT};
-use justredis::ffi::request::{jr_bytes, jr_command, jr_request};
-use justredis::ffi::status::JR_OK;
-use justredis::ffi::submit::{jr_execute, jr_submit};
-use justredis::protocol::reply::{Node, Reply};
+use justredis::protocol::reply::Reply;
 
+use super::api::{self, Call, Client, Completion, Queue, Target};
 use super::wait::{self, LIMIT};
 
 /// Who reads the answers.
@@ -83,47 +76,45 @@ impl Answer {
     }
 }
 
-/// A client, a lease of it, or both, whose answers are read by one kind of reader.
+/// Who waits for the completions that come by callback, by the number that stands above the one of the request in its user
+/// data.
+static CALLED: LazyLock<Mutex<HashMap<u64, Sender<Completion>>>> = LazyLock::new(Mutex::default);
+
+static LAST: AtomicU64 = AtomicU64::new(0);
+
+/// A client, or a lease of one, whose answers are read by one kind of reader.
 pub struct CClient {
     pub reader: Reader,
-    client: Option<Box<jr_client>>,
-    queue: Option<Box<jr_queue>>,
-    /// In a place that does not move, because callbacks are told where it is.
-    called: Box<(Sender<jr_completion>, Receiver<jr_completion>)>,
+    client: Client,
+    queue: Queue,
+    number: u64,
+    called: Receiver<Completion>,
+    submitted: Cell<u64>,
     /// Completions that came before they were waited for.
     early: RefCell<HashMap<u64, Answer>>,
 }
 
 impl CClient {
     pub fn new(url: impl AsRef<str>, options: &[(&str, &str)], reader: Reader) -> CClient {
-        let mut config = jr_config_new();
-        for (key, value) in [("url", url.as_ref())].iter().chain(options) {
-            let (key, value) = (CString::new(*key).unwrap(), CString::new(*value).unwrap());
-            // SAFETY: both texts end with a NUL and live through the call.
-            assert_eq!(unsafe { jr_config_set(config.as_deref_mut(), key.as_ptr(), value.as_ptr()) }, JR_OK);
-        }
-        let mut client = MaybeUninit::uninit();
-        assert_eq!(jr_client_new(config.as_deref(), Some(&mut client)), JR_OK);
-        // SAFETY: JR_OK means that it was made.
-        CClient::of(unsafe { client.assume_init() }, reader)
+        CClient::of(Client::new(url.as_ref(), options), reader)
     }
 
-    fn of(client: Box<jr_client>, reader: Reader) -> CClient {
-        CClient {
-            reader,
-            client: Some(client),
-            queue: jr_queue_new(),
-            called: Box::new(channel()),
-            early: RefCell::default(),
-        }
+    fn of(client: Client, reader: Reader) -> CClient {
+        api::receive_by(|completion| {
+            if let Some(to) = CALLED.lock().unwrap().get(&(completion.user_data >> 32)) {
+                let _ = to.send(completion);
+            }
+        });
+        let (sender, called) = channel();
+        let number = LAST.fetch_add(1, SeqCst);
+        CALLED.lock().unwrap().insert(number, sender);
+        let (submitted, early) = (Cell::new(0), RefCell::default());
+        CClient { reader, client, queue: Queue::new(false), number, called, submitted, early }
     }
 
     /// A handle with a connection to itself, whose answers are read by the same kind of reader.
     pub fn lease(&self) -> CClient {
-        let mut lease = MaybeUninit::uninit();
-        assert_eq!(jr_client_lease(self.client.as_deref(), None, Some(&mut lease)), JR_OK);
-        // SAFETY: JR_OK means that it was made.
-        CClient::of(unsafe { lease.assume_init() }, self.reader)
+        CClient::of(self.client.lease(), self.reader)
     }
 
     /// Runs small commands until the reader moves the bytes of the shared connection itself.
@@ -148,122 +139,67 @@ impl CClient {
 
     /// A number of the statistics of the first link.
     pub fn stat(&self, key: &str) -> i64 {
-        let mut stats = ptr::null_mut::<Node>();
-        assert_eq!(jr_client_stats(self.client.as_deref(), Some(&mut stats)), JR_OK);
-        // SAFETY: JR_OK says that there is a reply, and it is owned here.
-        let stats = unsafe { Reply::from_raw(NonNull::new(stats).unwrap()) };
+        let stats = self.client.stats();
         stats.find(b"links").unwrap().items()[0].find(key.as_bytes()).and_then(|number| number.to_i64()).unwrap()
     }
 
     /// Runs a request to its end.
     pub fn run(&self, job: &Job) -> Answer {
-        match self.reader {
-            Reader::Caller => self.with(job, |request| {
-                let mut reply = ptr::null_mut();
-                // SAFETY: the request and what it leads to live through the call.
-                let status = unsafe { jr_execute(self.client.as_deref(), request, Some(&mut reply)) };
-                // SAFETY: the reply is owned here.
-                let reply = unsafe { Reply::from_raw(NonNull::new(reply).unwrap()) };
-                let status = Status::from_code(status).unwrap();
-                let outcome = reply.outcome().unwrap_or(Outcome::Answered);
-                Answer { status, outcome, reply }
-            }),
-            Reader::Queue | Reader::Callback => self.end(self.begin(job)),
+        if self.reader != Reader::Caller {
+            return self.end(self.begin(job));
         }
+        let (status, reply) = self.client.execute(&job.call(0));
+        let outcome = reply.outcome().unwrap_or(Outcome::Answered);
+        Answer { status: Status::from_code(status).unwrap(), outcome, reply }
     }
 
-    /// Submits a request; gives its id. (A caller submits to the queue, too: only [`CClient::run`] is a call.)
+    /// Submits a request; gives a number for [`CClient::end`]. (A caller submits to the queue, too: only
+    /// [`CClient::run`] is a call.)
     pub fn begin(&self, job: &Job) -> u64 {
-        self.with(job, |request| {
-            let mut request = *request;
-            match self.reader {
-                Reader::Callback => {
-                    request.callback = Some(called);
-                    request.user_data = &raw const self.called.0 as u64;
-                }
-                _ => {
-                    request.queue =
-                        self.queue.as_deref().map_or(ptr::null_mut(), |queue| ptr::from_ref(queue).cast_mut())
-                }
-            }
-            let mut id = 0;
-            // SAFETY: the request and what it leads to live through the call.
-            assert_eq!(unsafe { jr_submit(self.client.as_deref(), &raw const request, Some(&mut id)) }, JR_OK);
-            id
-        })
+        let number = self.number << 32 | self.submitted.get();
+        self.submitted.set(self.submitted.get() + 1);
+        let target = if self.reader == Reader::Callback { Target::Callback } else { Target::Queue(&self.queue) };
+        self.client.submit(&job.call(number), target).unwrap();
+        number
     }
 
     /// Waits for the completion of a request; it must be the only one.
-    pub fn end(&self, id: u64) -> Answer {
-        while !self.early.borrow().contains_key(&id) {
-            let (request, answer) = self.next();
-            assert!(self.early.borrow_mut().insert(request, answer).is_none(), "a second completion");
+    pub fn end(&self, number: u64) -> Answer {
+        while !self.early.borrow().contains_key(&number) {
+            for Completion { user_data, status, outcome, is_last, reply } in self.next() {
+                assert!(is_last, "one completion for each request");
+                let status = Status::from_code(status).unwrap();
+                let answer = Answer { status, outcome: outcome.expect("exactly one outcome"), reply };
+                assert!(self.early.borrow_mut().insert(user_data, answer).is_none(), "a second completion");
+            }
         }
-        self.early.borrow_mut().remove(&id).unwrap()
+        self.early.borrow_mut().remove(&number).unwrap()
     }
 
-    fn next(&self) -> (u64, Answer) {
-        let completion = match self.reader {
-            Reader::Callback => self.called.1.recv_timeout(LIMIT).unwrap(),
-            _ => self.take(),
+    fn next(&self) -> Vec<Completion> {
+        let completions = match self.reader {
+            Reader::Callback => vec![self.called.recv_timeout(LIMIT).unwrap()],
+            _ => self.queue.take(i32::try_from(LIMIT.as_millis()).unwrap()),
         };
-        let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
-        let said: Vec<Outcome> = outcomes.into_iter().filter(|outcome| completion.flags & outcome.bit() != 0).collect();
-        assert_eq!(said.len(), 1, "exactly one outcome: {:b}", completion.flags);
-        // SAFETY: the reply of a completion is owned by whoever took it.
-        let reply = unsafe { Reply::from_raw(NonNull::new(completion.reply).unwrap()) };
-        let status = Status::from_code(completion.status).unwrap();
-        (completion.request, Answer { status, outcome: said[0], reply })
-    }
-
-    fn take(&self) -> jr_completion {
-        let mut one = MaybeUninit::<jr_completion>::uninit();
-        let limit = i32::try_from(LIMIT.as_millis()).unwrap();
-        // SAFETY: there is room for one completion, and it is read only when one was given.
-        unsafe {
-            assert_eq!(jr_queue_take(self.queue.as_deref(), one.as_mut_ptr(), 1, limit), 1, "no completion came");
-            one.assume_init()
-        }
-    }
-
-    /// Gives a request that says what a job wants, and names neither queue nor callback.
-    fn with<T>(&self, job: &Job, then: impl FnOnce(&jr_request) -> T) -> T {
-        let words: Vec<Vec<jr_bytes>> = job
-            .commands
-            .iter()
-            .map(|words| words.iter().map(|word| jr_bytes { data: word.as_ptr().cast(), len: word.len() }).collect())
-            .collect();
-        let commands: Vec<jr_command> =
-            words.iter().map(|words| jr_command { args: words.as_ptr(), count: words.len() }).collect();
-        // SAFETY: all zero is a request of nothing, to be filled in.
-        let mut request: jr_request = unsafe { MaybeUninit::zeroed().assume_init() };
-        (request.size, request.commands, request.count) = (size_of::<jr_request>(), commands.as_ptr(), commands.len());
-        let flags = [
-            (job.atomic, JR_REQUEST_ATOMIC),
-            (job.dedicated, JR_REQUEST_DEDICATED),
-            (job.idempotent, JR_REQUEST_IDEMPOTENT),
-        ];
-        request.flags = flags.iter().filter(|(is_set, _)| *is_set).fold(0, |flags, (_, flag)| flags | flag);
-        request.timeout_ms = job.timeout;
-        then(&request)
+        assert!(!completions.is_empty(), "no completion came");
+        completions
     }
 }
 
-unsafe extern "C" fn called(completion: *const jr_completion) {
-    // SAFETY: the library lends a valid completion; its user data is a sender that outlives its client.
-    unsafe {
-        let to = &*((*completion).user_data as *const Sender<jr_completion>);
-        let _ = to.send(*completion);
+impl Job {
+    fn call(&self, user_data: u64) -> Call<'_> {
+        let flags = [
+            (self.atomic, JR_REQUEST_ATOMIC),
+            (self.dedicated, JR_REQUEST_DEDICATED),
+            (self.idempotent, JR_REQUEST_IDEMPOTENT),
+        ];
+        let flags = flags.iter().filter(|(is_set, _)| *is_set).fold(0, |flags, (_, flag)| flags | flag);
+        Call { commands: &self.commands, flags, timeout_ms: self.timeout, user_data }
     }
 }
 
 impl Drop for CClient {
     fn drop(&mut self) {
-        // No callback comes after this, so that the channel may go.
-        if self.reader == Reader::Callback {
-            justredis::ffi::client::jr_client_close(self.client.as_deref(), 0);
-        }
-        jr_client_free(self.client.take());
-        jr_queue_free(self.queue.take());
+        CALLED.lock().unwrap().remove(&self.number);
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use fastrand::Rng;
 use justredis::ffi::request::{JR_REQUEST_ATOMIC, JR_REQUEST_CACHED, JR_REQUEST_DEDICATED, JR_REQUEST_IDEMPOTENT};
 
-use super::api::{self, Call, Client, Completion, Queue, Target};
 use super::outcomes::{Command, Ledger, Sent};
+use super::support::api::{self, Call, Client, Completion, Queue, Target};
 use crate::support::wait;
 
 /// What is to be done.

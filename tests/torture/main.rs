@@ -11,7 +11,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod api;
 mod blocking;
 mod chaos;
 mod chaos_server;

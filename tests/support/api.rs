@@ -1,10 +1,11 @@
-//! The C API as the torture calls it: waiting, by queue and by callback. Everything unsafe of these tests is here.
+//! The C API as tests call it: waiting, by queue and by callback. Nearly everything unsafe of the tests is here.
 
 use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::ptr;
 
 use justredis::error::Outcome;
+use justredis::ffi::client::jr_client_stats;
 use justredis::ffi::client::{jr_cancel, jr_client, jr_client_close, jr_client_free, jr_client_lease, jr_client_new};
 use justredis::ffi::completion::{JR_COMPLETION_MORE, jr_callback, jr_completion};
 use justredis::ffi::config::{jr_config_free, jr_config_new, jr_config_set};
@@ -102,6 +103,13 @@ impl Client {
             unsafe { jr_submit(self.0.as_deref(), request, Some(&mut id)) }
         });
         if status == JR_OK { Ok(id) } else { Err(status) }
+    }
+
+    pub fn stats(&self) -> Reply {
+        let mut stats = ptr::null_mut();
+        assert_eq!(jr_client_stats(self.0.as_deref(), Some(&mut stats)), JR_OK);
+        // SAFETY: JR_OK says that there is a reply, and it is the caller's now.
+        unsafe { Reply::from_raw(ptr::NonNull::new(stats).unwrap()) }
     }
 
     pub fn cancel(&self, id: u64) {
