@@ -13,17 +13,15 @@
 //!
 //! Beside them stand [`runtime`], the one I/O thread of a process, [`lock`] and [`shrink`].
 //!
-//! A request comes in through [`ffi::request`], is checked and appended to the outgoing bytes of a link by
-//! [`client::request`], written and matched with its reply by [`connection::traffic`], on the background
+//! A request comes in through [`ffi::submit`], is checked and appended to the outgoing bytes of a link by
+//! `client::submit`, written and matched with its reply by [`connection::traffic`], on the background
 //! ([`connection::background_driver`]), on the thread of a lone caller ([`connection::caller_driver`]) or of whoever
 //! takes from a queue ([`connection::queue_driver`]), and completed by whoever takes it out of the client's pending
 //! requests: an answer, its deadline, a cancellation, a loss, or the end of the client. One that needs a connection of
-//! its own gets one out of the
-//! [`connection::pool`], or waits in its line.
+//! its own gets one out of the [`connection::pool`], or waits in its line.
 //!
 //! A request with many answers (SUBSCRIBE, MONITOR) takes [`client`]'s way to a hub: one connection that hears messages
-//! ([`connection::hearing`]) and a state machine that reconciles it with what is wanted. Each message waits in the
-//! bounded
+//! ([`connection::push`]) and a state machine that reconciles it with what is wanted. Each message waits in the bounded
 //! [`client::mailbox`] of its request until the reader takes it.
 //!
 //! A read that may be cached asks `client::cache` first; `client::cached` keeps that right: what is written on the way

@@ -7,8 +7,7 @@
 //! * [`pipeline`]: outgoing bytes and the FIFO of who waits; [`quota`]: how many may; [`io_role`]: who may read;
 //!   [`outgoing`]: all of it, under its lock.
 //! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a
-//!   caller does it itself;
-//!   [`queue_driver`]: whoever takes from a queue does.
+//!   caller does it itself; [`queue_driver`]: whoever takes from a queue does.
 //! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
 //! * [`dial`]: one endpoint, from its name to the end of the handshake; [`addresses`] and [`race`]: which of a name's
 //!   addresses; [`handshake`]: the first words, over [`conversation`]; [`server_info`] and [`refusal`]: what the server

@@ -68,7 +68,8 @@ impl Standalone {
         background_driver::open(opening, database, Purpose::Dedicated(number), before.as_deref(), runtime)
     }
 
-    /// What a link for messages, which has a recipient of its own, is prepared with; see [`Standalone::hear`].
+    /// What a link for messages, which has a recipient of its own, is prepared with; see
+    /// [`Standalone::start_push_link`].
     pub fn opening(&self) -> Result<Opening, Error> {
         self.opening.lock().clone().ok_or_else(closed)
     }

@@ -76,8 +76,8 @@ impl Answer {
     }
 }
 
-/// Who waits for the completions that come by callback, by the number that stands above the one of the request in its user
-/// data.
+/// Who waits for the completions that come by callback, by the number that stands above the one of the request in its
+/// user data.
 static CALLED: LazyLock<Mutex<HashMap<u64, Sender<Completion>>>> = LazyLock::new(Mutex::default);
 
 static LAST: AtomicU64 = AtomicU64::new(0);

@@ -12,7 +12,7 @@ pub struct Command {
     pub name: &'static str,
     /// What the server says about it.
     pub flags: Flags,
-    /// The position of the first key; 0: none, or only the arguments tell (see [`keys`]).
+    /// The position of the first key; 0: none, or only the arguments tell (see [`super::keys`]).
     pub first_key: i16,
     /// The position of the last key; negative: counted from the end.
     pub last_key: i16,
@@ -57,12 +57,12 @@ impl Command {
         self.subcommands.is_empty() || args.len() == 1
     }
 
-    /// As [`handling`], without another lookup; `args` begin with the name.
+    /// As [`super::handling`], without another lookup; `args` begin with the name.
     pub fn handling<A: AsRef<[u8]>>(&self, args: &[A]) -> Handling {
         self.role.handling(args)
     }
 
-    /// As [`is_read_only`], without another lookup.
+    /// As [`super::is_read_only`], without another lookup.
     pub fn is_read_only(&self) -> bool {
         self.read_only
     }
@@ -73,12 +73,12 @@ impl Command {
         self.cacheable
     }
 
-    /// As [`keys`], without another lookup; `args` begin with the name.
+    /// As [`super::keys`], without another lookup; `args` begin with the name.
     pub fn keys<'a, A: AsRef<[u8]>>(&self, args: &'a [A]) -> Keys<'a, A> {
         Keys::new(args, self.key_positions(args))
     }
 
-    /// As [`key_positions`], without another lookup; `args` begin with the name.
+    /// As [`super::key_positions`], without another lookup; `args` begin with the name.
     pub fn key_positions<'a, A: AsRef<[u8]>>(&self, args: &'a [A]) -> Positions<'a, A> {
         Positions::new(args, self.keys, true)
     }

@@ -9,7 +9,7 @@ pub struct Flags(pub(super) u32);
 impl Flags {
     /// Changes data.
     pub const WRITE: Flags = Flags(1 << 0);
-    /// Changes nothing; but see [`is_read_only`], which servers are not asked about.
+    /// Changes nothing; but see [`super::is_read_only`], which servers are not asked about.
     pub const READONLY: Flags = Flags(1 << 1);
     /// Is refused when the server is out of memory.
     pub const DENYOOM: Flags = Flags(1 << 2);
@@ -19,7 +19,7 @@ impl Flags {
     pub const PUBSUB: Flags = Flags(1 << 4);
     /// Cannot be called by scripts.
     pub const NOSCRIPT: Flags = Flags(1 << 5);
-    /// May block; only [`handling`] knows whether it does with these arguments.
+    /// May block; only [`super::handling`] knows whether it does with these arguments.
     pub const BLOCKING: Flags = Flags(1 << 6);
     /// Is answered while the server loads its data.
     pub const LOADING: Flags = Flags(1 << 7);
