@@ -7,19 +7,19 @@ export PREFIX DESTDIR
 .PHONY: help demo test test-servers torture sanitize lint bench bench-quick install uninstall header readme clean
 
 help:
-	@echo "make demo        build the library and run the C examples against a private server"
-	@echo "make test        run every test, in Rust and in C; the last line counts them"
-	@echo "make test-servers the Rust tests again, on the newest Redis and the newest Valkey that can be had"
-	@echo "make torture     what goes wrong only under load, in full: minutes, with a verdict in the last line"
-	@echo "make sanitize    C threads that mix all calls under AddressSanitizer and ThreadSanitizer, the library included"
-	@echo "make lint        formatting, lints and documentation of Rust and C"
-	@echo "make bench       measure against other clients, side by side: ten minutes"
-	@echo "make bench-quick the same in two minutes, less exactly"
-	@echo "make install     install into PREFIX (default /usr/local), under DESTDIR"
-	@echo "make uninstall   remove what install put there"
-	@echo "make header      write include/justredis.h anew from the source"
-	@echo "make readme      write the table of options and the programs in README.md anew"
-	@echo "make clean       remove everything that was built"
+	@echo "make demo          build the library and run the C examples against a private server"
+	@echo "make test          run every test, in Rust and in C; the last line counts them"
+	@echo "make test-servers  the Rust tests again, on the newest Redis and the newest Valkey that can be had"
+	@echo "make torture       what goes wrong only under load, in full: minutes, with a verdict in the last line"
+	@echo "make sanitize      C threads that mix all calls under AddressSanitizer and ThreadSanitizer, the library included"
+	@echo "make lint          formatting, lints and documentation of Rust and C"
+	@echo "make bench         measure against other clients, side by side: ten minutes"
+	@echo "make bench-quick   the same in two minutes, less exactly"
+	@echo "make install       install into PREFIX (default /usr/local), under DESTDIR"
+	@echo "make uninstall     remove what install put there"
+	@echo "make header        write include/justredis.h anew from the source"
+	@echo "make readme        write the table of options and the programs in README.md anew"
+	@echo "make clean         remove everything that was built"
 
 demo test test-servers torture sanitize lint bench install uninstall:
 	@scripts/$@

@@ -15,6 +15,7 @@ use std::thread;
 use justredis::error::Outcome::{Answered, NotRun};
 use justredis::error::Status;
 use support::client::Tester;
+use support::proxy::Proxy;
 use support::readers::{CClient, Job, Reader};
 use support::server::Server;
 
@@ -76,6 +77,32 @@ fn a_long_transaction_is_answered_while_others_go_on() {
                 assert_eq!(answer.reply.items().len(), count);
                 assert!(answer.reply.items().iter().all(|item| item.as_bytes() == b"OK"));
             }
+        }
+        assert_eq!(client.stat("connections"), 1, "{reader:?}");
+    }
+}
+
+/// Blocks of all shapes, longer than what socket buffers hold, through a proxy that cuts them and their replies at random.
+#[test]
+fn a_transaction_is_answered_however_it_is_cut() {
+    let server = Server::start();
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let mut random = fastrand::Rng::with_seed(seed);
+    for reader in Reader::ALL {
+        let proxy = Proxy::to(server.port());
+        let client = CClient::new(proxy.url(), &[&SOON[..], &[("dead_after", "1h")]].concat(), reader);
+        for round in 0..10 {
+            client.settle();
+            proxy.to_server().chunks(4_000..=random.usize(5_000..60_000));
+            proxy.to_client().chunks(1..=random.usize(100..5_000));
+            let count = random.usize(2..2_000);
+            let size = random.usize(6 << 20..14 << 20) / count;
+            let place = *random.choice(Place::ALL.iter()).unwrap();
+            let job = Job { atomic: true, ..sets(count, size) };
+            let answer = place.run(&client, job, |client, job| client.run(job));
+            assert!(answer.is_ok(), "{reader:?} {place:?}, round {round}, {count} x {size}: {}", answer.text());
+            assert_eq!(answer.reply.items().len(), count);
         }
         assert_eq!(client.stat("connections"), 1, "{reader:?}");
     }

@@ -234,8 +234,7 @@ impl<D: Destination> Core<D> {
             if let Work::Transaction(transaction) = &mut pending.work {
                 transaction.restart();
             }
-            // What is cut off in its midst may be what the server does not want.
-            return AfterLoss::Again(if unit.is_whole && lost == 1 { Duration::ZERO } else { retry::backoff(lost) });
+            return AfterLoss::Again(retry::pause_after_loss(unit.is_whole, lost));
         }
         let status = match abandoned {
             _ if facts.is_culprit => why.status,
