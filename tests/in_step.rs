@@ -14,13 +14,10 @@ use std::time::{Duration, Instant};
 
 use justredis::error::Status;
 use support::proxy::Proxy;
-use support::readers::{CClient, Job, Reader};
+use support::readers::{CClient, Job, Reader, SOON};
 use support::scripted::{HELLO_3, Scripted, Step};
 use support::server::Server;
 use support::wait;
-
-/// Connections that live briefly, as in these tests, are otherwise dialled with growing pauses.
-const SOON: [(&str, &str); 2] = [("reconnect_delay", "1"), ("reconnect_delay_max", "1")];
 
 /// Who takes up an idle connection looks at it, at most once in 500 us.
 const LOOK: Duration = Duration::from_micros(500);

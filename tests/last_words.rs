@@ -10,12 +10,9 @@ mod support;
 
 use justredis::error::Outcome::Unknown;
 use justredis::error::Status;
-use support::readers::{CClient, Job, Reader};
+use support::readers::{CClient, Job, Reader, SOON};
 use support::scripted::{Scripted, Step};
 use support::server::Server;
-
-/// Connections that live briefly, as in these tests, are otherwise dialled with growing pauses.
-const SOON: [(&str, &str); 2] = [("reconnect_delay", "1"), ("reconnect_delay_max", "1")];
 
 /// Answers of all sizes with the end of the stream right behind them. (SET may have run, so it is not sent again.)
 #[test]

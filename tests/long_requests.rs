@@ -16,11 +16,11 @@ use justredis::error::Outcome::{Answered, NotRun};
 use justredis::error::Status;
 use support::client::Tester;
 use support::proxy::Proxy;
-use support::readers::{CClient, Job, Reader};
+use support::readers::{CClient, Job, Reader, SOON};
 use support::server::Server;
 
-/// Connections that live briefly, as in these tests, are otherwise dialled with growing pauses.
-const SOON: [(&str, &str); 3] = [("reconnect_delay", "1"), ("reconnect_delay_max", "1"), ("command_timeout", "60s")];
+/// Long requests take a while on a busy machine.
+const OPTIONS: [(&str, &str); 3] = [SOON[0], SOON[1], ("command_timeout", "60s")];
 
 /// On which connection a request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +56,8 @@ fn sets(count: usize, size: usize) -> Job {
 fn a_long_transaction_is_answered_while_others_go_on() {
     let server = Server::start();
     for reader in Reader::ALL {
-        let client = CClient::new(server.url(), &SOON, reader);
-        let others = Tester::with(server.url(), &SOON);
+        let client = CClient::new(server.url(), &OPTIONS, reader);
+        let others = Tester::with(server.url(), &OPTIONS);
         for (count, size) in [(3, 8 << 20), (60, 200 << 10), (250_000, 1)] {
             for place in Place::ALL {
                 client.settle();
@@ -91,7 +91,7 @@ fn a_transaction_is_answered_however_it_is_cut() {
     let mut random = fastrand::Rng::with_seed(seed);
     for reader in Reader::ALL {
         let proxy = Proxy::to(server.port());
-        let client = CClient::new(proxy.url(), &[&SOON[..], &[("dead_after", "1h")]].concat(), reader);
+        let client = CClient::new(proxy.url(), &[&OPTIONS[..], &[("dead_after", "1h")]].concat(), reader);
         for round in 0..10 {
             client.settle();
             proxy.to_server().chunks(4_000..=random.usize(5_000..60_000));
@@ -122,7 +122,7 @@ fn what_is_refused_while_it_is_written_is_told_once() {
     let server = Server::builder().arguments(&["--proto-max-bulk-len", "1mb"]).start();
     let words = "invalid bulk length";
     for reader in Reader::ALL {
-        let client = CClient::new(server.url(), &SOON, reader);
+        let client = CClient::new(server.url(), &OPTIONS, reader);
         for place in Place::ALL {
             client.settle();
             let before = accepted(&server);
@@ -156,7 +156,7 @@ fn what_is_refused_while_it_is_written_is_told_once() {
 #[test]
 fn what_is_cut_off_again_and_again_ends_as_not_run() {
     let server = Server::builder().arguments(&["--client-query-buffer-limit", "1mb"]).start();
-    let options = [&SOON[..], &[("max_attempts", "3")]].concat();
+    let options = [&OPTIONS[..], &[("max_attempts", "3")]].concat();
     for reader in Reader::ALL {
         let client = CClient::new(server.url(), &options, reader);
         for place in Place::ALL {
@@ -184,7 +184,7 @@ fn what_is_cut_off_again_and_again_ends_as_not_run() {
 fn a_long_pipeline_is_answered() {
     let server = Server::start();
     for reader in Reader::ALL {
-        let client = CClient::new(server.url(), &SOON, reader);
+        let client = CClient::new(server.url(), &OPTIONS, reader);
         client.settle();
         let answer = client.run(&sets(3, 8 << 20));
         assert!(answer.is_ok() && answer.reply.items().len() == 3);

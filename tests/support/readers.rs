@@ -14,6 +14,9 @@ use justredis::protocol::reply::Reply;
 use super::api::{self, Call, Client, Completion, Queue, Target};
 use super::wait::{self, LIMIT};
 
+/// Connections that live briefly, as in tests of faults, are otherwise dialled with growing pauses.
+pub const SOON: [(&str, &str); 2] = [("reconnect_delay", "1"), ("reconnect_delay_max", "1")];
+
 /// Who reads the answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reader {

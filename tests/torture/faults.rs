@@ -50,45 +50,27 @@ fn judge(what: &str, seed: u64, begun: Instant, ledger: &Ledger, log: &Log) {
     assert!(verdict.own > 0 && verdict.unanswered > 0, "{line}");
 }
 
-#[test]
-fn outcomes_are_true_whatever_a_server_does() {
+/// Requests to a chaotic server, by so many threads; `repeats`: one that repeats itself, to requests that are `alone`.
+fn judge_chaos(what: &str, repeats: bool, threads: usize, requests: usize, padding: usize) {
     let (seed, begun) = (seed(), Instant::now());
-    let server = ChaosServer::start(seed, false);
-    let (url, options) = (server.url(), OPTIONS);
-    let load = Load {
-        url: &url,
-        options: &options,
-        threads: 6,
-        requests: scaled(3_000),
-        seed,
-        padding: [200_000; 2],
-        caches: true,
-        alone: false,
-    };
+    let server = ChaosServer::start(seed, repeats);
+    let (url, options, padding) = (server.url(), OPTIONS, [padding; 2]);
+    let requests = scaled(requests);
+    let load = Load { url: &url, options: &options, threads, requests, seed, padding, caches: true, alone: repeats };
     let ledger = load.run();
     let (log, connections) = server.end();
-    judge(&format!("a chaotic server with {connections} connections"), seed, begun, &ledger, &log);
+    judge(&format!("{what}, with {connections} connections"), seed, begun, &ledger, &log);
+}
+
+#[test]
+fn outcomes_are_true_whatever_a_server_does() {
+    judge_chaos("a chaotic server", false, 6, 3_000, 200_000);
 }
 
 /// A second answer in the same bytes as the first can be told from an answer only when nothing else waits.
 #[test]
 fn no_caller_gets_a_second_answer_to_another_request() {
-    let (seed, begun) = (seed(), Instant::now());
-    let server = ChaosServer::start(seed, true);
-    let (url, options) = (server.url(), OPTIONS);
-    let load = Load {
-        url: &url,
-        options: &options,
-        threads: 1,
-        requests: scaled(5_000),
-        seed,
-        padding: [0; 2],
-        caches: true,
-        alone: true,
-    };
-    let ledger = load.run();
-    let (log, connections) = server.end();
-    judge(&format!("a server that repeats itself, with {connections} connections"), seed, begun, &ledger, &log);
+    judge_chaos("a server that repeats itself", true, 1, 5_000, 0);
 }
 
 #[test]
