@@ -1,0 +1,296 @@
+//! A connection, whoever reads it, the background and the server, around the real state machine of the I/O role.
+
+use std::collections::VecDeque;
+
+use justredis::connection::io_role::{IoRole, QueueId, RoleChange, Submitter, UnderWay, Writer};
+use justredis::ffi::queue::takers::Takers;
+use shuttle::sync::atomic::AtomicUsize;
+use shuttle::sync::{Condvar, Mutex};
+
+pub const QUEUE: Submitter = Submitter::Queue(QueueId(1));
+
+/// What goes wrong on purpose, to see that the check can fail.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Mutant {
+    None,
+    /// A caller who gives the I/O role back tells nobody of what is there already.
+    GivesBackSilently,
+    /// A caller gives the I/O role back without looking whether others wait.
+    LeavesOthersBehind,
+    /// A taker who waits for the descriptor is not told that there is something to write.
+    NoWordToWhoWaits,
+    /// A taker who leaves does not call the next one.
+    CallsNoSuccessor,
+    /// A caller gives the I/O role back without looking whether a message is there already.
+    DoesNotLook,
+    /// A taker whose turn was recalled while it read does not say that it has stopped.
+    LeavesTheSocketSilently,
+    /// A taker who leaves does not forget what was to be written when no taker can write any more.
+    ForgetsNothing,
+    /// Wakes in a row count as one.
+    CountsNoWakes,
+    /// Whoever lowers the descriptor does not mind that a wake may raise it yet.
+    ForgetsLateWakes,
+    /// A taker looks whether others were woken after it has looked for something to do.
+    LooksTooLate,
+}
+
+/// Who waits for a reply.
+#[derive(Clone, Copy)]
+pub enum Waiting {
+    Caller(usize),
+    Queue,
+}
+
+/// What is locked together: requests under way, in order, how many of them are not written, and the I/O role.
+pub struct Outgoing {
+    pub under_way: VecDeque<Waiting>,
+    pub unsent: usize,
+    pub answered: u64,
+    pub role: IoRole,
+}
+
+impl Outgoing {
+    pub fn submit(&mut self, by: Submitter) -> (Writer, RoleChange) {
+        let next = self.answered + self.under_way.len() as u64;
+        self.role.submit(by, UnderWay { oldest: self.answered, next })
+    }
+}
+
+#[derive(Default)]
+pub struct Socket {
+    /// Requests on their way to the server.
+    pub sent: usize,
+    /// Replies that nobody has read.
+    pub replies: usize,
+    /// Messages that nobody asked for: some that nobody has read, and how many were read.
+    pub messages: usize,
+    pub heard: usize,
+    pub attended: bool,
+    pub background_woken: bool,
+    /// The descriptor of the queue shows the socket.
+    pub shown: bool,
+    /// The descriptor of the queue is readable by itself.
+    pub raised: bool,
+    pub ended: bool,
+}
+
+impl Socket {
+    pub fn has_bytes(&self) -> bool {
+        self.replies + self.messages > 0
+    }
+}
+
+/// What the lock of the queue holds.
+#[derive(Default)]
+pub struct Held {
+    pub completions: usize,
+    pub drivers: Vec<u64>,
+    pub takers: Takers,
+    /// A taker drives; the drivers are with him.
+    pub driving: bool,
+}
+
+pub struct Model {
+    pub mutant: Mutant,
+    pub outgoing: Mutex<Outgoing>,
+    pub incoming: Mutex<()>,
+    pub socket: Mutex<Socket>,
+    pub changed: Condvar,
+    pub done: Mutex<Vec<usize>>,
+    pub completed: Condvar,
+    pub queue: Mutex<Held>,
+    /// How often takers were woken, as a futex.
+    pub woken: Mutex<usize>,
+    pub arrived: Condvar,
+    /// Wakes that no take has answered, those that may not have raised the descriptor yet, and those that began.
+    pub due: AtomicUsize,
+    pub under_way: AtomicUsize,
+    pub wakes: AtomicUsize,
+}
+
+/// An I/O role that callers have taken and given back: the background is told of bytes only if messages may come.
+pub fn role_of_callers(hears: bool) -> IoRole {
+    let mut turn = IoRole::new(hears);
+    let idle = UnderWay { oldest: 0, next: 0 };
+    while turn.submit(Submitter::Caller, idle) != (Writer::Caller, RoleChange::Leave) {}
+    assert_eq!(turn.give_back(true), if hears { RoleChange::Unnoticed } else { RoleChange::Nothing });
+    turn
+}
+
+/// An I/O role that the next request for the queue hands to its takers.
+pub fn role_near_a_queue() -> IoRole {
+    let mut turn = role_of_callers(false);
+    for _ in 0..5 {
+        let idle = UnderWay { oldest: 0, next: 0 };
+        assert_eq!(turn.submit(QUEUE, idle).0, Writer::Others);
+    }
+    turn
+}
+
+impl Model {
+    pub fn new(mutant: Mutant, role: IoRole, callers: usize) -> Model {
+        let socket = Socket { attended: role.is_background(), ..Socket::default() };
+        Model {
+            mutant,
+            outgoing: Mutex::new(Outgoing { under_way: VecDeque::new(), unsent: 0, answered: 0, role }),
+            incoming: Mutex::new(()),
+            socket: Mutex::new(socket),
+            changed: Condvar::new(),
+            done: Mutex::new(vec![0; callers]),
+            completed: Condvar::new(),
+            queue: Mutex::default(),
+            woken: Mutex::new(0),
+            arrived: Condvar::new(),
+            due: AtomicUsize::new(0),
+            under_way: AtomicUsize::new(0),
+            wakes: AtomicUsize::new(0),
+        }
+    }
+
+    /// Under the lock of the outgoing.
+    pub fn apply(&self, role: &IoRole, change: RoleChange) {
+        if change != RoleChange::Nothing {
+            self.socket.lock().unwrap().attended = role.is_background();
+        }
+    }
+
+    pub fn wake_background(&self) {
+        self.socket.lock().unwrap().background_woken = true;
+        self.changed.notify_all();
+    }
+
+    pub fn flush(&self) {
+        let unsent = std::mem::take(&mut self.outgoing.lock().unwrap().unsent);
+        self.socket.lock().unwrap().sent += unsent;
+        self.changed.notify_all();
+    }
+
+    /// Reads what is there, or first waits for it; gives the number of replies.
+    pub fn receive(&self, wait: bool) -> usize {
+        let mut socket = self.socket.lock().unwrap();
+        while wait && !socket.has_bytes() {
+            socket = self.changed.wait(socket).unwrap();
+        }
+        socket.heard += std::mem::take(&mut socket.messages);
+        self.changed.notify_all();
+        std::mem::take(&mut socket.replies)
+    }
+
+    pub fn deliver(&self, replies: usize) {
+        for _ in 0..replies {
+            let mut outgoing = self.outgoing.lock().unwrap();
+            let waiting = outgoing.under_way.pop_front().expect("a reply that nobody asked for");
+            outgoing.answered += 1;
+            drop(outgoing);
+            match waiting {
+                Waiting::Caller(caller) => {
+                    self.done.lock().unwrap()[caller] += 1;
+                    self.completed.notify_all();
+                }
+                Waiting::Queue => {
+                    let mut held = self.queue.lock().unwrap();
+                    held.completions += 1;
+                    let alarm = held.takers.arrived();
+                    self.sound(held, alarm);
+                }
+            }
+        }
+    }
+
+    /// One call, as the library makes it.
+    pub fn call(&self, caller: usize, number: usize) {
+        let mut outgoing = self.outgoing.lock().unwrap();
+        let (role, change) = outgoing.submit(Submitter::Caller);
+        self.apply(&outgoing.role, change);
+        outgoing.under_way.push_back(Waiting::Caller(caller));
+        outgoing.unsent += 1;
+        drop(outgoing);
+        if role == Writer::Caller {
+            let incoming = self.incoming.lock().unwrap();
+            self.flush();
+            while self.done.lock().unwrap()[caller] < number {
+                let replies = self.receive(true);
+                self.deliver(replies);
+            }
+            drop(incoming);
+            let mut outgoing = self.outgoing.lock().unwrap();
+            let idle = outgoing.under_way.is_empty() || self.mutant == Mutant::LeavesOthersBehind;
+            let change = outgoing.role.give_back(idle);
+            self.apply(&outgoing.role, change);
+            drop(outgoing);
+            let must_look = match change {
+                RoleChange::Attend => self.mutant != Mutant::GivesBackSilently,
+                RoleChange::Unnoticed => self.mutant != Mutant::DoesNotLook && self.socket.lock().unwrap().has_bytes(),
+                RoleChange::Nothing | RoleChange::Leave => false,
+            };
+            if must_look {
+                self.wake_background();
+            }
+        } else {
+            self.wake_background();
+        }
+        let mut done = self.done.lock().unwrap();
+        while done[caller] < number {
+            done = self.completed.wait(done).unwrap();
+        }
+    }
+
+    /// The background: writes and reads when it is woken and it is its turn.
+    pub fn background(&self) {
+        loop {
+            let mut socket = self.socket.lock().unwrap();
+            while !socket.background_woken && !socket.ended {
+                socket = self.changed.wait(socket).unwrap();
+            }
+            if socket.ended {
+                return;
+            }
+            socket.background_woken = false;
+            drop(socket);
+            let outgoing = self.outgoing.lock().unwrap();
+            let in_flight = outgoing.under_way.len() > outgoing.unsent;
+            let writes = outgoing.role.is_background() || (in_flight && !outgoing.role.is_of_a_queue());
+            drop(outgoing);
+            if writes {
+                self.flush();
+            }
+            let Ok(incoming) = self.incoming.try_lock() else { continue };
+            if self.outgoing.lock().unwrap().role.is_background() {
+                let replies = self.receive(false);
+                self.deliver(replies);
+            }
+            drop(incoming);
+        }
+    }
+
+    pub fn server(&self) {
+        loop {
+            let mut socket = self.socket.lock().unwrap();
+            while socket.sent == 0 && !socket.ended {
+                socket = self.changed.wait(socket).unwrap();
+            }
+            if socket.ended {
+                return;
+            }
+            socket.sent -= 1;
+            socket.replies += 1;
+            socket.background_woken |= socket.attended;
+            drop(socket);
+            self.changed.notify_all();
+        }
+    }
+}
+
+impl Model {
+    /// The server says something that nobody asked for, and somebody reads it, whatever else happens.
+    pub fn hear(&self) {
+        let mut socket = self.socket.lock().unwrap();
+        socket.messages += 1;
+        socket.background_woken |= socket.attended;
+        self.changed.notify_all();
+        while socket.heard == 0 {
+            socket = self.changed.wait(socket).unwrap();
+        }
+    }
+}
