@@ -22,9 +22,10 @@
  *     Exceptions: jr_queue_free discards what is addressed to that queue; and rule 10.
  *  5. Freeing never blocks, and is legal while requests are under way and from inside a callback, also that of a
  *     request whose jr_submit has not returned yet on another thread. The last jr_client_free fails what is left, at
- *     once. The barrier is jr_client_close: blocking commands end first, the rest drains until the deadline, then fails;
- *     when it returns no callback of this client runs or will run and its threads are gone. On a view or a lease close
- *     and free end that handle only.
+ *     once. The barrier is jr_client_close: subscriptions and blocking commands end first, the rest drains until the
+ *     deadline, then fails; when it returns no callback of this client runs or will run, and its tasks are gone (the I/O
+ *     thread is shared by all clients of the process and ends with the last). On a view or a lease close and free end
+ *     that handle only.
  *  6. Nothing blocks but jr_execute, jr_run, jr_client_close, and jr_queue_take with a timeout; from inside a callback
  *     these answer JR_ERR_DEADLOCK.
  *  7. A returned status is about the call (bad argument, refused command, closed, full, forked): nothing was queued, and

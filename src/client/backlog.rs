@@ -1,7 +1,7 @@
 //! How much waits for dedicated connections, and how much may. Pure.
 
-use crate::connection::pipeline::Unit;
 use crate::connection::quota::{Limits, Load, Quota};
+use crate::connection::unit::Unit;
 
 /// What waits for dedicated connections.
 pub struct Backlog {

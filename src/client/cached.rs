@@ -23,7 +23,7 @@ use super::request::{Place, Request};
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
-use crate::connection::pipeline::Addressee;
+use crate::connection::unit::Addressee;
 use crate::error::{Error, Status};
 use crate::protocol::catalog;
 use crate::protocol::command;

@@ -16,9 +16,10 @@ use super::wakeups::Wakeups;
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
-use crate::connection::pipeline::{Pipeline, Ticket};
+use crate::connection::pipeline::Pipeline;
 use crate::connection::quota::Load;
 use crate::connection::submission::Next;
+use crate::connection::unit::Ticket;
 use crate::error::{Error, Outcome, Status};
 use crate::topology::Route;
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::connection::pipeline::Addressee;
+use crate::connection::unit::Addressee;
 
 /// A unit that is to be sent again at a certain time.
 #[derive(Debug)]

@@ -13,9 +13,10 @@ use super::wakeups::Wakeups;
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
-use crate::connection::pipeline::{Addressee, Pipeline, Ticket};
+use crate::connection::pipeline::Pipeline;
 use crate::connection::quota::Load;
 use crate::connection::submission::Submission;
+use crate::connection::unit::{Addressee, Ticket};
 use crate::error::Error;
 use crate::protocol::command;
 

@@ -69,8 +69,8 @@ use self::request::{Place, Request};
 use crate::config::Config;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
-use crate::connection::pipeline::Ticket;
 use crate::connection::stream::Dialer;
+use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Reply;
 

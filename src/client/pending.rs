@@ -14,7 +14,7 @@ use super::session::DedicatedRequest;
 use super::transaction::Transaction;
 use super::unblock::Unblock;
 use crate::connection::link::Link;
-use crate::connection::pipeline::Ticket;
+use crate::connection::unit::Ticket;
 use crate::shrink::KEPT;
 
 /// The sequence number of a unit that stands at no link: it waits to be sent again.

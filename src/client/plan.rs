@@ -7,8 +7,10 @@ use bytes::Bytes;
 
 use super::cache::fill::PRELUDE;
 use super::transaction::FRAME;
-use crate::connection::pipeline::{Addressee, LARGE, Pipeline, Ticket, Unit};
+use crate::connection::pipeline::Pipeline;
 use crate::connection::quota::Load;
+use crate::connection::segments::LARGE;
+use crate::connection::unit::{Addressee, Ticket, Unit};
 use crate::error::{Error, Status};
 use crate::protocol::command::{self, Output};
 

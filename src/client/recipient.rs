@@ -18,9 +18,9 @@ use super::rediscovery::Advice;
 use super::retry::{self, Refusal};
 use super::transaction::Progress;
 use crate::connection::link::Link;
-use crate::connection::pipeline::{Addressee, Lost, Ticket};
 use crate::connection::purpose::Purpose;
 use crate::connection::recipient::{Answer, LinkEvent, Recipient};
+use crate::connection::unit::{Addressee, Lost, Ticket};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 

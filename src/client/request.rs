@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connection::link::Link;
-use crate::connection::pipeline::LARGE;
+use crate::connection::segments::LARGE;
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
 use crate::topology::Route;

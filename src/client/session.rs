@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use super::cache::fill::Changes;
 use crate::connection::link::Link;
-use crate::connection::pipeline::{Ticket, Unit};
 use crate::connection::pool::Checkout;
+use crate::connection::unit::{Ticket, Unit};
 use crate::error::{Error, Status};
 use crate::protocol::catalog::StateChange;
 use crate::topology::standalone::SessionId;

@@ -8,7 +8,7 @@ use super::destination::Destination;
 use super::hub::Report;
 use super::pending::{Pending, Work};
 use crate::connection::link::Link;
-use crate::connection::pipeline::Ticket;
+use crate::connection::unit::Ticket;
 use crate::error::Error;
 use crate::protocol::reply::Reply;
 

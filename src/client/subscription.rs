@@ -12,7 +12,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::topic::{Entry, Presence, Topic, Topics, Want};
-use crate::connection::pipeline::Ticket;
+use crate::connection::unit::Ticket;
 use crate::error::Outcome;
 use crate::protocol::message::Channel;
 

@@ -14,7 +14,7 @@ use super::delayed::Delayed;
 use super::destination::Destination;
 use super::end::Unanswered;
 use super::pending::{NOT_QUEUED, Work};
-use crate::connection::pipeline::{Addressee, Unit};
+use crate::connection::unit::{Addressee, Unit};
 use crate::error::{Outcome, Status};
 use crate::runtime::catch_panic;
 

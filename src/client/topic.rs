@@ -8,7 +8,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::setbacks::Setbacks;
-use crate::connection::pipeline::Ticket;
+use crate::connection::unit::Ticket;
 use crate::protocol::message::Channel;
 
 /// What can be subscribed to.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::connection::link::Link;
-use crate::connection::pipeline::Ticket;
+use crate::connection::unit::Ticket;
 use crate::protocol::catalog::{self, Flags};
 use crate::protocol::command;
 use crate::topology::standalone::SessionId;

@@ -17,7 +17,7 @@ use super::request::in_millis;
 use super::session::Abandoned;
 use super::unblock::{Unblock, question};
 use crate::connection::link::Link;
-use crate::connection::pipeline::{Addressee, Ticket};
+use crate::connection::unit::{Addressee, Ticket};
 use crate::error::{Error, Status};
 use crate::protocol::reply::{Kind, Reply};
 use crate::topology::standalone::SessionId;

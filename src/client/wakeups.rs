@@ -9,8 +9,8 @@ use super::clock::Clock;
 use super::core::{Core, State};
 use super::destination::Destination;
 use crate::connection::caller_driver::CallerDriver;
-use crate::connection::pipeline::Ticket;
 use crate::connection::submission::Next;
+use crate::connection::unit::Ticket;
 
 /// Who is to be woken.
 pub(super) struct Wakeups<D> {

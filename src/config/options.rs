@@ -186,7 +186,8 @@ pub static OPTIONS: &[Opt] = &[
         "max_attempts",
         "number",
         "8",
-        "How often one request is sent in all, when attempts end with their connection and it is safe to send it again.",
+        "How often one request is sent in all, when attempts end with their connection and it is safe to send it \
+            again.",
         |config, text| {
             config.max_attempts = number(text, 1, 1_000_000)?;
             Ok(())
@@ -298,7 +299,8 @@ pub static OPTIONS: &[Opt] = &[
         "max_unread_bytes",
         "bytes",
         "64MiB",
-        "Bytes in memory of the messages that one subscription may hold unread. Confirmations count, but none is dropped.",
+        "Bytes in memory of the messages that one subscription may hold unread. Confirmations count, but none is \
+            dropped.",
         |config, text| {
             config.max_unread_bytes = value::size(text, Range { least: 1 << 10, most: TIB })?;
             Ok(())

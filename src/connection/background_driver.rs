@@ -340,7 +340,9 @@ impl BackgroundDriver {
                 }
                 () = link.notify.notified() => {}
                 () = sleep_until(health.look_at.into()), if health.check.is_some() => {}
-                () = sleep_until(role_monitor.look_at.into()), if role_monitor.read => role_monitor.look(link, connection),
+                () = sleep_until(role_monitor.look_at.into()), if role_monitor.read => {
+                    role_monitor.look(link, connection);
+                }
             }
             link.asleep.store(false, Ordering::SeqCst);
         }

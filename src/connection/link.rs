@@ -15,12 +15,12 @@ use tokio::sync::Notify;
 
 use super::io_role::{IoRole, Submitter};
 use super::outgoing::Outgoing;
-use super::pipeline::{Addressee, Lost, Ticket, Unit};
 use super::purpose::Purpose;
 use super::quota::Limits;
 use super::recipient::Recipient;
 use super::server_info::ServerInfo;
 use super::socket::Connection;
+use super::unit::{Addressee, Lost, Ticket, Unit};
 use crate::config::Config;
 use crate::error::Error;
 use crate::lock::Lock;

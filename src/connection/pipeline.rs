@@ -1,4 +1,4 @@
-//! What goes to one server and who waits for its answers: bytes in segments, slots in a FIFO. No socket, no clock.
+//! Who waits for the answers of one server, in a FIFO, and the bytes that go there. No socket, no clock.
 //!
 //! Invariant: the n-th reply belongs to the n-th slot that was handed to the socket. A slot of which one byte was
 //! handed over stays until it is answered and wholly written, or until the connection is lost; before that it can be
@@ -8,33 +8,20 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::io_role::UnderWay;
 use super::quota::{Limits, Load, Quota};
+use super::segments::{LARGE, Segments};
+use super::unit::{Addressee, Lost, Ticket, Unit};
 use crate::protocol::command::{Output, Room};
 use crate::shrink;
 
 #[cfg(test)]
 mod tests;
 
-/// Small commands gather in segments of this size; a command of more than a quarter of it has a segment of its own.
-pub const SEGMENT: usize = 64 * 1024;
-
-/// Commands of at least this many bytes are encoded outside of the lock, into a segment of their own.
-pub const LARGE: usize = 16 * 1024;
-
 /// At most this many segments go into one write.
 const WRITE_PARTS: usize = 64;
-
-/// The name under which the owner of a request knows it. [`Ticket::NOBODY`] marks what nobody waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-impl Ticket {
-    /// A command of the link itself (a ping): its reply is only counted.
-    pub const NOBODY: Ticket = Ticket(0);
-}
 
 /// Where one unit of bytes (a command, or MULTI .. EXEC) stands in the FIFO.
 #[derive(Clone, Copy, Debug)]
@@ -49,73 +36,17 @@ struct Slot {
     replies: u32,
 }
 
-/// Bytes that are not appended to any more.
-#[derive(Debug)]
-struct Segment {
-    start: u64,
-    bytes: Bytes,
-}
-
-impl Segment {
-    fn end(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
-}
-
-/// Who a reply is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Addressee {
-    /// The request.
-    pub ticket: Ticket,
-    /// Which reply of the request.
-    pub part: u32,
-}
-
-/// What is sent in one piece, and who its replies are for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unit {
-    /// The request, and the number of the first reply within it.
-    pub to: Addressee,
-    /// How many replies it gets.
-    pub replies: u32,
-    /// What is sent.
-    pub bytes: Bytes,
-}
-
-/// A slot of which at least one byte was sent and whose connection is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// The request.
-    pub ticket: Ticket,
-    /// The number of the slot's first reply within the request.
-    pub part: u32,
-    /// How many replies the slot would get.
-    pub replies: u32,
-    /// What was sent, for sending it again.
-    pub bytes: Bytes,
-    /// The next reply would have been its.
-    pub is_next: bool,
-    /// All of it was sent; otherwise the server cannot have read the end of its last command.
-    pub is_whole: bool,
-    /// How many of its replies came.
-    pub received: u32,
-}
-
 /// The outgoing bytes and the FIFO of one connection.
 #[derive(Debug)]
 pub struct Pipeline {
     slots: VecDeque<Slot>,
-    segments: VecDeque<Segment>,
-    /// The segment that is still appended to: its filled part ends at `end`, behind that there is room.
-    tail: BytesMut,
-    filled: usize,
+    segments: Segments,
     /// Where the first slot starts.
     start: u64,
     /// Everything before this was given to the socket, or is being given.
     handed: u64,
     /// Everything before this was taken by the socket.
     written: u64,
-    end: u64,
     /// So many slots at the front are answered, but not known to be wholly written yet.
     answered_early: usize,
     /// Replies of the slot behind them that came already.
@@ -133,13 +64,10 @@ impl Pipeline {
     pub fn new(limits: Limits) -> Pipeline {
         Pipeline {
             slots: VecDeque::new(),
-            segments: VecDeque::new(),
-            tail: BytesMut::new(),
-            filled: 0,
+            segments: Segments::default(),
             start: 0,
             handed: 0,
             written: 0,
-            end: 0,
             answered_early: 0,
             received: 0,
             next_sequence: 1,
@@ -174,7 +102,7 @@ impl Pipeline {
 
     /// The bytes of the slots that wait.
     pub fn waiting_bytes(&self) -> usize {
-        (self.end - self.start - self.withdrawn_bytes) as usize
+        (self.segments.end() - self.start - self.withdrawn_bytes) as usize
     }
 
     /// Whether nothing is under way: no reply is owed and no byte waits.
@@ -195,7 +123,7 @@ impl Pipeline {
 
     /// Whether bytes wait for being written.
     pub fn is_unsent(&self) -> bool {
-        self.end - self.handed > self.withdrawn_bytes
+        self.segments.end() - self.handed > self.withdrawn_bytes
     }
 
     /// How far the socket has taken the bytes.
@@ -218,26 +146,8 @@ impl Pipeline {
         most: usize,
         encode: impl for<'a> FnOnce(Room<'a>) -> Room<'a>,
     ) -> u64 {
-        if self.tail.len() - self.filled < most {
-            self.grow_tail(most);
-        }
-        let rest = encode(Room(&mut self.tail[self.filled..self.filled + most]));
-        let length = most - rest.0.len();
-        self.filled += length;
-        self.add_slot(to, replies, length)
-    }
-
-    /// A tail with room for `length` bytes.
-    #[cold]
-    fn grow_tail(&mut self, length: usize) {
-        self.freeze_tail();
-        let room = length.max(SEGMENT);
-        self.tail.clear();
-        if self.tail.try_reclaim(room) {
-            self.tail.resize(room, 0);
-        } else {
-            self.tail = BytesMut::zeroed(room);
-        }
+        self.segments.append(most, encode);
+        self.add_slot(to, replies)
     }
 
     /// Appends a slot whose bytes are encoded already; large ones are not copied.
@@ -249,40 +159,34 @@ impl Pipeline {
                 room
             });
         }
-        self.append_segment(bytes);
-        self.add_slot(to, replies, length)
+        self.segments.append_shared(bytes);
+        self.add_slot(to, replies)
     }
 
     /// Appends one slot for each of `lengths`, parts 0, 1, .. of a request, whose bytes stand one behind the other in
     /// `bytes`, without copying them; gives the first sequence number, the others follow it.
     pub fn append_parts(&mut self, ticket: Ticket, bytes: Bytes, lengths: &[usize]) -> u64 {
         let first = self.next_sequence;
-        self.append_segment(bytes);
+        let mut end = self.segments.end();
+        self.segments.append_shared(bytes);
         for (part, length) in lengths.iter().enumerate() {
-            self.add_slot(Addressee { ticket, part: part as u32 }, 1, *length);
+            end += *length as u64;
+            self.push_slot(Addressee { ticket, part: part as u32 }, 1, end);
         }
         first
     }
 
-    fn append_segment(&mut self, bytes: Bytes) {
-        self.freeze_tail();
-        self.segments.push_back(Segment { start: self.end, bytes });
+    #[inline]
+    fn add_slot(&mut self, to: Addressee, replies: u32) -> u64 {
+        self.push_slot(to, replies, self.segments.end())
     }
 
-    fn add_slot(&mut self, to: Addressee, replies: u32, length: usize) -> u64 {
-        self.end += length as u64;
+    #[inline]
+    fn push_slot(&mut self, to: Addressee, replies: u32, end: u64) -> u64 {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        self.slots.push_back(Slot { ticket: to.ticket, sequence, end: self.end, part: to.part, replies });
+        self.slots.push_back(Slot { ticket: to.ticket, sequence, end, part: to.part, replies });
         sequence
-    }
-
-    fn freeze_tail(&mut self) {
-        if self.filled > 0 {
-            let bytes = self.tail.split_to(self.filled).freeze();
-            self.filled = 0;
-            self.segments.push_back(Segment { start: self.end - bytes.len() as u64, bytes });
-        }
     }
 
     /// Puts what is to be written next into `parts` and counts it as handed over. Every call that gives parts is
@@ -291,14 +195,7 @@ impl Pipeline {
         if self.withdrawn_slots > 0 {
             self.compact();
         }
-        self.freeze_tail();
-        let mut position = self.written;
-        let first = self.segments.partition_point(|segment| segment.end() <= position);
-        for segment in self.segments.range(first..).take(WRITE_PARTS) {
-            parts.push(segment.bytes.slice((position - segment.start) as usize..));
-            position = segment.end();
-        }
-        self.handed = position;
+        self.handed = self.segments.slices_from(self.written, WRITE_PARTS, parts);
     }
 
     /// The socket took so many bytes of what [`Pipeline::begin_write`] gave. False: a slot was answered of which it
@@ -374,7 +271,7 @@ impl Pipeline {
     pub fn front_bytes(&self) -> Bytes {
         let start = self.start_of(self.answered_early);
         match self.slots.get(self.answered_early).filter(|_| start < self.handed) {
-            Some(slot) => self.bytes_between(start, slot.end),
+            Some(slot) => self.segments.between(start, slot.end),
             None => Bytes::new(),
         }
     }
@@ -405,7 +302,8 @@ impl Pipeline {
         slot.replies = 0;
         self.withdrawn_slots += 1;
         self.withdrawn_bytes += slot.end - start;
-        if self.withdrawn_slots > self.slots.len() / 2 || self.withdrawn_bytes > (self.end - self.handed) / 2 {
+        if self.withdrawn_slots > self.slots.len() / 2 || self.withdrawn_bytes > (self.segments.end() - self.handed) / 2
+        {
             self.compact();
         }
         true
@@ -414,7 +312,7 @@ impl Pipeline {
     /// The bytes of a slot that waits, sent or not.
     pub fn bytes_of(&self, sequence: u64) -> Option<Bytes> {
         let index = self.index_of(sequence)?;
-        Some(self.bytes_between(self.start_of(index), self.slots.get(index)?.end))
+        Some(self.segments.between(self.start_of(index), self.slots.get(index)?.end))
     }
 
     /// Where a slot stands that was not withdrawn.
@@ -436,7 +334,7 @@ impl Pipeline {
                 answered -= 1;
             } else {
                 if ticket != Ticket::NOBODY {
-                    let (bytes, is_whole) = (self.bytes_between(start, end), end <= self.written);
+                    let (bytes, is_whole) = (self.segments.between(start, end), end <= self.written);
                     lost.push(Lost { ticket, part, replies, bytes, is_next, is_whole, received });
                 }
                 (received, is_next) = (0, false);
@@ -455,7 +353,7 @@ impl Pipeline {
         let first = self.first_unsent();
         let mut start = self.start_of(first);
         let slots = self.slots.range(first..).filter_map(|slot| {
-            let bytes = (slot.ticket != Ticket::NOBODY).then(|| self.bytes_between(start, slot.end));
+            let bytes = (slot.ticket != Ticket::NOBODY).then(|| self.segments.between(start, slot.end));
             start = slot.end;
             let to = Addressee { ticket: slot.ticket, part: slot.part };
             bytes.map(|bytes| Unit { to, replies: slot.replies, bytes })
@@ -470,7 +368,7 @@ impl Pipeline {
         let first = self.first_unsent();
         let end = self.start_of(first);
         let unsent = self.slots.split_off(first);
-        self.truncate_bytes(end);
+        self.segments.truncate(end);
         self.withdrawn_slots = 0;
         self.withdrawn_bytes = 0;
         unsent
@@ -488,9 +386,7 @@ impl Pipeline {
 
     fn advance(&mut self, to: u64) {
         self.start = to;
-        while self.segments.front().is_some_and(|segment| segment.end() <= to) {
-            self.segments.pop_front();
-        }
+        self.segments.drop_before(to);
     }
 
     /// The first slot of which nothing was handed over.
@@ -506,49 +402,25 @@ impl Pipeline {
         }
     }
 
-    fn bytes_between(&self, start: u64, end: u64) -> Bytes {
-        let index = self.segments.partition_point(|segment| segment.end() <= start);
-        match self.segments.get(index) {
-            Some(segment) => segment.bytes.slice((start - segment.start) as usize..(end - segment.start) as usize),
-            None => {
-                let tail_start = self.end - self.filled as u64;
-                Bytes::copy_from_slice(&self.tail[(start - tail_start) as usize..(end - tail_start) as usize])
-            }
-        }
-    }
-
-    fn truncate_bytes(&mut self, end: u64) {
-        self.freeze_tail();
-        while self.segments.back().is_some_and(|segment| segment.start >= end) {
-            self.segments.pop_back();
-        }
-        if let Some(segment) = self.segments.back_mut().filter(|segment| segment.end() > end) {
-            segment.bytes.truncate((end - segment.start) as usize);
-        }
-        self.end = end;
-    }
-
     /// Writes the unsent part anew without what was withdrawn, which gives its memory back.
     fn compact(&mut self) {
         let first = self.first_unsent();
         let mut start = self.start_of(first);
-        self.freeze_tail();
         let kept: Vec<(Slot, Bytes)> = self
             .slots
             .range(first..)
             .filter_map(|slot| {
-                let bytes = (slot.replies > 0).then(|| self.bytes_between(start, slot.end));
+                let bytes = (slot.replies > 0).then(|| self.segments.between(start, slot.end));
                 start = slot.end;
                 bytes.map(|bytes| (*slot, bytes))
             })
             .collect();
         let end = self.start_of(first);
         self.slots.truncate(first);
-        self.truncate_bytes(end);
+        self.segments.truncate(end);
         self.withdrawn_slots = 0;
         self.withdrawn_bytes = 0;
         let next_sequence = self.next_sequence;
-        self.tail = BytesMut::new();
         for (slot, bytes) in kept {
             self.next_sequence = slot.sequence;
             self.append_encoded(Addressee { ticket: slot.ticket, part: slot.part }, slot.replies, bytes);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::pipeline::{Addressee, Lost, Ticket};
+use super::unit::{Addressee, Lost, Ticket};
 use crate::error::Error;
 use crate::protocol::reply::Reply;
 

@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::link::Link;
-use super::pipeline::Ticket;
 use super::recipient::{Answer, LinkEvent, Recipient};
 use super::socket::{Connection, Incoming};
 use super::stream::reason;
+use super::unit::Ticket;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Kind;
 use crate::shrink;

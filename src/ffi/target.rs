@@ -27,9 +27,17 @@ pub(super) struct User {
 /// Where the completions of a request go.
 #[derive(Clone, Debug)]
 pub(super) enum Target {
-    Nowhere,
-    Queue { queue: Arc<Queue>, user_data: u64 },
-    Callback { callbacks: Arc<Callbacks>, function: Function, user_data: u64 },
+    /// Nobody wants to know.
+    Dropped,
+    Queue {
+        queue: Arc<Queue>,
+        user_data: u64,
+    },
+    Callback {
+        callbacks: Arc<Callbacks>,
+        function: Function,
+        user_data: u64,
+    },
     Waiter(Arc<Waiter>),
     Log(Arc<Callbacks>),
 }
@@ -53,7 +61,7 @@ impl Destination for Target {
         while let Some(Delivery { destination, completion }) = rest.next() {
             let beside = rest.as_slice().iter().take_while(|next| next.destination.is_beside(&destination)).count();
             match destination {
-                Target::Nowhere | Target::Log(_) => {}
+                Target::Dropped | Target::Log(_) => {}
                 Target::Waiter(waiter) => waiter.wake(completion),
                 Target::Queue { queue, user_data } => {
                     let first = jr_completion::new(user_data, completion);
@@ -71,7 +79,7 @@ impl Destination for Target {
 
     fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
         match self {
-            Target::Nowhere | Target::Waiter(_) => false,
+            Target::Dropped | Target::Waiter(_) => false,
             Target::Queue { queue, user_data } => queue.put_messages(*user_data, mailbox, count),
             Target::Callback { callbacks, function, user_data } => {
                 callbacks.call_for_messages(*function, *user_data, mailbox, count);
@@ -121,7 +129,7 @@ pub(super) unsafe fn to_target(
     // SAFETY: the caller promises it.
     match (unsafe { request.queue.as_ref() }, request.callback) {
         (Some(_), Some(_)) => Err(Error::new(Status::Argument, "the request names a queue and a callback; choose one")),
-        (None, None) => start(Target::Nowhere, Submitter::Other),
+        (None, None) => start(Target::Dropped, Submitter::Other),
         (None, Some(function)) => {
             user.callbacks.start()?;
             let target = Target::Callback { callbacks: Arc::clone(&user.callbacks), function, user_data };

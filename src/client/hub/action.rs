@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::connection::pipeline::Ticket;
+use crate::connection::unit::Ticket;
 
 /// What is to be done about requests, with no lock held.
 #[derive(Debug)]
