@@ -120,7 +120,7 @@ impl Admission {
         self.own_timeout = catalog::blocking_timeout(words);
     }
 
-    /// What weighs more stays.
+    /// Keeps the stronger effect: Lasting, then Watch, then Unwatch.
     fn changes(&mut self, change: StateChange) {
         self.state_change = match (self.state_change, change) {
             (Some(StateChange::Lasting), _) | (_, StateChange::Lasting) => Some(StateChange::Lasting),

@@ -1,11 +1,9 @@
 //! Requests that may be answered from the cache, and what keeps the cache right.
 //!
-//! Invariant: an answer that is kept stands behind every write of this client that was accepted before anybody asked
-//! for it, and before every one that is accepted later. For a write forgets its keys under the lock of the state, under
-//! which it also gets its place at the link, each time it gets one; and who asks for an answer takes the place that it
-//! is to be kept in before it gets its own at the link. So of a read that the server runs before a write, the place is
-//! lost when the answer comes, or the answer itself was forgotten. Of the changes of others the server tells, behind
-//! the answers that they make wrong: links deliver both in that order.
+//! Invariant: no answer is kept that a write of this client, accepted before or later, makes wrong. A write invalidates
+//! its keys in the critical section that queues it; a read reserves its entry before it is queued. A write in between
+//! cancels the reservation. Changes by others are told by the server behind the answers that they make wrong, and links
+//! deliver both in that order.
 
 use std::sync::Arc;
 

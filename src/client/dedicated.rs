@@ -134,7 +134,7 @@ impl<D: Destination> Core<D> {
             session.used = true;
             session.dirty_state.mark_dirty();
             if !session.is_lease() {
-                // Before anybody hears of it: what the server may still do is done for nobody.
+                // Close before delivering, so that no element is popped for a request already reported as failed.
                 pending.link.close();
             } else if blocks {
                 // Nothing more is sent on it, and all that waits will be told why.

@@ -127,8 +127,8 @@ impl<D: Destination> Pending<D> {
         }
     }
 
-    /// Takes its units back from where they stand; true if none of those that are not answered was sent, and then none
-    /// ever will be. One that was sent stays as it is, and so does what stands before it.
+    /// Withdraws unsent units from the last backwards, and stops at the first one that was sent. True if no unanswered
+    /// unit was sent; then none will be.
     pub fn cancel_unsent(&mut self) -> bool {
         let link = &self.link;
         let is_unsent = |sequence: u64| sequence == NOT_QUEUED || link.recall_unit(sequence);

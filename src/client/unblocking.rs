@@ -125,7 +125,7 @@ impl<D: Destination> Core<D> {
             unblock.is_settled = true;
             self.refuse_to_unblock(state, of, String::from_utf8_lossy(reply.as_bytes()).into_owned());
         } else if reply.to_i64() == Some(0) && waits(state) {
-            // It came first: the command was sent over another connection.
+            // CLIENT UNBLOCK overtook the blocking command, which is on another connection; try again.
             self.unblock_later(state, to.ticket);
             return None;
         } else if let Work::Unblock(unblock) = &mut state.requests.get(to.ticket)?.work {

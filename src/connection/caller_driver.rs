@@ -79,7 +79,7 @@ impl Drop for CallerDriver {
         let change = outgoing.role.give_back(idle);
         outgoing.apply(change);
         drop(outgoing);
-        // Of a message that came before it was to be told of bytes, the background hears nothing by itself.
+        // Data that arrived while epoll was disarmed produces no event; notify the I/O thread.
         if change == RoleChange::Attend || (change == RoleChange::Unnoticed && self.connection.stream.has_bytes()) {
             self.link.notify.notify_one();
         }

@@ -46,9 +46,8 @@ mod system {
             Ok(Events(events))
         }
 
-        /// Changes what the background is told of: of what comes from now on. What is there already it may hear nothing
-        /// of, because Linux does not wake anybody for a socket that it has on its list, though nobody looked at that
-        /// list since; whoever changes this sees to it that the background looks for itself.
+        /// Changes which events the I/O thread gets from now on. EPOLL_CTL_MOD raises no event for a socket that is
+        /// already on the ready list; the caller must make the I/O thread read once.
         pub fn set_interest(&self, socket: &Registered, interest: EventInterest) -> io::Result<()> {
             Ok(epoll::modify(self.0.get_ref(), socket, EventData::new_u64(0), flags(interest))?)
         }

@@ -5,9 +5,8 @@
 //! given it back, or the takers of one queue, as long as all that is under way is that queue's. Whoever changes the
 //! reader also changes what the background is told of, under the same lock.
 
-/// So many calls in a row found nothing under way before callers read for themselves, and so many requests in a row
-/// came for one queue before its takers do. Below, a moment's silence among many would hand the I/O role to and fro,
-/// which costs more than it saves.
+/// Hysteresis: so many calls in a row that found nothing under way before callers do their own I/O, and so many
+/// requests in a row for one queue before its takers do. Lower values make the role flap.
 const TAKEOVER_AFTER: u32 = 4;
 
 /// However often the takers of a queue stayed away, after so many requests they get another chance.

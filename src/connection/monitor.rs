@@ -94,8 +94,8 @@ impl Default for RoleMonitor {
 }
 
 impl RoleMonitor {
-    /// Looks who reads. True: somebody did and now the background does, which must look at once: the kernel does not
-    /// tell it of bytes that were there before it was to be told of them.
+    /// Looks who reads. True if the role just returned to the I/O thread, which must read once: epoll does not report
+    /// data that was buffered before the I/O thread was interested in it.
     pub(super) fn observe(&mut self, link: &Link, connection: &Connection) -> bool {
         let (read, of_a_queue, taken) = link.role_monitor();
         let came_back = !read && (self.read || taken != self.taken);
