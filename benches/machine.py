@@ -29,10 +29,10 @@ def system():
     return f"{release}, Linux {re.match(r'[0-9.]*[0-9]', platform.release())[0]}"
 
 
-def macros(header, *names):
+def macros(header, *names, options=()):
     """The version of a C library, which its header holds in these macros."""
     source = f"#include <{header}>\n{' '.join(names)}\n"
-    command = [COMPILER, "-E", "-P", "-x", "c", "-"]
+    command = [COMPILER, *options, "-E", "-P", "-x", "c", "-"]
     lines = subprocess.run(command, check=False, input=source, capture_output=True, text=True).stdout.split("\n")
     return ".".join(next(line for line in reversed(lines) if line).split())
 
@@ -51,14 +51,18 @@ def hardware():
     return f"{processor()}, {os.cpu_count()} cores, {memory()}; {system()}"
 
 
-def versions(server):
-    """`server`: the program that is measured against."""
+def hiredis_version(*options):
+    return macros("hiredis/hiredis.h", "HIREDIS_MAJOR", "HIREDIS_MINOR", "HIREDIS_PATCH", options=options)
+
+
+def versions(server, newest):
+    """`server`: the program that is measured against; `newest`: where the newest hiredis is."""
     said = first_line(server, "--version")
     return ", ".join(
         [
             f"justredis {crate('justredis')}",
             f"{said.partition(' ')[0]} {number(said)}",
-            f"hiredis {macros('hiredis/hiredis.h', 'HIREDIS_MAJOR', 'HIREDIS_MINOR', 'HIREDIS_PATCH')}",
+            f"hiredis {hiredis_version(f'-I{newest}')} and Debian's {hiredis_version()}",
             f"libev {macros('ev.h', 'EV_VERSION_MAJOR', 'EV_VERSION_MINOR')}",
             *(f"{name} {crate(name)}" for name in ("redis", "fred", "tokio")),
             first_line("rustc", "--version").partition(" (")[0],

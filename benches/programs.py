@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 
+import hiredis
 from machine import COMPILER, ROOT
-from works import HIREDIS, HIREDIS_FOOTPRINT, JUSTREDIS, JUSTREDIS_FOOTPRINT, PEERS, RAW
+from works import DEBIAN, HIREDIS, HIREDIS_FOOTPRINT, JUSTREDIS, JUSTREDIS_FOOTPRINT, PEERS, RAW
 
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 RELEASE = TARGET / "release"
 FOLDER = TARGET / "bench"
+NEWEST_FOLDER = FOLDER / "newest"
 
 SOURCES = ROOT / "benches/c"
 SHARED = [SOURCES / name for name in ("arguments.c", "measure.c", "footprint.c")]
@@ -19,10 +21,11 @@ LIBRARIES = {
     JUSTREDIS: [*LIBRARY, f"-Wl,-rpath,{RELEASE}"],
     # With the stripped copy beside it, as packages install it.
     JUSTREDIS_FOOTPRINT: [*LIBRARY, "-Wl,-rpath,$ORIGIN"],
-    HIREDIS: ["-lhiredis", "-lev"],
-    HIREDIS_FOOTPRINT: ["-lhiredis"],
+    DEBIAN: ["-lhiredis", "-lev"],
     RAW: [],
 }
+# Programs of the newest hiredis, and what they need besides.
+NEWEST = {HIREDIS: ["-lev"], HIREDIS_FOOTPRINT: []}
 
 
 def build():
@@ -31,8 +34,12 @@ def build():
     subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     name_library()
-    for name, libraries in LIBRARIES.items():
-        command = [COMPILER, *FLAGS, SOURCES / f"{name}.c", *SHARED, "-o", FOLDER / name, *libraries]
+    newest = hiredis.build(NEWEST_FOLDER) or ["-lhiredis"]
+    libraries = LIBRARIES | {name: [*newest, *others] for name, others in NEWEST.items()}
+    for name, needed in libraries.items():
+        # One source is compiled with both versions of hiredis.
+        source = SOURCES / f"{HIREDIS if name == DEBIAN else name}.c"
+        command = [COMPILER, *FLAGS, source, *SHARED, "-o", FOLDER / name, *needed]
         subprocess.run(command, check=True)
     print("bench: building the clients in Rust; cargo downloads their crates if they are not here", flush=True)
     command = ["cargo", "build", "--release", "--quiet", "--package", "justredis-peers"]

@@ -1,9 +1,9 @@
 /* The peer: hiredis in its three ways, a connection of its own for each thread. */
 #define _POSIX_C_SOURCE 200809L
+#include "hiredis_libev.h"
 #include "measure.h"
 
 #include <ev.h>
-#include <hiredis/adapters/libev.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 
@@ -116,7 +116,8 @@ static void async_work(measure_worker *worker) {
     redisAsyncContext *redis = redisAsyncConnect(worker->options->host, (int)worker->options->port);
     if (!redis || redis->err)
         measure_give_up("hiredis", redis ? redis->errstr : "out of memory");
-    redisLibevAttach(loop, redis);
+    if (hiredis_libev_attach(loop, redis) != REDIS_OK)
+        measure_give_up("hiredis", "out of memory");
     size_t in_flight = 0;
     place *places = measure_memory(worker->options->window * sizeof *places);
     measure_begin(worker);
