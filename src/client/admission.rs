@@ -31,7 +31,7 @@ impl Admission {
     pub fn of<A: AsRef<[u8]>>(request: &Request<'_, A>, on_lease: bool) -> Result<Admission, Error> {
         let mut admission = Admission { dedicated: on_lease || request.dedicated, ..Admission::default() };
         let wrong = |sentence| Err(Error::new(Status::Argument, sentence));
-        let is_nameless = |words: &&[A]| words.first().is_none_or(|name| name.as_ref().is_empty());
+        let is_nameless = |args: &&[A]| args.first().is_none_or(|name| name.as_ref().is_empty());
         if let Some(index) = request.commands.iter().position(is_nameless) {
             let sentence = format!("command {index}: it has no name, which is its first argument");
             return Err(Error::new(Status::Argument, sentence));
@@ -40,19 +40,19 @@ impl Admission {
             [] => return wrong("the request has no command"),
             [_] if request.subscription != 0 && !request.atomic => admission.multishot = true,
             _ if request.subscription != 0 => return wrong("a subscription is changed by one command at a time"),
-            [words] if !request.atomic => {
+            [args] if !request.atomic => {
                 let why = |sentence| Error::new(Status::Refused, sentence);
-                admission.admit(words, Position::Alone, on_lease).map_err(why)?;
+                admission.admit(args, Position::Alone, on_lease).map_err(why)?;
             }
             commands => {
-                for (index, words) in commands.iter().enumerate() {
+                for (index, args) in commands.iter().enumerate() {
                     let position = match request.atomic {
                         true => Position::Atomic,
                         false if index + 1 == commands.len() => Position::Last,
                         false => Position::Before,
                     };
                     let why = |sentence| Error::new(Status::Argument, format!("command {index}: {sentence}"));
-                    admission.admit(words, position, on_lease).map_err(why)?;
+                    admission.admit(args, position, on_lease).map_err(why)?;
                 }
             }
         }
@@ -68,22 +68,22 @@ impl Admission {
         Ok(admission)
     }
 
-    fn admit<A: AsRef<[u8]>>(&mut self, words: &[A], position: Position, on_lease: bool) -> Result<(), String> {
+    fn admit<A: AsRef<[u8]>>(&mut self, args: &[A], position: Position, on_lease: bool) -> Result<(), String> {
         let name = || {
-            let name = words.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
+            let name = args.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
             name.to_ascii_uppercase()
         };
-        let command = catalog::find(words);
-        if !command.is_some_and(|command| command.is_whole(words)) {
+        let command = catalog::find(args);
+        if !command.is_some_and(|command| command.is_whole(args)) {
             // Nobody knows what it does.
             self.changes(StateChange::Lasting);
         }
-        match command.map_or(Handling::Ordinary, |command| command.handling(words)) {
+        match command.map_or(Handling::Ordinary, |command| command.handling(args)) {
             Handling::ConnectionState { instead, on_lease: change } => match change {
                 Some(change) if on_lease && position != Position::Atomic => self.changes(change),
                 _ => return Err(instead.to_string()),
             },
-            Handling::Blocking if position == Position::Alone => self.waits(words),
+            Handling::Blocking if position == Position::Alone => self.waits(args),
             Handling::Blocking => {
                 return Err(format!(
                     "{} waits at the server and would hold up the other commands of the request; submit it alone",
@@ -91,7 +91,7 @@ impl Admission {
                 ));
             }
             Handling::OwnWrites if position == Position::Last || (on_lease && position == Position::Alone) => {
-                self.waits(words);
+                self.waits(args);
                 self.whole = true;
             }
             Handling::OwnWrites => {
@@ -109,15 +109,15 @@ impl Admission {
                 return Err(format!("{} gets many answers; submit it as a request of its own", name()));
             }
             // What the server knows of scripts is learnt for shared connections only.
-            Handling::Script => self.script = position == Position::Alone && !self.dedicated && words.len() > 1,
+            Handling::Script => self.script = position == Position::Alone && !self.dedicated && args.len() > 1,
             Handling::StoredScript | Handling::Ordinary => {}
         }
         Ok(())
     }
 
-    fn waits<A: AsRef<[u8]>>(&mut self, words: &[A]) {
+    fn waits<A: AsRef<[u8]>>(&mut self, args: &[A]) {
         (self.dedicated, self.blocks) = (true, true);
-        self.own_timeout = catalog::blocking_timeout(words);
+        self.own_timeout = catalog::blocking_timeout(args);
     }
 
     /// Keeps the stronger effect: Lasting, then Watch, then Unwatch.
@@ -163,8 +163,8 @@ mod tests {
     use crate::topology::Route;
 
     fn admit(commands: &[&'static str], atomic: bool, on_lease: bool) -> Result<Admission, Error> {
-        let words = |line: &&'static str| line.split_whitespace().map(|word| if word == "''" { "" } else { word });
-        let commands: Vec<Vec<&str>> = commands.iter().map(|line| words(line).collect()).collect();
+        let args = |line: &&'static str| line.split_whitespace().map(|word| if word == "''" { "" } else { word });
+        let commands: Vec<Vec<&str>> = commands.iter().map(|line| args(line).collect()).collect();
         let commands: Vec<&[&str]> = commands.iter().map(Vec::as_slice).collect();
         let timeout = Timeout::Default;
         let (idempotent, dedicated, cached, route, subscription) = (false, false, false, Route::ByKey, 0);

@@ -35,20 +35,20 @@ const DATABASE: usize = size_of::<u32>();
 
 impl CacheKey {
     /// What this command asks of this database; `None`: it is too long to be of use.
-    pub fn new<A: AsRef<[u8]>>(database: u32, words: &[A]) -> Option<CacheKey> {
-        let length = command::encoded_length(words)?.checked_add(DATABASE)?;
+    pub fn new<A: AsRef<[u8]>>(database: u32, args: &[A]) -> Option<CacheKey> {
+        let length = command::encoded_length(args)?.checked_add(DATABASE)?;
         let mut name = Vec::new();
         name.try_reserve_exact(length).ok()?;
         name.extend_from_slice(&database.to_le_bytes());
-        command::encode(words, &mut name);
+        command::encode(args, &mut name);
         Some(CacheKey(name))
     }
 }
 
 /// The keys of a question, each once.
 fn keys_of(question: &[u8]) -> HashSet<&[u8]> {
-    let words: Vec<&[u8]> = command::decode(question.get(DATABASE..).unwrap_or_default()).collect();
-    let keys = catalog::key_positions(&words).filter_map(|position| words.get(position).copied());
+    let args: Vec<&[u8]> = command::decode(question.get(DATABASE..).unwrap_or_default()).collect();
+    let keys = catalog::key_positions(&args).filter_map(|position| args.get(position).copied());
     keys.collect()
 }
 

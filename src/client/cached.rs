@@ -33,7 +33,7 @@ use crate::topology::Route;
 fn cacheable<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, on_lease: bool) -> Result<&'a [A], Error> {
     let wrong = |sentence: &str| Error::new(Status::Argument, format!("JR_REQUEST_CACHED: {sentence}"));
     let admission = Admission::of(request, on_lease)?;
-    let [words] = request.commands else {
+    let [args] = request.commands else {
         return Err(wrong("the request must have one command"));
     };
     if admission.dedicated {
@@ -45,12 +45,12 @@ fn cacheable<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, on_lease: bool) -> Re
     if request.route != Route::ByKey {
         return Err(wrong("the request goes by its key and has no other route"));
     }
-    if !catalog::find(words).is_some_and(catalog::Command::is_cacheable) {
-        let name = words.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
+    if !catalog::find(args).is_some_and(catalog::Command::is_cacheable) {
+        let name = args.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
         let name = name.to_ascii_uppercase();
         return Err(wrong(&format!("{name} is no command whose answer depends on the values of its keys alone")));
     }
-    Ok(words)
+    Ok(args)
 }
 
 impl<D: Destination> Core<D> {
@@ -62,9 +62,9 @@ impl<D: Destination> Core<D> {
         destination: D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
-        let words = cacheable(request, place.lease.is_some())?;
+        let args = cacheable(request, place.lease.is_some())?;
         let link = place.link;
-        let (plan, work) = match self.ask(link, words) {
+        let (plan, work) = match self.ask(link, args) {
             Found::Hit(reply) => {
                 let verdict = Verdict::answered(Status::Ok, Reply::copy(&reply)?);
                 return self.answer_at_once(destination, verdict).map(|id| (id, None));
@@ -72,16 +72,16 @@ impl<D: Destination> Core<D> {
             Found::Miss(Some(place)) => {
                 let cache = self.cache.clone();
                 let fill = cache.map(|cache| Box::new(CacheFill::new(cache, place)));
-                (Plan::Tracked(words), fill.map(Work::Cached))
+                (Plan::Tracked(args), fill.map(Work::Cached))
             }
-            Found::Miss(None) => (Plan::One(words), None),
+            Found::Miss(None) => (Plan::One(args), None),
         };
         self.accept_plan(link, request, plan, work, destination, by)
     }
 
-    fn ask<A: AsRef<[u8]>>(&self, link: &Link, words: &[A]) -> Found {
+    fn ask<A: AsRef<[u8]>>(&self, link: &Link, args: &[A]) -> Found {
         let cache = self.cache.as_ref().filter(|_| link.is_tracking());
-        match cache.and_then(|cache| Some((cache, CacheKey::new(link.database(), words)?))) {
+        match cache.and_then(|cache| Some((cache, CacheKey::new(link.database(), args)?))) {
             Some((cache, question)) => cache.lock().ask(&question),
             None => Found::Miss(None),
         }

@@ -232,8 +232,8 @@ impl<D: Destination> Hub<D> {
     fn send(&self, topic: &Topic, joins: bool) {
         let bytes = match topic {
             Topic::Channel(channel, name) => {
-                let words: [&[u8]; 2] = [channel.command(joins).as_bytes(), name];
-                match command::encode_to_vec(&words) {
+                let args: [&[u8]; 2] = [channel.command(joins).as_bytes(), name];
+                match command::encode_to_vec(&args) {
                     Ok(bytes) => bytes.into(),
                     // Without memory for a name that has come this far: what is left of the connection is not trusted.
                     Err(_) => return self.link.renew(),

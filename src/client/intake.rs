@@ -72,14 +72,14 @@ impl<'a, D: Destination> Intake<'a, D> {
     pub(super) fn put_small<A: AsRef<[u8]>>(
         &mut self,
         request: &Request<'_, A>,
-        words: &[A],
+        args: &[A],
         most: usize,
         destination: D,
     ) -> Result<u64, Error> {
         let append = |pipeline: &mut Pipeline, ticket| {
             let to = Addressee { ticket, part: 0 };
             pipeline.append(to, 1, most, |mut room| {
-                command::encode(words, &mut room);
+                command::encode(args, &mut room);
                 room
             })
         };
@@ -159,7 +159,7 @@ impl<'a, D: Destination> Batch<'a, D> {
     /// As `Client::submit`.
     #[inline]
     pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>, destination: D) -> Result<u64, Error> {
-        let Some((words, most)) = small(self.place, request, self.core.config.max_request_bytes) else {
+        let Some((args, most)) = small(self.place, request, self.core.config.max_request_bytes) else {
             self.close();
             return self.core.submit(self.place, request, destination, self.by).map(|(id, _)| id);
         };
@@ -167,7 +167,7 @@ impl<'a, D: Destination> Batch<'a, D> {
             Some(intake) => intake,
             closed => closed.insert(Intake::open(self.core, self.place.link, self.by)?),
         };
-        let id = intake.put_small(request, words, most, destination);
+        let id = intake.put_small(request, args, most, destination);
         self.left -= 1;
         if self.left == 0 || id.is_err() {
             self.close();

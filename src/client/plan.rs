@@ -52,19 +52,19 @@ impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
     pub fn of(commands: &'a [&'a [A]], atomic: bool) -> Plan<'a, A> {
         match commands {
             commands if atomic => Plan::Atomic(commands),
-            [words] => Plan::One(words),
+            [args] => Plan::One(args),
             commands => Plan::Several(commands),
         }
     }
 
     /// The length of each unit; `None` if it is beyond what can be addressed.
     fn lengths(&self) -> Option<Lengths> {
-        let of = |words: &&[A]| command::encoded_length(words);
+        let of = |args: &&[A]| command::encoded_length(args);
         match self {
-            Plan::One(words) => of(words).map(Lengths::One),
-            Plan::Tracked(words) => {
+            Plan::One(args) => of(args).map(Lengths::One),
+            Plan::Tracked(args) => {
                 let prelude = command::encoded_length(&CACHING)?;
-                prelude.checked_add(of(words)?).map(Lengths::One)
+                prelude.checked_add(of(args)?).map(Lengths::One)
             }
             Plan::Encoded(bytes) => Some(Lengths::One(bytes.len())),
             Plan::Several(commands) => commands.iter().map(of).collect::<Option<_>>().map(Lengths::Many),
@@ -87,16 +87,16 @@ impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
 
     fn encode(&self, unit: usize, out: &mut impl Output) {
         match self {
-            Plan::One(words) => command::encode(words, out),
-            Plan::Tracked(words) => {
+            Plan::One(args) => command::encode(args, out),
+            Plan::Tracked(args) => {
                 command::encode(&CACHING, out);
-                command::encode(words, out);
+                command::encode(args, out);
             }
             Plan::Encoded(bytes) => out.put(bytes),
-            Plan::Several(commands) => commands.get(unit).into_iter().for_each(|words| command::encode(words, out)),
+            Plan::Several(commands) => commands.get(unit).into_iter().for_each(|args| command::encode(args, out)),
             Plan::Atomic(commands) => {
                 command::encode(&MULTI, out);
-                commands.iter().for_each(|words| command::encode(words, out));
+                commands.iter().for_each(|args| command::encode(args, out));
                 command::encode(&EXEC, out);
             }
         }

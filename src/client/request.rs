@@ -65,14 +65,14 @@ pub(super) fn small<'a, A: AsRef<[u8]>>(
     request: &Request<'a, A>,
     most: usize,
 ) -> Option<(&'a [A], usize)> {
-    let [words] = request.commands else { return None };
+    let [args] = request.commands else { return None };
     if place.lease.is_some() || request.dedicated || request.cached || request.atomic || request.subscription != 0 {
         return None;
     }
-    if request.route != Route::ByKey || catalog::handling(words) != Handling::Ordinary {
+    if request.route != Route::ByKey || catalog::handling(args) != Handling::Ordinary {
         return None;
     }
-    let length = command::length_bound(words);
-    let is_named = words.first().is_some_and(|name| !name.as_ref().is_empty());
-    (length < LARGE.min(most) && is_named).then_some((words, length))
+    let length = command::length_bound(args);
+    let is_named = args.first().is_some_and(|name| !name.as_ref().is_empty());
+    (length < LARGE.min(most) && is_named).then_some((args, length))
 }

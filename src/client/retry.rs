@@ -21,8 +21,8 @@ impl Refusal {
     /// What an error reply to this encoded command proves; `None`: nothing, it is the user's.
     pub fn of(error: &[u8], request: &[u8]) -> Option<Refusal> {
         let refusal = Refusal::of_text(error)?;
-        let words: Vec<&[u8]> = command::decode(request).collect();
-        (!runs_code(&words)).then_some(refusal)
+        let args: Vec<&[u8]> = command::decode(request).collect();
+        (!runs_code(&args)).then_some(refusal)
     }
 
     /// What an error proves that the server itself, and no script, has written.
@@ -39,14 +39,14 @@ impl Refusal {
 }
 
 /// Whether what the command answers may have been written by the code of a user.
-fn runs_code<A: AsRef<[u8]>>(words: &[A]) -> bool {
-    matches!(catalog::handling(words), Handling::Script | Handling::StoredScript)
+fn runs_code<A: AsRef<[u8]>>(args: &[A]) -> bool {
+    matches!(catalog::handling(args), Handling::Script | Handling::StoredScript)
 }
 
 /// Whether a command that may have run can run again without harm.
 pub fn may_run_twice(request: &[u8], idempotent: bool) -> bool {
-    let words: Vec<&[u8]> = command::decode(request).collect();
-    !runs_code(&words) && (idempotent || catalog::is_read_only(&words))
+    let args: Vec<&[u8]> = command::decode(request).collect();
+    !runs_code(&args) && (idempotent || catalog::is_read_only(&args))
 }
 
 /// How long to wait before attempt number `attempt` (the first repetition is 1): full jitter under a doubling cap.
@@ -65,8 +65,8 @@ pub fn pause_after_loss(was_whole: bool, lost: u16) -> Duration {
 mod tests {
     use super::*;
 
-    fn encoded(words: &[&str]) -> Vec<u8> {
-        command::encode_to_vec(words).unwrap()
+    fn encoded(args: &[&str]) -> Vec<u8> {
+        command::encode_to_vec(args).unwrap()
     }
 
     #[test]

@@ -34,26 +34,26 @@ pub struct Script {
 impl Script {
     /// The EVAL of which an encoded EVALSHA was made. `None`: `request` is no EVALSHA.
     fn eval_of(&self, request: &[u8]) -> Option<Vec<u8>> {
-        let mut words: Vec<&[u8]> = command::decode(request).collect();
-        let name: &[u8] = match *words.first()? {
+        let mut args: Vec<&[u8]> = command::decode(request).collect();
+        let name: &[u8] = match *args.first()? {
             b"EVALSHA" => b"EVAL",
             b"EVALSHA_RO" => b"EVAL_RO",
             _ => return None,
         };
-        replace_head(&mut words, name, &self.body);
-        command::encode_to_vec(&words).ok()
+        replace_head(&mut args, name, &self.body);
+        command::encode_to_vec(&args).ok()
     }
 
-    /// The command to send when the server holds the script: `words` are those of EVAL.
-    pub fn evalsha_of<'a>(&'a self, mut words: Vec<&'a [u8]>) -> Result<Vec<u8>, Error> {
+    /// The command to send when the server holds the script: `args` are those of EVAL.
+    pub fn evalsha_of<'a>(&'a self, mut args: Vec<&'a [u8]>) -> Result<Vec<u8>, Error> {
         let name: &[u8] = if self.read_only { b"EVALSHA_RO" } else { b"EVALSHA" };
-        replace_head(&mut words, name, self.name.as_bytes());
-        command::encode_to_vec(&words)
+        replace_head(&mut args, name, self.name.as_bytes());
+        command::encode_to_vec(&args)
     }
 }
 
-fn replace_head<'a>(words: &mut [&'a [u8]], command: &'a [u8], script: &'a [u8]) {
-    for (word, new) in words.iter_mut().zip([command, script]) {
+fn replace_head<'a>(args: &mut [&'a [u8]], command: &'a [u8], script: &'a [u8]) {
+    for (word, new) in args.iter_mut().zip([command, script]) {
         *word = new;
     }
 }
@@ -80,7 +80,7 @@ impl NotRun {
             return None;
         }
         let text = text.strip_prefix(b"err ").unwrap_or(&text);
-        let opens = |words: &[u8]| text.strip_prefix(words);
+        let opens = |args: &[u8]| text.strip_prefix(args);
         let unknown = opens(b"unknown command").or_else(|| opens(b"unsupported command"));
         let is_forbidden = match unknown {
             // Some proxies do not say which; they answer the command that they were sent.
@@ -220,8 +220,8 @@ mod tests {
         }
     }
 
-    fn encoded(words: &[&str]) -> Vec<u8> {
-        command::encode_to_vec(words).unwrap()
+    fn encoded(args: &[&str]) -> Vec<u8> {
+        command::encode_to_vec(args).unwrap()
     }
 
     #[test]

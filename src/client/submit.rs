@@ -56,9 +56,9 @@ impl<D: Destination> Core<D> {
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let link = place.link;
-        if let Some((words, most)) = small(place, request, self.config.max_request_bytes) {
+        if let Some((args, most)) = small(place, request, self.config.max_request_bytes) {
             let mut intake = Intake::open(self, link, by)?;
-            let id = intake.put_small(request, words, most, destination)?;
+            let id = intake.put_small(request, args, most, destination)?;
             return Ok((id, intake.close()));
         }
         if request.cached {
@@ -72,8 +72,8 @@ impl<D: Destination> Core<D> {
             return self.accept_dedicated(place, request, &admission, destination, by);
         }
         let (plan, work) = match request.commands {
-            [words] if admission.script => {
-                let (bytes, script) = self.encode_script(words, link)?;
+            [args] if admission.script => {
+                let (bytes, script) = self.encode_script(args, link)?;
                 (Plan::Encoded(bytes), Some(Work::Script(script)))
             }
             commands => (Plan::of(commands, request.atomic), None),
@@ -127,12 +127,12 @@ impl<D: Destination> Core<D> {
     }
 
     /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
-    fn encode_script<A: AsRef<[u8]>>(&self, words: &[A], link: &Arc<Link>) -> Result<(Bytes, Arc<Script>), Error> {
-        let read_only = words[0].as_ref().eq_ignore_ascii_case(b"EVAL_RO");
-        let (script, known) = self.scripts.lock().find(words[1].as_ref(), read_only, link);
+    fn encode_script<A: AsRef<[u8]>>(&self, args: &[A], link: &Arc<Link>) -> Result<(Bytes, Arc<Script>), Error> {
+        let read_only = args[0].as_ref().eq_ignore_ascii_case(b"EVAL_RO");
+        let (script, known) = self.scripts.lock().find(args[1].as_ref(), read_only, link);
         let bytes = match known {
-            true => script.evalsha_of(words.iter().map(AsRef::as_ref).collect())?,
-            false => command::encode_to_vec(words)?,
+            true => script.evalsha_of(args.iter().map(AsRef::as_ref).collect())?,
+            false => command::encode_to_vec(args)?,
         };
         Ok((bytes.into(), script))
     }

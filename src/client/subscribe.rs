@@ -64,14 +64,14 @@ fn wrong<T>(sentence: impl Into<String>) -> Result<T, Error> {
 }
 
 impl Wish {
-    fn of<A: AsRef<[u8]>>(words: &[A], subscription: u64) -> Result<Wish, Error> {
-        let name = words.first().map(AsRef::as_ref).unwrap_or_default();
+    fn of<A: AsRef<[u8]>>(args: &[A], subscription: u64) -> Result<Wish, Error> {
+        let name = args.first().map(AsRef::as_ref).unwrap_or_default();
         let upper = || String::from_utf8_lossy(name).to_ascii_uppercase();
         let changed = Ticket(subscription);
         if let Some((channel, joins)) = Channel::of_command(name) {
-            let names = words.iter().skip(1).map(|name| Bytes::copy_from_slice(name.as_ref()));
+            let names = args.iter().skip(1).map(|name| Bytes::copy_from_slice(name.as_ref()));
             if !joins {
-                let names = (words.len() > 1).then(|| names.collect());
+                let names = (args.len() > 1).then(|| names.collect());
                 return match subscription {
                     0 => wrong(format!("{} changes a subscription; name it in request.subscription", upper())),
                     _ => Ok(Wish::Of(changed, Change::Remove(channel, names))),
@@ -86,7 +86,7 @@ impl Wish {
         }
         if subscription != 0 {
             return match name.eq_ignore_ascii_case(b"PING") {
-                true => Ok(Wish::Of(changed, Change::Ping(command::encode_to_vec(words)?.into()))),
+                true => Ok(Wish::Of(changed, Change::Ping(command::encode_to_vec(args)?.into()))),
                 false => wrong(format!(
                     "{} does not change a subscription: SUBSCRIBE, UNSUBSCRIBE and their kin and PING may name one in \
                      request.subscription",
@@ -94,11 +94,11 @@ impl Wish {
                 )),
             };
         }
-        let purpose = match catalog::handling(words) {
+        let purpose = match catalog::handling(args) {
             Handling::Invalidations => Purpose::Invalidations,
             _ => Purpose::Monitor,
         };
-        Ok(Wish::Begin(purpose, vec![Topic::Feed(command::encode_to_vec(words)?.into())]))
+        Ok(Wish::Begin(purpose, vec![Topic::Feed(command::encode_to_vec(args)?.into())]))
     }
 }
 
@@ -129,18 +129,18 @@ impl<D: Destination> Core<D> {
         request: &Request<'_, A>,
         destination: D,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
-        let words = request.commands.first().copied().unwrap_or_default();
+        let args = request.commands.first().copied().unwrap_or_default();
         if request.route.is_several() || !self.topology.serves(request.route, link)? {
             return wrong("what gets many answers goes to one node");
         }
         let most = self.config.max_request_bytes;
-        if command::encoded_length(words).is_none_or(|length| length > most) {
+        if command::encoded_length(args).is_none_or(|length| length > most) {
             return wrong(format!("the request is longer than max_request_bytes ({most}) allows"));
         }
-        let wish = Wish::of(words, request.subscription)?;
+        let wish = Wish::of(args, request.subscription)?;
         if let Wish::Begin(purpose, _) = &wish {
             if !destination.takes_many() {
-                let name = words.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
+                let name = args.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
                 return wrong(format!("{name} gets many answers; submit it with a queue or a callback"));
             }
             if *purpose == Purpose::Invalidations && self.config.protocol == Protocol::Resp2 {

@@ -34,13 +34,13 @@ pub struct Unblock {
 /// gets; `None`: that cannot be done.
 pub fn question(blocking: &[u8], connection: i64) -> Option<(Bytes, u32)> {
     let number = Some(connection).filter(|number| *number != 0)?.to_string();
-    let mut words: Vec<&[u8]> = command::decode(blocking).collect();
+    let mut args: Vec<&[u8]> = command::decode(blocking).collect();
     let mut bytes = Vec::new();
     let mut replies = 1;
-    if catalog::find(&words)?.flags.contains(Flags::WRITE) {
-        let position = catalog::timeout_position(&words)?;
-        *words.get_mut(position)? = b"-1";
-        bytes = command::encode_to_vec(&words).ok()?;
+    if catalog::find(&args)?.flags.contains(Flags::WRITE) {
+        let position = catalog::timeout_position(&args)?;
+        *args.get_mut(position)? = b"-1";
+        bytes = command::encode_to_vec(&args).ok()?;
         replies = 2;
     }
     bytes.append(&mut command::encode_to_vec(&["CLIENT", "UNBLOCK", &number]).ok()?);
@@ -52,12 +52,12 @@ mod tests {
     use super::*;
 
     fn asked(line: &str) -> Option<Vec<String>> {
-        let words: Vec<&str> = line.split(' ').collect();
-        let (bytes, replies) = question(&command::encode_to_vec(&words).unwrap(), 7)?;
+        let args: Vec<&str> = line.split(' ').collect();
+        let (bytes, replies) = question(&command::encode_to_vec(&args).unwrap(), 7)?;
         let questions: Vec<String> = command::commands(&bytes)
             .map(|range| {
-                let words: Vec<_> = command::decode(&bytes[range]).map(String::from_utf8_lossy).collect();
-                words.join(" ")
+                let args: Vec<_> = command::decode(&bytes[range]).map(String::from_utf8_lossy).collect();
+                args.join(" ")
             })
             .collect();
         assert_eq!(questions.len(), replies as usize);

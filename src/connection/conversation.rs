@@ -42,8 +42,8 @@ impl<'a> Conversation<'a> {
     }
 
     /// Asks one question.
-    pub(super) async fn ask_one(&mut self, words: &[&str]) -> Result<Reply, Error> {
-        let mut replies = self.ask(&[words.to_vec()]).await?;
+    pub(super) async fn ask_one(&mut self, args: &[&str]) -> Result<Reply, Error> {
+        let mut replies = self.ask(&[args.to_vec()]).await?;
         replies.pop().ok_or_else(|| Error::new(Status::Internal, "the handshake lost a reply"))
     }
 

@@ -89,14 +89,14 @@ impl Handshake<'_> {
     /// `None`: the server does not know HELLO or RESP3, and may be spoken to in RESP2.
     async fn hello(&mut self, terms: Terms) -> Result<Option<ServerInfo>, Error> {
         let config = self.config;
-        let mut words: Vec<&str> = vec!["HELLO", "3"];
+        let mut args: Vec<&str> = vec!["HELLO", "3"];
         if let Some(password) = &config.password {
-            words.extend(["AUTH", config.username.as_ref().map_or("default", Secret::expose), password.expose()]);
+            args.extend(["AUTH", config.username.as_ref().map_or("default", Secret::expose), password.expose()]);
         }
         if let Some(name) = &config.client_name {
-            words.extend(["SETNAME", name]);
+            args.extend(["SETNAME", name]);
         }
-        let reply = match self.conversation.ask_one(&words).await {
+        let reply = match self.conversation.ask_one(&args).await {
             Ok(reply) => reply,
             Err(error) if self.conversation.hung_up => {
                 let hint = "when it heard HELLO (a proxy that does not know it needs the options protocol=2 and \
@@ -118,10 +118,10 @@ impl Handshake<'_> {
 
     async fn authenticate(&mut self) -> Result<(), Error> {
         let Some(password) = &self.config.password else { return Ok(()) };
-        let mut words = vec!["AUTH"];
-        words.extend(self.config.username.as_ref().map(Secret::expose));
-        words.push(password.expose());
-        let reply = self.conversation.ask_one(&words).await?;
+        let mut args = vec!["AUTH"];
+        args.extend(self.config.username.as_ref().map(Secret::expose));
+        args.push(password.expose());
+        let reply = self.conversation.ask_one(&args).await?;
         if reply.kind() != Kind::Error {
             return Ok(());
         }

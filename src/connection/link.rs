@@ -319,13 +319,13 @@ impl Link {
 
     /// Appends a PING; gives its sequence number.
     pub(super) fn ping(&self) -> u64 {
-        let words = ["PING"];
-        let length = command::encoded_length(&words).unwrap_or_default();
+        let args = ["PING"];
+        let length = command::encoded_length(&args).unwrap_or_default();
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
         let mut outgoing = self.outgoing.lock();
         _ = outgoing.submit(Submitter::Other);
         outgoing.pipeline.append(to, 1, length, |mut room| {
-            command::encode(&words, &mut room);
+            command::encode(&args, &mut room);
             room
         })
     }

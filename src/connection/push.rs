@@ -63,7 +63,7 @@ impl Link {
     /// Whether the next place in the FIFO waits for this confirmation.
     fn awaits(&self, channel: Channel, joins: bool, name: &[u8]) -> bool {
         let request = self.outgoing.lock().pipeline.front_bytes();
-        let mut words = command::decode(&request);
-        words.next().and_then(Channel::of_command) == Some((channel, joins)) && words.next() == Some(name)
+        let mut args = command::decode(&request);
+        args.next().and_then(Channel::of_command) == Some((channel, joins)) && args.next() == Some(name)
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn guard<T>(on_error: impl FnOnce(&Error) -> T, body: impl FnOnce() -
         Ok(Ok(value)) => return value,
         Ok(Err(error)) => error,
         Err(panic) => {
-            Error::new(Status::Internal, format!("a defect of justredis, please report: {}", words_of(&*panic)))
+            Error::new(Status::Internal, format!("a defect of justredis, please report: {}", args_of(&*panic)))
         }
     };
     remember(&error);
@@ -49,7 +49,7 @@ pub(super) fn call(body: impl FnOnce() -> Result<(), Error>) -> jr_status {
     guard(|error| error.status.code(), || body().map(|()| JR_OK))
 }
 
-fn words_of(panic: &(dyn Any + Send)) -> &str {
+fn args_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic")
 }

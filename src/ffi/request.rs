@@ -115,7 +115,7 @@ impl AsRef<[u8]> for Argument {
 /// # Safety
 /// The pointers in `command` are NULL or lead to as much as its lengths say, unchanged during `'a`.
 #[inline]
-unsafe fn words_of<'a>(command: &jr_command, index: usize) -> Result<&'a [Argument], Error> {
+unsafe fn args_of<'a>(command: &jr_command, index: usize) -> Result<&'a [Argument], Error> {
     if command.count == 0 {
         return Err(wrong(index, "it has no arguments, not even a name"));
     }
@@ -123,10 +123,10 @@ unsafe fn words_of<'a>(command: &jr_command, index: usize) -> Result<&'a [Argume
         return Err(wrong(index, "args is NULL or count is out of range"));
     }
     // SAFETY: not NULL; the caller promises `count` arguments; `Argument` is a transparent `jr_bytes`.
-    let words: &[Argument] = unsafe { slice::from_raw_parts(command.args.cast(), command.count) };
-    match words.iter().position(|word| (word.0.data.is_null() && word.0.len > 0) || word.0.len > isize::MAX as usize) {
+    let args: &[Argument] = unsafe { slice::from_raw_parts(command.args.cast(), command.count) };
+    match args.iter().position(|word| (word.0.data.is_null() && word.0.len > 0) || word.0.len > isize::MAX as usize) {
         Some(place) => Err(wrong(index, &format!("argument {place} is NULL or its length is out of range"))),
-        None => Ok(words),
+        None => Ok(args),
     }
 }
 
@@ -248,11 +248,11 @@ pub(super) unsafe fn with_request<T>(
     };
     match commands {
         // SAFETY: the caller promises the pointers of each command.
-        [command] => run(&[unsafe { words_of(command, 0) }?]),
+        [command] => run(&[unsafe { args_of(command, 0) }?]),
         commands => {
             let all = commands.iter().enumerate();
             // SAFETY: as above.
-            let all: Result<Vec<_>, Error> = all.map(|(index, command)| unsafe { words_of(command, index) }).collect();
+            let all: Result<Vec<_>, Error> = all.map(|(index, command)| unsafe { args_of(command, index) }).collect();
             run(&all?)
         }
     }

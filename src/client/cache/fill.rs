@@ -66,10 +66,10 @@ enum Change<'a> {
 /// Names what these commands may change, whether they will run or not. What a command changes without naming it, and
 /// what an unknown one changes, the server tells.
 fn each_change<A: AsRef<[u8]>>(commands: impl Iterator<Item = impl AsRef<[A]>>, mut tell: impl FnMut(Change<'_>)) {
-    for words in commands {
-        let words = words.as_ref();
-        let Some(command) = catalog::find(words).filter(|command| !command.is_read_only()) else { continue };
-        let mut keys = command.keys(words).peekable();
+    for args in commands {
+        let args = args.as_ref();
+        let Some(command) = catalog::find(args).filter(|command| !command.is_read_only()) else { continue };
+        let mut keys = command.keys(args).peekable();
         // FLUSHALL, SWAPDB and their like.
         if keys.peek().is_none() && command.flags.contains(Flags::WRITE) {
             tell(Change::Everything);

@@ -136,10 +136,10 @@ impl<D: Destination> Hub<D> {
 
 /// What a command of the hub itself asked for, and whether to begin.
 fn asked(request: &Bytes) -> (Topic, bool) {
-    let mut words = command::decode(request);
-    match words.next().and_then(Channel::of_command) {
+    let mut args = command::decode(request);
+    match args.next().and_then(Channel::of_command) {
         Some((channel, joins)) => {
-            let name = words.next().map(|name| request.slice_ref(name)).unwrap_or_default();
+            let name = args.next().map(|name| request.slice_ref(name)).unwrap_or_default();
             (Topic::Channel(channel, name), joins)
         }
         None => (Topic::Feed(request.clone()), true),

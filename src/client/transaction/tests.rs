@@ -6,7 +6,7 @@ use super::*;
 fn outcome_of(replies: &[&str]) -> String {
     let commands = [&["SET", "k", "v"][..], &["INCR", "k"]];
     let mut request = command::encode_to_vec(&["MULTI"]).unwrap();
-    commands.iter().for_each(|words| request.append(&mut command::encode_to_vec(words).unwrap()));
+    commands.iter().for_each(|args| request.append(&mut command::encode_to_vec(args).unwrap()));
     request.append(&mut command::encode_to_vec(&["EXEC"]).unwrap());
     let mut transaction = Transaction::new(2);
     assert_eq!(transaction.replies(), 4);

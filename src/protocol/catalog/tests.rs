@@ -3,16 +3,16 @@
 use super::role::Role;
 use super::*;
 
-fn words(line: &str) -> Vec<&str> {
+fn args(line: &str) -> Vec<&str> {
     line.split(' ').map(|word| if word == "''" { "" } else { word }).collect()
 }
 
 fn name(line: &str) -> Option<&'static str> {
-    find(&words(line)).map(|command| command.name)
+    find(&args(line)).map(|command| command.name)
 }
 
 fn keys_of(line: &str) -> String {
-    let args = words(line);
+    let args = args(line);
     let found: Vec<&str> = keys(&args).map(|key| std::str::from_utf8(key).unwrap()).collect();
     let positions: Vec<&str> = key_positions(&args).map(|position| args[position]).collect();
     assert_eq!(found, positions);
@@ -48,7 +48,7 @@ fn what_is_unknown() {
     assert_eq!(find::<&str>(&[]).map(|command| command.name), None);
     assert_eq!(find(&[[0xff_u8; 100]]).map(|command| command.name), None);
     assert_eq!(handling(&["nonsense"]), Handling::Ordinary);
-    let is_whole = |line: &str| find(&words(line)).is_some_and(|command| command.is_whole(&words(line)));
+    let is_whole = |line: &str| find(&args(line)).is_some_and(|command| command.is_whole(&args(line)));
     assert!(["get k", "client id", "client"].into_iter().all(is_whole));
     assert!(!["nonsense k", "client nonsense", ""].into_iter().any(is_whole));
     assert!(!is_read_only(&["nonsense"]));
@@ -92,19 +92,19 @@ fn connection_state_is_refused_with_the_replacement() {
         ("REPLCONF ACK 0", "replication stream"),
         ("SCRIPT DEBUG YES", "redis-cli"),
     ] {
-        match handling(&words(line)) {
+        match handling(&args(line)) {
             Handling::ConnectionState { instead: sentence, .. } => {
                 assert!(sentence.contains(instead), "{line}: {sentence}");
                 assert!(!sentence.contains("  ") && !sentence.ends_with('.'), "{sentence}");
             }
             other => panic!("{line}: {other:?}"),
         }
-        assert!(!is_read_only(&words(line)), "{line}");
+        assert!(!is_read_only(&args(line)), "{line}");
     }
     for line in
         ["CLIENT KILL ID 1", "CLIENT ID", "CLIENT UNBLOCK 1", "CLIENT PAUSE 1", "SCRIPT LOAD x", "GET k", "PING"]
     {
-        assert_eq!(handling(&words(line)), Handling::Ordinary, "{line}");
+        assert_eq!(handling(&args(line)), Handling::Ordinary, "{line}");
     }
 }
 
@@ -130,7 +130,7 @@ fn what_needs_handling() {
         ("LMOVEM a b LEFT RIGHT COUNT 2", Handling::Ordinary),
         ("PUBLISH c m", Handling::Ordinary),
     ] {
-        assert_eq!(handling(&words(line)), expected, "{line}");
+        assert_eq!(handling(&args(line)), expected, "{line}");
     }
 }
 
@@ -169,15 +169,15 @@ fn blocking_commands_and_their_timeouts() {
         ("XREAD BLOCK -1 STREAMS s $", None),
         ("XREAD BLOCK 99999999999999999999 STREAMS s $", None),
     ] {
-        assert_eq!(handling(&words(line)), Handling::Blocking, "{line}");
-        assert_eq!(blocking_timeout(&words(line)), timeout, "{line}");
-        let argument = timeout_position(&words(line)).map(|position| words(line)[position]);
+        assert_eq!(handling(&args(line)), Handling::Blocking, "{line}");
+        assert_eq!(blocking_timeout(&args(line)), timeout, "{line}");
+        let argument = timeout_position(&args(line)).map(|position| args(line)[position]);
         assert!(timeout.is_none() || argument.is_some(), "{line}");
     }
-    assert_eq!(blocking_timeout(&words("WAIT 1 500")), after(500));
-    assert_eq!(blocking_timeout(&words("WAITAOF 1 1 500")), after(500));
-    assert_eq!(blocking_timeout(&words("GET 1")), None);
-    assert_eq!(blocking_timeout(&words("XREAD STREAMS s 0")), None);
+    assert_eq!(blocking_timeout(&args("WAIT 1 500")), after(500));
+    assert_eq!(blocking_timeout(&args("WAITAOF 1 1 500")), after(500));
+    assert_eq!(blocking_timeout(&args("GET 1")), None);
+    assert_eq!(blocking_timeout(&args("XREAD STREAMS s 0")), None);
     // Whatever the servers flag as blocking has a role here.
     for command in commands().iter().filter(|command| command.flags.contains(Flags::BLOCKING)) {
         assert!(!matches!(command.role, Role::Ordinary), "{}", command.name);
@@ -202,7 +202,7 @@ fn what_may_be_sent_again() {
         "JSON.GET k",
         "SCAN 0",
     ] {
-        assert!(is_read_only(&words(line)), "{line}");
+        assert!(is_read_only(&args(line)), "{line}");
     }
     for line in [
         "SET k v",
@@ -239,7 +239,7 @@ fn what_may_be_sent_again() {
         "GETEX k",
         "SPUBLISH c m",
     ] {
-        assert!(!is_read_only(&words(line)), "{line}");
+        assert!(!is_read_only(&args(line)), "{line}");
     }
     for command in commands().iter().flat_map(|command| std::iter::once(command).chain(command.subcommands())) {
         assert!(!(command.is_read_only() && command.flags.contains(Flags::WRITE)), "{}", command.name);
@@ -304,7 +304,7 @@ fn where_keys_are() {
     ] {
         assert_eq!(keys_of(line), expected, "{line}");
     }
-    let channels = |line| slot_names(&words(line)).map(<[u8]>::to_vec).collect::<Vec<_>>();
+    let channels = |line| slot_names(&args(line)).map(<[u8]>::to_vec).collect::<Vec<_>>();
     assert_eq!(channels("SSUBSCRIBE a b"), [b"a", b"b"]);
     assert_eq!(channels("SPUBLISH a m"), [b"a"]);
     assert_eq!(channels("CLUSTERSCAN 0-{06S}-0 COUNT 5"), [b"0-{06S}-0"]);
@@ -330,7 +330,7 @@ fn cacheable_commands() {
         "XREAD STREAMS a 0",
         "TOUCH a",
     ] {
-        assert!(!find(&words(line)).unwrap().is_cacheable(), "{line}");
+        assert!(!find(&args(line)).unwrap().is_cacheable(), "{line}");
     }
 }
 
