@@ -77,7 +77,7 @@ mod tests {
         attempts.refused(b"LOADING first");
         assert_eq!(attempts.refusals().as_deref(), Some("refused by the server: LOADING first"));
         attempts.refused(b"CLUSTERDOWN second");
-        let args = "refused by the server 2 times, the last time with: CLUSTERDOWN second";
-        assert_eq!(attempts.refusals().as_deref(), Some(args));
+        let expected = "refused by the server 2 times, the last time with: CLUSTERDOWN second";
+        assert_eq!(attempts.refusals().as_deref(), Some(expected));
     }
 }

@@ -46,8 +46,8 @@ pub enum Work<D: Destination> {
 }
 
 impl<D: Destination> Work<D> {
-    /// What the replies to a plan become, if its first unit stands at `first`, and the others behind it or nowhere as
-    /// well.
+    /// What the replies to a plan become. `first` is the position of its first unit and the others follow it; with
+    /// [`NOT_QUEUED`] none of them has a position yet.
     pub fn of<A>(plan: &Plan<'_, A>, first: u64) -> Work<D> {
         match plan {
             Plan::One(_) | Plan::Tracked(_) | Plan::Encoded(_) => Work::Single,

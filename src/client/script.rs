@@ -53,8 +53,8 @@ impl Script {
 }
 
 fn replace_head<'a>(args: &mut [&'a [u8]], command: &'a [u8], script: &'a [u8]) {
-    for (word, new) in args.iter_mut().zip([command, script]) {
-        *word = new;
+    for (arg, new) in args.iter_mut().zip([command, script]) {
+        *arg = new;
     }
 }
 
@@ -80,7 +80,7 @@ impl NotRun {
             return None;
         }
         let text = text.strip_prefix(b"err ").unwrap_or(&text);
-        let opens = |args: &[u8]| text.strip_prefix(args);
+        let opens = |prefix: &[u8]| text.strip_prefix(prefix);
         let unknown = opens(b"unknown command").or_else(|| opens(b"unsupported command"));
         let is_forbidden = match unknown {
             // Some proxies do not say which; they answer the command that they were sent.

@@ -23,7 +23,7 @@ pub const LONGEST: u64 = 24 * 24 * 60 * 60 * 1000;
 
 /// `on`, `true`, `yes`, `1` or `off`, `false`, `no`, `0`, in any case.
 pub fn switch(text: &str) -> Result<bool, String> {
-    let is = |args: [&str; 4]| args.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let is = |words: [&str; 4]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if is(["on", "true", "yes", "1"]) {
         Ok(true)
     } else if is(["off", "false", "no", "0"]) {

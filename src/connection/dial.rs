@@ -1,5 +1,5 @@
 //! One endpoint, from its name to the end of the handshake, on one budget: resolves, connects to the first of its
-//! addresses that answers, shakes hands, and goes on to the next address when that leads nowhere.
+//! addresses that answers, shakes hands, and tries the next address when one of these fails.
 //!
 //! Invariant: nothing here blocks the I/O thread; what blocks runs on threads of its own, and is left behind in time.
 

@@ -37,7 +37,7 @@ pub(super) fn guard<T>(on_error: impl FnOnce(&Error) -> T, body: impl FnOnce() -
         Ok(Ok(value)) => return value,
         Ok(Err(error)) => error,
         Err(panic) => {
-            Error::new(Status::Internal, format!("a defect of justredis, please report: {}", args_of(&*panic)))
+            Error::new(Status::Internal, format!("a defect of justredis, please report: {}", message_of(&*panic)))
         }
     };
     remember(&error);
@@ -49,7 +49,7 @@ pub(super) fn call(body: impl FnOnce() -> Result<(), Error>) -> jr_status {
     guard(|error| error.status.code(), || body().map(|()| JR_OK))
 }
 
-fn args_of(panic: &(dyn Any + Send)) -> &str {
+fn message_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic")
 }

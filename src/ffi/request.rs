@@ -105,7 +105,7 @@ impl AsRef<[u8]> for Argument {
         if self.0.len == 0 {
             return &[];
         }
-        // SAFETY: an `Argument` is only made by `words_of`, which checked the pointer; the user promises the length.
+        // SAFETY: an `Argument` is only made by `args_of`, which checked the pointer; the user promises the length.
         unsafe { slice::from_raw_parts(self.0.data.cast(), self.0.len) }
     }
 }
@@ -124,7 +124,7 @@ unsafe fn args_of<'a>(command: &jr_command, index: usize) -> Result<&'a [Argumen
     }
     // SAFETY: not NULL; the caller promises `count` arguments; `Argument` is a transparent `jr_bytes`.
     let args: &[Argument] = unsafe { slice::from_raw_parts(command.args.cast(), command.count) };
-    match args.iter().position(|word| (word.0.data.is_null() && word.0.len > 0) || word.0.len > isize::MAX as usize) {
+    match args.iter().position(|arg| (arg.0.data.is_null() && arg.0.len > 0) || arg.0.len > isize::MAX as usize) {
         Some(place) => Err(wrong(index, &format!("argument {place} is NULL or its length is out of range"))),
         None => Ok(args),
     }
