@@ -17,8 +17,8 @@ use bytes::Bytes;
 use justredis::connection::background_driver::{self, Opening};
 use justredis::connection::link::Link;
 use justredis::connection::purpose::Purpose;
-use justredis::connection::recipient::{Answer, LinkEvent, Recipient};
-use justredis::connection::unit::{Addressee, Lost, Ticket};
+use justredis::connection::recipient::{LinkEvent, Recipient};
+use justredis::connection::unit::{Addressee, Answer, Lost, Ticket, Unit};
 use justredis::error::{Error, Status};
 use justredis::protocol::command;
 use justredis::protocol::reply::Reply;
@@ -62,7 +62,7 @@ impl Recipient<Link> for Faulty {
     fn tracking_ended(&self, _: &Arc<Link>) {}
 
     fn lost(&self, _: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
-        let told = lost.iter().map(|lost| (lost.ticket.0, why.status, why.message.clone()));
+        let told = lost.iter().map(|lost| (lost.unit.to.ticket.0, why.status, why.message.clone()));
         self.lost.lock().unwrap().extend(told);
         self.come_to(Place::Lost);
     }
@@ -116,7 +116,8 @@ impl Bench {
 
     fn send(&self, number: u64, words: &[&str]) {
         let bytes = Bytes::from(command::encode_to_vec(words).unwrap());
-        self.link.submit_again(Addressee { ticket: Ticket(number), part: 0 }, 1, bytes);
+        let to = Addressee { ticket: Ticket(number), part: 0 };
+        self.link.submit_again(Unit { to, replies: 1, bytes });
     }
 
     fn has_answer(&self, number: u64) -> bool {

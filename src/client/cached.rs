@@ -7,8 +7,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::admission::Admission;
 use super::cache::fill::{CacheFill, Changes, forget};
 use super::cache::{CacheKey, Found};
@@ -21,7 +19,7 @@ use super::request::{Place, Request};
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
-use crate::connection::unit::Addressee;
+use crate::connection::unit::Unit;
 use crate::error::{Error, Status};
 use crate::protocol::catalog;
 use crate::protocol::command;
@@ -121,12 +119,13 @@ impl<D: Destination> Core<D> {
     }
 
     /// A unit gets another place at its link; the state is locked.
-    pub(super) fn submit_again(&self, link: &Link, to: Addressee, replies: u32, bytes: Bytes) -> u64 {
+    pub(super) fn submit_again(&self, link: &Link, unit: Unit) -> u64 {
         if let Some(cache) = &self.cache {
-            let commands = command::commands(&bytes).filter_map(|range| bytes.get(range));
+            let bytes = &unit.bytes;
+            let commands = command::commands(bytes).filter_map(|range| bytes.get(range));
             forget(cache, commands.map(|encoded| command::decode(encoded).collect::<Vec<&[u8]>>()));
         }
-        link.submit_again(to, replies, bytes)
+        link.submit_again(unit)
     }
 
     /// The server tells what was changed.

@@ -51,9 +51,10 @@ impl<D: Destination> Core<D> {
                 session.blocking = Some(ticket);
             }
             pending.link = Arc::clone(&link);
-            for Unit { to, replies, bytes } in units {
-                let sequence = link.submit_again(to, replies, bytes);
-                pending.set_place(to.part, sequence);
+            for unit in units {
+                let part = unit.to.part;
+                let sequence = link.submit_again(unit);
+                pending.set_place(part, sequence);
             }
         }
         self.tell_of_room(state);
@@ -153,11 +154,11 @@ impl<D: Destination> Core<D> {
         let Some(session) = state.sessions.get(dedicated.session) else { return };
         let is_ok = verdict.status == Status::Ok;
         match pending.work {
-            Work::Transaction(_) if is_ok || verdict.reply.as_bytes().starts_with(b"EXECABORT") => {
+            Work::Transaction if is_ok || verdict.reply.as_bytes().starts_with(b"EXECABORT") => {
                 session.dirty_state.unwatched(dedicated.number);
             }
             // Whether it still queues commands, nobody knows.
-            Work::Transaction(_) => session.dirty_state.mark_dirty(),
+            Work::Transaction => session.dirty_state.mark_dirty(),
             Work::Single if is_ok && dedicated.state_change == Some(StateChange::Unwatch) => {
                 session.dirty_state.unwatched(dedicated.number)
             }
@@ -201,14 +202,12 @@ impl<D: Destination> Core<D> {
         deliveries: &mut Deliveries<D>,
     ) {
         let is_whole = lost.is_empty() && unsent.first().is_none_or(|unit| unit.to.part == 0);
-        for unit in lost {
-            let Some(pending) = state.requests.get(unit.ticket) else { continue };
-            let to = Addressee { ticket: unit.ticket, part: unit.part };
-            match self.after_loss(pending, &unit, why, true) {
-                AfterLoss::Again(Duration::ZERO) => {
-                    self.enqueue_again(state, Unit { to, replies: unit.replies, bytes: unit.bytes });
-                }
-                AfterLoss::Again(pause) => self.delay(state, to, &unit.bytes, pause),
+        for lost in lost {
+            let to = lost.unit.to;
+            let Some(pending) = state.requests.get(to.ticket) else { continue };
+            match self.after_loss(pending, &lost, why, true) {
+                AfterLoss::Again(Duration::ZERO) => self.enqueue_again(state, lost.unit),
+                AfterLoss::Again(pause) => self.delay(state, lost.unit, pause),
                 AfterLoss::Answered(verdict) => self.end_with(state, to.ticket, verdict, deliveries),
                 AfterLoss::Ended(error, outcome) => self.end_unit(state, to, &error, outcome, deliveries),
             }
@@ -250,10 +249,10 @@ impl<D: Destination> Core<D> {
             let held = mem::take(&mut session.waiting);
             held.into_iter().for_each(|ticket| waiting.extend(Self::waiting_units(state, ticket)));
         }
-        for unit in lost {
-            let to = Addressee { ticket: unit.ticket, part: unit.part };
+        for lost in lost {
+            let to = lost.unit.to;
             let Some(pending) = state.requests.get(to.ticket) else { continue };
-            match self.after_loss(pending, &unit, why, false) {
+            match self.after_loss(pending, &lost, why, false) {
                 AfterLoss::Answered(verdict) => self.end_with(state, to.ticket, verdict, deliveries),
                 AfterLoss::Ended(ending, outcome) => {
                     let is_lost = ending.status == Status::Lost;

@@ -3,18 +3,13 @@
 use std::cmp::Ordering;
 use std::time::Instant;
 
-use bytes::Bytes;
-
-use crate::connection::unit::Addressee;
+use crate::connection::unit::Unit;
 
 /// A unit that is to be sent again at a certain time.
 #[derive(Debug)]
 pub struct Delayed {
     pub(super) at: Instant,
-    /// Of its first reply.
-    pub(super) to: Addressee,
-    pub(super) replies: u32,
-    pub(super) bytes: Bytes,
+    pub(super) unit: Unit,
 }
 
 impl PartialEq for Delayed {

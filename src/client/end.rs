@@ -134,7 +134,7 @@ impl<D: Destination> Core<D> {
                 hub.ping_finished(subscription, Ticket(responder.request()));
                 failed(ending(sequence, attempts.as_deref()))
             }
-            Work::Single | Work::Script(_) | Work::Transaction(_) | Work::Unblock(_) | Work::Cached(_) => {
+            Work::Single | Work::Script(_) | Work::Transaction | Work::Unblock(_) | Work::Cached(_) => {
                 failed(ending(sequence, attempts.as_deref()))
             }
         };

@@ -28,7 +28,7 @@ use crate::connection::background_driver::{self, Opening};
 use crate::connection::link::Link;
 use crate::connection::purpose::Purpose;
 use crate::connection::recipient::Recipient;
-use crate::connection::unit::{Addressee, Ticket};
+use crate::connection::unit::{Addressee, Ticket, Unit};
 use crate::error::{Error, Outcome};
 use crate::lock::Lock;
 use crate::protocol::command;
@@ -243,7 +243,7 @@ impl<D: Destination> Hub<D> {
             // The connection ends with it.
             Topic::Feed(_) => return,
         };
-        self.link.submit_again(Addressee { ticket: OWN, part: 0 }, 1, bytes);
+        self.link.submit_again(Unit { to: Addressee { ticket: OWN, part: 0 }, replies: 1, bytes });
     }
 }
 

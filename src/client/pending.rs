@@ -4,14 +4,13 @@
 use std::sync::Arc;
 
 use super::attempts::Attempts;
-use super::cache::fill::{CacheFill, PRELUDE};
+use super::cache::fill::CacheFill;
 use super::destination::{Destination, Responder};
 use super::gather::{Gather, Shape};
 use super::hub::Hub;
 use super::plan::Plan;
 use super::script::Script;
 use super::session::DedicatedRequest;
-use super::transaction::Transaction;
 use super::unblock::Unblock;
 use crate::connection::link::Link;
 use crate::connection::unit::Ticket;
@@ -32,7 +31,7 @@ pub enum Work<D: Destination> {
     /// Several replies become one.
     Gather(Box<Gather>),
     /// MULTI .. EXEC.
-    Transaction(Box<Transaction>),
+    Transaction,
     /// CLIENT UNBLOCK, by the client itself.
     Unblock(Box<Unblock>),
     /// Not a command: it hears of the life of the client until it is cancelled.
@@ -51,7 +50,7 @@ impl<D: Destination> Work<D> {
     pub fn of<A>(plan: &Plan<'_, A>, first: u64) -> Work<D> {
         match plan {
             Plan::One(_) | Plan::Tracked(_) | Plan::Encoded(_) => Work::Single,
-            Plan::Atomic(commands) => Work::Transaction(Box::new(Transaction::new(commands.len() as u32))),
+            Plan::Atomic(_) => Work::Transaction,
             Plan::Several(commands) => {
                 let place = |part| if first == NOT_QUEUED { NOT_QUEUED } else { first + part as u64 };
                 Work::Gather(Box::new(Gather::new(Shape::Array, (0..commands.len()).map(place))))
@@ -82,15 +81,6 @@ pub struct Pending<D: Destination> {
 }
 
 impl<D: Destination> Pending<D> {
-    /// The unit that reply number `part` belongs to: its first reply, and how many it gets.
-    pub fn unit_of(&self, part: u32) -> (u32, u32) {
-        match &self.work {
-            Work::Cached(_) => (0, PRELUDE + 1),
-            Work::Transaction(transaction) => (0, transaction.replies()),
-            _ => (part, 1),
-        }
-    }
-
     /// A request of which nothing is sent and that has no deadline.
     pub fn at_rest(responder: Responder<D>, link: &Arc<Link>, work: Work<D>) -> Pending<D> {
         let link = Arc::clone(link);
@@ -106,7 +96,7 @@ impl<D: Destination> Pending<D> {
         }
     }
 
-    /// What became of earlier attempts of the unit that reply number `part` belongs to.
+    /// What became of earlier attempts of a unit.
     pub fn attempts(&mut self, part: u32) -> &mut Attempts {
         self.attempts_if_any(part).get_or_insert_default()
     }

@@ -5,7 +5,6 @@
 
 use bytes::Bytes;
 
-use super::cache::fill::PRELUDE;
 use super::transaction::FRAME;
 use crate::connection::pipeline::Pipeline;
 use crate::connection::quota::Load;
@@ -80,7 +79,7 @@ impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
     fn replies(&self) -> u32 {
         match self {
             Plan::Atomic(commands) => commands.len() as u32 + FRAME,
-            Plan::Tracked(_) => 1 + PRELUDE,
+            Plan::Tracked(_) => 2,
             _ => 1,
         }
     }

@@ -4,10 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::attempts::Attempts;
-use super::cache::fill::PRELUDE;
 use super::completion::Verdict;
 use super::core::{Core, State};
 use super::destination::{Deliveries, Destination};
@@ -16,11 +13,11 @@ use super::loss::{Fate, LostUnit};
 use super::pending::{Pending, Work};
 use super::rediscovery::Advice;
 use super::retry::{self, Refusal};
-use super::transaction::Progress;
+use super::transaction::{End, Transaction};
 use crate::connection::link::Link;
 use crate::connection::purpose::Purpose;
-use crate::connection::recipient::{Answer, LinkEvent, Recipient};
-use crate::connection::unit::{Addressee, Lost, Ticket};
+use crate::connection::recipient::{LinkEvent, Recipient};
+use crate::connection::unit::{Addressee, Answer, Exchange, Lost, Ticket, Unit};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 
@@ -43,18 +40,21 @@ enum AfterError {
 }
 
 impl<D: Destination> Core<D> {
-    /// What a reply means; `None`: the request goes on.
+    /// What an answer means; `None`: the request goes on.
     fn judge(&self, state: &mut State<D>, link: &Arc<Link>, answer: Answer) -> Option<Verdict> {
-        let Answer { to, reply, request } = answer;
+        let Answer { to, reply, exchange } = answer;
         // Nearly all are like this.
         if let Some(pending) = state.requests.get(to.ticket)
-            && let (Work::Single, None, None) = (&pending.work, &pending.dedicated, &request)
+            && let (Work::Single, None, None) = (&pending.work, &pending.dedicated, &exchange)
         {
             return Some(Verdict::answered(Status::Ok, reply));
         }
         let mut reply = reply;
-        if let Some(request) = &request {
-            match self.after_error(state, link, to, &reply, request) {
+        let is_error = reply.is_error();
+        let Exchange { request, earlier } = exchange.map(|exchange| *exchange).unwrap_or_default();
+        let unit = Unit { to, replies: earlier.len() as u32 + 1, bytes: request };
+        if is_error {
+            match self.after_error(state, link, &unit, &reply) {
                 AfterError::Again => return None,
                 AfterError::Answer(Outcome::Answered) => {}
                 AfterError::Answer(outcome) => {
@@ -63,7 +63,6 @@ impl<D: Destination> Core<D> {
                 }
             }
         }
-        let is_error = request.is_some();
         let answered = |reply: Reply| match is_error {
             true => Verdict { status: Status::Server, outcome: reply.outcome().unwrap_or(Outcome::Answered), reply },
             false => Verdict::answered(Status::Ok, reply),
@@ -75,29 +74,24 @@ impl<D: Destination> Core<D> {
                 None => Some(answered(reply)),
             },
             Work::Ping(..) => Some(answered(reply)),
-            Work::Cached(fill) if to.part < PRELUDE => {
-                fill.prelude(&reply);
-                None
+            Work::Cached(fill) => {
+                fill.check(&earlier);
+                Some(answered(reply))
             }
-            Work::Cached(_) => Some(answered(reply)),
             Work::Script(script) => {
                 if !is_error {
                     self.scripts.lock().learn(script, link);
                 }
                 Some(answered(reply))
             }
-            Work::Transaction(transaction) => {
-                let request = request.unwrap_or_default();
-                match transaction.answer(to.part, reply, &request) {
-                    Progress::Waiting => None,
-                    Progress::Ended(verdict) => Some(verdict),
-                    Progress::NotRun(refusal, text, verdict) => {
-                        let is_again = self.tries_again(state, link, to, (refusal, text.as_bytes()), &request);
-                        if is_again { None } else { Some(verdict) }
-                    }
-                    Progress::Impossible(sentence) => Some(Self::out_of_step(link, &sentence)),
+            Work::Transaction => match Transaction::of(&earlier, &unit.bytes).end(reply) {
+                End::Answered(verdict) => Some(verdict),
+                End::NotRun(refusal, text, verdict) => {
+                    let is_again = self.tries_again(state, link, &unit, (refusal, text.as_bytes()));
+                    if is_again { None } else { Some(verdict) }
                 }
-            }
+                End::Impossible(sentence) => Some(Self::out_of_step(link, &sentence)),
+            },
             Work::Gather(gather) => {
                 gather.put(to.part, reply);
                 gather.is_complete().then(|| gather.finish())
@@ -116,28 +110,21 @@ impl<D: Destination> Core<D> {
     }
 
     /// Sends a unit again whose error reply proves that it was not run, as often as that may help.
-    fn after_error(
-        &self,
-        state: &mut State<D>,
-        link: &Arc<Link>,
-        to: Addressee,
-        reply: &Reply,
-        request: &Bytes,
-    ) -> AfterError {
+    fn after_error(&self, state: &mut State<D>, link: &Arc<Link>, unit: &Unit, reply: &Reply) -> AfterError {
+        let (to, request) = (unit.to, &unit.bytes);
         let answer = AfterError::Answer(Outcome::Answered);
         let Some(pending) = state.requests.get(to.ticket) else { return answer };
         if let Work::Script(script) = &pending.work
             && let Some(eval) = self.scripts.lock().eval_after(reply.as_bytes(), script, request, link)
         {
-            pending.sequence = self.submit_again(link, to, 1, eval.into());
+            pending.sequence = self.submit_again(link, Unit { to, replies: 1, bytes: eval.into() });
             return AfterError::Again;
         }
-        let is_prelude = matches!(pending.work, Work::Cached(_)) && to.part < PRELUDE;
-        if is_prelude || matches!(pending.work, Work::Transaction(_) | Work::Unblock(_)) {
+        if matches!(pending.work, Work::Transaction | Work::Unblock(_)) {
             return answer;
         }
         let Some(refusal) = Refusal::of(reply.as_bytes(), request) else { return answer };
-        if self.tries_again(state, link, to, (refusal, reply.as_bytes()), request) {
+        if self.tries_again(state, link, unit, (refusal, reply.as_bytes())) {
             return AfterError::Again;
         }
         let attempts = state.requests.get(to.ticket).and_then(|pending| pending.attempts_if_any(to.part).as_deref());
@@ -153,10 +140,10 @@ impl<D: Destination> Core<D> {
         &self,
         state: &mut State<D>,
         link: &Arc<Link>,
-        to: Addressee,
+        unit: &Unit,
         (refusal, text): (Refusal, &[u8]),
-        request: &Bytes,
     ) -> bool {
+        let to = unit.to;
         let Some(pending) = state.requests.get(to.ticket) else { return false };
         let dedicated = pending
             .dedicated
@@ -173,11 +160,8 @@ impl<D: Destination> Core<D> {
             }
         }
         let Some(pending) = state.requests.get(to.ticket) else { return false };
-        if let Work::Transaction(transaction) = &mut pending.work {
-            transaction.restart();
-        }
         let refused = pending.attempts(to.part).refused(text);
-        self.delay(state, to, request, retry::backoff(refused));
+        self.delay(state, unit.clone(), retry::backoff(refused));
         true
     }
 
@@ -202,11 +186,11 @@ impl<D: Destination> Core<D> {
 
     /// What becomes of a unit that was lost with its connection: after which pause it is sent again, or its end.
     /// `may_move`: it may be sent on another connection.
-    pub(super) fn after_loss(&self, pending: &mut Pending<D>, unit: &Lost, why: &Error, may_move: bool) -> AfterLoss {
-        let (transaction, is_unblock) = match &pending.work {
-            Work::Transaction(transaction) => (Some(transaction), false),
-            work => (None, matches!(work, Work::Unblock(_))),
-        };
+    pub(super) fn after_loss(&self, pending: &mut Pending<D>, lost: &Lost, why: &Error, may_move: bool) -> AfterLoss {
+        let Lost { unit, is_next, is_whole, received } = lost;
+        let (is_next, is_whole) = (*is_next, *is_whole);
+        let is_unblock = matches!(pending.work, Work::Unblock(_));
+        let transaction = matches!(pending.work, Work::Transaction).then(|| Transaction::of(received, &unit.bytes));
         let abandoned = pending
             .dedicated
             .as_ref()
@@ -214,27 +198,24 @@ impl<D: Destination> Core<D> {
             .map(|abandoned| abandoned.status);
         let is_whole_only = pending.dedicated.as_ref().is_some_and(|dedicated| dedicated.whole);
         let facts = LostUnit {
-            is_whole: unit.is_whole,
-            block: transaction.map(|transaction| transaction.block()),
+            is_whole,
+            block: transaction.as_ref().map(Transaction::block),
             is_tied: !may_move || is_unblock || is_whole_only || abandoned.is_some(),
-            is_culprit: unit.is_next && why.status != Status::Lost,
+            is_culprit: is_next && why.status != Status::Lost,
             may_run_twice: matches!(pending.work, Work::Cached(_))
                 || retry::may_run_twice(&unit.bytes, pending.idempotent),
         };
         let fate = facts.fate();
         if fate == Fate::Answered
-            && let Some(verdict) = transaction.and_then(|transaction| transaction.refusal())
+            && let Some(verdict) = transaction.as_ref().and_then(Transaction::refusal)
         {
             return AfterLoss::Answered(verdict);
         }
-        let attempts = pending.attempts(unit.part);
+        let attempts = pending.attempts(unit.to.part);
         let lost = attempts.lost(facts.may_have_run());
         let outcome = attempts.outcome();
         if fate == Fate::Again && u32::from(lost) < self.config.max_attempts {
-            if let Work::Transaction(transaction) = &mut pending.work {
-                transaction.restart();
-            }
-            return AfterLoss::Again(retry::pause_after_loss(unit.is_whole, lost));
+            return AfterLoss::Again(retry::pause_after_loss(is_whole, lost));
         }
         let status = match abandoned {
             _ if facts.is_culprit => why.status,
@@ -334,24 +315,24 @@ impl<D: Destination> Recipient<Link> for Core<D> {
         if let Purpose::Dedicated(number) = link.purpose() {
             return self.dedicated_lost(number, link, lost, why);
         }
-        let judge = |state: &mut State<D>, unit: Lost| {
-            let to = Addressee { ticket: unit.ticket, part: unit.part };
-            let pending = state.requests.get(unit.ticket)?;
-            match self.after_loss(pending, &unit, why, true) {
+        let judge = |state: &mut State<D>, lost: Lost| {
+            let to = lost.unit.to;
+            let pending = state.requests.get(to.ticket)?;
+            match self.after_loss(pending, &lost, why, true) {
                 AfterLoss::Again(Duration::ZERO) => {
-                    let sequence = self.submit_again(link, to, unit.replies, unit.bytes);
-                    pending.set_place(unit.part, sequence);
+                    let sequence = self.submit_again(link, lost.unit);
+                    pending.set_place(to.part, sequence);
                     None
                 }
                 AfterLoss::Again(pause) => {
-                    self.delay(state, to, &unit.bytes, pause);
+                    self.delay(state, lost.unit, pause);
                     None
                 }
                 AfterLoss::Answered(verdict) => Some(verdict),
                 AfterLoss::Ended(error, outcome) => self.fail_unit(state, to, &error, outcome),
             }
         };
-        self.settle(lost.into_iter(), |unit| unit.ticket, judge);
+        self.settle(lost.into_iter(), |lost| lost.unit.to.ticket, judge);
     }
 
     fn unreachable(&self, link: &Arc<Link>, mut waiting: Vec<Addressee>, why: &Error) {

@@ -14,7 +14,7 @@ use super::delayed::Delayed;
 use super::destination::Destination;
 use super::end::Unanswered;
 use super::pending::{NOT_QUEUED, Work};
-use crate::connection::unit::{Addressee, Unit};
+use crate::connection::unit::Unit;
 use crate::error::{Outcome, Status};
 use crate::runtime::catch_panic;
 
@@ -103,17 +103,18 @@ impl<D: Destination> Core<D> {
     fn send_again(&self, state: &mut State<D>) {
         let now = Instant::now();
         while state.delayed.peek().is_some_and(|delayed| delayed.at <= now) {
-            let Some(Delayed { to, replies, bytes, .. }) = state.delayed.pop() else { return };
+            let Some(Delayed { unit, .. }) = state.delayed.pop() else { return };
+            let to = unit.to;
             let Some(pending) = state.requests.get(to.ticket) else { continue };
             match (&pending.dedicated, &pending.work) {
                 (Some(dedicated), _) => {
                     let session = dedicated.session;
-                    self.enqueue_again(state, Unit { to, replies, bytes });
+                    self.enqueue_again(state, unit);
                     self.proceed(state, session);
                 }
                 (None, Work::Unblock(_)) => self.try_to_unblock(state, to.ticket),
                 (None, _) => {
-                    let sequence = self.submit_again(&pending.link, to, replies, bytes);
+                    let sequence = self.submit_again(&pending.link, unit);
                     pending.set_place(to.part, sequence);
                 }
             }
@@ -135,14 +136,14 @@ impl<D: Destination> Core<D> {
     }
 
     /// Lets a unit wait before it is sent again.
-    pub(super) fn delay(&self, state: &mut State<D>, to: Addressee, bytes: &Bytes, pause: Duration) {
+    pub(super) fn delay(&self, state: &mut State<D>, unit: Unit, pause: Duration) {
+        let Unit { to, replies, bytes } = unit;
         if let Some(pending) = state.requests.get(to.ticket) {
             pending.set_place(to.part, NOT_QUEUED);
-            let (part, replies) = pending.unit_of(to.part);
-            let to = Addressee { part, ..to };
             let at = Instant::now() + pause;
             // A copy of its own, because the segment it lies in may be large.
-            state.delayed.push(Delayed { at, to, replies, bytes: Bytes::copy_from_slice(bytes) });
+            let bytes = Bytes::copy_from_slice(&bytes);
+            state.delayed.push(Delayed { at, unit: Unit { to, replies, bytes } });
             self.clock.wake();
         }
     }

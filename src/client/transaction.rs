@@ -1,10 +1,7 @@
-//! MULTI .. EXEC as one request: its replies are taken in order and become one.
+//! MULTI .. EXEC as one request: what its replies mean together. Pure.
 //!
-//! Invariant: replies are numbered 0 for MULTI, 1 to n for what was queued, n + 1 for EXEC; nothing is judged before
-//! EXEC was answered, and what no server answers to it is never told as an answer. Follows
+//! Invariant: what no server answers to a transaction is never told as an answer. Follows
 //! <https://redis.io/docs/latest/develop/using-commands/transactions/>.
-
-use std::mem;
 
 use crate::error::{Outcome, Status};
 use crate::protocol::command;
@@ -20,126 +17,116 @@ mod tests;
 /// Replies beside those of the commands themselves: to MULTI and to EXEC.
 pub const FRAME: u32 = 2;
 
-/// An atomic request under way.
-#[derive(Debug)]
+/// What the replies tell that come before that to EXEC.
+#[derive(Debug, Default)]
 pub struct Transaction {
-    commands: u32,
+    commands: usize,
     /// What came of MULTI; `None`: it is not answered.
     begun: Option<Result<(), String>>,
     /// The first command that was refused.
     refused: Option<Refused>,
     /// MULTI was refused and a command behind it was not.
     ran_alone: bool,
+    /// What no server answers.
+    impossible: Option<&'static str>,
 }
 
 #[derive(Debug)]
 struct Refused {
-    place: u32,
+    index: usize,
     name: String,
     text: String,
 }
 
-/// What a reply means.
+/// What became of a transaction that is answered.
 #[derive(Debug)]
-pub enum Progress {
-    /// More replies follow.
-    Waiting,
-    /// It is over.
-    Ended(Verdict),
-    /// It is over and nothing of it ran, for a reason that passes: the server's text.
+pub enum End {
+    /// This is its answer.
+    Answered(Verdict),
+    /// Nothing of it ran, for a reason that passes: the server's text, and the answer if it is not sent again.
     NotRun(Refusal, String, Verdict),
     /// No server answers so: it is out of step, or no server. What is wrong.
     Impossible(String),
 }
 
 impl Transaction {
-    /// Of so many commands between MULTI and EXEC.
-    pub fn new(commands: u32) -> Transaction {
-        Transaction { commands, begun: None, refused: None, ran_alone: false }
-    }
-
-    /// It is sent once more.
-    pub fn restart(&mut self) {
-        *self = Transaction::new(self.commands);
-    }
-
-    /// How many replies it gets.
-    pub fn replies(&self) -> u32 {
-        self.commands + FRAME
-    }
-
-    /// Takes reply number `part`. `request` holds the bytes that were sent, if the reply is an error.
-    pub fn answer(&mut self, part: u32, reply: Reply, request: &[u8]) -> Progress {
-        match part {
-            0 => self.multi(&reply),
-            part if part <= self.commands => self.command(part, &reply, request),
-            _ => self.exec(reply),
+    /// What these replies tell, to MULTI and to the commands behind it as far as they came; `request` holds the bytes
+    /// that were sent.
+    pub fn of(replies: &[Reply], request: &[u8]) -> Transaction {
+        let mut transaction = Transaction { commands: replies.len().saturating_sub(1), ..Transaction::default() };
+        let mut replies = replies.iter();
+        if let Some(reply) = replies.next() {
+            transaction.multi(reply);
         }
+        replies.enumerate().for_each(|(index, reply)| transaction.command(index, reply, request));
+        transaction
     }
 
-    fn multi(&mut self, reply: &Reply) -> Progress {
+    fn multi(&mut self, reply: &Reply) {
         match reply.kind() {
             Kind::Error => self.begun = Some(Err(text_of(reply))),
             Kind::Status if reply.as_bytes() == b"OK" => self.begun = Some(Ok(())),
-            _ => return Progress::Impossible("the answer to MULTI is neither OK nor an error".to_string()),
+            _ => self.impossible = Some("the answer to MULTI is neither OK nor an error"),
         }
-        Progress::Waiting
     }
 
-    fn command(&mut self, part: u32, reply: &Reply, request: &[u8]) -> Progress {
+    fn command(&mut self, index: usize, reply: &Reply, request: &[u8]) {
         let is_begun = matches!(self.begun, Some(Ok(())));
         match reply.kind() {
             Kind::Error => {
                 let text = text_of(reply);
                 self.ran_alone |= !is_begun && Refusal::of_text(text.as_bytes()).is_none();
                 if self.refused.is_none() {
-                    self.refused = Some(Refused { place: part - 1, name: name_of(request, part), text });
+                    self.refused = Some(Refused { index, name: name_of(request, index), text });
                 }
             }
             _ if !is_begun => self.ran_alone = true,
             Kind::Status if reply.as_bytes() == b"QUEUED" => {}
-            _ => return Progress::Impossible("the answer to a command behind MULTI is not QUEUED".to_string()),
+            _ => _ = self.impossible.get_or_insert("the answer to a command behind MULTI is not QUEUED"),
         }
-        Progress::Waiting
     }
 
-    fn exec(&mut self, reply: Reply) -> Progress {
-        if reply.kind() == Kind::Error {
-            return self.exec_refused(&reply);
+    /// What the whole means, with the reply to EXEC.
+    pub fn end(self, exec: Reply) -> End {
+        if let Some(sentence) = self.impossible {
+            return End::Impossible(sentence.to_string());
         }
-        let impossible = |sentence: String| Progress::Impossible(sentence);
-        match (&self.begun, &self.refused, reply.kind()) {
-            (Some(Err(_)), _, _) => impossible("EXEC was not refused, though MULTI was".to_string()),
-            (_, Some(_), _) => impossible("EXEC was not refused, though a command was".to_string()),
-            (_, _, Kind::Nil) => Progress::Ended(Verdict::answered(Status::Ok, reply)),
-            (_, _, Kind::Array) if reply.items().len() == self.commands as usize => {
-                Progress::Ended(Verdict::answered(Status::Ok, reply))
+        if exec.kind() == Kind::Error {
+            return self.exec_refused(&exec);
+        }
+        let impossible = |sentence: &str| End::Impossible(sentence.to_string());
+        match (&self.begun, &self.refused, exec.kind()) {
+            (Some(Err(_)), _, _) => impossible("EXEC was not refused, though MULTI was"),
+            (_, Some(_), _) => impossible("EXEC was not refused, though a command was"),
+            (_, _, Kind::Nil) => End::Answered(Verdict::answered(Status::Ok, exec)),
+            (_, _, Kind::Array) if exec.items().len() == self.commands => {
+                End::Answered(Verdict::answered(Status::Ok, exec))
             }
             (_, _, Kind::Array) => {
-                let (found, wanted) = (reply.items().len(), self.commands);
-                impossible(format!("the answer to EXEC has {found} items, for {wanted} commands"))
+                let (found, wanted) = (exec.items().len(), self.commands);
+                End::Impossible(format!("the answer to EXEC has {found} items, for {wanted} commands"))
             }
-            _ => impossible("the answer to EXEC is neither an array, nil nor an error".to_string()),
+            _ => impossible("the answer to EXEC is neither an array, nil nor an error"),
         }
     }
 
-    fn exec_refused(&mut self, reply: &Reply) -> Progress {
-        let text = text_of(reply);
-        let (sentence, proof) = match (mem::take(&mut self.begun), &self.refused) {
+    fn exec_refused(self, exec: &Reply) -> End {
+        let text = text_of(exec);
+        let (sentence, proof) = match (self.begun, self.refused) {
             (Some(Err(multi)), _) => {
                 let alone = if self.ran_alone { "; the commands behind it ran one by one" } else { "" };
                 let sentence = format!("{}: MULTI was refused: {multi}{alone}", without_period(&text));
                 (sentence, Some(multi).filter(|_| !self.ran_alone))
             }
-            (_, Some(Refused { place, name, text: refusal })) => {
-                (format!("{}: command {place} ({name}): {refusal}", without_period(&text)), Some(refusal.clone()))
+            (_, Some(Refused { index, name, text: refusal })) => {
+                (format!("{}: command {index} ({name}): {refusal}", without_period(&text)), Some(refusal))
             }
             (_, None) => (text.clone(), Some(text)),
         };
         let verdict = refused_with(&sentence);
         match proof.and_then(|proof| Some((Refusal::of_text(proof.as_bytes())?, proof))) {
-            Some((refusal, proof)) => Progress::NotRun(refusal, proof, verdict),
-            None => Progress::Ended(verdict),
+            Some((refusal, proof)) => End::NotRun(refusal, proof, verdict),
+            None => End::Answered(verdict),
         }
     }
 
@@ -155,8 +142,8 @@ impl Transaction {
 
     /// Its end, when the connection ended behind the refusal of a command.
     pub fn refusal(&self) -> Option<Verdict> {
-        let Refused { place, name, text } = self.refused.as_ref()?;
-        Some(refused_with(&format!("command {place} ({name}): {text}")))
+        let Refused { index, name, text } = self.refused.as_ref()?;
+        Some(refused_with(&format!("command {index} ({name}): {text}")))
     }
 }
 
@@ -172,10 +159,9 @@ fn text_of(reply: &Reply) -> String {
     String::from_utf8_lossy(reply.as_bytes()).into_owned()
 }
 
-/// The name of the command at this place of the encoded request.
-fn name_of(request: &[u8], place: u32) -> String {
-    let command =
-        command::commands(request).nth(place as usize).and_then(|range| request.get(range)).unwrap_or_default();
+/// The name of a command between MULTI and EXEC.
+fn name_of(request: &[u8], index: usize) -> String {
+    let command = command::commands(request).nth(index + 1).and_then(|range| request.get(range)).unwrap_or_default();
     let name = command::decode(command).next().unwrap_or_default();
     String::from_utf8_lossy(name).to_ascii_uppercase()
 }

@@ -17,7 +17,7 @@ use super::request::in_millis;
 use super::session::Abandoned;
 use super::unblock::{Unblock, question};
 use crate::connection::link::Link;
-use crate::connection::unit::{Addressee, Ticket};
+use crate::connection::unit::{Addressee, Ticket, Unit};
 use crate::error::{Error, Status};
 use crate::protocol::reply::{Kind, Reply};
 use crate::topology::standalone::SessionId;
@@ -99,7 +99,8 @@ impl<D: Destination> Core<D> {
         let (here, there) = (pending.link.status(), unblock.link.status());
         let to = Addressee { ticket, part: 0 };
         if here.connected && here.address == there.address {
-            pending.sequence = pending.link.submit_again(to, unblock.replies, unblock.bytes.clone());
+            let unit = Unit { to, replies: unblock.replies, bytes: unblock.bytes.clone() };
+            pending.sequence = pending.link.submit_again(unit);
         } else {
             self.unblock_later(state, ticket);
         }
@@ -109,16 +110,14 @@ impl<D: Destination> Core<D> {
         let Some(pending) = state.requests.get(ticket) else { return };
         pending.sequence = NOT_QUEUED;
         let to = Addressee { ticket, part: 0 };
-        state.delayed.push(Delayed { at: Instant::now() + PAUSE, to, replies: 0, bytes: Bytes::new() });
+        let unit = Unit { to, replies: 0, bytes: Bytes::new() };
+        state.delayed.push(Delayed { at: Instant::now() + PAUSE, unit });
         self.clock.wake();
     }
 
     /// The server answered CLIENT UNBLOCK; `None`: it will be asked again.
     pub(super) fn judge_unblock(&self, state: &mut State<D>, to: Addressee, reply: Reply) -> Option<Verdict> {
         let Work::Unblock(unblock) = &mut state.requests.get(to.ticket)?.work else { return None };
-        if to.part + 1 < unblock.replies {
-            return None;
-        }
         let of = unblock.of;
         let waits = |state: &mut State<D>| !state.requests.is_over(of);
         if reply.kind() == Kind::Error {

@@ -167,7 +167,8 @@ impl Link {
     }
 
     /// Appends what was accepted before, whatever the limits say.
-    pub fn submit_again(&self, to: Addressee, replies: u32, bytes: Bytes) -> u64 {
+    pub fn submit_again(&self, unit: Unit) -> u64 {
+        let Unit { to, replies, bytes } = unit;
         let mut outgoing = self.outgoing.lock();
         // What this means for the background it finds when it is woken.
         _ = outgoing.submit(Submitter::Other);

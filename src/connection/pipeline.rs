@@ -1,9 +1,10 @@
 //! Who waits for the answers of one server, in a FIFO, and the bytes that go there. No socket, no clock.
 //!
-//! Invariant: the n-th reply belongs to the n-th slot that was handed to the socket. A slot of which one byte was
-//! handed over stays until it is answered and wholly written, or until the connection is lost; before that it can be
-//! withdrawn without trace. A reply may come while its slot is still being written (an error, or those that MULTI ..
-//! EXEC gets before its last); any other reply that nothing wholly sent can explain is refused.
+//! Invariant: the n-th answer belongs to the n-th slot that was handed to the socket; a slot is answered when its last
+//! reply has come. A slot of which one byte was handed over stays until it is answered and wholly written, or until the
+//! connection is lost; before that it can be withdrawn without trace. A reply may come while its slot is still being
+//! written (an error, or those that MULTI .. EXEC gets before its last); any other reply that nothing wholly sent can
+//! explain is refused.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -13,8 +14,9 @@ use bytes::Bytes;
 use super::io_role::UnderWay;
 use super::quota::{Limits, Load, Quota};
 use super::segments::{LARGE, Segments};
-use super::unit::{Addressee, Lost, Ticket, Unit};
+use super::unit::{Addressee, Answer, Exchange, Lost, Ticket, Unit};
 use crate::protocol::command::{Output, Room};
+use crate::protocol::reply::{Kind, Reply};
 use crate::shrink;
 
 #[cfg(test)]
@@ -30,7 +32,7 @@ struct Slot {
     sequence: u64,
     /// Position in the stream of bytes behind its last byte; it starts where its predecessor ends.
     end: u64,
-    /// The number of its first reply within the request.
+    /// Which unit of the request it is.
     part: u32,
     /// How many replies it gets; 0 once withdrawn.
     replies: u32,
@@ -49,8 +51,8 @@ pub struct Pipeline {
     written: u64,
     /// So many slots at the front are answered, but not known to be wholly written yet.
     answered_early: usize,
-    /// Replies of the slot behind them that came already.
-    received: u32,
+    /// Replies of the slot behind them that came already; its last one is not among them.
+    received: Vec<Reply>,
     next_sequence: u64,
     withdrawn_slots: usize,
     withdrawn_bytes: u64,
@@ -69,7 +71,7 @@ impl Pipeline {
             handed: 0,
             written: 0,
             answered_early: 0,
-            received: 0,
+            received: Vec::new(),
             next_sequence: 1,
             withdrawn_slots: 0,
             withdrawn_bytes: 0,
@@ -207,7 +209,7 @@ impl Pipeline {
         for sequence in mem::take(&mut self.abandoned) {
             self.withdraw(sequence);
         }
-        self.answered_early == 0 && self.received == 0 || self.drop_answered()
+        self.answered_early == 0 && self.received.is_empty() || self.drop_answered()
     }
 
     /// Takes out what was answered early and is wholly written now; false: of one that was answered nothing is written.
@@ -220,51 +222,63 @@ impl Pipeline {
             self.answered_early -= 1;
             self.advance(end);
         }
-        let answered = self.answered_early + usize::from(self.received > 0);
+        let answered = self.answered_early + usize::from(!self.received.is_empty());
         answered == 0 || self.start_of(answered - 1) < self.written
     }
 
-    /// A reply came: who it is for. `None`: nothing that was sent can have caused it, the link is out of step.
+    /// A reply came: the answer that it completes, if it completes one that somebody waits for. With its
+    /// [`Exchange`] where it is an error or one of several replies, and where `with_request` wants that. The reply is
+    /// given back if nothing that was sent can have caused it: the link is out of step.
     #[inline]
-    pub fn answer(&mut self, is_error: bool) -> Option<Addressee> {
+    pub fn answer(&mut self, reply: Reply, with_request: bool) -> Result<Option<Answer>, Reply> {
         match self.slots.front() {
-            Some(slot) if slot.end <= self.written && self.answered_early == 0 => {
-                let addressee = Addressee { ticket: slot.ticket, part: slot.part + self.received };
-                self.received += 1;
-                if self.received >= slot.replies {
-                    let end = slot.end;
-                    self.slots.pop_front();
-                    shrink::release_excess(&mut self.slots);
-                    self.received = 0;
-                    self.advance(end);
-                }
-                Some(addressee)
+            Some(slot)
+                if slot.replies == 1
+                    && slot.end <= self.written
+                    && self.answered_early == 0
+                    && !with_request
+                    && reply.kind() != Kind::Error =>
+            {
+                let Slot { ticket, part, end, .. } = *slot;
+                self.slots.pop_front();
+                shrink::release_excess(&mut self.slots);
+                self.advance(end);
+                let to = Addressee { ticket, part };
+                Ok((ticket != Ticket::NOBODY).then_some(Answer { to, reply, exchange: None }))
             }
-            _ => self.answer_early(is_error),
+            _ => self.answer_in_full(reply),
         }
     }
 
-    /// As [`Pipeline::answer`], where the slot is not known to be wholly written. Before its last byte the server can
-    /// only refuse it; of several replies those before the last belong to commands that may be whole.
-    #[cold]
-    fn answer_early(&mut self, is_error: bool) -> Option<Addressee> {
+    /// As [`Pipeline::answer`], in every case. Before its last byte the server can only refuse a slot; of several
+    /// replies those before the last belong to commands that may be whole.
+    fn answer_in_full(&mut self, reply: Reply) -> Result<Option<Answer>, Reply> {
         let index = self.answered_early;
         let start = self.start_of(index);
-        let handed = self.handed;
-        let slot = self.slots.get_mut(index).filter(|_| start < handed)?;
-        let is_last = self.received + 1 >= slot.replies;
-        if is_last && !is_error && slot.end > handed {
-            return None;
+        let (handed, written) = (self.handed, self.written);
+        let Some(slot) = self.slots.get_mut(index).filter(|_| start < handed) else { return Err(reply) };
+        let is_last = self.received.len() + 1 >= slot.replies as usize;
+        if is_last && slot.end > handed && reply.kind() != Kind::Error {
+            return Err(reply);
         }
-        let addressee = Addressee { ticket: slot.ticket, part: slot.part + self.received };
-        self.received += 1;
-        if is_last {
+        if !is_last {
+            self.received.push(reply);
+            return Ok(None);
+        }
+        let (to, end) = (Addressee { ticket: slot.ticket, part: slot.part }, slot.end);
+        let earlier = mem::take(&mut self.received);
+        let request = self.segments.between(start, end);
+        if index == 0 && end <= written {
+            self.slots.pop_front();
+            shrink::release_excess(&mut self.slots);
+            self.advance(end);
+        } else {
             slot.ticket = Ticket::NOBODY;
-            self.received = 0;
             self.answered_early += 1;
             self.drop_answered();
         }
-        Some(addressee)
+        let exchange = Some(Box::new(Exchange { request, earlier }));
+        Ok((to.ticket != Ticket::NOBODY).then_some(Answer { to, reply, exchange }))
     }
 
     /// The bytes of the slot that the next reply belongs to; none if no reply is owed.
@@ -333,11 +347,13 @@ impl Pipeline {
             if answered > 0 {
                 answered -= 1;
             } else {
+                let received = mem::take(&mut received);
                 if ticket != Ticket::NOBODY {
                     let (bytes, is_whole) = (self.segments.between(start, end), end <= self.written);
-                    lost.push(Lost { ticket, part, replies, bytes, is_next, is_whole, received });
+                    let unit = Unit { to: Addressee { ticket, part }, replies, bytes };
+                    lost.push(Lost { unit, is_next, is_whole, received });
                 }
-                (received, is_next) = (0, false);
+                is_next = false;
             }
             start = end;
             self.slots.pop_front();

@@ -2,22 +2,9 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
-use super::unit::{Addressee, Lost, Ticket};
+use super::unit::{Addressee, Answer, Lost, Ticket};
 use crate::error::Error;
 use crate::protocol::reply::Reply;
-
-/// A reply and who it is for.
-#[derive(Debug)]
-pub struct Answer {
-    /// Which reply of which request.
-    pub to: Addressee,
-    /// The reply.
-    pub reply: Reply,
-    /// If the reply is an error, or messages come on this link: the bytes of the command.
-    pub request: Option<Bytes>,
-}
 
 /// What a link tells of itself.
 #[derive(Clone, Debug)]
@@ -35,13 +22,13 @@ pub enum LinkEvent {
 /// The owner of the requests of a link, which is an `L`. Called from whatever thread moves the bytes, never under the
 /// outgoing lock.
 pub trait Recipient<L>: Send + Sync {
-    /// Replies, in order.
+    /// Answers, in order.
     fn answered(&self, link: &Arc<L>, answers: &mut Vec<Answer>);
     /// Messages that answer no command, in order.
     fn on_pushes(&self, link: &Arc<L>, messages: &mut Vec<Reply>);
     /// The connection that told of changes is gone: from here on they go unnoticed.
     fn tracking_ended(&self, link: &Arc<L>);
-    /// The connection is gone; these went out whole and got no (or not every) reply.
+    /// The connection is gone; of these something was sent, and the last reply did not come.
     fn lost(&self, link: &Arc<L>, lost: Vec<Lost>, why: &Error);
     /// No connection could be made: these were not sent and shall not wait any longer.
     fn unreachable(&self, link: &Arc<L>, waiting: Vec<Addressee>, why: &Error);

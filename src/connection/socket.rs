@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::recipient::Answer;
 use super::stream::Stream;
+use super::unit::Answer;
 use crate::error::Error;
 use crate::lock::Lock;
 use crate::protocol::parser::{Frame, Parser};

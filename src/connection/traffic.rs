@@ -1,5 +1,5 @@
-//! Moves bytes between a link and its socket, on whatever thread: writes what waits, reads what comes, and gives each
-//! reply to the slot that waits for it.
+//! Moves bytes between a link and its socket, on whatever thread: writes what waits, reads what comes, and matches each
+//! reply with the unit that it answers.
 
 use std::io;
 use std::sync::Arc;
@@ -7,10 +7,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::link::Link;
-use super::recipient::{Answer, LinkEvent, Recipient};
+use super::recipient::{LinkEvent, Recipient};
 use super::socket::{Connection, Incoming};
 use super::stream::reason;
-use super::unit::Ticket;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Kind;
 use crate::shrink;
@@ -185,7 +184,7 @@ impl Link {
         }
     }
 
-    /// Gives each reply to the slot that waits for it. True: there is room for requests again.
+    /// Matches each reply with the unit that waits for it. True: there is room for requests again.
     pub(super) fn assign(&self, connection: &Arc<Connection>, incoming: &mut Incoming) -> Result<bool, Error> {
         if incoming.replies.is_empty() {
             return Ok(false);
@@ -197,17 +196,15 @@ impl Link {
             return Err(Error::new(Status::Lost, "the connection was given up"));
         }
         let outgoing = &mut outgoing.pipeline;
+        let with_request = self.purpose().receives_pushes();
         for reply in incoming.replies.drain(..) {
-            let is_error = reply.kind() == Kind::Error;
-            let request = (is_error || self.purpose().receives_pushes()).then(|| outgoing.front_bytes());
-            match outgoing.answer(is_error) {
-                Some(to) if to.ticket == Ticket::NOBODY => {}
-                Some(to) => incoming.answers.push(Answer { to, reply, request }),
-                None if is_error => {
+            match outgoing.answer(reply, with_request) {
+                Ok(answer) => incoming.answers.extend(answer),
+                Err(reply) if reply.kind() == Kind::Error => {
                     let text = String::from_utf8_lossy(reply.as_bytes());
                     return Err(Error::new(Status::Lost, format!("the server ended the connection: {text}")));
                 }
-                None => return Err(Error::new(Status::Protocol, "the server sent a reply that nobody asked for")),
+                Err(_) => return Err(Error::new(Status::Protocol, "the server sent a reply that nobody asked for")),
             }
         }
         if self.sampling.load(Ordering::Relaxed) {

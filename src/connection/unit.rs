@@ -1,6 +1,9 @@
-//! What is sent in one piece, who its replies are for, and what is known of it when its connection is lost. Data.
+//! What is sent in one piece and answered as a whole: who its answer is for, the answer, and what is known of it when
+//! its connection is lost. Data.
 
 use bytes::Bytes;
+
+use crate::protocol::reply::Reply;
 
 /// The name under which the owner of a request knows it. [`Ticket::NOBODY`] marks what nobody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -11,19 +14,20 @@ impl Ticket {
     pub const NOBODY: Ticket = Ticket(0);
 }
 
-/// Who a reply is for.
+/// Who a unit is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Addressee {
     /// The request.
     pub ticket: Ticket,
-    /// Which reply of the request.
+    /// Which unit of the request.
     pub part: u32,
 }
 
-/// What is sent in one piece, and who its replies are for.
+/// What is sent in one piece, and who its answer is for: a command, MULTI .. EXEC, or a command behind another one that
+/// prepares it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// The request, and the number of the first reply within it.
+    /// Who it is for.
     pub to: Addressee,
     /// How many replies it gets.
     pub replies: u32,
@@ -31,21 +35,35 @@ pub struct Unit {
     pub bytes: Bytes,
 }
 
-/// A slot of which at least one byte was sent and whose connection is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The answer to a unit: all its replies together.
+#[derive(Debug)]
+pub struct Answer {
+    /// Who it is for.
+    pub to: Addressee,
+    /// The last reply; nearly always the only one.
+    pub reply: Reply,
+    /// What else is known of the unit, where that may matter; `None`: it had one reply, which is no error.
+    pub exchange: Option<Box<Exchange>>,
+}
+
+/// What was sent for an answer, and the replies before its last.
+#[derive(Debug, Default)]
+pub struct Exchange {
+    /// The bytes of the unit.
+    pub request: Bytes,
+    /// The replies before the last one, in order.
+    pub earlier: Vec<Reply>,
+}
+
+/// A unit of which at least one byte was sent and whose connection is gone.
+#[derive(Debug)]
 pub struct Lost {
-    /// The request.
-    pub ticket: Ticket,
-    /// The number of the slot's first reply within the request.
-    pub part: u32,
-    /// How many replies the slot would get.
-    pub replies: u32,
-    /// What was sent, for sending it again.
-    pub bytes: Bytes,
+    /// The unit, to be sent again.
+    pub unit: Unit,
     /// The next reply would have been its.
     pub is_next: bool,
     /// All of it was sent; otherwise the server cannot have read the end of its last command.
     pub is_whole: bool,
-    /// How many of its replies came.
-    pub received: u32,
+    /// The replies that came, in order; the last one is not among them.
+    pub received: Vec<Reply>,
 }

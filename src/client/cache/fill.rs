@@ -9,9 +9,6 @@ use crate::lock::Lock;
 use crate::protocol::catalog::{self, Flags};
 use crate::protocol::reply::{Kind, Reply};
 
-/// Replies beside that of the command itself: to CLIENT CACHING.
-pub const PRELUDE: u32 = 1;
-
 /// The right to keep an answer; given back when it is dropped.
 #[derive(Debug)]
 pub struct CacheFill {
@@ -26,9 +23,10 @@ impl CacheFill {
         CacheFill { cache, place: Some(place) }
     }
 
-    /// The server answered to CLIENT CACHING. If it did not take it, nobody would be told when the answer is wrong.
-    pub fn prelude(&mut self, reply: &Reply) {
-        if reply.kind() == Kind::Error {
+    /// The replies before that of the command: if the server refused CLIENT CACHING, nobody will be told when the
+    /// answer is wrong, and nothing is kept.
+    pub fn check(&mut self, earlier: &[Reply]) {
+        if earlier.iter().any(|reply| reply.kind() == Kind::Error) {
             self.give_back();
         }
     }

@@ -13,8 +13,8 @@ use crate::client::destination::Destination;
 use crate::client::topic::Topic;
 use crate::connection::link::Link;
 use crate::connection::purpose::Purpose;
-use crate::connection::recipient::{Answer, LinkEvent, Recipient};
-use crate::connection::unit::{Addressee, Lost, Ticket};
+use crate::connection::recipient::{LinkEvent, Recipient};
+use crate::connection::unit::{Addressee, Answer, Lost, Ticket};
 use crate::error::{Error, Status};
 use crate::protocol::command;
 use crate::protocol::message::{Channel, Message};
@@ -32,9 +32,7 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
                 if let Some(subscription) = owner.pinged_subscription(answer.to.ticket) {
                     self.echo(subscription, answer.to.ticket, &answer.reply);
                 }
-                // Whose bytes come along is an error, for who sends commands.
-                let request = answer.request.filter(|_| answer.reply.is_error());
-                owner.answered(link, &mut vec![Answer { request, ..answer }]);
+                owner.answered(link, &mut vec![answer]);
                 continue;
             }
             if link.purpose() == Purpose::Invalidations && link.status().server_info.protocol == 2 {
@@ -42,7 +40,8 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
                 self.end_waiting(&*owner, &Error::new(Status::Connect, why));
                 continue;
             }
-            let (topic, joins) = asked(&answer.request.clone().unwrap_or_default());
+            let request = answer.exchange.as_ref().map(|exchange| exchange.request.clone()).unwrap_or_default();
+            let (topic, joins) = asked(&request);
             let (reply, now) = (&answer.reply, Instant::now());
             match reply.kind() == Kind::Error {
                 true => self.tell(|all| all.refused(&topic, joins, will_pass(reply), now), Some(reply)),
@@ -76,7 +75,7 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
         drop(subscribers);
         let Some(owner) = self.owner.upgrade() else { return };
         owner.unreachable(link, unsent.into_iter().filter(|to| to.ticket != OWN).collect(), why);
-        owner.lost(link, lost.into_iter().filter(|unit| unit.ticket != OWN).collect(), why);
+        owner.lost(link, lost.into_iter().filter(|lost| lost.unit.to.ticket != OWN).collect(), why);
     }
 
     fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error) {

@@ -1,12 +1,19 @@
 //! The pipeline against a model: every byte handed over once, every reply to its own slot.
 
 use super::*;
+use crate::error::{Outcome, Status};
 
 const WIDE: Limits = Limits { requests: 1 << 20, bytes: 1 << 30 };
 
 fn push(pipeline: &mut Pipeline, ticket: u64, bytes: &[u8]) -> u64 {
     let to = Addressee { ticket: Ticket(ticket), part: 0 };
     pipeline.append_encoded(to, 1, Bytes::copy_from_slice(bytes))
+}
+
+/// Who a reply goes to, if it completes an answer; the error: nothing that was sent explains it.
+fn answer(pipeline: &mut Pipeline, is_error: bool) -> Result<Option<u64>, ()> {
+    let reply = if is_error { Reply::error(Status::Server, Outcome::Answered, "ERR") } else { Reply::ok() };
+    pipeline.answer(reply, false).map(|answer| answer.map(|answer| answer.to.ticket.0)).map_err(|_| ())
 }
 
 fn write_all(pipeline: &mut Pipeline) -> Vec<u8> {
@@ -28,18 +35,18 @@ fn replies_go_to_slots_in_order() {
     let mut pipeline = Pipeline::new(WIDE);
     push(&mut pipeline, 1, b"one");
     push(&mut pipeline, 2, b"two");
-    assert_eq!(pipeline.answer(false), None, "nothing was sent yet");
+    assert_eq!(answer(&mut pipeline, false), Err(()), "nothing was sent yet");
     assert_eq!(write_all(&mut pipeline), b"onetwo");
     assert_eq!(pipeline.front_bytes().as_ref(), b"one");
-    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(1), part: 0 }));
+    assert_eq!(answer(&mut pipeline, false), Ok(Some(1)));
     assert_eq!(pipeline.front_bytes().as_ref(), b"two");
-    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(2), part: 0 }));
-    assert_eq!(pipeline.answer(false), None);
+    assert_eq!(answer(&mut pipeline, false), Ok(Some(2)));
+    assert_eq!(answer(&mut pipeline, false), Err(()));
     assert_eq!((pipeline.waiting(), pipeline.waiting_bytes()), (0, 0));
 }
 
 #[test]
-fn a_slot_of_many_replies_counts_them() {
+fn the_replies_of_a_slot_come_together() {
     let mut pipeline = Pipeline::new(WIDE);
     pipeline.append(Addressee { ticket: Ticket(7), part: 0 }, 3, 3, |mut room| {
         room.put(b"abc");
@@ -47,10 +54,14 @@ fn a_slot_of_many_replies_counts_them() {
     });
     push(&mut pipeline, 8, b"d");
     write_all(&mut pipeline);
-    for part in 0..3 {
-        assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(7), part }));
-    }
-    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(8), part: 0 }));
+    assert_eq!(answer(&mut pipeline, true), Ok(None));
+    assert_eq!(answer(&mut pipeline, false), Ok(None));
+    let last = pipeline.answer(Reply::integer(3), false).unwrap().unwrap();
+    let Exchange { request, earlier } = *last.exchange.unwrap();
+    assert_eq!((last.to, last.reply.to_i64()), (Addressee { ticket: Ticket(7), part: 0 }, Some(3)));
+    assert_eq!(&request[..], b"abc");
+    assert_eq!(earlier.iter().map(|reply| reply.kind()).collect::<Vec<_>>(), [Kind::Error, Kind::Status]);
+    assert_eq!(answer(&mut pipeline, false), Ok(Some(8)));
 }
 
 #[test]
@@ -64,8 +75,8 @@ fn what_is_withdrawn_is_never_written() {
     assert_eq!(pipeline.waiting(), 6);
     assert_eq!(write_all(&mut pipeline), b"<1><2><5><6><7><8>");
     assert!(!pipeline.withdraw(sequences[5]), "it was handed over");
-    for ticket in [2, 3, 0, 7, 8, 9] {
-        assert_eq!(pipeline.answer(false).unwrap().ticket, Ticket(ticket), "what was given up keeps its place");
+    for ticket in [Some(2), Some(3), None, Some(7), Some(8), Some(9)] {
+        assert_eq!(answer(&mut pipeline, false), Ok(ticket), "what was given up keeps its place");
     }
 }
 
@@ -79,7 +90,8 @@ fn a_loss_returns_what_was_sent_and_keeps_the_rest() {
     pipeline.begin_write(&mut parts);
     assert!(pipeline.end_write(5));
     let lost = pipeline.disconnect();
-    let lost: Vec<_> = lost.iter().map(|lost| (lost.ticket.0, &lost.bytes[..], lost.is_next, lost.is_whole)).collect();
+    let lost = lost.iter().map(|lost| (lost.unit.to.ticket.0, &lost.unit.bytes[..], lost.is_next, lost.is_whole));
+    let lost: Vec<_> = lost.collect();
     assert_eq!(lost, [(1, &b"aaa"[..], true, true), (2, &b"bbb"[..], false, false)]);
     assert_eq!(write_all(&mut pipeline), b"ccc");
 }
@@ -99,24 +111,22 @@ fn half_sent_block(sent: usize) -> Pipeline {
 #[test]
 fn replies_before_the_last_may_come_while_the_slot_is_written() {
     let mut pipeline = half_sent_block(4);
-    for part in 0..2 {
-        assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(7), part }));
-    }
-    assert_eq!(pipeline.answer(false), None, "what the last belongs to was not sent");
+    assert_eq!((answer(&mut pipeline, false), answer(&mut pipeline, false)), (Ok(None), Ok(None)));
+    assert_eq!(answer(&mut pipeline, false), Err(()), "what the last belongs to was not sent");
     assert_eq!(write_all(&mut pipeline), b"bbcccddd");
-    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(7), part: 2 }));
-    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(8), part: 0 }));
-    assert_eq!(half_sent_block(0).answer(false), None);
+    assert_eq!(answer(&mut pipeline, false), Ok(Some(7)));
+    assert_eq!(answer(&mut pipeline, false), Ok(Some(8)));
+    assert_eq!(answer(&mut half_sent_block(0), false), Err(()));
 }
 
 #[test]
-fn a_loss_tells_how_many_replies_of_a_block_came() {
+fn a_loss_gives_the_replies_of_a_block_that_came() {
     let mut pipeline = half_sent_block(10);
-    assert!(pipeline.answer(false).is_some() && pipeline.answer(true).is_some());
+    assert_eq!((answer(&mut pipeline, false), answer(&mut pipeline, true)), (Ok(None), Ok(None)));
     let lost = pipeline.disconnect();
-    let lost: Vec<_> = lost.iter().map(|lost| (lost.ticket.0, lost.received, lost.is_whole)).collect();
+    let lost: Vec<_> = lost.iter().map(|lost| (lost.unit.to.ticket.0, lost.received.len(), lost.is_whole)).collect();
     assert_eq!(lost, [(7, 2, true), (8, 0, false)]);
-    assert_eq!(pipeline.answer(true), None);
+    assert_eq!(answer(&mut pipeline, true), Err(()));
 }
 
 #[test]
@@ -125,24 +135,25 @@ fn a_refusal_may_come_while_the_slot_is_written_and_the_rest_is_written_all_the_
     push(&mut pipeline, 1, b"aaaaaa");
     push(&mut pipeline, 2, b"bbb");
     let mut parts = Vec::new();
-    assert_eq!(pipeline.answer(true), None, "no byte was sent");
+    assert_eq!(answer(&mut pipeline, true), Err(()), "no byte was sent");
     pipeline.begin_write(&mut parts);
     assert!(pipeline.end_write(2));
     assert_eq!(pipeline.front_bytes().as_ref(), b"aaaaaa");
-    assert_eq!(pipeline.answer(false), None, "an answer to what the server has not read");
-    assert_eq!(pipeline.answer(true), Some(Addressee { ticket: Ticket(1), part: 0 }));
-    assert_eq!(pipeline.answer(true), None, "of the next no byte was sent");
+    assert_eq!(answer(&mut pipeline, false), Err(()), "an answer to what the server has not read");
+    assert_eq!(answer(&mut pipeline, true), Ok(Some(1)));
+    assert_eq!(answer(&mut pipeline, true), Err(()), "of the next no byte was sent");
     assert!(pipeline.front_bytes().is_empty());
     assert_eq!(write_all(&mut pipeline), b"aaaabbb");
-    assert_eq!(pipeline.answer(false), Some(Addressee { ticket: Ticket(2), part: 0 }));
+    assert_eq!(answer(&mut pipeline, false), Ok(Some(2)));
     assert!(pipeline.is_idle());
 }
 
 #[test]
 fn what_was_refused_while_it_was_written_is_not_lost_with_the_connection() {
     let mut pipeline = half_sent_block(4);
-    assert!(pipeline.answer(false).is_some() && pipeline.answer(false).is_some() && pipeline.answer(true).is_some());
-    assert_eq!(pipeline.disconnect(), []);
+    assert_eq!((answer(&mut pipeline, false), answer(&mut pipeline, false)), (Ok(None), Ok(None)));
+    assert_eq!(answer(&mut pipeline, true), Ok(Some(7)));
+    assert!(pipeline.disconnect().is_empty());
     assert_eq!(write_all(&mut pipeline), b"ddd");
 }
 
@@ -153,8 +164,8 @@ fn an_answer_to_what_the_socket_did_not_take_is_out_of_step() {
     push(&mut pipeline, 2, b"bbb");
     let mut parts = Vec::new();
     pipeline.begin_write(&mut parts);
-    assert!(pipeline.answer(false).is_some(), "the socket may have taken it: nobody knows yet");
-    assert!(pipeline.answer(false).is_some());
+    assert!(answer(&mut pipeline, false).is_ok(), "the socket may have taken it: nobody knows yet");
+    assert!(answer(&mut pipeline, false).is_ok());
     assert!(!pipeline.end_write(3));
 }
 
@@ -168,7 +179,7 @@ fn what_was_half_sent_and_given_up_is_not_started_again() {
     pipeline.begin_write(&mut parts);
     assert!(pipeline.end_write(5));
     assert!(!pipeline.withdraw(first) && !pipeline.withdraw(second));
-    assert_eq!(pipeline.disconnect(), []);
+    assert!(pipeline.disconnect().is_empty());
     assert_eq!(write_all(&mut pipeline), b"ccc");
     assert_eq!((pipeline.waiting(), pipeline.waiting_bytes()), (1, 3));
 }
@@ -225,7 +236,7 @@ fn it_behaves_like_a_plain_list() {
         given_up: bool,
         answered: bool,
     }
-    let name_of = |slot: &Model| if slot.given_up { 0 } else { slot.ticket };
+    let name_of = |slot: &Model| (!slot.given_up).then_some(slot.ticket);
     for seed in 0..300 {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut pipeline = Pipeline::new(WIDE);
@@ -272,8 +283,8 @@ fn it_behaves_like_a_plain_list() {
                     let first = model.iter().position(|slot| !slot.answered);
                     let may_be = |slot: &Model| slot.handed == slot.bytes.len() || (is_error && slot.handed > 0);
                     let expected = first.filter(|first| may_be(&model[*first]));
-                    let name = expected.map(|first| name_of(&model[first]));
-                    assert_eq!(pipeline.answer(is_error).map(|to| to.ticket.0), name);
+                    let name = expected.map(|first| name_of(&model[first])).ok_or(());
+                    assert_eq!(answer(&mut pipeline, is_error), name);
                     if let Some(first) = expected {
                         (model[first].answered, model[first].given_up) = (true, true);
                     }
@@ -296,7 +307,8 @@ fn it_behaves_like_a_plain_list() {
                     let gone: Vec<Model> = model.drain(..sent).filter(|slot| !slot.given_up).collect();
                     assert_eq!(lost.len(), gone.len());
                     for (lost, gone) in lost.iter().zip(&gone) {
-                        assert_eq!((lost.ticket.0, lost.bytes.as_ref()), (gone.ticket, gone.bytes.as_slice()));
+                        let Unit { to, bytes, .. } = &lost.unit;
+                        assert_eq!((to.ticket.0, bytes.as_ref()), (gone.ticket, gone.bytes.as_slice()));
                         assert_eq!(lost.is_whole, gone.handed == gone.bytes.len());
                     }
                 }
