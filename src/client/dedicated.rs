@@ -219,7 +219,7 @@ impl<D: Destination> Core<D> {
                 continue;
             }
             let error = Error::new(Status::Lost, format!("{}; this command was not sent", why.message));
-            self.end_unit(state, unit.to, &error, Outcome::NotRun, deliveries);
+            self.end_unsent(state, unit.to, &error, deliveries);
         }
         self.proceed(state, id);
     }
@@ -261,11 +261,17 @@ impl<D: Destination> Core<D> {
                     self.end_unit(state, to, &Error::new(status, sentence), outcome, deliveries);
                 }
                 // Nothing of a lease is sent on a second connection.
-                AfterLoss::Again(_) => self.end_unit(state, to, &error, Outcome::NotRun, deliveries),
+                AfterLoss::Again(_) => self.end_unsent(state, to, &error, deliveries),
             }
         }
         for to in waiting {
-            self.end_unit(state, to, &error, Outcome::NotRun, deliveries);
+            self.end_unsent(state, to, &error, deliveries);
+        }
+    }
+
+    fn end_unsent(&self, state: &mut State<D>, to: Addressee, error: &Error, deliveries: &mut Deliveries<D>) {
+        if let Some(verdict) = self.fail_unsent(state, to, error) {
+            self.end_with(state, to.ticket, verdict, deliveries);
         }
     }
 

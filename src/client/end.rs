@@ -6,7 +6,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::attempts::{self, Attempts};
+use super::attempt::{Attempts, outcome_of};
 use super::completion::Verdict;
 use super::core::{Core, Phase, State};
 use super::destination::{Deliveries, Delivery, Destination};
@@ -107,7 +107,7 @@ impl<D: Destination> Core<D> {
         let Pending { mut responder, link, sequence, work, attempts, .. } = pending;
         let ending = |sequence: u64, attempts: Option<&Attempts>| {
             let is_sent = sequence != NOT_QUEUED && !link.withdraw(sequence);
-            let outcome = if is_sent { Outcome::Unknown } else { attempts::outcome_of(attempts) };
+            let outcome = outcome_of(attempts, is_sent);
             (sentence(Unanswered { is_sent, outcome, attempts }), outcome)
         };
         let failed = |(sentence, outcome): (String, Outcome)| Verdict::failed(&Error::new(status, sentence), outcome);

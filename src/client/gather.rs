@@ -5,7 +5,7 @@ use std::mem;
 use crate::error::{Outcome, Status};
 use crate::protocol::reply::{Kind, Reply};
 
-use super::attempts::Attempts;
+use super::attempt::Attempts;
 use super::completion::Verdict;
 
 /// What the parts make up.

@@ -5,8 +5,8 @@
 //!   takes the locks and appends; `wakeups` calls whoever goes on.
 //! * Under way: `core` is what all handles share; `pending` the requests; `deadline`, `delayed`, `clock` and `timer`
 //!   their time; `end` how they end.
-//! * Out: `recipient` judges what a link tells; `retry`, `attempts`, `loss`, `rediscovery`, `script`, `transaction` and
-//!   `gather` help it; [`completion`] is the one end of each request, [`destination`] where it goes, [`mailbox`] where
+//! * Out: `recipient` is told what a link brings; `attempt` decides what happens next, with what `retry`, `rediscovery`,
+//!   `script`, `transaction` and `gather` know; [`completion`] is the one end of each request, [`destination`] where it goes, [`mailbox`] where
 //!   messages wait that more will follow.
 //! * On connections of their own: `session` keeps the books, `backlog` how much waits, `checkout` is the way in,
 //!   `dedicated` the flow, `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection
@@ -23,7 +23,7 @@ pub mod mailbox;
 pub mod request;
 
 mod admission;
-mod attempts;
+mod attempt;
 mod backlog;
 mod cache;
 mod cached;
@@ -38,7 +38,6 @@ mod event;
 mod gather;
 mod hub;
 mod lease;
-mod loss;
 mod pending;
 mod plan;
 mod recipient;

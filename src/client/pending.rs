@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::attempts::Attempts;
+use super::attempt::{Attempts, Event, Next, Terms};
 use super::cache::fill::CacheFill;
 use super::destination::{Destination, Responder};
 use super::gather::{Gather, Shape};
@@ -72,7 +72,7 @@ pub struct Pending<D: Destination> {
     pub work: Work<D>,
     /// For the text of the error; 0: none.
     pub timeout: u32,
-    /// What became of earlier attempts; of a gathered request each part has its own.
+    /// Its attempts, if it had more than one; of a gathered request each part has its own.
     pub attempts: Option<Box<Attempts>>,
     /// Its user says that it may run twice.
     pub idempotent: bool,
@@ -96,13 +96,13 @@ impl<D: Destination> Pending<D> {
         }
     }
 
-    /// What became of earlier attempts of a unit.
-    pub fn attempts(&mut self, part: u32) -> &mut Attempts {
-        self.attempts_if_any(part).get_or_insert_default()
+    /// What happens next to a unit after an event.
+    pub fn after(&mut self, part: u32, event: Event<'_>, terms: &Terms) -> Next {
+        self.attempts(part).get_or_insert_default().after(event, terms)
     }
 
-    /// As [`Pending::attempts`]; none: there were no others.
-    pub fn attempts_if_any(&mut self, part: u32) -> &mut Option<Box<Attempts>> {
+    /// The attempts of a unit; none: it had only one.
+    pub fn attempts(&mut self, part: u32) -> &mut Option<Box<Attempts>> {
         match &mut self.work {
             Work::Gather(gather) => gather.attempts(part).unwrap_or(&mut self.attempts),
             _ => &mut self.attempts,

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::attempts::Attempts;
+use super::attempt::{Event, Loss, Next, Terms, outcome_of};
 use super::completion::Verdict;
 use super::core::{Core, State};
 use super::destination::{Deliveries, Destination};
 use super::event;
-use super::loss::{Fate, LostUnit};
 use super::pending::{Pending, Work};
 use super::rediscovery::Advice;
 use super::retry::{self, Refusal};
@@ -87,8 +86,10 @@ impl<D: Destination> Core<D> {
             Work::Transaction => match Transaction::of(&earlier, &unit.bytes).end(reply) {
                 End::Answered(verdict) => Some(verdict),
                 End::NotRun(refusal, text, verdict) => {
-                    let is_again = self.tries_again(state, link, &unit, (refusal, text.as_bytes()));
-                    if is_again { None } else { Some(verdict) }
+                    match self.after_refusal(state, link, &unit, (refusal, text.as_bytes())) {
+                        AfterError::Again => None,
+                        AfterError::Answer(_) => Some(verdict),
+                    }
                 }
                 End::Impossible(sentence) => Some(Self::out_of_step(link, &sentence)),
             },
@@ -123,46 +124,47 @@ impl<D: Destination> Core<D> {
         if matches!(pending.work, Work::Transaction | Work::Unblock(_)) {
             return answer;
         }
-        let Some(refusal) = Refusal::of(reply.as_bytes(), request) else { return answer };
-        if self.tries_again(state, link, unit, (refusal, reply.as_bytes())) {
-            return AfterError::Again;
-        }
-        let attempts = state.requests.get(to.ticket).and_then(|pending| pending.attempts_if_any(to.part).as_deref());
-        match attempts.is_some_and(Attempts::may_have_run) {
-            true => AfterError::Answer(Outcome::Unknown),
-            false => answer,
+        match Refusal::of(reply.as_bytes(), request) {
+            Some(refusal) => self.after_refusal(state, link, unit, (refusal, reply.as_bytes())),
+            None => answer,
         }
     }
 
-    /// Sends a unit again that the server refused, with this text, before it ran anything; false: it must not be sent
-    /// again, or that would not help.
-    fn tries_again(
+    /// Sends a unit again that the server refused, with this text, before it ran anything, if that may help.
+    fn after_refusal(
         &self,
         state: &mut State<D>,
         link: &Arc<Link>,
         unit: &Unit,
         (refusal, text): (Refusal, &[u8]),
-    ) -> bool {
+    ) -> AfterError {
         let to = unit.to;
-        let Some(pending) = state.requests.get(to.ticket) else { return false };
+        let Some(pending) = state.requests.get(to.ticket) else { return AfterError::Again };
         let dedicated = pending
             .dedicated
             .as_ref()
             .map(|dedicated| (dedicated.session, dedicated.whole || dedicated.abandoned.is_some()));
-        if dedicated.is_some_and(|dedicated| !Self::may_move(state, dedicated)) {
-            return false;
-        }
-        if refusal == Refusal::NotPrimary {
-            match self.rediscover(state, link) {
-                Advice::Look => self.renew(link),
-                Advice::Wait => {}
-                Advice::Believe => return false,
+        let is_tied = dedicated.is_some_and(|dedicated| !Self::may_move(state, dedicated));
+        let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
+        let event = match refusal {
+            Refusal::NotPrimary if !is_tied => match self.rediscover(state, link) {
+                Advice::Look => {
+                    self.renew(link);
+                    Event::Refused(text)
+                }
+                Advice::Wait => Event::Refused(text),
+                Advice::Believe => Event::RefusedForGood,
+            },
+            _ => Event::Refused(text),
+        };
+        let Some(pending) = state.requests.get(to.ticket) else { return AfterError::Again };
+        match pending.after(to.part, event, &terms) {
+            Next::Send(pause) => {
+                self.delay(state, unit.clone(), pause);
+                AfterError::Again
             }
+            Next::Complete(outcome) | Next::Fail(outcome) => AfterError::Answer(outcome),
         }
-        let Some(pending) = state.requests.get(to.ticket) else { return false };
-        let refused = pending.attempts(to.part).refused(text);
-        self.delay(state, unit.clone(), retry::backoff(refused));
-        true
     }
 
     /// Whether to look for a better server than the one that this link leads to.
@@ -197,28 +199,28 @@ impl<D: Destination> Core<D> {
             .and_then(|dedicated| dedicated.abandoned.as_ref())
             .map(|abandoned| abandoned.status);
         let is_whole_only = pending.dedicated.as_ref().is_some_and(|dedicated| dedicated.whole);
-        let facts = LostUnit {
+        let loss = Loss {
             is_whole,
-            block: transaction.as_ref().map(Transaction::block),
-            is_tied: !may_move || is_unblock || is_whole_only || abandoned.is_some(),
             is_culprit: is_next && why.status != Status::Lost,
+            block: transaction.as_ref().map(Transaction::block),
+        };
+        let terms = Terms {
             may_run_twice: matches!(pending.work, Work::Cached(_))
                 || retry::may_run_twice(&unit.bytes, pending.idempotent),
+            is_tied: !may_move || is_unblock || is_whole_only || abandoned.is_some(),
+            max_attempts: self.config.max_attempts,
         };
-        let fate = facts.fate();
-        if fate == Fate::Answered
-            && let Some(verdict) = transaction.as_ref().and_then(Transaction::refusal)
-        {
-            return AfterLoss::Answered(verdict);
-        }
-        let attempts = pending.attempts(unit.to.part);
-        let lost = attempts.lost(facts.may_have_run());
-        let outcome = attempts.outcome();
-        if fate == Fate::Again && u32::from(lost) < self.config.max_attempts {
-            return AfterLoss::Again(retry::pause_after_loss(is_whole, lost));
-        }
+        let outcome = match pending.after(unit.to.part, Event::Lost(loss), &terms) {
+            Next::Send(pause) => return AfterLoss::Again(pause),
+            Next::Complete(outcome) => match transaction.as_ref().and_then(Transaction::refusal) {
+                Some(verdict) => return AfterLoss::Answered(verdict),
+                None => outcome,
+            },
+            Next::Fail(outcome) => outcome,
+        };
+        let lost = pending.attempts(unit.to.part).as_ref().map_or(1, |attempts| attempts.lost());
         let status = match abandoned {
-            _ if facts.is_culprit => why.status,
+            _ if loss.is_culprit => why.status,
             Some(status) => status,
             None => Status::Lost,
         };
@@ -230,7 +232,19 @@ impl<D: Destination> Core<D> {
         AfterLoss::Ended(Error::new(status, format!("{}; {end}", why.message)), outcome)
     }
 
-    /// Ends one unit of a request without an answer; the verdict if that was the last. `outcome`: of its last attempt.
+    /// Ends one unit of a request that will not be sent (again); the verdict if that was the last.
+    pub(super) fn fail_unsent(&self, state: &mut State<D>, to: Addressee, error: &Error) -> Option<Verdict> {
+        let attempts = state.requests.get(to.ticket)?.attempts(to.part).as_deref();
+        match outcome_of(attempts, false) {
+            Outcome::Unknown => {
+                let sentence = format!("{}; the command was sent before, it may have run", error.message);
+                self.fail_unit(state, to, &Error::new(error.status, sentence), Outcome::Unknown)
+            }
+            outcome => self.fail_unit(state, to, error, outcome),
+        }
+    }
+
+    /// Ends one unit of a request without an answer; the verdict if that was the last.
     pub(super) fn fail_unit(
         &self,
         state: &mut State<D>,
@@ -238,17 +252,7 @@ impl<D: Destination> Core<D> {
         error: &Error,
         outcome: Outcome,
     ) -> Option<Verdict> {
-        let pending = state.requests.get(to.ticket)?;
-        let attempts = pending.attempts_if_any(to.part).as_deref();
-        let may_have_run = outcome == Outcome::NotRun && attempts.is_some_and(Attempts::may_have_run);
-        let (outcome, error) = match may_have_run {
-            true => {
-                let sentence = format!("{}; the command was sent before, it may have run", error.message);
-                (Outcome::Unknown, &Error::new(error.status, sentence))
-            }
-            false => (outcome, error),
-        };
-        match &mut pending.work {
+        match &mut state.requests.get(to.ticket)?.work {
             Work::Gather(gather) => {
                 gather.put(to.part, Reply::error(error.status, outcome, &error.message));
                 gather.is_complete().then(|| gather.finish())
@@ -337,7 +341,7 @@ impl<D: Destination> Recipient<Link> for Core<D> {
 
     fn unreachable(&self, link: &Arc<Link>, mut waiting: Vec<Addressee>, why: &Error) {
         waiting.extend(self.waiting_for(link));
-        let judge = |state: &mut State<D>, to: Addressee| self.fail_unit(state, to, why, Outcome::NotRun);
+        let judge = |state: &mut State<D>, to: Addressee| self.fail_unsent(state, to, why);
         self.settle(waiting.into_iter(), |to| to.ticket, judge);
     }
 

@@ -55,12 +55,6 @@ pub fn backoff(attempt: u16) -> Duration {
     cap.mul_f64(fastrand::f64()).max(Duration::from_millis(1))
 }
 
-/// How long to wait before a unit is sent again that was lost with its connection, for the `lost`th time. What went out
-/// whole goes at once the first time; what was cut off in its midst may be what the server does not want.
-pub fn pause_after_loss(was_whole: bool, lost: u16) -> Duration {
-    if was_whole && lost == 1 { Duration::ZERO } else { backoff(lost) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -94,18 +88,6 @@ mod tests {
         assert!(may_run_twice(&encoded(&["INCR", "k"]), true));
         assert!(!may_run_twice(&encoded(&["EVAL_RO", "return 1", "0"]), true));
         assert!(!may_run_twice(&encoded(&["NO.SUCH.COMMAND"]), false));
-    }
-
-    /// Attempts on a server that hangs up on each are not used up in a moment.
-    #[test]
-    fn only_the_first_loss_of_what_went_out_whole_is_repeated_at_once() {
-        assert_eq!(pause_after_loss(true, 1), Duration::ZERO);
-        for lost in 1..20 {
-            assert!(!pause_after_loss(false, lost).is_zero() && !pause_after_loss(true, lost + 1).is_zero());
-        }
-        let seven = || (1..8).map(|lost| pause_after_loss(true, lost)).sum::<Duration>();
-        let mean = (0..200).map(|_| seven()).sum::<Duration>() / 200;
-        assert!(mean > Duration::from_millis(1500), "{mean:?}");
     }
 
     #[test]

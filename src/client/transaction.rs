@@ -7,8 +7,8 @@ use crate::error::{Outcome, Status};
 use crate::protocol::command;
 use crate::protocol::reply::{Kind, Reply};
 
+use super::attempt::Block;
 use super::completion::Verdict;
-use super::loss::Block;
 use super::retry::Refusal;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::attempts;
+use super::attempt::outcome_of;
 use super::completion::Verdict;
 use super::core::{Core, State};
 use super::delayed::Delayed;
@@ -166,7 +166,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn verdict_after_unblocking(&self, pending: &Pending<D>, reply: &Reply) -> Option<Verdict> {
         let abandoned = pending.dedicated.as_ref()?.abandoned.as_ref().filter(|_| reply.kind() == Kind::Nil)?;
         // An earlier attempt may have done something all the same.
-        let outcome = attempts::outcome_of(pending.attempts.as_deref());
+        let outcome = outcome_of(pending.attempts.as_deref(), false);
         let sentence = format!("{}; the server stopped waiting and had done nothing", self.why(pending, abandoned));
         Some(Verdict::failed(&Error::new(abandoned.status, sentence), outcome))
     }

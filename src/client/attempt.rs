@@ -1,0 +1,155 @@
+//! What happens next to a unit of a request after an event: it is sent again, it has its answer, or it fails. Pure.
+//!
+//! Invariant: again goes only what certainly did not run, or what may run twice. Once an attempt may have run, whatever
+//! follows, the unit is never told as not run.
+
+use std::time::Duration;
+
+use super::retry::backoff;
+use crate::error::Outcome;
+
+#[cfg(test)]
+mod tests;
+
+/// What is fixed for a unit just now, whatever happened to it before.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// It may run twice.
+    pub may_run_twice: bool,
+    /// It must not be sent on another connection.
+    pub is_tied: bool,
+    /// So many attempts may end with their connection.
+    pub max_attempts: u32,
+}
+
+/// How far MULTI .. EXEC had come when its connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// MULTI was not answered: whether the server queues the commands is not known.
+    Unanswered,
+    /// MULTI was accepted: nothing runs before EXEC.
+    Queued,
+    /// MULTI was accepted and a command refused: EXEC, if it was read at all, ran nothing.
+    Refused,
+    /// MULTI was refused: the commands may have run one by one.
+    NotBegun,
+}
+
+/// The connection ended after at least one byte of the unit was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Loss {
+    /// All of it was sent.
+    pub is_whole: bool,
+    /// Its own reply broke the rules (or a limit), and would do so again.
+    pub is_culprit: bool,
+    /// Of MULTI .. EXEC.
+    pub block: Option<Block>,
+}
+
+impl Loss {
+    /// Whether the server may have run it in this attempt.
+    fn may_have_run(&self) -> bool {
+        match self.block {
+            None | Some(Block::Queued) => self.is_whole,
+            Some(Block::Refused) => false,
+            Some(Block::Unanswered | Block::NotBegun) => true,
+        }
+    }
+}
+
+/// What happened to a unit.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// The server refused it before it ran anything, with this text.
+    Refused(&'a [u8]),
+    /// The same, and asking again would not help: the server's role is confirmed.
+    RefusedForGood,
+    /// Its connection ended.
+    Lost(Loss),
+}
+
+/// What happens next.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Next {
+    /// It is sent again, after this pause.
+    Send(Duration),
+    /// What the server said last is its answer.
+    Complete(Outcome),
+    /// It ends without an answer.
+    Fail(Outcome),
+}
+
+/// The attempts of one unit so far.
+#[derive(Debug, Default)]
+pub struct Attempts {
+    lost: u16,
+    refused: u16,
+    may_have_run: bool,
+    last_refusal: Box<str>,
+}
+
+impl Attempts {
+    /// What happens next to a unit on these terms.
+    pub fn after(&mut self, event: Event<'_>, terms: &Terms) -> Next {
+        match event {
+            Event::Refused(text) if !terms.is_tied => {
+                self.last_refusal = String::from_utf8_lossy(text).into();
+                self.refused = self.refused.saturating_add(1);
+                Next::Send(backoff(self.refused))
+            }
+            Event::Refused(_) | Event::RefusedForGood => Next::Complete(match self.may_have_run {
+                true => Outcome::Unknown,
+                false => Outcome::Answered,
+            }),
+            Event::Lost(loss) => self.after_loss(loss, terms),
+        }
+    }
+
+    fn after_loss(&mut self, loss: Loss, terms: &Terms) -> Next {
+        if loss.block == Some(Block::Refused) {
+            return Next::Complete(Outcome::Answered);
+        }
+        self.may_have_run |= loss.may_have_run();
+        self.lost = self.lost.saturating_add(1);
+        let may_go_again = !loss.may_have_run() || (loss.block.is_none() && terms.may_run_twice);
+        if may_go_again && !terms.is_tied && !loss.is_culprit && u32::from(self.lost) < terms.max_attempts {
+            return Next::Send(self.pause_after_loss(loss.is_whole));
+        }
+        Next::Fail(self.outcome())
+    }
+
+    /// What went out whole goes again at once the first time; what was cut off in its midst may be what the server does
+    /// not want.
+    fn pause_after_loss(&self, was_whole: bool) -> Duration {
+        if was_whole && self.lost == 1 { Duration::ZERO } else { backoff(self.lost) }
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.may_have_run { Outcome::Unknown } else { Outcome::NotRun }
+    }
+
+    /// How many attempts ended with their connection.
+    pub fn lost(&self) -> u16 {
+        self.lost
+    }
+
+    /// A sentence about what the server said; `None`: it refused nothing.
+    pub fn refusals(&self) -> Option<String> {
+        let Attempts { refused, last_refusal, .. } = self;
+        match refused {
+            0 => None,
+            1 => Some(format!("refused by the server: {last_refusal}")),
+            _ => Some(format!("refused by the server {refused} times, the last time with: {last_refusal}")),
+        }
+    }
+}
+
+/// The outcome of a unit that ends without an answer because nothing more is sent: its time is up, nobody wants it, or
+/// no connection can be made. `is_sent`: something was sent that may still be answered.
+pub fn outcome_of(attempts: Option<&Attempts>, is_sent: bool) -> Outcome {
+    match attempts {
+        _ if is_sent => Outcome::Unknown,
+        Some(attempts) => attempts.outcome(),
+        None => Outcome::NotRun,
+    }
+}
