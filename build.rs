@@ -7,7 +7,7 @@ use std::{env, fs};
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
-    for input in ["src/ffi", "src/protocol/node.rs", "cbindgen.toml", "include/justredis.h"] {
+    for input in ["src/ffi", "src/protocol/block/node.rs", "cbindgen.toml", "include/justredis.h"] {
         println!("cargo::rerun-if-changed={input}");
     }
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
@@ -35,7 +35,7 @@ fn write_header(root: &Path, generated: &Path) -> Result<(), Failure> {
     // The modules are given one by one; their parent would bring each a second time.
     files.retain(|file| !file.ends_with("mod.rs"));
     files.sort();
-    files.push(root.join("src/protocol/node.rs"));
+    files.push(root.join("src/protocol/block/node.rs"));
     for file in files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "rs")) {
         header = header.with_src(file);
     }

@@ -48,7 +48,7 @@ const FOREIGN: [(&str, &[&str]); 2] = [
 ];
 
 /// Where `unsafe` may stand.
-const UNSAFE: [&str; 4] = ["ffi/", "protocol/reply.rs", "protocol/node.rs", "protocol/block"];
+const UNSAFE: [&str; 3] = ["ffi/", "protocol/reply.rs", "protocol/block"];
 
 #[test]
 fn imports_point_down_and_unsafe_stays_where_it_is_proven() {

@@ -1,9 +1,10 @@
-//! Raw memory of replies. With `node` and `reply` the only unsafe code of the protocol.
+//! Raw memory of replies. With `reply` the only unsafe code of the protocol.
 mod buffer;
 mod builder;
 mod constant;
 mod free_list;
 mod header;
+pub(super) mod node;
 mod raw;
 
 pub(super) use buffer::Buffer;

@@ -2,7 +2,7 @@
 //! Invariant: it holds what a node of its kind holds, and `memory` is what that node and its text take.
 use crate::error::{Error, Outcome, Status};
 
-use super::node::{Kind, Node};
+use super::block::node::{Kind, Node};
 
 /// The bytes of a node.
 pub(super) const NODE: usize = size_of::<Node>();

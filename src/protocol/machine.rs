@@ -2,9 +2,9 @@
 //! Invariant: it recurses nowhere, and refuses what goes beyond the limits before a sink hears of it.
 use crate::error::{Error, Status};
 
+use super::block::node::Kind;
 use super::leaf::{Leaf, NODE};
 use super::limits::Limits;
-use super::node::Kind;
 
 /// What is told of the structure of a reply.
 pub(super) trait Sink {

@@ -13,7 +13,6 @@ mod compose;
 mod leaf;
 mod limits;
 mod machine;
-mod node;
 mod number;
 mod token;
 

@@ -1,6 +1,6 @@
 //! The number, or the truth value, that a node holds, whatever its kind.
 //! Invariant: a number that does not fit is `None`, never a nearby one of the wrong size.
-use super::node::{Kind, Node};
+use super::block::node::{Kind, Node};
 
 /// 2^63, the first double beyond the integers of 64 bits.
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;

@@ -8,7 +8,7 @@ use std::ptr::NonNull;
 
 use super::block;
 
-pub use super::node::{Kind, Node};
+pub use super::block::node::{Kind, Node};
 
 /// A whole reply. Dropping it frees all of it, without recursion.
 pub struct Reply {

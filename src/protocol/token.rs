@@ -3,8 +3,8 @@
 //! and takes nothing before a token is whole.
 use crate::error::{Error, Outcome, Status};
 
+use super::block::node::Kind;
 use super::leaf::{Leaf, verbatim_format};
-use super::node::Kind;
 use super::number::parse_double;
 
 /// A bulk of so many bytes is not waited for: its bytes are taken as they come.

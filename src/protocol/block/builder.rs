@@ -6,8 +6,8 @@ use crate::error::{Error, Status};
 
 use super::super::leaf::{Leaf, NODE, verbatim_format};
 use super::super::machine::Sink;
-use super::super::node::{HAS_ATTRIBUTES, Kind, Node};
 use super::buffer::Buffer;
+use super::node::{HAS_ATTRIBUTES, Kind, Node};
 use super::raw::{Block, Chain, Root, header_of, release};
 
 /// Aggregates that declare more items than this get a place that grows with the items.

@@ -5,8 +5,8 @@ use std::ptr::{self, NonNull};
 use crate::error::{Outcome, Status};
 
 use super::super::leaf::Leaf;
-use super::super::node::{Kind, Node};
 use super::header::{HEADER, Header};
+use super::node::{Kind, Node};
 use super::raw::Root;
 
 #[repr(C)]

@@ -1,5 +1,5 @@
 //! What every block of a reply's memory starts with.
-use super::super::node::Node;
+use super::node::Node;
 
 /// What every block starts with. The payload stands directly behind it.
 #[repr(C, align(8))]

@@ -4,9 +4,9 @@
 use std::alloc::{Layout, alloc, dealloc, realloc};
 use std::ptr::{self, NonNull};
 
-use super::super::node::Node;
 use super::free_list;
 use super::header::{HEADER, Header};
+use super::node::Node;
 use crate::error::Error;
 
 /// One block, linked to nothing, freed when dropped.

@@ -89,14 +89,14 @@ pub(super) const HAS_ATTRIBUTES: u32 = 1 << 8;
 pub struct Node {
     /// What it is: JR_STRING 1, JR_ARRAY 2, JR_INTEGER 3, JR_NIL 4, JR_STATUS 5, JR_ERROR 6, JR_DOUBLE 7,
     /// JR_BOOL 8, JR_MAP 9, JR_SET 10, JR_ATTR 11, JR_PUSH 12, JR_BIGNUM 13, JR_VERB 14.
-    pub(super) kind: u32,
+    pub(in super::super) kind: u32,
     /// Of an error: its outcome (JR_OUTCOME_*). Other bits are private to the library.
     pub(super) flags: u32,
     /// Of an integer: its value. Of a bool: 0 or 1. Of an error: its jr_status. Of verbatim text: the three
     /// letters of its format, the first one in the lowest byte.
-    pub(super) integer: i64,
+    pub(in super::super) integer: i64,
     /// Of a double: its value.
-    pub(super) number: f64,
+    pub(in super::super) number: f64,
     /// Strings, statuses, errors, big numbers, verbatim text without its format, and the text of a double as
     /// the server wrote it. A NUL always follows the last byte.
     pub(super) bytes: *const c_char,
