@@ -1,5 +1,5 @@
-"""The newest hiredis: its C sources are in the sdist of the PyPI package of that name. Debian's is years older, and up to
-a third slower."""
+"""The newest hiredis: its C sources are in the sdist of the PyPI package of that name. Debian's is years older, and
+up to a third slower."""
 
 import pathlib
 import shutil

@@ -23,21 +23,21 @@
  *  5. Freeing never blocks, and is legal while requests are under way and from inside a callback, also that of a
  *     request whose jr_submit has not returned yet on another thread. The last jr_client_free fails what is left, at
  *     once. The barrier is jr_client_close: subscriptions and blocking commands end first, the rest drains until the
- *     deadline, then fails; when it returns no callback of this client runs or will run, and its tasks are gone (the I/O
- *     thread is shared by all clients of the process and ends with the last). On a view or a lease close and free end
- *     that handle only.
+ *     deadline, then fails; when it returns no callback of this client runs or will run, and its tasks are gone (the
+ *     I/O thread is shared by all clients of the process and ends with the last). On a view or a lease close and free
+ *     end that handle only.
  *  6. Nothing blocks but jr_execute, jr_run, jr_client_close, and jr_queue_take with a timeout; from inside a callback
  *     these answer JR_ERR_DEADLOCK.
- *  7. A returned status is about the call (bad argument, refused command, closed, full, forked): nothing was queued, and
- *     jr_error_text has the sentence. The status of a completion is about the world, and its reply is then a JR_ERROR
- *     with the sentence and the address ("10.0.0.3:6379: connection refused"); the server's own error text is left
- *     verbatim. A pipeline, and a route to several nodes, have their JR_ARRAY or JR_MAP all the same: the JR_ERRORs are
- *     its items.
- *  8. The status says the reason, the outcome says whether the server may have run it: JR_OUTCOME_NOT_RUN certainly not,
- *     _UNKNOWN it was sent, _ANSWERED it replied (JR_OK or JR_ERR_SERVER). Every completion, and every JR_ERROR inside
- *     of a pipeline, carries exactly one. On a lost lease: under way _UNKNOWN, all later _NOT_RUN, for ever.
- *  9. No panic, exception, signal handler, SIGPIPE or abort leaves the library. Allocations whose size comes from you or
- *     from the server may fail (JR_ERR_MEMORY); a failed small fixed allocation may abort. NULL and out-of-range
+ *  7. A returned status is about the call (bad argument, refused command, closed, full, forked): nothing was queued,
+ *     and jr_error_text has the sentence. The status of a completion is about the world, and its reply is then a
+ *     JR_ERROR with the sentence and the address ("10.0.0.3:6379: connection refused"); the server's own error text is
+ *     left verbatim. A pipeline, and a route to several nodes, have their JR_ARRAY or JR_MAP all the same: the
+ *     JR_ERRORs are its items.
+ *  8. The status says the reason, the outcome says whether the server may have run it: JR_OUTCOME_NOT_RUN certainly
+ *     not, _UNKNOWN it was sent, _ANSWERED it replied (JR_OK or JR_ERR_SERVER). Every completion, and every JR_ERROR
+ *     inside of a pipeline, carries exactly one. On a lost lease: under way _UNKNOWN, all later _NOT_RUN, for ever.
+ *  9. No panic, exception, signal handler, SIGPIPE or abort leaves the library. Allocations whose size comes from you
+ *     or from the server may fail (JR_ERR_MEMORY); a failed small fixed allocation may abort. NULL and out-of-range
  *     arguments give JR_ERR_ARGUMENT.
  * 10. After fork() a child's inherited handles answer JR_ERR_FORKED at once and may be freed; their connections are the
  *     parent's and are not disturbed. A new client works in the child.
@@ -792,8 +792,8 @@ static inline jr_bytes jr_text(const char *text) {
     return bytes;
 }
 
-/* jr_run(client, "SET", "key", "value"): runs one command of C strings and waits for its answer. Never NULL: a failure is
- * a JR_ERROR. The reply is yours to free. */
+/* jr_run(client, "SET", "key", "value"): runs one command of C strings and waits for its answer. Never NULL: a failure
+ * is a JR_ERROR. The reply is yours to free. */
 #ifdef __cplusplus
 template <typename... Strings> static inline jr_reply *jr_run(const jr_client *client, Strings... strings) {
     const char *const list[] = {strings...};

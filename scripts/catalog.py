@@ -5,8 +5,8 @@ by hand in scripts/commands.txt.
     scripts/catalog.py [PROGRAM ...] > src/protocol/catalog/table.rs
 
 Each PROGRAM is a server, Redis or Valkey 7.0 or newer; without one: the three of scripts/servers that the table was
-made from, and that tests/catalog.rs holds it against. Where sources differ the newest Redis is right, then Valkey: first
-scripts/commands.txt, which follows the documentation of Redis 8.10, then the programs in their order.
+made from, and that tests/catalog.rs holds it against. Where sources differ the newest Redis is right, then Valkey:
+first scripts/commands.txt, which follows the documentation of Redis 8.10, then the programs in their order.
 
 Needs nothing but Python 3. Where servers cannot say where the keys are KEYS below does; what the client does about a
 command (refused, blocking, ...) is not here but in src/protocol/catalog/role.rs.

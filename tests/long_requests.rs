@@ -82,7 +82,8 @@ fn a_long_transaction_is_answered_while_others_go_on() {
     }
 }
 
-/// Blocks of all shapes, longer than what socket buffers hold, through a proxy that cuts them and their replies at random.
+/// Blocks of all shapes, longer than what socket buffers hold, through a proxy that cuts them and their replies at
+/// random.
 #[test]
 fn a_transaction_is_answered_however_it_is_cut() {
     let server = Server::start();

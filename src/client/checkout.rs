@@ -142,8 +142,8 @@ impl<D: Destination> Core<D> {
         Error::new(
             Status::Full,
             format!(
-                "{requests} requests with {bytes} bytes wait for dedicated connections already (limits: max_requests {}, \
-                 max_request_bytes {})",
+                "{requests} requests with {bytes} bytes wait for dedicated connections already (limits: \
+                 max_requests {}, max_request_bytes {})",
                 self.config.max_requests, self.config.max_request_bytes,
             ),
         )

@@ -4,8 +4,8 @@
 //! * [`link`]: one connection through all its deaths; [`submission`]: how requests get in; [`recipient`]: what it tells
 //!   its owner.
 //! * [`pool`]: the dedicated links of a server, who has one and who waits for one.
-//! * [`pipeline`]: the FIFO of who waits, and the outgoing bytes, in [`segments`]; [`mod@unit`]: what goes in one piece;
-//!   [`quota`]: how many may; [`io_role`]: who may read; [`outgoing`]: all of it, under its lock.
+//! * [`pipeline`]: the FIFO of who waits, and the outgoing bytes, in [`segments`]; [`mod@unit`]: what goes in one
+//!   piece; [`quota`]: how many may; [`io_role`]: who may read; [`outgoing`]: all of it, under its lock.
 //! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a
 //!   caller does it itself; [`queue_driver`]: whoever takes from a queue does.
 //! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.

@@ -86,7 +86,8 @@ impl Segments {
         }
     }
 
-    /// Puts what stands at and behind a position into `parts`, in at most `most` of them; gives the position behind them.
+    /// Puts what stands at and behind a position into `parts`, in at most `most` of them. Returns the position behind
+    /// them.
     pub(super) fn slices_from(&mut self, mut position: u64, most: usize, parts: &mut Vec<Bytes>) -> u64 {
         self.freeze_tail();
         let first = self.segments.partition_point(|segment| segment.end() <= position);

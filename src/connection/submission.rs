@@ -71,7 +71,8 @@ impl<'a> Submission<'a> {
         Error::new(
             Status::Full,
             format!(
-                "{}: {requests} requests with {bytes} bytes wait already (limits: max_requests {}, max_request_bytes {})",
+                "{}: {requests} requests with {bytes} bytes wait already (limits: max_requests {}, \
+                 max_request_bytes {})",
                 self.link.address(),
                 config.max_requests,
                 config.max_request_bytes,

@@ -1,5 +1,5 @@
-//! Who writes and who reads, model-checked: callers who take the I/O role and give it back, a queue whose takers keep it
-//! until somebody else submits, and the background, in random interleavings. The state machines are the real ones;
+//! Who writes and who reads, model-checked: callers who take the I/O role and give it back, a queue whose takers keep
+//! it until somebody else submits, and the background, in random interleavings. The state machines are the real ones;
 //! socket, server, reactor and epoll are models of what they promise:
 //!
 //! * the server answers in order, and bytes stay in the socket until somebody reads them;

@@ -123,7 +123,8 @@ fn all_values_in_one_stream() {
 
 #[test]
 fn pushes_stand_between_replies() {
-    let wire = b"+a\r\n>2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n:1\r\n>0\r\n>?\r\n+x\r\n.\r\n|1\r\n+a\r\n+b\r\n>1\r\n+y\r\n*1\r\n>1\r\n:9\r\n";
+    let wire = b"+a\r\n>2\r\n+invalidate\r\n*1\r\n$1\r\nk\r\n:1\r\n>0\r\n\
+        >?\r\n+x\r\n.\r\n|1\r\n+a\r\n+b\r\n>1\r\n+y\r\n*1\r\n>1\r\n:9\r\n";
     let expected =
         ["+a", "push >[+invalidate [\"k\"]]", ":1", "push >[]", "push >[+x]", "push |{+a +b}>[+y]", "[>[:9]]"];
     assert_eq!(parse_all_ways(wire), expected);

@@ -80,13 +80,13 @@ pub(super) enum Role {
 const SELECT: &str = "SELECT would change the database of everybody on this connection; use jr_client_database";
 const AUTH: &str = "AUTH would change the user of everybody on this connection, now or later; set the options username \
     and password";
-const HELLO: &str = "HELLO would change the protocol and the user of everybody on this connection, now or later; set the \
-    options protocol, username and password";
+const HELLO: &str = "HELLO would change the protocol and the user of everybody on this connection, now or later; set \
+    the options protocol, username and password";
 const RESET: &str = "RESET would undo the handshake of a connection that others use, now or later; there is nothing to \
     reset on a shared connection, and a lease (jr_client_lease) is reset by freeing it";
 const QUIT: &str = "QUIT would close a connection under those who use it; use jr_client_close or jr_client_free";
-const MULTI: &str = "MULTI, EXEC and DISCARD one by one would catch whatever is sent between them; send the commands as \
-    one request with JR_REQUEST_ATOMIC";
+const MULTI: &str = "MULTI, EXEC and DISCARD one by one would catch whatever is sent between them; send the commands \
+    as one request with JR_REQUEST_ATOMIC";
 const WATCH: &str = "WATCH needs a connection of its own, which shared clients do not give; use a lease \
     (jr_client_lease)";
 const UNWATCH: &str = "UNWATCH belongs to the connection that watches, which is not a shared one; use a lease \
@@ -94,7 +94,8 @@ const UNWATCH: &str = "UNWATCH belongs to the connection that watches, which is 
 const REPLY: &str = "CLIENT REPLY would take away the replies that others wait for; submit without a queue or callback \
     to have the answer dropped";
 const TRACKING: &str = "CLIENT TRACKING and CLIENT CACHING speak of what everybody on this connection reads, now or \
-    later; CLIENT TRACKING ON BCAST, without REDIRECT, is a request that gets the invalidations of all keys with a prefix";
+    later; CLIENT TRACKING ON BCAST, without REDIRECT, is a request that gets the invalidations of all keys with \
+    a prefix";
 const SETNAME: &str = "CLIENT SETNAME would be forgotten by the next reconnect; set the option client_name, or use a \
     lease (jr_client_lease)";
 const SETINFO: &str = "CLIENT SETINFO is sent in every handshake; see the option library_info";
@@ -107,10 +108,10 @@ const IMPORT_SOURCE: &str = "CLIENT IMPORT-SOURCE would change what the commands
 const READONLY: &str = "READONLY and READWRITE would change where the commands of others are answered; set \
     JR_REQUEST_REPLICA on the request that a replica may answer";
 const ASKING: &str = "ASKING would apply to whichever command comes next; redirections are followed without it";
-const MAINTENANCE: &str = "CLIENT MAINT_NOTIFICATIONS asks for messages on this connection, which is for the handshake to \
-    say";
-const HASH_IMPORT: &str = "the fields that HIMPORT PREPARE names are known on its own connection only, and lost with it; \
-    use a lease (jr_client_lease) for HIMPORT";
+const MAINTENANCE: &str = "CLIENT MAINT_NOTIFICATIONS asks for messages on this connection, which is for the handshake \
+    to say";
+const HASH_IMPORT: &str = "the fields that HIMPORT PREPARE names are known on its own connection only, and lost with \
+    it; use a lease (jr_client_lease) for HIMPORT";
 const REPLICATION: &str = "a replication stream is not a reply; SYNC, PSYNC and REPLCONF need a program that speaks \
     as a replica does";
 const DEBUGGER: &str = "SCRIPT DEBUG would turn a connection that others use into a debugger session; use a debugger \
