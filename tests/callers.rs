@@ -16,7 +16,7 @@ use support::server::Server;
 use support::wait;
 
 /// A client whose next lone call is carried by its caller.
-fn lonely(server: &Server) -> Tester {
+fn single_caller(server: &Server) -> Tester {
     // Connections that live briefly, as in these tests, are otherwise dialled with growing pauses.
     let client = Tester::with(server.url(), &[("reconnect_delay", "1"), ("reconnect_delay_max", "1")]);
     wait::until("callers read for themselves", || {
@@ -33,7 +33,7 @@ fn debugging() -> Server {
 #[test]
 fn lone_calls_are_carried_by_their_caller() {
     let server = Server::start();
-    let client = lonely(&server);
+    let client = single_caller(&server);
     let before = client.stat("lone_calls");
     for number in 0..1000 {
         let text = number.to_string();
@@ -46,7 +46,7 @@ fn lone_calls_are_carried_by_their_caller() {
 #[test]
 fn who_joins_a_caller_gets_an_answer_too() {
     let server = debugging();
-    let client = lonely(&server);
+    let client = single_caller(&server);
     for round in 0..20 {
         let before = client.stat("lone_calls");
         let ids: Vec<u64> = thread::scope(|scope| {
@@ -72,7 +72,7 @@ fn who_joins_a_caller_gets_an_answer_too() {
 #[test]
 fn a_caller_whose_deadline_passes_leaves_the_connection_in_step() {
     let server = Server::start();
-    let client = lonely(&server);
+    let client = single_caller(&server);
     server.stop();
     client.run_within(20, &["ECHO", "late"]).says(Status::Timeout, Outcome::Unknown, &["no answer"]);
     client.run_within(20, &["ECHO", "later"]).says(Status::Timeout, Outcome::Unknown, &["no answer"]);
@@ -84,7 +84,7 @@ fn a_caller_whose_deadline_passes_leaves_the_connection_in_step() {
 #[test]
 fn closing_frees_a_caller_who_waits_on_the_socket() {
     let server = Server::start();
-    let client = lonely(&server);
+    let client = single_caller(&server);
     server.stop();
     let count = || (client.stat("lone_calls"), client.stat("bytes_sent"));
     let before = count();
@@ -102,7 +102,7 @@ fn closing_frees_a_caller_who_waits_on_the_socket() {
 fn a_connection_that_ended_between_two_calls_costs_nothing() {
     let server = Server::start();
     for _ in 0..30 {
-        let client = lonely(&server);
+        let client = single_caller(&server);
         let connection = client.run(&["CLIENT", "ID"]).integer().to_string();
         // When this is answered, the end has come to the client's socket; whether anybody saw it is another matter.
         let last = Instant::now();
@@ -117,7 +117,7 @@ fn a_connection_that_ended_between_two_calls_costs_nothing() {
 #[test]
 fn a_connection_that_ends_under_a_caller_is_told() {
     let server = Server::start();
-    let client = lonely(&server);
+    let client = single_caller(&server);
     let before = client.stat("lone_calls");
     server.stop();
     let caller = thread::spawn({
@@ -132,7 +132,7 @@ fn a_connection_that_ends_under_a_caller_is_told() {
 #[test]
 fn large_values_go_both_ways() {
     let server = Server::start();
-    let client = lonely(&server);
+    let client = single_caller(&server);
     let value = vec![b'x'; 30 << 20];
     for _ in 0..3 {
         assert!(client.run(&[b"SET".as_slice(), b"large", &value]).is_ok());
@@ -144,7 +144,7 @@ fn large_values_go_both_ways() {
 #[test]
 fn callers_who_come_and_go_each_get_their_own_answer() {
     let server = Server::start();
-    let client = lonely(&server);
+    let client = single_caller(&server);
     thread::scope(|scope| {
         for caller in 0..3 {
             let client = &client;

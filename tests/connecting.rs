@@ -375,7 +375,7 @@ fn a_dialer_brings_the_connection() {
 
 /// The server's reason arrives before the first byte of the handshake can be written, and is told all the same.
 #[test]
-fn the_last_words_of_a_server_that_hung_up_early_are_told() {
+fn the_error_of_a_server_that_hung_up_early_is_the_reason() {
     let server = Scripted::playing(vec![Step::send("-ERR max number of clients reached\r\n"), Step::Close]);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, server.port()));
     let (client, _) = by_detour(Some(address), true);

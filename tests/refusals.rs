@@ -87,7 +87,7 @@ fn the_word_of_a_lasting_replica_is_final_after_two_looks() {
     assert_eq!(client.stat("reconnects"), 2);
 }
 
-/// A deadline that passes while a server is not ready is told with its last words, and that nothing was run.
+/// A deadline that passes while a server is not ready is reported with its last error, and that nothing was run.
 #[test]
 fn a_deadline_tells_what_the_server_said_last() {
     for text in REFUSALS.iter().filter(|text| !is_readonly(text)) {

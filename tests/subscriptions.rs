@@ -234,8 +234,8 @@ fn without_a_server_a_subscription_says_so_or_waits() {
     wait::until("only what is wanted", || channels(&server) == 2);
     drop((news, patient));
     // A client that never reached its server.
-    let nowhere = Tester::connect("redis://127.0.0.1:1");
-    let lost = Subscription::to(&nowhere, &["SUBSCRIBE", "x"]);
+    let unreachable = Tester::connect("redis://127.0.0.1:1");
+    let lost = Subscription::to(&unreachable, &["SUBSCRIBE", "x"]);
     lost.inbox.take(1)[0].says(Status::Connect, NotRun, &["127.0.0.1:1", "refused"]);
 }
 

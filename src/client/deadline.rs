@@ -1,8 +1,8 @@
 //! Deadlines of all requests of a client: a hashed wheel of intrusive lists, so that setting and removing one costs a
 //! few stores and no allocation. Pure: it counts ticks and never looks at a clock.
 //!
-//! A slot of the wheel holds all deadlines whose tick is the same modulo its size; those of a later round dedicated
-//! when their slot passes.
+//! A slot of the wheel holds all deadlines whose tick is the same modulo its size; those of a later round stay
+//! there when their slot passes.
 
 use crate::shrink::KEPT;
 

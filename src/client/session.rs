@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_goes_when_all_is_over() {
+    fn a_session_ends_with_its_last_request() {
         let mut request = Session::new(Kind::Request, 0);
         assert_eq!((request.next_number(), request.next_number()), (1, 2));
         request.requests += 1;

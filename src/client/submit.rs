@@ -37,11 +37,11 @@ impl<D: Destination> Core<D> {
         destination: D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
-        let (id, lead) = self.submit(place, request, destination, Submitter::Caller)?;
-        if let Some(lead) = lead {
+        let (id, driver) = self.submit(place, request, destination, Submitter::Caller)?;
+        if let Some(driver) = driver {
             let patience = self.config.dead_after / 4;
             let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
-            lead.drive(patience.min(deadline.unwrap_or(patience)), is_done);
+            driver.drive(patience.min(deadline.unwrap_or(patience)), is_done);
         }
         Ok(id)
     }
@@ -145,7 +145,7 @@ impl<D: Destination> Core<D> {
     /// Opens the link of a database with a listener that hears of all that happens to it, its first connection
     /// included.
     pub(super) fn open_and_listen(&self, database: u32, destination: D) -> Result<Arc<Link>, Error> {
-        // LinkEvent wait for this lock.
+        // Events of the link wait for this lock, so that the listener misses none.
         let mut state = self.state.lock();
         let link = self.link(database)?;
         self.add_listener(&mut state, &link, destination)?;

@@ -45,7 +45,7 @@ impl<D: Destination> Wakeups<D> {
     #[inline]
     pub(super) fn send(self) -> Option<CallerDriver> {
         let Wakeups { next, queue, timer } = self;
-        let lead = match (next, queue) {
+        let driver = match (next, queue) {
             (Next::Wake(link), _) => {
                 link.wake();
                 None
@@ -58,13 +58,13 @@ impl<D: Destination> Wakeups<D> {
                 queue.call_takers(Some(driver));
                 None
             }
-            (Next::CallerDriver(lead), _) => Some(lead),
+            (Next::CallerDriver(driver), _) => Some(driver),
             // (An I/O role that nobody takes goes back to the background when it is dropped.)
             (Next::Nothing | Next::Take | Next::Begin(_), _) => None,
         };
         if let Some(timer) = timer {
             timer.wake();
         }
-        lead
+        driver
     }
 }

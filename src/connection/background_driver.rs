@@ -1,6 +1,6 @@
 //! The background driver: one task per link on the I/O thread. It dials, shakes hands, writes what gathered, reads,
-//! watches for check, and dials again, until the link is closed or its owner is gone. A dedicated link has one
-//! connection only and ends with it.
+//! checks the health of the server, and dials again, until the link is closed or its owner is gone. A dedicated link
+//! has one connection only and ends with it.
 
 mod round;
 
@@ -227,7 +227,7 @@ impl BackgroundDriver {
     }
 
     async fn report_loss(&mut self, error: Error, connection: &Arc<Connection>) {
-        let mut error = self.last_words(connection, error, Reason::Known).await;
+        let mut error = self.disconnect_reason(connection, error, Reason::Known).await;
         // Whoever read for himself may know better.
         if let Some(found) = connection.failure.lock().take()
             && (error.message == CLOSED || found.status == Status::Protocol)
@@ -305,7 +305,7 @@ impl BackgroundDriver {
                 // What the server said before it went is worth reading: it may say why.
                 Err(error) => {
                     let error = Error::new(Status::Lost, reason(&error));
-                    return Ending::Broken(self.last_words(connection, error, Reason::Guessed).await);
+                    return Ending::Broken(self.disconnect_reason(connection, error, Reason::Guessed).await);
                 }
             };
             if link.set_blocked(!writable) {
@@ -364,7 +364,7 @@ impl BackgroundDriver {
 
     /// Ends the connection and delivers what came before its end; gives the better of this reason and the one found
     /// there.
-    async fn last_words(&self, connection: &Arc<Connection>, error: Error, reason: Reason) -> Error {
+    async fn disconnect_reason(&self, connection: &Arc<Connection>, error: Error, reason: Reason) -> Error {
         if error.status == Status::Protocol {
             // What stands behind a violation of the protocol cannot be believed.
             return error;

@@ -23,7 +23,7 @@ const MOST_BYTES: usize = 256 << 10;
 /// What an answer may take: that to HELLO, with a map for each module, is the largest by far.
 pub(super) const LIMITS: Limits = Limits { depth: 8, reply_bytes: 256 << 10 };
 
-/// The end of the stream, in words.
+/// The message of the error at the end of the stream.
 const HUNG_UP: &str = "the server closed the connection during the handshake";
 
 /// A conversation; its parser was made with [`LIMITS`].
@@ -79,14 +79,14 @@ impl<'a> Conversation<'a> {
         while !bytes.is_empty() {
             match self.stream.send(std::slice::from_ref(&bytes)) {
                 Ok(taken) => drop(bytes.split_to(taken)),
-                // There may be room before it is told.
+                // There may be room before the event for it is enabled.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_told_of_room => {
                     self.stream.set_interest(EventInterest::ReadingAndWriting).map_err(broken)?;
                     is_told_of_room = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait().await?,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.last_words(error)),
+                Err(error) => return Err(self.disconnect_reason(error)),
             }
         }
         if is_told_of_room { self.stream.set_interest(EventInterest::Reading).map_err(broken) } else { Ok(()) }
@@ -99,7 +99,7 @@ impl<'a> Conversation<'a> {
     }
 
     /// Why the server hung up before it was asked anything, if it said so; else `error`.
-    fn last_words(&mut self, error: io::Error) -> Error {
+    fn disconnect_reason(&mut self, error: io::Error) -> Error {
         let mut received = 0;
         while received <= MOST_BYTES
             && let Ok(bytes @ 1..) = self.parser.receive(|space| self.stream.receive(space))

@@ -1,4 +1,4 @@
-//! The first words on a new connection: protocol version, user and password, database, names. Every step is awaited
+//! The handshake on a new connection: protocol version, user and password, database, names. Every step is awaited
 //! before the next one that depends on it; AUTH and HELLO never stand behind or ahead of anything.
 //!
 //! Follows <https://redis.io/docs/latest/commands/hello/>; a server without HELLO (or with `protocol` 2) speaks RESP2.

@@ -10,8 +10,8 @@
 //!   caller does it itself; [`queue_driver`]: whoever takes from a queue does.
 //! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
 //! * [`dial`]: one endpoint, from its name to the end of the handshake; [`addresses`] and [`race`]: which of a name's
-//!   addresses; [`handshake`]: the first words, over [`conversation`]; [`server_info`] and [`refusal`]: what the server
-//!   says.
+//!   addresses; [`handshake`]: the first commands, over [`conversation`]; [`server_info`] and [`refusal`]: what the
+//!   server says.
 //! * [`socket`]: one connection of a link; [`stream`]: its descriptor; [`interest`]: what the background hears of it;
 //!   [`descriptors`]: which are ours, for a fork.
 //! * [`reconnect`], [`health_check`], [`monitor`]: when to dial again, when a server is dead.

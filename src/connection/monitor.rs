@@ -19,7 +19,7 @@ pub(super) struct HealthMonitor {
     pub(super) check: Option<HealthCheck>,
     pub(super) look_at: Instant,
     /// How many bytes were received when it looked last, and how often answers.
-    heard: (u64, u64),
+    activity: (u64, u64),
     /// The sequence number of the last PING.
     pub(super) ping: u64,
     /// The kernel was told to end a connection on which nothing is acknowledged.
@@ -28,7 +28,7 @@ pub(super) struct HealthMonitor {
 
 impl HealthMonitor {
     pub(super) fn new(by_kernel: bool) -> HealthMonitor {
-        HealthMonitor { check: None, look_at: Instant::now(), heard: (0, 0), ping: 0, by_kernel }
+        HealthMonitor { check: None, look_at: Instant::now(), activity: (0, 0), ping: 0, by_kernel }
     }
 
     /// A check can only be one while replies are owed or messages may come.
@@ -41,7 +41,7 @@ impl HealthMonitor {
             (None, true) => {
                 let check = HealthCheck::new(link.config.dead_after, !is_pinged, Instant::now());
                 self.look_at = check.first_look();
-                self.heard = heard_of(link);
+                self.activity = activity_of(link);
                 self.check = Some(check);
             }
             (Some(_), false) => self.check = None,
@@ -57,8 +57,8 @@ impl HealthMonitor {
     /// Tells the health what came since it was told last. Gives whether something did that is no answer to what is
     /// owed: messages show that somebody is there, not that anybody gets answers.
     pub(super) fn listen(&mut self, link: &Link, now: Instant) -> bool {
-        let before = std::mem::replace(&mut self.heard, heard_of(link));
-        let (has_bytes, has_answers) = (before.0 != self.heard.0, before.1 != self.heard.1);
+        let before = std::mem::replace(&mut self.activity, activity_of(link));
+        let (has_bytes, has_answers) = (before.0 != self.activity.0, before.1 != self.activity.1);
         let counts = has_answers || (has_bytes && !link.is_in_flight());
         if let Some(check) = self.check.as_mut().filter(|_| counts) {
             check.on_bytes(now);
@@ -67,7 +67,7 @@ impl HealthMonitor {
     }
 }
 
-fn heard_of(link: &Link) -> (u64, u64) {
+fn activity_of(link: &Link) -> (u64, u64) {
     let counters = &link.counters;
     (counters.received.load(Ordering::Relaxed), counters.answers.load(Ordering::Relaxed))
 }

@@ -1,4 +1,4 @@
-//! The I/O role of a queue: as long as all that is under way on a connection is for one queue, whoever takes from it
+//! The queue driver: as long as all that is under way on a connection is for one queue, whoever takes from it
 //! writes and reads for itself, and no other thread is woken.
 //!
 //! Invariant: a driver that is dropped, or that has lost the I/O role, leaves the connection to the background, which
@@ -13,7 +13,7 @@ use super::link::Link;
 use super::socket::Connection;
 use crate::error::Error;
 
-/// The I/O role on one connection.
+/// Holds the I/O role of one connection for a queue.
 pub struct QueueDriver {
     link: Arc<Link>,
     connection: Arc<Connection>,

@@ -14,7 +14,7 @@ use crate::error::{Error, Status};
 use crate::protocol::reply::Kind;
 use crate::shrink;
 
-/// The end of the stream, in words.
+/// The message of the error at the end of the stream.
 pub(super) const CLOSED: &str = "the server closed the connection";
 
 /// So often a look reads at most: a server that sends without end is left to the background.

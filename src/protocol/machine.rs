@@ -1,5 +1,5 @@
 //! Gives the tokens of one reply their place: which aggregate a value belongs to, and when the reply is complete.
-//! Invariant: it recurses nowhere, and refuses what goes beyond the limits before a sink hears of it.
+//! Invariant: it never recurses, and refuses what goes beyond the limits before a sink gets it.
 use crate::error::{Error, Status};
 
 use super::block::node::Kind;

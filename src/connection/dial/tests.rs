@@ -18,7 +18,7 @@ enum Host {
     Good,
     /// Answers everything with this error.
     Refusing(&'static str),
-    /// Hears the first words and hangs up.
+    /// Reads the start of the handshake and hangs up.
     HangsUp,
     /// Accepts and says nothing.
     Mute,
