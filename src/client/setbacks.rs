@@ -99,9 +99,9 @@ mod tests {
             (&[(0, Confirmed), (0, Ended), (0, Confirmed), (10, Ended)], 1),
             (&[(0, Confirmed), (0, Ended), (0, Confirmed), (0, Ended), (0, Confirmed), (0, Ended)], 3),
             (&[(0, Refused)], 1),
-            // A wait is no life.
+            // Time spent waiting to ask again does not count as having lasted.
             (&[(0, Refused), (100, Refused), (100, Refused)], 3),
-            // A yes that does not last is no better than a no.
+            // A confirmation that does not last counts as a refusal does.
             (&[(0, Refused), (0, Confirmed), (0, Ended), (0, Refused)], 3),
             (&[(0, Refused), (0, Confirmed), (10, Ended), (0, Refused)], 2),
             (&[(0, Refused), (0, Confirmed), (10, Lost), (0, Refused)], 1),

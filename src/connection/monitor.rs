@@ -31,7 +31,7 @@ impl HealthMonitor {
         HealthMonitor { check: None, look_at: Instant::now(), activity: (0, 0), ping: 0, by_kernel }
     }
 
-    /// A check can only be one while replies are owed or messages may come.
+    /// There is a check only while replies are owed or messages may come.
     pub(super) fn begin_or_end(&mut self, link: &Link) {
         let is_pinged = link.purpose().is_pinged();
         // As long as the death of a server that tracks goes unnoticed, changes do too: it may not be silent for longer
@@ -54,8 +54,8 @@ impl HealthMonitor {
         self.check.is_some() && Instant::now() >= self.look_at
     }
 
-    /// Tells the health what came since it was told last. Gives whether something did that is no answer to what is
-    /// owed: messages show that somebody is there, not that anybody gets answers.
+    /// Tells the health check what came since the last call. True if bytes came that are no answer to what is owed:
+    /// messages show that somebody is there, not that anybody gets answers.
     pub(super) fn listen(&mut self, link: &Link, now: Instant) -> bool {
         let before = std::mem::replace(&mut self.activity, activity_of(link));
         let (has_bytes, has_answers) = (before.0 != self.activity.0, before.1 != self.activity.1);

@@ -50,7 +50,7 @@ impl QueueDriver {
         looked.map_err(|error| self.fail(error)).is_ok()
     }
 
-    /// Reads once and delivers what came, without waiting. False: as of [`QueueDriver::write`].
+    /// Reads once and delivers what came, without waiting. False: as for [`QueueDriver::write`].
     pub fn read(&self) -> bool {
         let Some(recipient) = self.link.recipient.upgrade() else { return false };
         let mut incoming = self.connection.incoming.lock();
