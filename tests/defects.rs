@@ -14,11 +14,12 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 
 use bytes::Bytes;
+use justredis::connection::answers::Answers;
 use justredis::connection::background_driver::{self, Opening};
 use justredis::connection::link::Link;
 use justredis::connection::purpose::Purpose;
 use justredis::connection::recipient::{LinkEvent, Recipient};
-use justredis::connection::unit::{Addressee, Answer, Lost, Ticket, Unit};
+use justredis::connection::unit::{Addressee, Lost, Ticket, Unit};
 use justredis::error::{Error, Status};
 use justredis::protocol::command;
 use justredis::protocol::reply::Reply;
@@ -52,9 +53,10 @@ impl Faulty {
 }
 
 impl Recipient<Link> for Faulty {
-    fn answered(&self, _: &Arc<Link>, answers: &mut Vec<Answer>) {
+    fn answered(&self, _: &Arc<Link>, answers: &mut Answers) {
         self.come_to(Place::Answered);
-        self.answers.lock().unwrap().extend(answers.drain(..).map(|answer| answer.to.ticket.0));
+        let mut known = self.answers.lock().unwrap();
+        answers.drain(|_, _| {}, |answers| known.extend(answers.map(|answer| answer.to.ticket.0)));
     }
 
     fn on_pushes(&self, _: &Arc<Link>, _: &mut Vec<Reply>) {}
@@ -147,7 +149,7 @@ impl Bench {
 fn a_panic_ends_the_connection_and_the_link_is_dialled_again() {
     let server = Server::start();
     for (place, panics) in [(Place::Connected, 3), (Place::Answered, 2), (Place::Lost, 2), (Place::Unreachable, 2)] {
-        let bench = Bench::open(&server, Purpose::Commands, place, panics);
+        let bench = Bench::open(&server, Purpose::Commands(1), place, panics);
         if place != Place::Answered {
             bench.works();
         }
@@ -172,7 +174,7 @@ fn a_panic_ends_the_connection_and_the_link_is_dialled_again() {
 #[test]
 fn what_was_under_way_at_a_panic_is_told_as_lost() {
     let server = Server::start();
-    for purpose in [Purpose::Commands, Purpose::Dedicated(1)] {
+    for purpose in [Purpose::Commands(1), Purpose::Dedicated(1)] {
         let bench = Bench::open(&server, purpose, Place::Answered, 1);
         bench.send(1, &["PING"]);
         bench.send(2, &["BLPOP", "none", "0"]);

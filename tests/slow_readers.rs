@@ -9,14 +9,16 @@
 
 mod support;
 
+use std::collections::vec_deque::Drain;
 use std::sync::{Arc, Mutex};
 
 use justredis::client::Client;
-use justredis::client::completion::{Completion, DROPPED, GAP};
-use justredis::client::destination::{Deliveries, Destination};
+use justredis::client::completion::{DROPPED, GAP};
+use justredis::client::destination::Destination;
 use justredis::client::mailbox::Mailbox;
 use justredis::client::request::Request;
 use justredis::connection::io_role::Submitter;
+use justredis::connection::sink::{Completion, Sink, SinkKey};
 use justredis::error::Status;
 use support::client::{config, request};
 use support::messages::show;
@@ -24,10 +26,10 @@ use support::server::Server;
 use support::wait;
 
 /// A destination whose messages stay in their mailbox until the test takes them.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Shelf(Arc<Mutex<Held>>);
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Held {
     mailbox: Option<Arc<Mailbox>>,
     /// Messages that were offered and not taken.
@@ -35,11 +37,21 @@ struct Held {
     last: Option<Completion>,
 }
 
-impl Destination for Shelf {
-    fn deliver(deliveries: &mut Deliveries<Shelf>) {
-        for delivery in deliveries.drain(..) {
-            assert!(delivery.destination.0.lock().unwrap().last.replace(delivery.completion).is_none(), "one end");
+impl Sink for Shelf {
+    fn deliver(&self, completions: Drain<'_, Completion>) {
+        for completion in completions {
+            assert!(self.0.lock().unwrap().last.replace(completion).is_none(), "one end");
         }
+    }
+}
+
+impl Destination for Shelf {
+    fn key(&self) -> Option<SinkKey> {
+        None
+    }
+
+    fn sink(&self) -> Arc<dyn Sink> {
+        Arc::new(self.clone())
     }
 
     fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
@@ -94,7 +106,7 @@ fn subscriber(options: &[(&str, &str)]) -> Slow {
     let client: Client<Shelf> = Client::new(config(server.url(), options), None).unwrap();
     let shelf = Shelf::default();
     let words: [&[&str]; 1] = [&["SUBSCRIBE", "news"]];
-    let id = client.submit(&request(&words), shelf.clone(), Submitter::Other).unwrap();
+    let id = client.submit(&request(&words), &shelf, Submitter::Other).unwrap();
     wait::until("the confirmation", || server.command(&["PUBSUB", "NUMSUB", "news"]).items()[1].integer() == 1);
     Slow { server, client, shelf, id }
 }
@@ -135,7 +147,7 @@ impl Slow {
     fn ping(&self) {
         let shelf = Shelf::default();
         let words: [&[&str]; 1] = [&["PING"]];
-        self.client.submit(&request(&words), shelf.clone(), Submitter::Other).unwrap();
+        self.client.submit(&request(&words), &shelf, Submitter::Other).unwrap();
         wait::until("an answer", || shelf.0.lock().unwrap().last.is_some());
     }
 }
@@ -163,7 +175,7 @@ fn no_confirmation_is_dropped() {
             let shelf = Shelf::default();
             let words = [words];
             let request = Request { subscription: slow.id, ..request(&words) };
-            slow.client.submit(&request, shelf.clone(), Submitter::Other).unwrap();
+            slow.client.submit(&request, &shelf, Submitter::Other).unwrap();
             wait::until("the change", || shelf.0.lock().unwrap().last.is_some());
         };
         change(&words);
@@ -259,7 +271,7 @@ fn one_slow_reader_does_not_slow_another() {
     let slow = subscriber(&[("max_unread", "10")]);
     let fast = Shelf::default();
     let words: [&[&str]; 1] = [&["SUBSCRIBE", "news"]];
-    slow.client.submit(&request(&words), fast.clone(), Submitter::Other).unwrap();
+    slow.client.submit(&request(&words), &fast, Submitter::Other).unwrap();
     wait::until("the confirmation", || fast.0.lock().unwrap().offered == 1);
     fast.take();
     for round in 0..500 {

@@ -168,8 +168,17 @@ mod tests {
         let commands: Vec<&[&str]> = commands.iter().map(Vec::as_slice).collect();
         let timeout = Timeout::Default;
         let (idempotent, dedicated, cached, route, subscription) = (false, false, false, Route::ByKey, 0);
-        let request =
-            Request { commands: &commands, atomic, idempotent, dedicated, cached, timeout, route, subscription };
+        let request = Request {
+            commands: &commands,
+            atomic,
+            idempotent,
+            dedicated,
+            cached,
+            timeout,
+            route,
+            subscription,
+            user_data: 0,
+        };
         Admission::of(&request, on_lease)
     }
 

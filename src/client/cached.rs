@@ -57,7 +57,7 @@ impl<D: Destination> Core<D> {
         self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
-        destination: D,
+        destination: &D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let args = cacheable(request, place.lease.is_some())?;
@@ -65,7 +65,7 @@ impl<D: Destination> Core<D> {
         let (plan, work) = match self.ask(link, args) {
             Found::Hit(reply) => {
                 let verdict = Verdict::answered(Status::Ok, Reply::copy(&reply)?);
-                return self.answer_at_once(destination, verdict).map(|id| (id, None));
+                return self.answer_at_once(request, destination, verdict).map(|id| (id, None));
             }
             Found::Miss(Some(place)) => {
                 let cache = self.cache.clone();
@@ -86,7 +86,12 @@ impl<D: Destination> Core<D> {
     }
 
     /// Completes a request that needs nobody else.
-    pub(super) fn answer_at_once(self: &Arc<Self>, destination: D, verdict: Verdict) -> Result<u64, Error> {
+    pub(super) fn answer_at_once<A>(
+        self: &Arc<Self>,
+        request: &Request<'_, A>,
+        destination: &D,
+        verdict: Verdict,
+    ) -> Result<u64, Error> {
         // Held, because whoever gets the completion may free the client.
         let core = Arc::clone(self);
         let mut state = core.state.lock();
@@ -94,11 +99,12 @@ impl<D: Destination> Core<D> {
         state.requests.give_back(ticket);
         state.taken += 1;
         drop(state);
-        core.complete(Responder::new(ticket.0, destination).finish(verdict).into_iter().collect());
+        let responder = Responder::new(ticket.0, request.user_data, destination);
+        core.complete(responder.finish(verdict));
         Ok(ticket.0)
     }
 
-    /// These commands get a place at a link; the state is locked.
+    /// These commands get a place at a link, whose lock is held.
     #[inline]
     pub(super) fn forget_what_changes<A: AsRef<[u8]>>(&self, commands: &[&[A]]) {
         if let Some(cache) = &self.cache {
@@ -118,14 +124,14 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// A unit gets another place at its link; the state is locked.
+    /// A unit gets another place at its link.
     pub(super) fn submit_again(&self, link: &Link, unit: Unit) -> u64 {
-        if let Some(cache) = &self.cache {
-            let bytes = &unit.bytes;
-            let commands = command::commands(bytes).filter_map(|range| bytes.get(range));
-            forget(cache, commands.map(|encoded| command::decode(encoded).collect::<Vec<&[u8]>>()));
-        }
-        link.submit_again(unit)
+        link.submit_again_with(unit, |bytes| {
+            if let Some(cache) = &self.cache {
+                let commands = command::commands(bytes).filter_map(|range| bytes.get(range));
+                forget(cache, commands.map(|encoded| command::decode(encoded).collect::<Vec<&[u8]>>()));
+            }
+        })
     }
 
     /// The server tells what was changed.

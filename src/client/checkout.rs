@@ -30,7 +30,7 @@ impl<D: Destination> Core<D> {
         place: Place<'_>,
         request: &Request<'_, A>,
         admission: &Admission,
-        destination: D,
+        destination: &D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let wrong = |sentence: &str| Err(Error::new(Status::Argument, sentence));
@@ -53,13 +53,13 @@ impl<D: Destination> Core<D> {
             state.requests.give_back(ticket);
             drop(state);
             let verdict = Verdict::failed(&error, Outcome::NotRun);
-            return self.answer_at_once(destination, verdict).map(|id| (id, None));
+            return self.answer_at_once(request, destination, verdict).map(|id| (id, None));
         }
         let checked_out = self.check_out(&mut state, place, ticket, admission, &prepared, by);
         let (link, sequence, next, mut dedicated) = checked_out.inspect_err(|_| state.requests.give_back(ticket))?;
         dedicated.cache_changes = self.changes(request.commands);
         let pending = Pending {
-            responder: Responder::new(ticket.0, destination),
+            responder: Responder::new(ticket.0, request.user_data, destination),
             link,
             sequence,
             work: Work::of(&prepared.plan, sequence),
@@ -70,7 +70,7 @@ impl<D: Destination> Core<D> {
         };
         state.requests.fill(ticket, pending);
         let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
-        let wakeups = Wakeups::new(self, &mut state, next, ticket, is_earlier);
+        let wakeups = Wakeups::new(next, destination, is_earlier.then(|| Arc::clone(&self.clock)));
         drop(state);
         Ok((ticket.0, wakeups.send()))
     }
@@ -110,7 +110,7 @@ impl<D: Destination> Core<D> {
                     let mut submission = link.submission(by);
                     let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
                     let sequence = submission.append(prepared.load(), append)?;
-                    let next = submission.end();
+                    let next = submission.end(|next| next);
                     session.dirty_state.sent(number, state_change);
                     if blocks {
                         session.blocking = Some(ticket);

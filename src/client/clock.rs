@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::deadline::TICK;
+use crate::connection::deadline::TICK;
 
 /// Deadlines that are nearer than this, in milliseconds, are worth an exact look at the clock.
 const NEAR: u32 = 100;

@@ -1,4 +1,4 @@
-//! What came of a request.
+//! What came of a request, and the flags of its completions.
 
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
@@ -9,19 +9,6 @@ pub const MORE: u32 = 8;
 pub const GAP: u32 = 16;
 /// Messages were dropped before this one: its reader is too slow.
 pub const DROPPED: u32 = 32;
-
-/// What came of a request.
-#[derive(Debug)]
-pub struct Completion {
-    /// The id that submit gave.
-    pub request: u64,
-    /// The reason.
-    pub status: Status,
-    /// One [`Outcome`] bit, and [`MORE`], [`GAP`], [`DROPPED`].
-    pub flags: u32,
-    /// What the server said, or an error of this library.
-    pub reply: Reply,
-}
 
 /// The status, outcome and reply of a request that is over.
 #[derive(Debug)]

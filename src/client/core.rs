@@ -1,7 +1,7 @@
 //! What all handles of a client share.
 //!
 //! Locks are taken in this order: state, hub, then what lies below (a link's outgoing bytes, scripts, the cache, a
-//! queue).
+//! queue). A request that its link completes by itself takes none of the first two.
 
 use std::collections::{BTreeSet, BinaryHeap};
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -11,7 +11,6 @@ use std::sync::{Arc, Condvar, Weak};
 use super::backlog::Backlog;
 use super::cache::Cache;
 use super::clock::Clock;
-use super::deadline::Deadlines;
 use super::delayed::Delayed;
 use super::destination::Destination;
 use super::destination::Outlet;
@@ -22,6 +21,7 @@ use super::script::Scripts;
 use super::session::Sessions;
 use crate::config::Config;
 use crate::connection::background_driver::Opening;
+use crate::connection::deadline::Deadlines;
 use crate::connection::link::Link;
 use crate::connection::quota::Limits;
 use crate::connection::recipient::Recipient;

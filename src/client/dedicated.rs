@@ -199,7 +199,7 @@ impl<D: Destination> Core<D> {
         lost: Vec<Lost>,
         unsent: Vec<Unit>,
         why: &Error,
-        deliveries: &mut Deliveries<D>,
+        deliveries: &mut Deliveries,
     ) {
         let is_whole = lost.is_empty() && unsent.first().is_none_or(|unit| unit.to.part == 0);
         for lost in lost {
@@ -240,7 +240,7 @@ impl<D: Destination> Core<D> {
         lost: Vec<Lost>,
         unsent: Vec<Unit>,
         why: &Error,
-        deliveries: &mut Deliveries<D>,
+        deliveries: &mut Deliveries,
     ) {
         let error = Error::new(Status::LeaseLost, format!("{}; the lease is lost, make a new one", why.message));
         let mut waiting: Vec<Addressee> = unsent.into_iter().map(|unit| unit.to).collect();
@@ -269,7 +269,7 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    fn end_unsent(&self, state: &mut State<D>, to: Addressee, error: &Error, deliveries: &mut Deliveries<D>) {
+    fn end_unsent(&self, state: &mut State<D>, to: Addressee, error: &Error, deliveries: &mut Deliveries) {
         if let Some(verdict) = self.fail_unsent(state, to, error) {
             self.end_with(state, to.ticket, verdict, deliveries);
         }
@@ -281,14 +281,14 @@ impl<D: Destination> Core<D> {
         to: Addressee,
         error: &Error,
         outcome: Outcome,
-        deliveries: &mut Deliveries<D>,
+        deliveries: &mut Deliveries,
     ) {
         if let Some(verdict) = self.fail_unit(state, to, error, outcome) {
             self.end_with(state, to.ticket, verdict, deliveries);
         }
     }
 
-    fn end_with(&self, state: &mut State<D>, ticket: Ticket, verdict: Verdict, deliveries: &mut Deliveries<D>) {
+    fn end_with(&self, state: &mut State<D>, ticket: Ticket, verdict: Verdict, deliveries: &mut Deliveries) {
         if let Some(pending) = self.take(state, ticket) {
             deliveries.extend(pending.responder.finish(verdict));
         }

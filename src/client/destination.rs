@@ -3,34 +3,54 @@
 //! Invariant: a [`Responder`] delivers exactly one final completion: `finish` consumes it, and one that is dropped
 //! delivers an error, so that no forgotten path can leave a caller waiting.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::completion::{Completion, Verdict};
+use super::completion::Verdict;
 use super::mailbox::{Limits, Mailbox, Put};
 use crate::connection::queue_driver::QueueDriver;
+use crate::connection::requests::Taken;
+use crate::connection::sink::{Completion, Sink, SinkKey};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 
 /// A final completion and where it goes.
 #[derive(Debug)]
-pub struct Delivery<D> {
+pub struct Delivery {
     /// Where it goes.
-    pub destination: D,
+    pub sink: Arc<dyn Sink>,
     /// What came of the request.
     pub completion: Completion,
 }
 
 /// What ended together; one is the rule where callers wait, and costs no memory.
-pub type Deliveries<D> = SmallVec<[Delivery<D>; 1]>;
+pub type Deliveries = SmallVec<[Delivery; 1]>;
 
-/// Where completions go. Called from library threads and from those of the user; it must neither wait nor call the
-/// client back, but only put the completion where somebody else will find it.
-pub trait Destination: Clone + Send + 'static {
-    /// Takes final completions, in order, and wakes whoever waits for them; none is left.
-    fn deliver(deliveries: &mut Deliveries<Self>);
+/// Delivers completions, in order.
+pub fn deliver(deliveries: Deliveries) {
+    let mut run = VecDeque::new();
+    let mut last: Option<Arc<dyn Sink>> = None;
+    for Delivery { sink, completion } in deliveries {
+        if let Some(other) = last.take_if(|last| !Arc::ptr_eq(last, &sink)) {
+            other.deliver(run.drain(..));
+        }
+        run.push_back(completion);
+        last.get_or_insert(sink);
+    }
+    if let Some(sink) = last {
+        sink.deliver(run.drain(..));
+    }
+}
+
+/// What a user names as the place for completions.
+pub trait Destination: Clone + Send + Sync + 'static {
+    /// Tells whether its sink is the same as that of another one; `None`: it serves one request only.
+    fn key(&self) -> Option<SinkKey>;
+    /// Where final completions go.
+    fn sink(&self) -> Arc<dyn Sink>;
     /// Tells the reader of so many more messages in a mailbox, each to be taken once. False: nobody will ever read
     /// them.
     fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool;
@@ -48,40 +68,42 @@ pub trait Destination: Clone + Send + 'static {
 
 /// The right and the duty to complete a request.
 #[derive(Debug)]
-pub struct Responder<D: Destination> {
-    destination: Option<D>,
+pub struct Responder {
+    sink: Option<Arc<dyn Sink>>,
+    user_data: u64,
     request: u64,
     flags: u32,
 }
 
-impl<D: Destination> Responder<D> {
+impl Responder {
     /// For the request of this id.
-    pub fn new(request: u64, destination: D) -> Responder<D> {
-        Responder { destination: Some(destination), request, flags: 0 }
+    pub fn new(request: u64, user_data: u64, destination: &impl Destination) -> Responder {
+        Responder { sink: Some(destination.sink()), user_data, request, flags: 0 }
+    }
+
+    /// For a request that was taken out of a link.
+    pub fn of(taken: Taken) -> Responder {
+        let Taken { ticket, waiting, sink, .. } = taken;
+        Responder { sink: Some(sink), user_data: waiting.user_data, request: ticket.0, flags: 0 }
     }
 
     /// For a request of the client itself: nobody hears of it.
-    pub fn to_nobody() -> Responder<D> {
-        Responder { destination: None, request: 0, flags: 0 }
+    pub fn to_nobody() -> Responder {
+        Responder { sink: None, user_data: 0, request: 0, flags: 0 }
     }
 
     /// Whether nobody will hear of it.
     pub fn is_to_nobody(&self) -> bool {
-        self.destination.is_none()
+        self.sink.is_none()
     }
 
     /// The final completion, to be delivered.
     #[inline(always)]
-    pub fn finish(mut self, verdict: Verdict) -> Option<Delivery<D>> {
+    pub fn finish(mut self, verdict: Verdict) -> Option<Delivery> {
         self.end(verdict)
     }
 
-    /// Where the completion goes, once more.
-    pub fn destination(&self) -> Option<D> {
-        self.destination.clone()
-    }
-
-    /// The request.
+    /// The id that the user of the request knows.
     pub fn request(&self) -> u64 {
         self.request
     }
@@ -92,19 +114,19 @@ impl<D: Destination> Responder<D> {
     }
 
     #[inline(always)]
-    fn end(&mut self, verdict: Verdict) -> Option<Delivery<D>> {
-        let destination = self.destination.take()?;
+    fn end(&mut self, verdict: Verdict) -> Option<Delivery> {
+        let sink = self.sink.take()?;
         let Verdict { status, outcome, reply } = verdict;
-        let flags = outcome.bit() | self.flags;
-        Some(Delivery { destination, completion: Completion { request: self.request, status, flags, reply } })
+        let (flags, user_data, request) = (outcome.bit() | self.flags, self.user_data, self.request);
+        Some(Delivery { sink, completion: Completion { user_data, request, status, flags, reply } })
     }
 }
 
-impl<D: Destination> Drop for Responder<D> {
+impl Drop for Responder {
     fn drop(&mut self) {
-        if self.destination.is_some() {
+        if self.sink.is_some() {
             let error = Error::new(Status::Internal, "the request was forgotten; please report this");
-            D::deliver(&mut self.end(Verdict::failed(&error, Outcome::Unknown)).into_iter().collect());
+            deliver(self.end(Verdict::failed(&error, Outcome::Unknown)).into_iter().collect());
         }
     }
 }
@@ -120,8 +142,9 @@ pub struct Outlet<D> {
 
 impl<D: Destination> Outlet<D> {
     /// For the messages of this request.
-    pub fn new(request: u64, destination: D, limits: Limits) -> Outlet<D> {
-        Outlet { mailbox: Arc::new(Mailbox::new(request, limits)), destination, added: 0 }
+    pub fn new(request: u64, user_data: u64, destination: &D, limits: Limits) -> Outlet<D> {
+        let mailbox = Arc::new(Mailbox::new(request, user_data, limits));
+        Outlet { mailbox, destination: destination.clone(), added: 0 }
     }
 
     /// Puts a message; with [`Put::Added`] to be announced.

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use super::attempt::{Attempts, outcome_of};
 use super::completion::Verdict;
 use super::core::{Core, Phase, State};
-use super::destination::{Deliveries, Delivery, Destination};
+use super::destination::{self, Deliveries, Delivery, Destination};
 use super::hub::Ended;
-use super::pending::{NOT_QUEUED, Pending, Requests, Work};
+use super::pending::{NOT_QUEUED, Pending, Work};
+use crate::connection::link::Link;
 use crate::connection::recipient::{LinkEvent, Recipient};
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Outcome, Status};
@@ -27,7 +28,12 @@ pub(super) struct Unanswered<'a> {
     attempts: Option<&'a Attempts>,
 }
 
-impl Unanswered<'_> {
+impl<'a> Unanswered<'a> {
+    /// Of a unit with these attempts.
+    pub(super) fn new(is_sent: bool, attempts: Option<&'a Attempts>) -> Unanswered<'a> {
+        Unanswered { is_sent, outcome: outcome_of(attempts, is_sent), attempts }
+    }
+
     /// What the server said to earlier attempts; `None`: nothing.
     pub(super) fn refusals(&self) -> Option<String> {
         self.attempts?.refusals()
@@ -57,7 +63,7 @@ impl<D: Destination> Core<D> {
     #[inline(always)]
     fn remove(&self, state: &mut State<D>, ticket: Ticket, answered: bool) -> Option<Pending<D>> {
         let mut pending = state.requests.take(ticket)?;
-        state.deadlines.remove(Requests::<D>::index(ticket));
+        state.deadlines.remove(ticket.index());
         if state.requests.len() == 0 {
             state.deadlines.shrink();
         }
@@ -76,18 +82,24 @@ impl<D: Destination> Core<D> {
             self.settled.notify_all();
         } else {
             state.taken += 1;
+            self.give_back(ticket, &pending);
         }
         Some(pending)
     }
 
     /// Delivers what ended. The state must not be locked.
-    pub(super) fn complete(&self, mut deliveries: Deliveries<D>) {
-        let count = deliveries.len() as u64;
-        if count == 0 {
-            return;
+    pub(super) fn complete(&self, deliveries: impl IntoIterator<Item = Delivery>) {
+        let deliveries: Deliveries = deliveries.into_iter().collect();
+        let count = deliveries.len();
+        if count > 0 {
+            destination::deliver(deliveries);
+            self.count_delivered(count);
         }
-        D::deliver(&mut deliveries);
-        self.delivered.fetch_add(count, Ordering::SeqCst);
+    }
+
+    /// So many completions were delivered. The state must not be locked.
+    pub(super) fn count_delivered(&self, count: usize) {
+        self.delivered.fetch_add(count as u64, Ordering::SeqCst);
         // Whoever waits for this has closed the client first, and looks at the count with the state locked. (A
         // notification is a system call, also where nobody waits.)
         if self.closed.load(Ordering::SeqCst) {
@@ -103,12 +115,13 @@ impl<D: Destination> Core<D> {
         pending: Pending<D>,
         status: Status,
         sentence: &dyn Fn(Unanswered<'_>) -> String,
-    ) -> Option<Delivery<D>> {
+    ) -> Option<Delivery> {
         let Pending { mut responder, link, sequence, work, attempts, .. } = pending;
         let ending = |sequence: u64, attempts: Option<&Attempts>| {
             let is_sent = sequence != NOT_QUEUED && !link.withdraw(sequence);
-            let outcome = outcome_of(attempts, is_sent);
-            (sentence(Unanswered { is_sent, outcome, attempts }), outcome)
+            let unit = Unanswered::new(is_sent, attempts);
+            let outcome = unit.outcome;
+            (sentence(unit), outcome)
         };
         let failed = |(sentence, outcome): (String, Outcome)| Verdict::failed(&Error::new(status, sentence), outcome);
         let unsent = |outcome| sentence(Unanswered { is_sent: outcome == Outcome::Unknown, outcome, attempts: None });
@@ -144,22 +157,32 @@ impl<D: Destination> Core<D> {
         responder.finish(verdict)
     }
 
-    /// Ends one request; false if it is over already.
-    pub(super) fn cancel(&self, ticket: Ticket) -> bool {
+    /// Ends one request that waits here; false if it is over already.
+    pub(super) fn cancel_here(&self, ticket: Ticket) -> bool {
         let ending = self.end_early(&mut self.state.lock(), ticket, Status::Canceled);
         let pending = match ending {
             None => return false,
             Some(EarlyEnd::Later) => return true,
             Some(EarlyEnd::Now(pending)) => pending,
         };
-        let address = pending.link.address();
-        let sentence = |unit: Unanswered<'_>| match (unit.outcome, unit.refusals()) {
+        let sentence = Self::cancelled(&pending.link);
+        self.complete(self.abort(pending, Status::Canceled, &sentence));
+        true
+    }
+
+    /// The sentence for what was cancelled.
+    pub(super) fn cancelled(link: &Link) -> impl Fn(Unanswered<'_>) -> String + use<D> {
+        let address = link.address();
+        move |unit| match (unit.outcome, unit.refusals()) {
             (Outcome::NotRun, None) => format!("{address}: cancelled before it was sent"),
             (Outcome::NotRun, Some(refusals)) => format!("{address}: cancelled; {refusals}"),
             _ => format!("{address}: cancelled after it was sent"),
-        };
-        self.complete(self.abort(pending, Status::Canceled, &sentence).into_iter().collect());
-        true
+        }
+    }
+
+    /// How many requests wait at the links.
+    pub(super) fn waiting_at_links(&self) -> usize {
+        self.topology.links().iter().map(|link| link.requests()).sum()
     }
 
     /// Accepts nothing more, and ends what would not end by itself: subscriptions, blocking commands and those who hear
@@ -186,13 +209,15 @@ impl<D: Destination> Core<D> {
 
     fn abort_all(&self, taken: Vec<Pending<D>>) {
         let sentence = |_: Unanswered<'_>| "the client was closed".to_string();
-        self.complete(taken.into_iter().filter_map(|pending| self.abort(pending, Status::Closed, &sentence)).collect());
+        self.complete(taken.into_iter().filter_map(|pending| self.abort(pending, Status::Closed, &sentence)));
     }
 
     /// Ends everything at once, without waiting for anything.
     pub(super) fn shut_down(&self) {
+        self.refuse(&mut self.state.lock());
+        // First those from which others could still come to wait here.
+        self.topology.links().iter().for_each(|link| self.shut_down_at(link));
         let mut state = self.state.lock();
-        self.refuse(&mut state);
         // No connection goes to anybody else any more.
         state.sessions.clear();
         let tickets = state.requests.tickets();
@@ -211,14 +236,16 @@ impl<D: Destination> Core<D> {
         // Whoever takes from a queue may be the one who waits here.
         self.topology.links().iter().for_each(|link| link.reclaim());
         let mut state = self.state.lock();
-        while state.requests.len() > 0 {
+        // What a link completes by itself takes this lock afterwards, once it finds the client closed.
+        let waiting = |state: &State<D>| state.requests.len() + self.waiting_at_links();
+        while waiting(&state) > 0 {
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
             if left.is_some_and(|left| left.is_zero()) {
                 break;
             }
             state = lock::wait_for(&self.settled, state, left);
         }
-        let drained = state.requests.len() == 0;
+        let drained = waiting(&state) == 0;
         drop(state);
         self.shut_down();
         // Held to the end, so that of two who close neither returns before all is gone.
@@ -228,7 +255,9 @@ impl<D: Destination> Core<D> {
             while tasks.recv().is_ok() {}
         }
         let mut state = self.state.lock();
-        while self.delivered.load(Ordering::SeqCst) < state.taken {
+        let links = self.topology.links();
+        let taken = |state: &State<D>| state.taken + links.iter().map(|link| link.taken()).sum::<u64>();
+        while self.delivered.load(Ordering::SeqCst) < taken(&state) {
             state = lock::wait(&self.settled, state);
         }
         drop(state);

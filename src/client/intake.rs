@@ -1,13 +1,15 @@
-//! Where accepted requests get in: any number of them under one lock of the client's state and one of a link.
+//! Where accepted requests get in. One small command, as nearly all are, waits at its link, which completes it by
+//! itself: it takes the lock of the link and no other. What needs more thought waits at the client.
 //!
-//! Invariant: a request whose units are appended has its place among the pending ones before the locks are let go, so
+//! Invariant: a request whose units are appended has its place among those that wait before the locks are let go, so
 //! that no reply can come before it.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::core::{Core, Phase, State, closed};
 use super::destination::{Destination, Responder};
-use super::pending::{Pending, Requests, Work};
+use super::pending::{Pending, Work};
 use super::request::{Place, Request, Timeout, in_millis, small};
 use super::wakeups::Wakeups;
 use crate::connection::caller_driver::CallerDriver;
@@ -15,16 +17,17 @@ use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Pipeline;
 use crate::connection::quota::Load;
+use crate::connection::requests::Waiting;
 use crate::connection::submission::Submission;
 use crate::connection::unit::{Addressee, Ticket};
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::protocol::command;
 
 impl<D: Destination> State<D> {
     /// Sets the deadline of a request that has none; true if the timer sleeps for longer than that.
     #[inline]
     pub(super) fn set_deadline(&mut self, ticket: Ticket, due: u64) -> bool {
-        self.deadlines.set(Requests::<D>::index(ticket), due);
+        self.deadlines.set(ticket.index(), due);
         let is_earlier = due < self.armed;
         self.armed = self.armed.min(due);
         is_earlier
@@ -34,140 +37,99 @@ impl<D: Destination> State<D> {
 /// So many requests get in under one lock; then others may have their turn.
 const RUN: usize = 64;
 
-/// The locks, held.
+/// The lock of a link, held while small requests get in.
 pub(super) struct Intake<'a, D: Destination> {
     core: &'a Core<D>,
-    link: &'a Arc<Link>,
-    state: MutexGuard<'a, State<D>>,
     submission: Submission<'a>,
     /// A timeout and the tick at which it passes, so that requests with the same one look at the clock once.
     due: Option<(u32, u64)>,
     /// The timer sleeps for too long.
     is_earlier: bool,
-    /// The request that got in last.
-    last: Ticket,
 }
 
 impl<'a, D: Destination> Intake<'a, D> {
-    /// Takes the locks, if the client is open.
+    /// Takes the lock, if the client is open.
     #[inline]
     pub(super) fn open(core: &'a Core<D>, link: &'a Arc<Link>, by: Submitter) -> Result<Intake<'a, D>, Error> {
-        let state = core.state.lock();
-        if state.phase == Phase::Closed {
-            return Err(closed());
+        let submission = link.submission(by);
+        // Whoever closes the client takes this lock afterwards, and so finds what gets in now.
+        match core.closed.load(Ordering::SeqCst) {
+            true => Err(closed()),
+            false => Ok(Intake { core, submission, due: None, is_earlier: false }),
         }
-        Ok(Intake {
-            core,
-            link,
-            state,
-            submission: link.submission(by),
-            due: None,
-            is_earlier: false,
-            last: Ticket::NOBODY,
-        })
     }
 
-    /// One command of at most `most` encoded bytes, written straight to where it goes.
-    #[inline]
-    pub(super) fn put_small<A: AsRef<[u8]>>(
-        &mut self,
-        request: &Request<'_, A>,
-        args: &[A],
-        most: usize,
-        destination: D,
-    ) -> Result<u64, Error> {
-        let append = |pipeline: &mut Pipeline, ticket| {
-            let to = Addressee { ticket, part: 0 };
-            pipeline.append(to, 1, most, |mut room| {
-                command::encode(args, &mut room);
-                room
-            })
-        };
-        self.put(request, Load { requests: 1, bytes: most }, append, |_| Work::Single, destination)
-    }
-
-    /// Appends a request of so many units and bytes, and remembers who waits for it; gives its id.
+    /// One command of at most `most` encoded bytes, written straight to where it goes; gives its id.
     #[inline]
     pub(super) fn put<A: AsRef<[u8]>>(
         &mut self,
         request: &Request<'_, A>,
-        load: Load,
-        append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
-        work: impl FnOnce(u64) -> Work<D>,
-        destination: D,
+        args: &[A],
+        most: usize,
+        destination: &D,
     ) -> Result<u64, Error> {
-        let timeout = self.core.timeout_of(request);
         self.core.forget_what_changes(request.commands);
-        let state = &mut *self.state;
-        let ticket = state.requests.reserve();
-        let sequence = match self.submission.append(load, |pipeline| append(pipeline, ticket)) {
-            Ok(sequence) => sequence,
-            Err(error) => {
-                state.requests.give_back(ticket);
-                return Err(error);
+        let append = |pipeline: &mut Pipeline, ticket| {
+            pipeline.append(Addressee { ticket, part: 0 }, 1, most, |mut room| {
+                command::encode(args, &mut room);
+                room
+            })
+        };
+        let timeout = self.core.timeout_of(request);
+        let due = timeout.map(|timeout| match self.due {
+            Some((same, due)) if same == timeout => due,
+            _ => {
+                let due = self.core.clock.due(timeout);
+                self.due = Some((timeout, due));
+                due
             }
-        };
-        let pending = Pending {
-            responder: Responder::new(ticket.0, destination),
-            link: Arc::clone(self.link),
-            sequence,
-            work: work(sequence),
-            timeout: timeout.unwrap_or_default(),
-            attempts: None,
-            idempotent: request.idempotent,
-            dedicated: None,
-        };
-        state.requests.fill(ticket, pending);
-        if let Some(timeout) = timeout {
-            let due = match self.due {
-                Some((same, due)) if same == timeout => due,
-                _ => self.core.clock.due(timeout),
-            };
-            self.due = Some((timeout, due));
-            self.is_earlier |= state.set_deadline(ticket, due);
-        }
-        self.last = ticket;
+        });
+        let (user_data, idempotent) = (request.user_data, request.idempotent);
+        let waiting = Waiting { sequence: 0, user_data, timeout: timeout.unwrap_or_default(), idempotent };
+        let (load, sink) = (Load { requests: 1, bytes: most }, (destination.key(), || destination.sink()));
+        let (ticket, is_earlier) = self.submission.put(load, append, waiting, due, sink)?;
+        self.is_earlier |= is_earlier;
         Ok(ticket.0)
     }
 
-    /// Lets the locks go and wakes whoever has something to do now. A lone caller gets the I/O role to write and to
-    /// read. From here on the client may be gone.
+    /// Lets the lock go and wakes whoever has something to do now; all requests were for `destination`. A lone caller
+    /// gets the I/O role to write and to read. From here on the client may be gone.
     #[inline]
-    pub(super) fn close(self) -> Option<CallerDriver> {
-        let Intake { core, mut state, submission, is_earlier, last, .. } = self;
-        let wakeups = Wakeups::new(core, &mut state, submission.end(), last, is_earlier);
-        drop(state);
-        wakeups.send()
+    pub(super) fn close(self, destination: &D) -> Option<CallerDriver> {
+        let Intake { core, submission, is_earlier, .. } = self;
+        let timer = is_earlier.then(|| Arc::clone(&core.clock));
+        submission.end(|next| Wakeups::new(next, destination, timer)).send()
     }
 }
 
-/// Requests for one destination that are submitted together: the locks are taken once for many.
+/// Requests for one destination that are submitted together: the lock is taken once for many.
 pub struct Batch<'a, D: Destination> {
     core: &'a Arc<Core<D>>,
     place: Place<'a>,
+    destination: &'a D,
     by: Submitter,
     intake: Option<Intake<'a, D>>,
-    /// How many more may get in before the locks are let go.
+    /// How many more may get in before the lock is let go.
     left: usize,
 }
 
 impl<'a, D: Destination> Batch<'a, D> {
-    pub(super) fn new(core: &'a Arc<Core<D>>, place: Place<'a>, by: Submitter) -> Batch<'a, D> {
-        Batch { core, place, by, intake: None, left: RUN }
+    pub(super) fn new(core: &'a Arc<Core<D>>, place: Place<'a>, destination: &'a D, by: Submitter) -> Batch<'a, D> {
+        Batch { core, place, destination, by, intake: None, left: RUN }
     }
 
     /// As `Client::submit`.
     #[inline]
-    pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>, destination: D) -> Result<u64, Error> {
+    pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>) -> Result<u64, Error> {
         let Some((args, most)) = small(self.place, request, self.core.config.max_request_bytes) else {
             self.close();
-            return self.core.submit(self.place, request, destination, self.by).map(|(id, _)| id);
+            return self.core.submit(self.place, request, self.destination, self.by).map(|(id, _)| id);
         };
         let intake = match &mut self.intake {
             Some(intake) => intake,
             closed => closed.insert(Intake::open(self.core, self.place.link, self.by)?),
         };
-        let id = intake.put_small(request, args, most, destination);
+        let id = intake.put(request, args, most, self.destination);
         self.left -= 1;
         if self.left == 0 || id.is_err() {
             self.close();
@@ -178,7 +140,7 @@ impl<'a, D: Destination> Batch<'a, D> {
     fn close(&mut self) {
         self.left = RUN;
         // (No batch is a lone caller's.)
-        _ = self.intake.take().map(Intake::close);
+        _ = self.intake.take().map(|intake| intake.close(self.destination));
     }
 }
 
@@ -189,6 +151,48 @@ impl<D: Destination> Drop for Batch<'_, D> {
 }
 
 impl<D: Destination> Core<D> {
+    /// Appends a request of so many units and bytes that waits at the client; gives its id and, to a lone caller, the
+    /// I/O role.
+    pub(super) fn put<A: AsRef<[u8]>>(
+        &self,
+        (link, by): (&Arc<Link>, Submitter),
+        request: &Request<'_, A>,
+        load: Load,
+        append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
+        work: impl FnOnce(u64) -> Work<D>,
+        destination: &D,
+    ) -> Result<(u64, Option<CallerDriver>), Error> {
+        let timeout = self.timeout_of(request);
+        let mut state = self.state.lock();
+        let ticket = self.reserve(&mut state)?;
+        let mut submission = link.submission(by);
+        self.forget_what_changes(request.commands);
+        let sequence = match submission.append(load, |pipeline| append(pipeline, ticket)) {
+            Ok(sequence) => sequence,
+            Err(error) => {
+                state.requests.give_back(ticket);
+                return Err(error);
+            }
+        };
+        let pending = Pending {
+            responder: Responder::new(ticket.0, request.user_data, destination),
+            link: Arc::clone(link),
+            sequence,
+            work: work(sequence),
+            timeout: timeout.unwrap_or_default(),
+            attempts: None,
+            idempotent: request.idempotent,
+            dedicated: None,
+        };
+        state.requests.fill(ticket, pending);
+        let due = timeout.map(|timeout| self.clock.due(timeout));
+        let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
+        let timer = is_earlier.then(|| Arc::clone(&self.clock));
+        let wakeups = submission.end(|next| Wakeups::new(next, destination, timer));
+        drop(state);
+        Ok((ticket.0, wakeups.send()))
+    }
+
     /// How long a request may take, in milliseconds.
     #[inline]
     pub(super) fn timeout_of<A>(&self, request: &Request<'_, A>) -> Option<u32> {
@@ -200,10 +204,12 @@ impl<D: Destination> Core<D> {
         timeout.map(in_millis)
     }
 
-    /// A place for a request, if the client is open.
+    /// A place for a request that waits at the client, if that is open.
     pub(super) fn reserve(&self, state: &mut State<D>) -> Result<Ticket, Error> {
         match state.phase {
-            Phase::Open => Ok(state.requests.reserve()),
+            Phase::Open => state.requests.reserve().ok_or_else(|| {
+                Error::new(Status::Full, format!("{} requests wait at the client already", Ticket::INDICES))
+            }),
             Phase::Closed => Err(closed()),
         }
     }

@@ -8,8 +8,9 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use super::completion::{Completion, DROPPED, GAP, MORE};
+use super::completion::{DROPPED, GAP, MORE};
 use crate::config::{Config, Overflow};
+use crate::connection::sink::Completion;
 use crate::error::{Outcome, Status};
 use crate::lock::Lock;
 use crate::protocol::reply::Reply;
@@ -92,14 +93,15 @@ struct Inbox {
 #[derive(Debug)]
 pub struct Mailbox {
     request: u64,
+    user_data: u64,
     limits: Limits,
     inbox: Lock<Inbox>,
 }
 
 impl Mailbox {
-    /// An empty one for the messages of this request.
-    pub fn new(request: u64, limits: Limits) -> Mailbox {
-        Mailbox { request, limits, inbox: Lock::default() }
+    /// An empty one for the messages of this request; `user_data` is handed back with each.
+    pub fn new(request: u64, user_data: u64, limits: Limits) -> Mailbox {
+        Mailbox { request, user_data, limits, inbox: Lock::default() }
     }
 
     /// Adds a message, if need be in the place of others.
@@ -162,7 +164,8 @@ impl Mailbox {
             }
         }
         let flags = MORE | Outcome::Answered.bit() | flags;
-        Some(Completion { request: self.request, status: Status::Ok, flags, reply })
+        let (user_data, request) = (self.user_data, self.request);
+        Some(Completion { user_data, request, status: Status::Ok, flags, reply })
     }
 
     /// Nobody will read: forgets everything, now and from now on.
@@ -244,7 +247,7 @@ mod tests {
     use super::*;
 
     fn mailbox(messages: usize, bytes: usize, overflow: Overflow) -> Mailbox {
-        Mailbox::new(7, Limits { messages, bytes, overflow })
+        Mailbox::new(7, 0, Limits { messages, bytes, overflow })
     }
 
     fn put(mailbox: &Mailbox, numbers: impl Iterator<Item = i64>) -> Vec<Put> {

@@ -3,8 +3,8 @@
 //!
 //! * In: [`request`] is what is asked; `submit` checks it, with `admission`; `plan` lays the bytes out; [`intake`]
 //!   takes the locks and appends; `wakeups` calls whoever goes on.
-//! * Under way: `core` is what all handles share; `pending` the requests; `deadline`, `delayed`, `clock` and `timer`
-//!   their time; `end` how they end.
+//! * Under way: `core` is what all handles share; `pending` the requests that no link completes by itself, `escalation`
+//!   how others become such; `delayed`, `clock` and `timer` their time; `end` how they end.
 //! * Out: `recipient` is told what a link brings; `attempt` decides what happens next, with what `retry`, `rediscovery`,
 //!   `script`, `transaction` and `gather` know; [`completion`] is the one end of each request, [`destination`] where it goes, [`mailbox`] where
 //!   messages wait that more will follow.
@@ -30,10 +30,10 @@ mod cached;
 mod checkout;
 mod clock;
 mod core;
-mod deadline;
 mod dedicated;
 mod delayed;
 mod end;
+mod escalation;
 mod event;
 mod gather;
 mod hub;
@@ -106,7 +106,7 @@ impl<D: Destination> Client<D> {
     }
 
     /// As [`Client::new`], with a listener that misses nothing: see [`Client::listen`].
-    pub fn with_listener(config: Config, dialer: Option<Arc<dyn Dialer>>, listener: D) -> Result<Client<D>, Error> {
+    pub fn with_listener(config: Config, dialer: Option<Arc<dyn Dialer>>, listener: &D) -> Result<Client<D>, Error> {
         let database = config.database;
         let core = start(config, dialer)?;
         let link = core.open_and_listen(database, listener)?;
@@ -143,7 +143,7 @@ impl<D: Destination> Client<D> {
     pub fn submit<A: AsRef<[u8]>>(
         &self,
         request: &Request<'_, A>,
-        destination: D,
+        destination: &D,
         by: Submitter,
     ) -> Result<u64, Error> {
         self.core.submit(self.place(), request, destination, by).map(|(id, _)| id)
@@ -151,8 +151,8 @@ impl<D: Destination> Client<D> {
 
     /// As [`Client::submit`], for many requests of one destination. The client must be there until the batch is
     /// dropped.
-    pub fn batch(&self, by: Submitter) -> Batch<'_, D> {
-        Batch::new(&self.core, self.place(), by)
+    pub fn batch<'a>(&'a self, destination: &'a D, by: Submitter) -> Batch<'a, D> {
+        Batch::new(&self.core, self.place(), destination, by)
     }
 
     /// As [`Client::submit`], for a caller who then waits for the completion: with nothing else under way, this thread
@@ -161,7 +161,7 @@ impl<D: Destination> Client<D> {
     pub fn execute<A: AsRef<[u8]>>(
         &self,
         request: &Request<'_, A>,
-        destination: D,
+        destination: &D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
         self.core.execute(self.place(), request, destination, is_done)
@@ -172,8 +172,8 @@ impl<D: Destination> Client<D> {
     }
 
     /// `destination` hears of what happens to the connections, until it is cancelled or the client ends.
-    pub fn listen(&self, destination: D) -> Result<u64, Error> {
-        self.core.listen(&self.link, destination)
+    pub fn listen(&self, destination: &D, user_data: u64) -> Result<u64, Error> {
+        self.core.listen(&self.link, destination, user_data)
     }
 
     /// Ends a request before its answer: its completion follows. False: there is no such request (any more).

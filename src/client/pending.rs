@@ -1,4 +1,5 @@
-//! The requests that were accepted and not completed. Whoever takes one out of here completes it; so reply, deadline,
+//! The requests that wait at the client, because a link cannot complete them by itself: of several units, with messages,
+//! on a dedicated connection, or to be sent again. Whoever takes one out of here completes it; so reply, deadline,
 //! cancellation, loss and close cannot complete it twice, and the reply of a request that is gone finds nobody.
 
 use std::sync::Arc;
@@ -63,7 +64,7 @@ impl<D: Destination> Work<D> {
 #[derive(Debug)]
 pub struct Pending<D: Destination> {
     /// Completes it.
-    pub responder: Responder<D>,
+    pub responder: Responder,
     /// Where it stands.
     pub link: Arc<Link>,
     /// Its unit at the link, or [`NOT_QUEUED`]; of a gathered request each part has its own.
@@ -82,7 +83,7 @@ pub struct Pending<D: Destination> {
 
 impl<D: Destination> Pending<D> {
     /// A request of which nothing is sent and that has no deadline.
-    pub fn at_rest(responder: Responder<D>, link: &Arc<Link>, work: Work<D>) -> Pending<D> {
+    pub fn at_rest(responder: Responder, link: &Arc<Link>, work: Work<D>) -> Pending<D> {
         let link = Arc::clone(link);
         Pending {
             responder,
@@ -154,7 +155,7 @@ struct Entry<D: Destination> {
     pending: Option<Pending<D>>,
 }
 
-/// All of them, by ticket. A ticket is the index of a place (low half) and a serial number that is never 0.
+/// All of them, by ticket; see [`Ticket::NO_LINK`].
 #[derive(Debug)]
 pub struct Requests<D: Destination> {
     entries: Vec<Entry<D>>,
@@ -173,26 +174,26 @@ impl<D: Destination> Requests<D> {
         self.entries.len() - self.free.len()
     }
 
-    /// A place that is to be filled or given back.
-    #[inline]
-    pub fn reserve(&mut self) -> Ticket {
-        self.serial = self.serial.wrapping_add(1).max(1);
+    /// A place that is to be filled or given back; `None`: there are as many as ids can tell apart.
+    pub fn reserve(&mut self) -> Option<Ticket> {
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
+                let index = u32::try_from(self.entries.len()).ok().filter(|index| *index < Ticket::INDICES)?;
                 self.entries.push(Entry { ticket: Ticket::NOBODY, pending: None });
-                (self.entries.len() - 1) as u32
+                index
             }
         };
-        let ticket = Ticket(u64::from(self.serial) << 32 | u64::from(index));
+        self.serial = Ticket::serial_after(self.serial);
+        let ticket = Ticket::new(Ticket::NO_LINK, self.serial, index);
         self.entries[index as usize].ticket = ticket;
-        ticket
+        Some(ticket)
     }
 
     /// Fills a reserved place.
     #[inline]
     pub fn fill(&mut self, ticket: Ticket, pending: Pending<D>) {
-        let place = &mut self.entries[Self::index(ticket) as usize].pending;
+        let place = &mut self.entries[ticket.index() as usize].pending;
         // Known to be empty, so that nothing is dropped and the request is written where it stays.
         if place.is_none() {
             *place = Some(pending);
@@ -202,7 +203,7 @@ impl<D: Destination> Requests<D> {
     /// Gives a reserved place back.
     #[inline]
     pub fn give_back(&mut self, ticket: Ticket) {
-        let index = Self::index(ticket);
+        let index = ticket.index();
         self.entries[index as usize].ticket = Ticket::NOBODY;
         self.free.push(index);
         if self.free.len() == self.entries.len() && self.entries.len() > KEPT {
@@ -214,14 +215,14 @@ impl<D: Destination> Requests<D> {
     /// The request, if it is not over.
     #[inline]
     pub fn get(&mut self, ticket: Ticket) -> Option<&mut Pending<D>> {
-        let entry = self.entries.get_mut(Self::index(ticket) as usize)?;
+        let entry = self.entries.get_mut(ticket.index() as usize)?;
         entry.pending.as_mut().filter(|_| entry.ticket == ticket)
     }
 
     /// Takes the request out, if it is not over.
     #[inline]
     pub fn take(&mut self, ticket: Ticket) -> Option<Pending<D>> {
-        let entry = self.entries.get_mut(Self::index(ticket) as usize)?;
+        let entry = self.entries.get_mut(ticket.index() as usize)?;
         let pending = if entry.ticket == ticket { entry.pending.take() } else { None }?;
         self.give_back(ticket);
         Some(pending)
@@ -234,7 +235,7 @@ impl<D: Destination> Requests<D> {
 
     /// Whether the request is over.
     pub fn is_over(&self, ticket: Ticket) -> bool {
-        let entry = self.entries.get(Self::index(ticket) as usize);
+        let entry = self.entries.get(ticket.index() as usize);
         entry.is_none_or(|entry| entry.ticket != ticket || entry.pending.is_none())
     }
 
@@ -248,10 +249,5 @@ impl<D: Destination> Requests<D> {
     /// The tickets of all.
     pub fn tickets(&self) -> Vec<Ticket> {
         self.entries.iter().filter(|entry| entry.pending.is_some()).map(|entry| entry.ticket).collect()
-    }
-
-    /// The index of a ticket's place.
-    pub fn index(ticket: Ticket) -> u32 {
-        ticket.0 as u32
     }
 }

@@ -1,5 +1,6 @@
 //! What a link tells, and what that means for the requests that wait: an answer, another attempt, an end.
 
+use std::collections::vec_deque::Drain;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,9 +14,11 @@ use super::pending::{Pending, Work};
 use super::rediscovery::Advice;
 use super::retry::{self, Refusal};
 use super::transaction::{End, Transaction};
+use crate::connection::answers::Answers;
 use crate::connection::link::Link;
 use crate::connection::purpose::Purpose;
 use crate::connection::recipient::{LinkEvent, Recipient};
+use crate::connection::sink::{Completion, Sink};
 use crate::connection::unit::{Addressee, Answer, Exchange, Lost, Ticket, Unit};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
@@ -170,7 +173,8 @@ impl<D: Destination> Core<D> {
     /// Whether to look for a better server than the one that this link leads to.
     fn rediscover(&self, state: &mut State<D>, link: &Link) -> Advice {
         // Dedicated connections come and go; those that all share tell whether anybody has looked since.
-        let shared = if link.purpose() == Purpose::Commands { None } else { self.link(link.database()).ok() };
+        let shared =
+            if matches!(link.purpose(), Purpose::Commands(_)) { None } else { self.link(link.database()).ok() };
         let counters = shared.as_ref().map_or(&link.counters, |shared| &shared.counters);
         state.rediscovery.on_refusal(counters.connections.load(Ordering::Relaxed), Instant::now())
     }
@@ -179,7 +183,7 @@ impl<D: Destination> Core<D> {
     fn renew(&self, link: &Link) {
         self.topology.pool().expire(u64::MAX).iter().for_each(|link| link.close());
         link.renew();
-        if link.purpose() != Purpose::Commands
+        if !matches!(link.purpose(), Purpose::Commands(_))
             && let Ok(shared) = self.link(link.database())
         {
             shared.renew();
@@ -271,18 +275,21 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// Gives each item to `judge` under one lock and completes those that are over.
+    /// Gives each item to `judge` under one lock and completes those that are over. `place` tells which request an item
+    /// is for; `judge` finds there the name under which the client goes on with it.
     fn settle<T>(
         &self,
+        link: &Arc<Link>,
         items: impl Iterator<Item = T>,
-        ticket: impl Fn(&T) -> Ticket,
+        place: impl Fn(&mut T) -> &mut Ticket,
         mut judge: impl FnMut(&mut State<D>, T) -> Option<Verdict>,
     ) {
         let mut deliveries = Deliveries::with_capacity(items.size_hint().0);
         let mut fills = Vec::new();
         let mut state = self.state.lock();
-        for item in items {
-            let ticket = ticket(&item);
+        for mut item in items {
+            let Some(ticket) = self.go_on_with(&mut state, link, *place(&mut item)) else { continue };
+            *place(&mut item) = ticket;
             if let Some(verdict) = judge(&mut state, item)
                 && let Some(Pending { responder, work, .. }) = self.take(&mut state, ticket)
                 && let Some(delivery) = responder.finish(verdict)
@@ -303,8 +310,16 @@ impl<D: Destination> Core<D> {
 }
 
 impl<D: Destination> Recipient<Link> for Core<D> {
-    fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>) {
-        self.settle(answers.drain(..), |answer| answer.to.ticket, |state, answer| self.judge(state, link, answer));
+    fn answered(&self, link: &Arc<Link>, answers: &mut Answers) {
+        let complete = |sink: Arc<dyn Sink>, completions: Drain<'_, Completion>| {
+            let count = completions.len();
+            sink.deliver(completions);
+            self.count_delivered(count);
+        };
+        answers.drain(complete, |answers| {
+            let judge = |state: &mut State<D>, answer| self.judge(state, link, answer);
+            self.settle(link, answers, |answer| &mut answer.to.ticket, judge);
+        });
     }
 
     fn on_pushes(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
@@ -336,18 +351,19 @@ impl<D: Destination> Recipient<Link> for Core<D> {
                 AfterLoss::Ended(error, outcome) => self.fail_unit(state, to, &error, outcome),
             }
         };
-        self.settle(lost.into_iter(), |lost| lost.unit.to.ticket, judge);
+        self.settle(link, lost.into_iter(), |lost| &mut lost.unit.to.ticket, judge);
     }
 
     fn unreachable(&self, link: &Arc<Link>, mut waiting: Vec<Addressee>, why: &Error) {
         waiting.extend(self.waiting_for(link));
         let judge = |state: &mut State<D>, to: Addressee| self.fail_unsent(state, to, why);
-        self.settle(waiting.into_iter(), |to| to.ticket, judge);
+        self.settle(link, waiting.into_iter(), |to| &mut to.ticket, judge);
     }
 
     fn ready_to_wait(&self, tickets: &[Ticket]) -> bool {
         let mut state = self.state.lock();
-        tickets.iter().any(|ticket| state.requests.get(*ticket).is_some())
+        // A unit whose request waits at its link has lost its ticket when that request is over.
+        tickets.iter().any(|ticket| ticket.link() != Ticket::NO_LINK || state.requests.get(*ticket).is_some())
     }
 
     fn on_event(&self, link: &Arc<Link>, news: LinkEvent) {

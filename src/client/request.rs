@@ -40,6 +40,8 @@ pub struct Request<'a, A> {
     pub route: Route<'a>,
     /// The subscription that it changes, by the id of the request that made it; 0: none.
     pub subscription: u64,
+    /// Handed back in its completions.
+    pub user_data: u64,
 }
 
 /// Where a request is submitted: to the connection that all share, or to a lease.

@@ -34,7 +34,7 @@ impl<D: Destination> Core<D> {
         self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
-        destination: D,
+        destination: &D,
         is_done: impl Fn() -> bool,
     ) -> Result<u64, Error> {
         let (id, driver) = self.submit(place, request, destination, Submitter::Caller)?;
@@ -52,14 +52,14 @@ impl<D: Destination> Core<D> {
         self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
-        destination: D,
+        destination: &D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let link = place.link;
         if let Some((args, most)) = small(place, request, self.config.max_request_bytes) {
             let mut intake = Intake::open(self, link, by)?;
-            let id = intake.put_small(request, args, most, destination)?;
-            return Ok((id, intake.close()));
+            let id = intake.put(request, args, most, destination)?;
+            return Ok((id, intake.close(destination)));
         }
         if request.cached {
             return self.accept_cached(place, request, destination, by);
@@ -88,7 +88,7 @@ impl<D: Destination> Core<D> {
         request: &Request<'_, A>,
         plan: Plan<'_, A>,
         mut work: Option<Work<D>>,
-        destination: D,
+        destination: &D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let several_nodes = request.route.is_several();
@@ -98,7 +98,7 @@ impl<D: Destination> Core<D> {
         if !self.topology.serves(request.route, link)? {
             // The answer of a route that leads to no node: an empty map.
             let nobody = Gather::new(Shape::ByAddress(Vec::new()), std::iter::empty()).finish();
-            return self.answer_at_once(destination, nobody).map(|id| (id, None));
+            return self.answer_at_once(request, destination, nobody).map(|id| (id, None));
         }
         let prepared = self.prepare(plan)?;
         let work = |first: u64| match work.take() {
@@ -110,9 +110,7 @@ impl<D: Destination> Core<D> {
             None => Work::of(&prepared.plan, first),
         };
         let append = |pipeline: &mut Pipeline, ticket| prepared.append(pipeline, ticket);
-        let mut intake = Intake::open(self, link, by)?;
-        let id = intake.put(request, prepared.load(), append, work, destination)?;
-        Ok((id, intake.close()))
+        self.put((link, by), request, prepared.load(), append, work, destination)
     }
 
     /// Measures a request; an error if no link would ever take it.
@@ -138,26 +136,32 @@ impl<D: Destination> Core<D> {
     }
 
     /// Registers a request that hears of events; nothing is sent.
-    pub(super) fn listen(&self, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
-        self.add_listener(&mut self.state.lock(), link, destination)
+    pub(super) fn listen(&self, link: &Arc<Link>, destination: &D, user_data: u64) -> Result<u64, Error> {
+        self.add_listener(&mut self.state.lock(), link, destination, user_data)
     }
 
     /// Opens the link of a database with a listener that hears of all that happens to it, its first connection
     /// included.
-    pub(super) fn open_and_listen(&self, database: u32, destination: D) -> Result<Arc<Link>, Error> {
+    pub(super) fn open_and_listen(&self, database: u32, destination: &D) -> Result<Arc<Link>, Error> {
         // Events of the link wait for this lock, so that the listener misses none.
         let mut state = self.state.lock();
         let link = self.link(database)?;
-        self.add_listener(&mut state, &link, destination)?;
+        self.add_listener(&mut state, &link, destination, 0)?;
         Ok(link)
     }
 
-    fn add_listener(&self, state: &mut State<D>, link: &Arc<Link>, destination: D) -> Result<u64, Error> {
+    fn add_listener(
+        &self,
+        state: &mut State<D>,
+        link: &Arc<Link>,
+        destination: &D,
+        user_data: u64,
+    ) -> Result<u64, Error> {
         let ticket = self.reserve(state)?;
         // Whoever does not read them shall not lose the stream of events over it.
         let limits = Limits { overflow: Overflow::DropOldest, ..Limits::of(&self.config) };
-        state.listeners.push((ticket, Outlet::new(ticket.0, destination.clone(), limits)));
-        let pending = Pending::at_rest(Responder::new(ticket.0, destination), link, Work::Events);
+        state.listeners.push((ticket, Outlet::new(ticket.0, user_data, destination, limits)));
+        let pending = Pending::at_rest(Responder::new(ticket.0, user_data, destination), link, Work::Events);
         state.requests.fill(ticket, pending);
         Ok(ticket.0)
     }

@@ -15,7 +15,7 @@ use super::destination::{Destination, Responder};
 use super::hub::action::Actions;
 use super::hub::{Hub, Owner};
 use super::mailbox::Limits;
-use super::pending::{NOT_QUEUED, Pending, Requests, Work};
+use super::pending::{NOT_QUEUED, Pending, Work};
 use super::request::Request;
 use super::topic::Topic;
 use super::wakeups::Wakeups;
@@ -127,7 +127,7 @@ impl<D: Destination> Core<D> {
         self: &Arc<Self>,
         link: &Arc<Link>,
         request: &Request<'_, A>,
-        destination: D,
+        destination: &D,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let args = request.commands.first().copied().unwrap_or_default();
         if request.route.is_several() || !self.topology.serves(request.route, link)? {
@@ -152,7 +152,7 @@ impl<D: Destination> Core<D> {
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
         let begun = match wish {
-            Wish::Begin(purpose, topics) => self.begin(ticket, purpose, &topics, &destination),
+            Wish::Begin(purpose, topics) => self.begin((ticket, request.user_data), purpose, &topics, destination),
             Wish::Of(changed, change) => hub_of(&mut state, changed).and_then(|hub| change.begin(hub, changed, ticket)),
         };
         let Begun { hub, sequence, work, rest } = begun.inspect_err(|_| state.requests.give_back(ticket))?;
@@ -160,7 +160,7 @@ impl<D: Destination> Core<D> {
             state.subscriptions.insert(ticket);
         }
         let pending = Pending {
-            responder: Responder::new(ticket.0, destination),
+            responder: Responder::new(ticket.0, request.user_data, destination),
             link: Arc::clone(hub.link()),
             sequence,
             work,
@@ -171,7 +171,8 @@ impl<D: Destination> Core<D> {
         };
         state.requests.fill(ticket, pending);
         let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
-        let wakeups = Wakeups::new(self, &mut state, Next::Nothing, ticket, is_earlier);
+        let timer = is_earlier.then(|| Arc::clone(&self.clock));
+        let wakeups = Wakeups::new(Next::Nothing, destination, timer);
         drop(state);
         wakeups.send();
         hub.apply(rest, None);
@@ -181,12 +182,12 @@ impl<D: Destination> Core<D> {
     /// Begins a subscription.
     fn begin(
         self: &Arc<Self>,
-        ticket: Ticket,
+        (ticket, user_data): (Ticket, u64),
         purpose: Purpose,
         topics: &[Topic],
         destination: &D,
     ) -> Result<Begun<D>, Error> {
-        let mut outlet = Outlet::new(ticket.0, destination.clone(), Limits::of(&self.config));
+        let mut outlet = Outlet::new(ticket.0, user_data, destination, Limits::of(&self.config));
         loop {
             let hub = self.hub_for(purpose)?;
             match hub.begin(ticket, topics, outlet) {
@@ -237,7 +238,7 @@ impl<D: Destination> Owner for Core<D> {
     fn no_deadline(&self, ticket: Ticket) {
         let mut state = self.state.lock();
         if state.requests.get(ticket).is_some() {
-            state.deadlines.remove(Requests::<D>::index(ticket));
+            state.deadlines.remove(ticket.index());
         }
     }
 
@@ -245,13 +246,13 @@ impl<D: Destination> Owner for Core<D> {
         let taken = self.take(&mut self.state.lock(), ticket);
         let Some(mut pending) = taken else { return };
         pending.responder.mark(flags);
-        self.complete(pending.responder.finish(verdict).into_iter().collect());
+        self.complete(pending.responder.finish(verdict));
     }
 
     fn end_one(&self, ticket: Ticket, why: &Error) {
         let taken = self.remove_unanswered(&mut self.state.lock(), ticket);
         let Some(pending) = taken else { return };
-        self.complete(self.abort(pending, why.status, &|_| why.message.clone()).into_iter().collect());
+        self.complete(self.abort(pending, why.status, &|_| why.message.clone()));
     }
 
     fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {

@@ -14,6 +14,7 @@ use super::delayed::Delayed;
 use super::destination::Destination;
 use super::end::Unanswered;
 use super::pending::{NOT_QUEUED, Work};
+use crate::connection::link::Link;
 use crate::connection::unit::Unit;
 use crate::error::{Outcome, Status};
 use crate::runtime::catch_panic;
@@ -51,16 +52,21 @@ async fn keep_time<D: Destination>(core: &Weak<Core<D>>, clock: &Clock) {
 impl<D: Destination> Core<D> {
     /// Ends what is due and sends what is to be sent; gives the time of the next.
     fn tick(&self) -> Option<Instant> {
+        let links = self.topology.links();
+        links.iter().for_each(|link| while self.expire_at(link, BATCH) == BATCH {});
+        let next_at_links = links.iter().filter_map(|link| link.arm()).min();
         while self.expire() == BATCH {}
         let mut state = self.state.lock();
         self.send_again(&mut state);
-        let next = [state.deadlines.next(), self.expire_idle()].into_iter().flatten().min();
-        state.armed = next.unwrap_or(u64::MAX);
+        let next_here = [state.deadlines.next(), self.expire_idle()].into_iter().flatten().min();
+        state.armed = next_here.unwrap_or(u64::MAX);
+        let next = next_here.into_iter().chain(next_at_links).min();
         let deadline = next.map(|tick| self.clock.instant_of(tick));
         let delayed = state.delayed.peek().map(|delayed| delayed.at);
         [deadline, delayed].into_iter().flatten().min()
     }
 
+    /// Ends the requests that wait here whose deadline has passed; gives how many.
     fn expire(&self) -> usize {
         let mut state = self.state.lock();
         let due = state.deadlines.expire(self.clock.now(), BATCH);
@@ -73,31 +79,40 @@ impl<D: Destination> Core<D> {
             }
             let stood_in_line = pending.dedicated.as_ref().is_some_and(|dedicated| !dedicated.waiting.is_empty());
             let (link, timeout) = (Arc::clone(&pending.link), pending.timeout);
-            let sentence = |unit: Unanswered<'_>| {
-                let status = link.status();
-                let address = status.address;
-                let most = self.config.max_connections;
-                if unit.is_sent {
-                    return format!("{address}: no answer within {timeout} ms");
-                }
-                let end = match (unit.refusals(), unit.outcome) {
-                    (Some(refusals), _) => format!("no other answer within {timeout} ms; {refusals}"),
-                    (None, Outcome::NotRun) => format!("not sent within {timeout} ms"),
-                    (None, _) => format!("no answer within {timeout} ms; it was sent before, it may have run"),
-                };
-                if stood_in_line && self.topology.pool().count().in_use >= most {
-                    return format!("{address}: {end}, all {most} dedicated connections are in use");
-                }
-                match status.error {
-                    // Its sentence begins with the address.
-                    Some(error) => format!("{}; {end}", error.message),
-                    None => format!("{address}: {end}"),
-                }
-            };
-            self.abort(pending, Status::Timeout, &sentence)
+            self.abort(pending, Status::Timeout, &self.timed_out(&link, timeout, stood_in_line))
         });
-        self.complete(deliveries.collect());
+        self.complete(deliveries);
         due.len()
+    }
+
+    /// The sentence for what has no answer in time; `stood_in_line`: for a dedicated connection.
+    pub(super) fn timed_out<'a>(
+        &'a self,
+        link: &'a Link,
+        timeout: u32,
+        stood_in_line: bool,
+    ) -> impl Fn(Unanswered<'_>) -> String + 'a {
+        move |unit| {
+            let status = link.status();
+            let address = status.address;
+            let most = self.config.max_connections;
+            if unit.is_sent {
+                return format!("{address}: no answer within {timeout} ms");
+            }
+            let end = match (unit.refusals(), unit.outcome) {
+                (Some(refusals), _) => format!("no other answer within {timeout} ms; {refusals}"),
+                (None, Outcome::NotRun) => format!("not sent within {timeout} ms"),
+                (None, _) => format!("no answer within {timeout} ms; it was sent before, it may have run"),
+            };
+            if stood_in_line && self.topology.pool().count().in_use >= most {
+                return format!("{address}: {end}, all {most} dedicated connections are in use");
+            }
+            match status.error {
+                // Its sentence begins with the address.
+                Some(error) => format!("{}; {end}", error.message),
+                None => format!("{address}: {end}"),
+            }
+        }
     }
 
     fn send_again(&self, state: &mut State<D>) {

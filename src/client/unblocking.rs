@@ -12,7 +12,7 @@ use super::core::{Core, State};
 use super::delayed::Delayed;
 use super::destination::{Delivery, Destination, Responder};
 use super::end::EarlyEnd;
-use super::pending::{NOT_QUEUED, Pending, Requests, Work};
+use super::pending::{NOT_QUEUED, Pending, Work};
 use super::request::in_millis;
 use super::session::Abandoned;
 use super::unblock::{Unblock, question};
@@ -72,7 +72,7 @@ impl<D: Destination> Core<D> {
         self.postpone(state, ticket, due);
         // Without its bytes it stands there no more: its answer, or the word of its loss, is on the way here.
         let Some((bytes, replies)) = question else { return true };
-        let unblock = state.requests.reserve();
+        let Some(unblock) = state.requests.reserve() else { return true };
         let work = Unblock { of: ticket, session, link, bytes, replies, is_settled: false };
         let work = Work::Unblock(Box::new(work));
         state.requests.fill(unblock, Pending::at_rest(Responder::to_nobody(), &shared, work));
@@ -86,7 +86,7 @@ impl<D: Destination> Core<D> {
 
     /// Sets the deadline of a request anew.
     fn postpone(&self, state: &mut State<D>, ticket: Ticket, due: u64) {
-        state.deadlines.remove(Requests::<D>::index(ticket));
+        state.deadlines.remove(ticket.index());
         if state.set_deadline(ticket, due) {
             self.clock.wake();
         }
@@ -172,7 +172,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// Ends a request with which the server may still be waiting, on a connection that was closed for that.
-    pub(super) fn abort_blocked(&self, pending: Pending<D>, abandoned: Abandoned) -> Option<Delivery<D>> {
+    pub(super) fn abort_blocked(&self, pending: Pending<D>, abandoned: Abandoned) -> Option<Delivery> {
         let why = self.why(&pending, &abandoned);
         let sentence = match &abandoned.refused {
             Some(refused) => format!("{why}; its connection was closed, because CLIENT UNBLOCK was refused: {refused}"),

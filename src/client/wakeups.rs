@@ -6,11 +6,9 @@
 use std::sync::Arc;
 
 use super::clock::Clock;
-use super::core::{Core, State};
 use super::destination::Destination;
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::submission::Next;
-use crate::connection::unit::Ticket;
 
 /// Who is to be woken.
 pub(super) struct Wakeups<D> {
@@ -22,23 +20,15 @@ pub(super) struct Wakeups<D> {
 }
 
 impl<D: Destination> Wakeups<D> {
-    /// What `next` asks for, which the last submitted request, `ticket`, or one before it has brought about;
-    /// `is_earlier`: one of them has an earlier deadline than the timer knows of.
+    /// What `next` asks for, which requests for this destination have brought about; `timer`: one of them has an earlier
+    /// deadline than the timer knows of.
     #[inline]
-    pub(super) fn new(
-        core: &Core<D>,
-        state: &mut State<D>,
-        next: Next,
-        ticket: Ticket,
-        is_earlier: bool,
-    ) -> Wakeups<D> {
+    pub(super) fn new(next: Next, destination: &D, timer: Option<Arc<Clock>>) -> Wakeups<D> {
         let queue = match next {
-            Next::Take | Next::Begin(_) => {
-                state.requests.get(ticket).and_then(|pending| pending.responder.destination())
-            }
+            Next::Take | Next::Begin(_) => Some(destination.clone()),
             Next::Nothing | Next::Wake(_) | Next::CallerDriver(_) => None,
         };
-        Wakeups { next, queue, timer: is_earlier.then(|| Arc::clone(&core.clock)) }
+        Wakeups { next, queue, timer }
     }
 
     /// Wakes them; no lock may be held. A lone caller gets the I/O role to write and to read.

@@ -106,7 +106,7 @@ impl Link {
             recipient,
             database,
             purpose,
-            outgoing: Lock::new(Outgoing::new(limits)),
+            outgoing: Lock::new(Outgoing::new(purpose.number(), limits)),
             status: Lock::new(LinkStatus { address, ..LinkStatus::default() }),
             sample: Lock::default(),
             sampling: AtomicBool::new(false),
@@ -168,8 +168,14 @@ impl Link {
 
     /// Appends what was accepted before, whatever the limits say.
     pub fn submit_again(&self, unit: Unit) -> u64 {
+        self.submit_again_with(unit, |_| {})
+    }
+
+    /// The same, with something that is to be done for these bytes under the lock under which they are appended.
+    pub fn submit_again_with(&self, unit: Unit, before: impl FnOnce(&[u8])) -> u64 {
         let Unit { to, replies, bytes } = unit;
         let mut outgoing = self.outgoing.lock();
+        before(&bytes);
         // What this means for the background it finds when it is woken.
         _ = outgoing.submit(Submitter::Other);
         let sequence = outgoing.pipeline.append_encoded(to, replies, bytes);

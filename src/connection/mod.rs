@@ -5,7 +5,10 @@
 //!   its owner.
 //! * [`pool`]: the dedicated links of a server, who has one and who waits for one.
 //! * [`pipeline`]: the FIFO of who waits, and the outgoing bytes, in [`segments`]; [`mod@unit`]: what goes in one
-//!   piece; [`quota`]: how many may; [`io_role`]: who may read; [`outgoing`]: all of it, under its lock.
+//!   piece; [`quota`]: how many may; [`requests`]: those that the link completes by itself, with their [`deadline`]s and
+//!   [`sinks`]; [`io_role`]: who may read; [`outgoing`]: all of it, under its lock.
+//! * [`answers`]: what a read brings; [`sink`]: what came of a request, and where that goes; [`ending`]: how requests end
+//!   without an answer.
 //! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a
 //!   caller does it itself; [`queue_driver`]: whoever takes from a queue does.
 //! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
@@ -17,11 +20,14 @@
 //! * [`reconnect`], [`health_check`], [`monitor`]: when to dial again, when a server is dead.
 
 pub mod addresses;
+pub mod answers;
 pub mod background_driver;
 pub mod caller_driver;
 pub mod conversation;
+pub mod deadline;
 pub mod descriptors;
 pub mod dial;
+pub mod ending;
 pub mod handshake;
 pub mod health_check;
 pub mod interest;
@@ -39,8 +45,11 @@ pub mod race;
 pub mod recipient;
 pub mod reconnect;
 pub mod refusal;
+pub mod requests;
 pub mod segments;
 pub mod server_info;
+pub mod sink;
+pub mod sinks;
 pub mod socket;
 pub mod stream;
 pub mod submission;

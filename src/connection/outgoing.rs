@@ -1,5 +1,5 @@
-//! The bytes on their way out, who reads what comes back, and the connection that carries both: under one lock, because
-//! whether somebody reads depends on whether something is under way.
+//! The requests that wait and their bytes on the way out, who reads what comes back, and the connection that carries
+//! both: under one lock, because whether somebody reads depends on whether something is under way.
 
 use std::sync::Arc;
 
@@ -7,11 +7,14 @@ use super::interest::EventInterest;
 use super::io_role::{IoRole, RoleChange, Submitter, Writer};
 use super::pipeline::Pipeline;
 use super::quota::Limits;
+use super::requests::Requests;
 use super::socket::Connection;
 
 /// What is locked together.
 pub(super) struct Outgoing {
     pub(super) pipeline: Pipeline,
+    /// Those of whom the link completes by itself.
+    pub(super) requests: Requests,
     pub(super) role: IoRole,
     /// The connection that carries the bytes; what another one brings is not for them.
     pub(super) connection: Option<Arc<Connection>>,
@@ -20,9 +23,10 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// Nothing is under way, and there is no connection.
-    pub(super) fn new(limits: Limits) -> Outgoing {
-        Outgoing { pipeline: Pipeline::new(limits), role: IoRole::new(false), connection: None, blocked: false }
+    /// Nothing is under way, and there is no connection. `number`: of the link.
+    pub(super) fn new(number: u16, limits: Limits) -> Outgoing {
+        let (pipeline, requests) = (Pipeline::new(limits), Requests::new(number));
+        Outgoing { pipeline, requests, role: IoRole::new(false), connection: None, blocked: false }
     }
 
     /// Whether this connection carries the bytes.

@@ -1,11 +1,13 @@
 //! What a link is for, and what follows from it: how long it lives, how its bytes are read and how its silence is
 //! judged.
 
+use super::unit::Ticket;
+
 /// What a link is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// The commands of everybody.
-    Commands,
+    /// The commands of everybody. The link has this number in the ids of requests; none has 0.
+    Commands(u16),
     /// The commands of one session at a time: a dedicated link. It has this number in its pool.
     Dedicated(u64),
     /// The messages of channels that are subscribed to.
@@ -20,11 +22,19 @@ impl Purpose {
     /// As statistics and events call it.
     pub const fn name(self) -> &'static str {
         match self {
-            Purpose::Commands => "commands",
+            Purpose::Commands(_) => "commands",
             Purpose::Dedicated(_) => "dedicated",
             Purpose::Subscriptions => "subscriptions",
             Purpose::Invalidations => "invalidations",
             Purpose::Monitor => "monitor",
+        }
+    }
+
+    /// Its number in the ids of requests.
+    pub(super) const fn number(self) -> u16 {
+        match self {
+            Purpose::Commands(number) => number,
+            _ => Ticket::NO_LINK,
         }
     }
 
@@ -41,7 +51,7 @@ impl Purpose {
 
     /// Whether the server may be asked to tell of changes to what commands read.
     pub(super) const fn may_track(self) -> bool {
-        matches!(self, Purpose::Commands)
+        matches!(self, Purpose::Commands(_))
     }
 
     /// Whether messages come that answer no command.

@@ -37,7 +37,6 @@ impl Link {
             incoming.replies.push(reply);
             let has_room = self.assign(connection, incoming)?;
             recipient.answered(self, &mut incoming.answers);
-            incoming.answers.clear();
             if has_room {
                 recipient.on_event(self, LinkEvent::Writable);
             }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::unit::{Addressee, Answer, Lost, Ticket};
+use super::answers::Answers;
+use super::unit::{Addressee, Lost, Ticket};
 use crate::error::Error;
 use crate::protocol::reply::Reply;
 
@@ -22,8 +23,8 @@ pub enum LinkEvent {
 /// The owner of the requests of a link, which is an `L`. Called from whatever thread moves the bytes, never under the
 /// outgoing lock.
 pub trait Recipient<L>: Send + Sync {
-    /// Answers, in order.
-    fn answered(&self, link: &Arc<L>, answers: &mut Vec<Answer>);
+    /// What a read has brought; all of it is taken out.
+    fn answered(&self, link: &Arc<L>, answers: &mut Answers);
     /// Messages that answer no command, in order.
     fn on_pushes(&self, link: &Arc<L>, messages: &mut Vec<Reply>);
     /// The connection that told of changes is gone: from here on they go unnoticed.

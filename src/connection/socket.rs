@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::answers::Answers;
 use super::stream::Stream;
-use super::unit::Answer;
 use crate::error::Error;
 use crate::lock::Lock;
 use crate::protocol::parser::{Frame, Parser};
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Connection {
 pub(super) struct Incoming {
     pub(super) parser: Parser,
     pub(super) replies: Vec<Reply>,
-    pub(super) answers: Vec<Answer>,
+    pub(super) answers: Answers,
     pub(super) pushes: Vec<Reply>,
 }
 
@@ -66,7 +66,7 @@ impl Incoming {
 
 impl Connection {
     pub(super) fn new(stream: Stream, parser: Parser) -> Connection {
-        let incoming = Incoming { parser, replies: Vec::new(), answers: Vec::new(), pushes: Vec::new() };
+        let incoming = Incoming { parser, replies: Vec::new(), answers: Answers::default(), pushes: Vec::new() };
         Connection {
             stream,
             incoming: Lock::new(incoming),

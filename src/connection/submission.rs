@@ -14,6 +14,9 @@ use super::outgoing::Outgoing;
 use super::pipeline::Pipeline;
 use super::queue_driver::QueueDriver;
 use super::quota::Load;
+use super::requests::Waiting;
+use super::sink::{Sink, SinkKey};
+use super::unit::Ticket;
 use crate::error::{Error, Status};
 
 /// What whoever submitted has to do when it has let go of its locks.
@@ -64,6 +67,25 @@ impl<'a> Submission<'a> {
         Ok(append(&mut self.outgoing.pipeline))
     }
 
+    /// As [`Submission::append`], of one unit and its request, which the link completes by itself if that is possible;
+    /// `due`: its deadline, in ticks. Gives its id, and whether nobody will look for passed deadlines before that.
+    #[inline]
+    pub fn put(
+        &mut self,
+        load: Load,
+        append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
+        waiting: Waiting,
+        due: Option<u64>,
+        (key, sink): (Option<SinkKey>, impl FnOnce() -> Arc<dyn Sink>),
+    ) -> Result<(Ticket, bool), Error> {
+        let Some(ticket) = self.outgoing.requests.next_ticket() else { return Err(self.is_full()) };
+        let sequence = self.append(load, |pipeline| append(pipeline, ticket))?;
+        let requests = &mut self.outgoing.requests;
+        requests.put(ticket, Waiting { sequence, ..waiting }, key, sink);
+        let is_earlier = due.is_some_and(|due| requests.set_deadline(ticket, due));
+        Ok((ticket, is_earlier))
+    }
+
     #[cold]
     fn is_full(&self) -> Error {
         let (pipeline, config) = (&self.outgoing.pipeline, &self.link.config);
@@ -80,35 +102,36 @@ impl<'a> Submission<'a> {
         )
     }
 
-    /// Lets the lock go. What is given is to be done when no other lock is held either.
+    /// Lets the lock go, after `prepare` was told what is to be done when no other lock is held either; gives what that
+    /// made of it. What was appended may be completed at once, and whoever gets the completion may free what this
+    /// borrows: `prepare` has to hold what it needs.
     #[inline]
-    pub fn end(self) -> Next {
+    pub fn end<T>(self, prepare: impl FnOnce(Next) -> T) -> T {
         let Submission { link, outgoing, nothing_waited, outcome, .. } = self;
-        let Some((role, change)) = outcome else { return Next::Nothing };
+        let Some((role, change)) = outcome else { return prepare(Next::Nothing) };
         let next = match (role, &outgoing.connection) {
             (Writer::Queue { new: false }, _) if nothing_waited => Next::Take,
             (Writer::Queue { new: false }, _) => Next::Nothing,
             (Writer::Queue { new: true }, Some(connection)) => {
+                link.counters.queue_turns.fetch_add(1, Ordering::Relaxed);
                 let number = outgoing.role.taken();
                 Next::Begin(QueueDriver::new(Arc::clone(link), Arc::clone(connection), number))
             }
             (Writer::Caller, Some(connection)) => {
+                link.counters.lone_calls.fetch_add(1, Ordering::Relaxed);
                 Next::CallerDriver(CallerDriver::new(Arc::clone(link), Arc::clone(connection)))
             }
             _ if link.is_asleep() => Next::Wake(Arc::clone(link)),
             _ => Next::Nothing,
         };
+        // The background shall look now and then whether somebody still reads.
+        let watched = (change == RoleChange::Leave || matches!(next, Next::Begin(_))).then(|| Arc::clone(link));
+        let prepared = prepare(next);
         drop(outgoing);
-        match next {
-            Next::CallerDriver(_) => _ = link.counters.lone_calls.fetch_add(1, Ordering::Relaxed),
-            Next::Begin(_) => _ = link.counters.queue_turns.fetch_add(1, Ordering::Relaxed),
-            _ => return next,
-        }
-        if change == RoleChange::Leave || matches!(next, Next::Begin(_)) {
-            // The background shall look now and then whether somebody still reads.
+        if let Some(link) = watched {
             link.notify.notify_one();
         }
-        next
+        prepared
     }
 }
 

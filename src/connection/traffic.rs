@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::link::Link;
+use super::outgoing::Outgoing;
 use super::recipient::{LinkEvent, Recipient};
 use super::socket::{Connection, Incoming};
 use super::stream::reason;
@@ -171,8 +172,7 @@ impl Link {
             let assigned = self.assign(connection, incoming);
             if !incoming.answers.is_empty() {
                 recipient.answered(self, &mut incoming.answers);
-                incoming.answers.clear();
-                shrink::release_excess(&mut incoming.answers);
+                incoming.answers.release_excess();
                 shrink::release_excess(&mut incoming.replies);
             }
             if assigned? {
@@ -184,7 +184,8 @@ impl Link {
         }
     }
 
-    /// Matches each reply with the unit that waits for it. True: there is room for requests again.
+    /// Matches each reply with the unit that waits for it, and completes the requests for which that is all. True:
+    /// there is room for requests again.
     pub(super) fn assign(&self, connection: &Arc<Connection>, incoming: &mut Incoming) -> Result<bool, Error> {
         if incoming.replies.is_empty() {
             return Ok(false);
@@ -195,11 +196,12 @@ impl Link {
             incoming.replies.clear();
             return Err(Error::new(Status::Lost, "the connection was given up"));
         }
-        let outgoing = &mut outgoing.pipeline;
+        let Outgoing { pipeline, requests, .. } = &mut *outgoing;
         let with_request = self.purpose().receives_pushes();
         for reply in incoming.replies.drain(..) {
-            match outgoing.answer(reply, with_request) {
-                Ok(answer) => incoming.answers.extend(answer),
+            match pipeline.answer(reply, with_request) {
+                Ok(None) => {}
+                Ok(Some(answer)) => requests.answered(answer, &mut incoming.answers),
                 Err(reply) if reply.kind() == Kind::Error => {
                     let text = String::from_utf8_lossy(reply.as_bytes());
                     return Err(Error::new(Status::Lost, format!("the server ended the connection: {text}")));
@@ -208,9 +210,9 @@ impl Link {
             }
         }
         if self.sampling.load(Ordering::Relaxed) {
-            self.end_sample(outgoing.answered());
+            self.end_sample(pipeline.answered());
         }
-        Ok(outgoing.has_room_again())
+        Ok(pipeline.has_room_again())
     }
 
     fn end_sample(&self, answered: u64) {

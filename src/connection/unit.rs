@@ -5,13 +5,43 @@ use bytes::Bytes;
 
 use crate::protocol::reply::Reply;
 
-/// The name under which the owner of a request knows it. [`Ticket::NOBODY`] marks what nobody waits for.
+/// The id of a request: the number of the link that it waits at (16 bits), a serial number that is never 0 and an index
+/// there (24 bits each). [`Ticket::NOBODY`] marks what nobody waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
 impl Ticket {
     /// A command of the link itself (a ping): its reply is only counted.
     pub const NOBODY: Ticket = Ticket(0);
+    /// In the place of a number: the request is one that the client keeps itself.
+    pub const NO_LINK: u16 = 0;
+    /// Indices are less than this.
+    pub const INDICES: u32 = 1 << 24;
+
+    /// The id of these parts.
+    #[inline]
+    pub const fn new(link: u16, serial: u32, index: u32) -> Ticket {
+        Ticket((link as u64) << 48 | (serial as u64) << 24 | index as u64)
+    }
+
+    /// The number of the link.
+    #[inline]
+    pub const fn link(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    /// The index.
+    #[inline]
+    pub const fn index(self) -> u32 {
+        self.0 as u32 % Ticket::INDICES
+    }
+
+    /// The serial number that follows another one.
+    #[inline]
+    pub const fn serial_after(serial: u32) -> u32 {
+        let next = (serial + 1) % Ticket::INDICES;
+        if next == 0 { 1 } else { next }
+    }
 }
 
 /// Who a unit is for.

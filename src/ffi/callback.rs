@@ -2,6 +2,7 @@
 //! callback delays later callbacks and nothing else.
 
 use std::collections::VecDeque;
+use std::collections::vec_deque::Drain;
 use std::ffi::CString;
 use std::mem;
 use std::sync::{Arc, Condvar, MutexGuard};
@@ -10,6 +11,7 @@ use std::thread::JoinHandle;
 use super::completion::{Function, jr_completion};
 use super::logger::{Logger, level_of};
 use crate::client::mailbox::Mailbox;
+use crate::connection::sink::{Completion, Sink};
 use crate::error::Error;
 use crate::lock::{self, Lock};
 use crate::protocol::reply::Reply;
@@ -18,7 +20,7 @@ use crate::{runtime, shrink};
 enum Call {
     Completion(Function, jr_completion),
     /// The next message of a mailbox.
-    Message(Function, u64, Arc<Mailbox>),
+    Message(Function, Arc<Mailbox>),
     /// The same for the logger.
     Log(Arc<Mailbox>),
 }
@@ -27,6 +29,25 @@ enum Call {
 /// the last holder is gone, ends after the last call.
 pub(super) struct Callbacks {
     line: Arc<Line>,
+}
+
+/// Where the completions of requests go that name this function.
+#[derive(Debug)]
+pub(super) struct CallbackSink {
+    callbacks: Arc<Callbacks>,
+    function: Function,
+}
+
+impl CallbackSink {
+    pub(super) fn new(callbacks: &Arc<Callbacks>, function: Function) -> CallbackSink {
+        CallbackSink { callbacks: Arc::clone(callbacks), function }
+    }
+}
+
+impl Sink for CallbackSink {
+    fn deliver(&self, completions: Drain<'_, Completion>) {
+        self.callbacks.call(self.function, completions);
+    }
 }
 
 /// The calls that wait for the thread.
@@ -77,15 +98,15 @@ impl Callbacks {
     }
 
     /// Adds calls; the thread runs already.
-    pub(super) fn call(&self, calls: impl Iterator<Item = (Function, jr_completion)>) {
+    fn call(&self, function: Function, completions: Drain<'_, Completion>) {
         let mut waiting = self.line.waiting.lock();
-        waiting.calls.extend(calls.map(|(function, completion)| Call::Completion(function, completion)));
+        waiting.calls.extend(completions.map(|completion| Call::Completion(function, completion.into())));
         self.line.wake(waiting);
     }
 
     /// Adds a call for each of so many messages of a mailbox.
-    pub(super) fn call_for_messages(&self, function: Function, user_data: u64, mailbox: &Arc<Mailbox>, count: usize) {
-        self.add(count, || Call::Message(function, user_data, Arc::clone(mailbox)));
+    pub(super) fn call_for_messages(&self, function: Function, mailbox: &Arc<Mailbox>, count: usize) {
+        self.add(count, || Call::Message(function, Arc::clone(mailbox)));
     }
 
     /// The same for the logger.
@@ -148,10 +169,10 @@ impl Line {
                 match call {
                     // SAFETY: the user gave this function for completions; the struct lives during the call.
                     Call::Completion(function, completion) => unsafe { function(&completion) },
-                    Call::Message(function, user_data, mailbox) => {
+                    Call::Message(function, mailbox) => {
                         if let Some(message) = mailbox.take() {
                             // SAFETY: as above.
-                            unsafe { function(&jr_completion::new(user_data, message)) }
+                            unsafe { function(&jr_completion::from(message)) }
                         }
                     }
                     Call::Log(mailbox) => {

@@ -98,7 +98,7 @@ pub extern "C" fn jr_client_new(
         let by_user = dialer.clone().map(|dialer| dialer as Arc<dyn Dialer>);
         let root: Client<Target> = if has_logger {
             callbacks.start()?;
-            Client::with_listener(options, by_user, Target::Log(Arc::clone(&callbacks)))?
+            Client::with_listener(options, by_user, &Target::Log(Arc::clone(&callbacks)))?
         } else {
             Client::new(options, by_user)?
         };
@@ -199,7 +199,8 @@ pub unsafe extern "C" fn jr_client_events(
         }
         let user = client.user();
         // SAFETY: as above.
-        let listening = unsafe { to_target(user, &request, |target, _| user.client.listen(target)) }?;
+        let listening =
+            unsafe { to_target(user, &request, |target, _| user.client.listen(target, request.user_data)) }?;
         if let Some(id) = id {
             *id = listening;
         }

@@ -1,7 +1,8 @@
 //! The final answer of a request as C sees it.
 
 use super::status::jr_status;
-use crate::client::completion::{self, Completion};
+use crate::client::completion;
+use crate::connection::sink::Completion;
 use crate::protocol::reply::Node;
 
 /// More completions of this request follow: it has a completion for each of its messages, and at last one without this.
@@ -46,9 +47,9 @@ pub(super) type Function = unsafe extern "C" fn(*const jr_completion);
 // SAFETY: the reply is owned by the completion alone, and a reply may move between threads.
 unsafe impl Send for jr_completion {}
 
-impl jr_completion {
-    pub(super) fn new(user_data: u64, completion: Completion) -> jr_completion {
-        let Completion { request, status, flags, reply } = completion;
+impl From<Completion> for jr_completion {
+    fn from(completion: Completion) -> jr_completion {
+        let Completion { user_data, request, status, flags, reply } = completion;
         jr_completion { user_data, request, reply: reply.into_raw(), status: status.code(), flags }
     }
 }

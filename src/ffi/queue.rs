@@ -9,6 +9,7 @@ mod signal;
 pub mod takers;
 
 use std::collections::VecDeque;
+use std::collections::vec_deque::Drain;
 use std::mem::{self, MaybeUninit};
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -27,6 +28,7 @@ use super::{fork, reply};
 use crate::client::mailbox::Mailbox;
 use crate::connection::io_role::{QueueId, Submitter};
 use crate::connection::queue_driver::QueueDriver;
+use crate::connection::sink::{Completion, Sink};
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::{runtime, shrink};
@@ -53,8 +55,8 @@ pub(super) struct Queue {
 struct Held {
     /// Final completions, and in its place in the line each message as [`MESSAGE`].
     completions: VecDeque<jr_completion>,
-    /// Where the messages are, and whose: as many as the line has places for, in the same order.
-    mailboxes: VecDeque<(u64, Arc<Mailbox>)>,
+    /// Where the messages are: as many as the line has places for, in the same order.
+    mailboxes: VecDeque<Arc<Mailbox>>,
     /// The connections to drive; those of a taker who drives are with him.
     drivers: Vec<QueueDriver>,
     takers: Takers,
@@ -115,27 +117,14 @@ impl Queue {
         self.sound(held, alarm);
     }
 
-    /// Adds final completions.
-    pub(super) fn put(&self, completions: impl Iterator<Item = jr_completion>) {
-        let mut held = self.held.lock();
-        if held.bell.is_none() {
-            drop(held);
-            completions.for_each(|completion| reply::discard(completion.reply));
-            return;
-        }
-        held.completions.extend(completions);
-        let alarm = held.takers.arrived();
-        self.sound(held, alarm);
-    }
-
     /// Adds places for so many messages of a mailbox; false if nobody will ever take them.
-    pub(super) fn put_messages(&self, user_data: u64, mailbox: &Arc<Mailbox>, count: usize) -> bool {
+    pub(super) fn put_messages(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
         let mut held = self.held.lock();
         if held.bell.is_none() {
             return false;
         }
         held.completions.extend(iter::repeat_n(MESSAGE, count));
-        held.mailboxes.extend(iter::repeat_with(|| (user_data, Arc::clone(mailbox))).take(count));
+        held.mailboxes.extend(iter::repeat_n(Arc::clone(mailbox), count));
         let alarm = held.takers.arrived();
         self.sound(held, alarm);
         true
@@ -266,8 +255,21 @@ impl Queue {
         let mailboxes = mem::take(&mut held.mailboxes);
         drop(held);
         drop(drivers);
-        mailboxes.iter().for_each(|(_, mailbox)| mailbox.abandon());
+        mailboxes.iter().for_each(|mailbox| mailbox.abandon());
         completions.into_iter().for_each(|completion| reply::discard(completion.reply));
+    }
+}
+
+impl Sink for Queue {
+    fn deliver(&self, completions: Drain<'_, Completion>) {
+        let mut held = self.held.lock();
+        if held.bell.is_none() {
+            drop(held);
+            return drop(completions);
+        }
+        held.completions.extend(completions.map(jr_completion::from));
+        let alarm = held.takers.arrived();
+        self.sound(held, alarm);
     }
 }
 
@@ -299,10 +301,10 @@ impl Held {
             if next.flags & JR_COMPLETION_MORE == 0 {
                 place.write(next);
                 finals += 1;
-            } else if let Some((user_data, mailbox)) = self.mailboxes.pop_front()
+            } else if let Some(mailbox) = self.mailboxes.pop_front()
                 && let Some(message) = mailbox.take()
             {
-                place.write(jr_completion::new(user_data, message));
+                place.write(message.into());
             } else {
                 // It was dropped since.
                 continue;

@@ -244,7 +244,8 @@ pub(super) unsafe fn with_request<T>(
         let dedicated = request.flags & JR_REQUEST_DEDICATED != 0;
         let cached = request.flags & JR_REQUEST_CACHED != 0;
         let subscription = request.subscription;
-        then(&Request { commands, atomic, idempotent, dedicated, cached, timeout, route, subscription })
+        let user_data = request.user_data;
+        then(&Request { commands, atomic, idempotent, dedicated, cached, timeout, route, subscription, user_data })
     };
     match commands {
         // SAFETY: the caller promises the pointers of each command.

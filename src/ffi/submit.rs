@@ -14,7 +14,7 @@ use super::request::{EMPTY, jr_bytes, jr_command, jr_request, read_request, with
 use super::status::jr_status;
 use super::target::{Target, User, to_target};
 use super::waiter::Waiter;
-use crate::client::completion::Completion;
+use crate::connection::sink::Completion;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::{Node, Reply};
 
@@ -23,7 +23,7 @@ use crate::protocol::reply::{Node, Reply};
 /// # Safety
 /// The pointers in `request` are as the header demands.
 unsafe fn submit(user: &User, request: &jr_request) -> Result<u64, Error> {
-    let submit = |target, by| {
+    let submit = |target: &Target, by| {
         // SAFETY: the caller's promise is passed on.
         unsafe { with_request(request, |request| user.client.submit(request, target, by)) }
     };
@@ -186,7 +186,8 @@ unsafe fn submit_run(
         },
     };
     let most = user.client.config().max_unread;
-    let mut batch = user.client.batch(queue.submitter());
+    let target = Target::Queue(Arc::clone(&queue));
+    let mut batch = user.client.batch(&target, queue.submitter());
     for index in 0..count {
         let request = match read(index) {
             Ok(request) if request.size != size => {
@@ -197,9 +198,8 @@ unsafe fn submit_run(
             Err(error) => return (index, Some(error)),
         };
         let submitted = queue.reserve(most).and_then(|()| {
-            let target = Target::Queue { queue: Arc::clone(&queue), user_data: request.user_data };
             // SAFETY: the caller's promise is passed on.
-            let submitted = unsafe { with_request(&request, |request| batch.submit(request, target)) };
+            let submitted = unsafe { with_request(&request, |request| batch.submit(request)) };
             submitted.inspect_err(|_| queue.give_back())
         });
         match submitted {
@@ -256,7 +256,7 @@ unsafe fn execute(client: &jr_client, request: &jr_request) -> Result<(jr_status
     // SAFETY: the caller's promise is passed on.
     unsafe {
         with_request(request, |request| {
-            client.user().client.execute(request, Target::Waiter(Arc::clone(&waiter)), || waiter.is_done())
+            client.user().client.execute(request, &Target::Waiter(Arc::clone(&waiter)), || waiter.is_done())
         })
     }?;
     let Completion { status, reply, .. } = waiter.wait();

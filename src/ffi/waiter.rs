@@ -1,9 +1,10 @@
 //! Where a thread waits for the completion of its own request: one place for each thread, used again and again.
 
 use std::cell::RefCell;
+use std::collections::vec_deque::Drain;
 use std::sync::{Arc, Condvar};
 
-use crate::client::completion::Completion;
+use crate::connection::sink::{Completion, Sink};
 use crate::lock::{self, Lock};
 
 /// Where a thread waits for the completion of its request.
@@ -20,6 +21,12 @@ struct Place {
     sleeps: bool,
 }
 
+impl Sink for Waiter {
+    fn deliver(&self, completions: Drain<'_, Completion>) {
+        completions.for_each(|completion| self.wake(completion));
+    }
+}
+
 impl Waiter {
     /// The place of the calling thread.
     pub(super) fn of_this_thread() -> Arc<Waiter> {
@@ -31,7 +38,7 @@ impl Waiter {
     }
 
     /// Brings the completion.
-    pub(super) fn wake(&self, completion: Completion) {
+    fn wake(&self, completion: Completion) {
         let mut place = self.place.lock();
         place.completion = Some(completion);
         let sleeps = place.sleeps;

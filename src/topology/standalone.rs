@@ -39,8 +39,19 @@ impl Standalone {
         let opening = self.opening.lock();
         let opening = opening.as_ref().ok_or_else(closed)?;
         let mut shared = self.shared.lock();
-        let open = || background_driver::open(opening, database, Purpose::Commands, None, runtime);
-        Ok(Arc::clone(shared.entry(database).or_insert_with(open)))
+        if let Some(link) = shared.get(&database) {
+            return Ok(Arc::clone(link));
+        }
+        let number = u16::try_from(shared.len() + 1)
+            .map_err(|_| Error::new(Status::Full, format!("{} databases are in use already", shared.len())))?;
+        let link = background_driver::open(opening, database, Purpose::Commands(number), None, runtime);
+        shared.insert(database, Arc::clone(&link));
+        Ok(link)
+    }
+
+    /// The shared link of this number.
+    pub fn link_of(&self, number: u16) -> Option<Arc<Link>> {
+        self.shared.lock().values().find(|link| link.purpose() == Purpose::Commands(number)).cloned()
     }
 
     /// A dedicated link to a database, or a place in line for one; see [`Standalone::serve`].

@@ -1,14 +1,16 @@
 //! No cached answer is older than what the client knows: writes of this client and of others, lost connections.
 
+use std::collections::vec_deque::Drain;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 
 use justredis::client::Client;
-use justredis::client::destination::{Deliveries, Delivery, Destination};
+use justredis::client::destination::Destination;
 use justredis::client::mailbox::Mailbox;
 use justredis::client::request::Request;
 use justredis::connection::io_role::Submitter;
+use justredis::connection::sink::{Completion, Sink, SinkKey};
 
 use crate::support::client::{Inbox, Tester, config, request};
 use crate::support::proxy::Proxy;
@@ -153,23 +155,39 @@ fn a_write_that_is_sent_again_makes_earlier_reads_old() {
     (0..2).for_each(|_| assert_eq!(client.cached(&["GET", "key"]).integer(), 1));
 }
 
+/// A client, which has no text of its own.
+struct Watched(Client<Witness>);
+
+impl std::fmt::Debug for Watched {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Watched")
+    }
+}
+
 /// Notes how many answers the cache has when a completion is delivered.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Witness {
-    client: Arc<OnceLock<Client<Witness>>>,
+    client: Arc<OnceLock<Watched>>,
     entries: Arc<Mutex<Vec<i64>>>,
 }
 
-impl Destination for Witness {
-    fn deliver(deliveries: &mut Deliveries<Witness>) {
-        for Delivery { destination: witness, .. } in deliveries.drain(..) {
-            let stats = witness.client.get().unwrap().stats().unwrap();
-            witness
-                .entries
-                .lock()
-                .unwrap()
-                .push(stats.find(b"cache_entries").and_then(|count| count.to_i64()).unwrap());
+impl Sink for Witness {
+    fn deliver(&self, completions: Drain<'_, Completion>) {
+        for _ in completions {
+            let stats = self.client.get().unwrap().0.stats().unwrap();
+            let entries = stats.find(b"cache_entries").and_then(|count| count.to_i64());
+            self.entries.lock().unwrap().push(entries.unwrap());
         }
+    }
+}
+
+impl Destination for Witness {
+    fn key(&self) -> Option<SinkKey> {
+        None
+    }
+
+    fn sink(&self) -> Arc<dyn Sink> {
+        Arc::new(self.clone())
     }
 
     fn offer(&self, _: &Arc<Mailbox>, _: usize) -> bool {
@@ -191,12 +209,12 @@ fn an_answer_is_not_delivered_before_what_was_told_ahead_of_it() {
     });
     let client = Client::new(config(server.url(), &CACHE), None).unwrap();
     let witness = Witness::default();
-    assert!(witness.client.set(client.clone()).is_ok());
+    assert!(witness.client.set(Watched(client.clone())).is_ok());
     for (number, key) in ["key", "news"].into_iter().enumerate() {
         let words = ["GET", key];
         let commands = [&words[..]];
         let read = Request { cached: key == "key", ..request(&commands) };
-        client.submit(&read, witness.clone(), Submitter::Other).unwrap();
+        client.submit(&read, &witness, Submitter::Other).unwrap();
         wait::until("the answer", || witness.entries.lock().unwrap().len() > number);
     }
     assert_eq!(*witness.entries.lock().unwrap(), [1, 0]);

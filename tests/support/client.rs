@@ -2,16 +2,18 @@
 //! waiting that ends. The only part of the harness that uses what it judges.
 
 use std::collections::HashMap;
+use std::collections::vec_deque::Drain;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use justredis::client::Client;
-use justredis::client::completion::{Completion, GAP, MORE};
-use justredis::client::destination::{Deliveries, Destination};
+use justredis::client::completion::{GAP, MORE};
+use justredis::client::destination::Destination;
 use justredis::client::mailbox::Mailbox;
 use justredis::client::request::{Request, Timeout};
 use justredis::config::Config;
 use justredis::connection::io_role::Submitter;
+use justredis::connection::sink::{Completion, Sink, SinkKey};
 use justredis::connection::stream::Dialer;
 use justredis::error::{Error, Outcome, Status};
 use justredis::protocol::reply::{Node, Reply};
@@ -20,7 +22,7 @@ use justredis::topology::Route;
 use super::wait::{self, LIMIT};
 
 /// Where completions go and stay until they are taken; clones are the same inbox.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Inbox(Arc<(Mutex<Vec<Done>>, Condvar)>);
 
 /// A completion with its flags taken apart.
@@ -36,9 +38,19 @@ pub struct Done {
     pub reply: Reply,
 }
 
+impl Sink for Inbox {
+    fn deliver(&self, completions: Drain<'_, Completion>) {
+        completions.for_each(|completion| self.put(completion));
+    }
+}
+
 impl Destination for Inbox {
-    fn deliver(deliveries: &mut Deliveries<Inbox>) {
-        deliveries.drain(..).for_each(|delivery| delivery.destination.put(delivery.completion));
+    fn key(&self) -> Option<SinkKey> {
+        Some(SinkKey(Arc::as_ptr(&self.0).addr(), 0))
+    }
+
+    fn sink(&self) -> Arc<dyn Sink> {
+        Arc::new(self.clone())
     }
 
     fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
@@ -53,7 +65,7 @@ impl Destination for Inbox {
 
 impl Inbox {
     fn put(&self, completion: Completion) {
-        let Completion { request, status, flags, reply } = completion;
+        let Completion { request, status, flags, reply, .. } = completion;
         let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
         let said: Vec<Outcome> = outcomes.into_iter().filter(|outcome| flags & outcome.bit() != 0).collect();
         assert_eq!(said.len(), 1, "exactly one outcome: {flags:b}");
@@ -144,7 +156,8 @@ impl Done {
 pub fn request<'a, W>(commands: &'a [&'a [W]]) -> Request<'a, W> {
     let (timeout, route) = (Timeout::Default, Route::ByKey);
     let (dedicated, cached) = (false, false);
-    Request { commands, atomic: false, idempotent: false, dedicated, cached, timeout, route, subscription: 0 }
+    let (subscription, user_data) = (0, 0);
+    Request { commands, atomic: false, idempotent: false, dedicated, cached, timeout, route, subscription, user_data }
 }
 
 /// A timeout of so many milliseconds.
@@ -189,7 +202,7 @@ impl Tester {
     /// Executes, as `jr_execute` does: when nothing else is under way, this thread writes and reads.
     pub fn wait_for<W: AsRef<[u8]>>(&self, request: &Request<'_, W>) -> Result<Done, Error> {
         let inbox = Inbox::default();
-        let id = self.client.execute(request, inbox.clone(), || inbox.len() > 0)?;
+        let id = self.client.execute(request, &inbox, || inbox.len() > 0)?;
         Ok(inbox.each_once(&[id]).remove(&id).unwrap())
     }
 
@@ -237,7 +250,7 @@ impl Tester {
 
     /// A request to another inbox.
     pub fn send_to<W: AsRef<[u8]>>(&self, inbox: &Inbox, request: &Request<'_, W>) -> Result<u64, Error> {
-        self.client.submit(request, inbox.clone(), Submitter::Other)
+        self.client.submit(request, inbox, Submitter::Other)
     }
 
     /// A number of the statistics of the first link.
@@ -299,7 +312,7 @@ impl Tester {
     /// An inbox that hears of events from now on.
     pub fn events(&self) -> Inbox {
         let inbox = Inbox::default();
-        self.client.listen(inbox.clone()).unwrap();
+        self.client.listen(&inbox, 0).unwrap();
         inbox
     }
 }

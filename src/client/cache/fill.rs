@@ -3,7 +3,7 @@
 use std::sync::{Arc, MutexGuard};
 
 use super::{Cache, Reservation};
-use crate::client::completion::Completion;
+use crate::connection::sink::Completion;
 use crate::error::Status;
 use crate::lock::Lock;
 use crate::protocol::catalog::{self, Flags};

@@ -11,6 +11,7 @@ use super::action::Actions;
 use super::{Hub, OWN, Owner, Subscribers};
 use crate::client::destination::Destination;
 use crate::client::topic::Topic;
+use crate::connection::answers::Answers;
 use crate::connection::link::Link;
 use crate::connection::purpose::Purpose;
 use crate::connection::recipient::{LinkEvent, Recipient};
@@ -25,29 +26,10 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
         // Only links for commands track; this one hears of all changes or of none.
     }
 
-    fn answered(&self, link: &Arc<Link>, answers: &mut Vec<Answer>) {
+    fn answered(&self, link: &Arc<Link>, answers: &mut Answers) {
         let Some(owner) = self.owner.upgrade() else { return };
-        for answer in answers.drain(..) {
-            if answer.to.ticket != OWN {
-                if let Some(subscription) = owner.pinged_subscription(answer.to.ticket) {
-                    self.echo(subscription, answer.to.ticket, &answer.reply);
-                }
-                owner.answered(link, &mut vec![answer]);
-                continue;
-            }
-            if link.purpose() == Purpose::Invalidations && link.status().server_info.protocol == 2 {
-                let why = "invalidations come with RESP3 only, which this server does not speak";
-                self.end_waiting(&*owner, &Error::new(Status::Connect, why));
-                continue;
-            }
-            let request = answer.exchange.as_ref().map(|exchange| exchange.request.clone()).unwrap_or_default();
-            let (topic, joins) = asked(&request);
-            let (reply, now) = (&answer.reply, Instant::now());
-            match reply.kind() == Kind::Error {
-                true => self.tell(|all| all.refused(&topic, joins, will_pass(reply), now), Some(reply)),
-                false => self.tell(|all| all.confirmed(&topic, joins, now), Some(reply)),
-            }
-        }
+        // No request waits at this link alone.
+        answers.drain(|sink, completions| sink.deliver(completions), |answers| self.judge(&*owner, link, answers));
     }
 
     fn on_pushes(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
@@ -99,6 +81,32 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
 }
 
 impl<D: Destination> Hub<D> {
+    /// What the answers to the commands of the hub itself mean; those to the PINGs of subscriptions are told to the owner
+    /// as well.
+    fn judge(&self, owner: &dyn Owner, link: &Arc<Link>, answers: &mut dyn Iterator<Item = Answer>) {
+        for answer in answers {
+            if answer.to.ticket != OWN {
+                if let Some(subscription) = owner.pinged_subscription(answer.to.ticket) {
+                    self.echo(subscription, answer.to.ticket, &answer.reply);
+                }
+                owner.answered(link, &mut Answers::from(answer));
+                continue;
+            }
+            if link.purpose() == Purpose::Invalidations && link.status().server_info.protocol == 2 {
+                let why = "invalidations come with RESP3 only, which this server does not speak";
+                self.end_waiting(owner, &Error::new(Status::Connect, why));
+                continue;
+            }
+            let request = answer.exchange.as_ref().map(|exchange| exchange.request.clone()).unwrap_or_default();
+            let (topic, joins) = asked(&request);
+            let (reply, now) = (&answer.reply, Instant::now());
+            match reply.kind() == Kind::Error {
+                true => self.tell(|all| all.refused(&topic, joins, will_pass(reply), now), Some(reply)),
+                false => self.tell(|all| all.confirmed(&topic, joins, now), Some(reply)),
+            }
+        }
+    }
+
     /// Gives a message to all who want it.
     fn deliver(subscribers: &mut Subscribers<D>, message: Reply, told: &mut Vec<Ticket>, rest: &mut Actions) {
         let (channel, name) = match Message::of(&message) {

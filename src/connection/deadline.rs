@@ -1,4 +1,4 @@
-//! Deadlines of all requests of a client: a hashed wheel of intrusive lists, so that setting and removing one costs a
+//! Deadlines of requests: a hashed wheel of intrusive lists, so that setting and removing one costs a
 //! few stores and no allocation. Pure: it counts ticks and never looks at a clock.
 //!
 //! A slot of the wheel holds all deadlines whose tick is the same modulo its size; those of a later round stay
@@ -23,8 +23,9 @@ struct Node {
 const UNSET: Node = Node { due: 0, previous: NONE, next: NONE, set: false };
 
 /// The deadlines; each belongs to a small number, the index of a request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Deadlines {
+    /// Of each slot; made with the first deadline, because links may be many.
     heads: Vec<u32>,
     /// One bit per slot that has deadlines.
     occupied: Vec<u64>,
@@ -33,18 +34,15 @@ pub struct Deadlines {
     now: u64,
 }
 
-impl Default for Deadlines {
-    fn default() -> Deadlines {
-        Deadlines { heads: vec![NONE; SLOTS], occupied: vec![0; SLOTS / 64], nodes: Vec::new(), now: 0 }
-    }
-}
-
 impl Deadlines {
     /// Sets the deadline of `index`, which has none, at a tick that is at least the next.
     #[inline]
     pub fn set(&mut self, index: u32, due: u64) {
         let place = index as usize;
         if place >= self.nodes.len() {
+            if self.heads.is_empty() {
+                (self.heads, self.occupied) = (vec![NONE; SLOTS], vec![0; SLOTS / 64]);
+            }
             self.nodes.resize(place + 1, UNSET);
         }
         let due = due.max(self.now + 1);
@@ -58,31 +56,36 @@ impl Deadlines {
         self.occupied[slot / 64] |= 1 << (slot % 64);
     }
 
-    /// Removes the deadline of `index`, if it has one.
+    /// Removes the deadline of `index`, if it has one; gives its tick.
     #[inline]
-    pub fn remove(&mut self, index: u32) {
-        let Some(node) = self.nodes.get_mut(index as usize) else { return };
+    pub fn remove(&mut self, index: u32) -> Option<u64> {
+        let node = self.nodes.get_mut(index as usize)?;
         let Node { due, previous, next, set } = std::mem::replace(node, UNSET);
         if !set {
-            return;
+            return None;
         }
         if next != NONE {
             self.nodes[next as usize].previous = previous;
         }
         if previous != NONE {
             self.nodes[previous as usize].next = next;
-            return;
+            return Some(due);
         }
         let slot = due as usize % SLOTS;
         self.heads[slot] = next;
         if next == NONE {
             self.occupied[slot / 64] &= !(1 << (slot % 64));
         }
+        Some(due)
     }
 
     /// Moves on to tick `now` and removes what is due by then, `most` at a time: call again while it gives that many.
     pub fn expire(&mut self, now: u64, most: usize) -> Vec<u32> {
         let mut due = Vec::new();
+        if self.heads.is_empty() {
+            self.now = self.now.max(now);
+            return due;
+        }
         // One round passes every slot, however long nobody looked.
         let first = (self.now + 1).max((now + 1).saturating_sub(SLOTS as u64));
         for tick in first..=now {
@@ -106,6 +109,9 @@ impl Deadlines {
 
     /// No deadline is due before this tick. (One may be much later: then it is a good time to ask again.)
     pub fn next(&self) -> Option<u64> {
+        if self.heads.is_empty() {
+            return None;
+        }
         let from = self.now + 1;
         let mut tick = from;
         while tick < from + SLOTS as u64 {

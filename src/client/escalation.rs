@@ -1,0 +1,116 @@
+//! Requests that wait at a link until the link cannot complete them by itself: the client goes on with those that may
+//! be sent again, and completes those that are given up.
+//!
+//! Invariant: a request with which the client goes on keeps its id, because its place at the link names the one it has
+//! here.
+
+use std::sync::Arc;
+
+use super::attempt::outcome_of;
+use super::completion::Verdict;
+use super::core::{Core, State};
+use super::destination::{Delivery, Destination, Responder};
+use super::end::Unanswered;
+use super::pending::{Pending, Work};
+use crate::connection::ending::GivenUp;
+use crate::connection::link::Link;
+use crate::connection::recipient::{LinkEvent, Recipient};
+use crate::connection::requests::{Place, Taken};
+use crate::connection::unit::Ticket;
+use crate::error::{Error, Status};
+
+impl<D: Destination> Core<D> {
+    /// The name here of the request that a link tells of, with which the client goes on; `None`: it is over.
+    pub(super) fn go_on_with(&self, state: &mut State<D>, link: &Arc<Link>, ticket: Ticket) -> Option<Ticket> {
+        if ticket.link() == Ticket::NO_LINK {
+            return Some(ticket);
+        }
+        let name = state.requests.reserve()?;
+        let Some(taken) = link.move_to(ticket, name) else {
+            state.requests.give_back(name);
+            return None;
+        };
+        let Taken { waiting, due, .. } = taken;
+        let pending = Pending {
+            responder: Responder::of(taken),
+            link: Arc::clone(link),
+            sequence: waiting.sequence,
+            work: Work::Single,
+            timeout: waiting.timeout,
+            attempts: None,
+            idempotent: waiting.idempotent,
+            dedicated: None,
+        };
+        state.requests.fill(name, pending);
+        if due.is_some_and(|due| state.set_deadline(name, due)) {
+            self.clock.wake();
+        }
+        Some(name)
+    }
+
+    /// A request with which the client went on is over: its id may be used again.
+    pub(super) fn give_back(&self, ticket: Ticket, pending: &Pending<D>) {
+        let id = Ticket(pending.responder.request());
+        if id != ticket
+            && let Some(link) = self.topology.link_of(id.link())
+        {
+            link.give_back(id);
+        }
+    }
+
+    /// Ends one request; false if it is over already.
+    pub(super) fn cancel(&self, id: Ticket) -> bool {
+        if id.link() == Ticket::NO_LINK {
+            return self.cancel_here(id);
+        }
+        let Some(link) = self.topology.link_of(id.link()) else { return false };
+        loop {
+            match link.place_of(id) {
+                Place::Gone => return false,
+                Place::Moved(name) => return self.cancel_here(name),
+                Place::Here => {
+                    if let Some(given_up) = link.give_up(id) {
+                        let sentence = Self::cancelled(&link);
+                        self.complete(self.end_given_up(&link, given_up, Status::Canceled, &sentence));
+                        return true;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends the requests of a link whose deadline has passed; gives how many.
+    pub(super) fn expire_at(&self, link: &Arc<Link>, most: usize) -> usize {
+        let due = link.expire(self.clock.now(), most);
+        let count = due.len();
+        let deliveries = due.into_iter().filter_map(|given_up| {
+            let timeout = given_up.taken.waiting.timeout;
+            self.end_given_up(link, given_up, Status::Timeout, &self.timed_out(link, timeout, false))
+        });
+        self.complete(deliveries);
+        count
+    }
+
+    /// Ends all requests that wait at a link: the client was closed.
+    pub(super) fn shut_down_at(&self, link: &Arc<Link>) {
+        let sentence = |_: Unanswered<'_>| "the client was closed".to_string();
+        let all = link.give_up_all().into_iter();
+        self.complete(all.filter_map(|one| self.end_given_up(link, one, Status::Closed, &sentence)));
+    }
+
+    fn end_given_up(
+        &self,
+        link: &Arc<Link>,
+        given_up: GivenUp,
+        status: Status,
+        sentence: &dyn Fn(Unanswered<'_>) -> String,
+    ) -> Option<Delivery> {
+        let GivenUp { taken, is_sent } = given_up;
+        let outcome = outcome_of(None, is_sent);
+        let error = Error::new(status, sentence(Unanswered::new(is_sent, None)));
+        if link.has_room_again() {
+            self.on_event(link, LinkEvent::Writable);
+        }
+        Responder::of(taken).finish(Verdict::failed(&error, outcome))
+    }
+}

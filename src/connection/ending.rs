@@ -1,0 +1,74 @@
+//! How the requests that wait at a link end without an answer, and how the client goes on with one itself.
+
+use super::link::Link;
+use super::outgoing::Outgoing;
+use super::requests::{Place, Taken};
+use super::unit::Ticket;
+
+/// A request that was given up, to be completed.
+#[derive(Debug)]
+pub struct GivenUp {
+    /// The request.
+    pub taken: Taken,
+    /// Something of it was sent, and may still be answered.
+    pub is_sent: bool,
+}
+
+impl Outgoing {
+    fn give_up(&mut self, ticket: Ticket) -> Option<GivenUp> {
+        let taken = self.requests.take(ticket)?;
+        let is_sent = !self.pipeline.withdraw(taken.waiting.sequence);
+        Some(GivenUp { taken, is_sent })
+    }
+}
+
+impl Link {
+    /// Gives a request up that waits here; `None`: it does not.
+    pub fn give_up(&self, ticket: Ticket) -> Option<GivenUp> {
+        self.outgoing.lock().give_up(ticket)
+    }
+
+    /// Gives everything up that waits here.
+    pub fn give_up_all(&self) -> Vec<GivenUp> {
+        let mut outgoing = self.outgoing.lock();
+        let waiting = outgoing.requests.waiting();
+        waiting.into_iter().filter_map(|ticket| outgoing.give_up(ticket)).collect()
+    }
+
+    /// Gives up what is due at this tick: at most `most`, and then it is to be called again.
+    pub fn expire(&self, now: u64, most: usize) -> Vec<GivenUp> {
+        let mut outgoing = self.outgoing.lock();
+        let due = outgoing.requests.expire(now, most);
+        due.into_iter().filter_map(|ticket| outgoing.give_up(ticket)).collect()
+    }
+
+    /// Says that [`Link::expire`] will be called at the tick that this gives, or when an earlier deadline is set.
+    pub fn arm(&self) -> Option<u64> {
+        self.outgoing.lock().requests.arm()
+    }
+
+    /// The client goes on with a request under this name, until [`Link::give_back`]; `None`: it does not wait here.
+    pub fn move_to(&self, ticket: Ticket, name: Ticket) -> Option<Taken> {
+        self.outgoing.lock().requests.move_to(ticket, name)
+    }
+
+    /// The client has completed a request that it went on with.
+    pub fn give_back(&self, ticket: Ticket) {
+        self.outgoing.lock().requests.give_back(ticket);
+    }
+
+    /// Where the request of an id is.
+    pub fn place_of(&self, ticket: Ticket) -> Place {
+        self.outgoing.lock().requests.place(ticket)
+    }
+
+    /// How many requests wait here.
+    pub fn requests(&self) -> usize {
+        self.outgoing.lock().requests.len()
+    }
+
+    /// How many requests were taken out to be completed.
+    pub fn taken(&self) -> u64 {
+        self.outgoing.lock().requests.taken()
+    }
+}
