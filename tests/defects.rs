@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use bytes::Bytes;
 use justredis::connection::answers::Answers;
 use justredis::connection::background_driver::{self, Opening};
+use justredis::connection::endpoints::Endpoints;
 use justredis::connection::link::Link;
 use justredis::connection::purpose::Purpose;
 use justredis::connection::recipient::{LinkEvent, Recipient};
@@ -104,15 +105,17 @@ impl Bench {
         let (alive, tasks) = mpsc::channel();
         let recipient: Arc<dyn Recipient<Link>> = Arc::clone(&owner) as Arc<dyn Recipient<Link>>;
         let options = [("reconnect_delay", "1"), ("reconnect_delay_max", "10")];
+        let config = config(server.url(), &options);
         let opening = Opening {
-            config: Arc::new(config(server.url(), &options)),
+            endpoints: Arc::new(Endpoints::new(config.endpoints.clone())),
+            config: Arc::new(config),
+            learnt: Arc::default(),
             dialer: None,
-            failed: Arc::default(),
             recipient: Arc::downgrade(&recipient),
             alive,
         };
         let runtime = Runtime::share().unwrap();
-        let link = background_driver::open(&opening, 0, purpose, None, &runtime);
+        let link = background_driver::open(&opening, 0, purpose, &runtime);
         Bench { link, owner, tasks, runtime, sent: Cell::new(1_000) }
     }
 

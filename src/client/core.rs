@@ -22,6 +22,7 @@ use super::session::Sessions;
 use crate::config::Config;
 use crate::connection::background_driver::Opening;
 use crate::connection::deadline::Deadlines;
+use crate::connection::endpoints::Endpoints;
 use crate::connection::link::Link;
 use crate::connection::quota::Limits;
 use crate::connection::recipient::Recipient;
@@ -91,8 +92,14 @@ impl<D: Destination> Core<D> {
             let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
             let cache = (config.cache_bytes > 0).then(|| Arc::new(Lock::new(Cache::new(config.cache_bytes))));
             let recipient: Weak<dyn Recipient<Link>> = me.clone();
-            let failed = Arc::default();
-            let opening = Opening { config: Arc::clone(&config), dialer, failed, recipient, alive: alive.clone() };
+            let opening = Opening {
+                endpoints: Arc::new(Endpoints::new(config.endpoints.clone())),
+                config: Arc::clone(&config),
+                learnt: Arc::default(),
+                dialer,
+                recipient,
+                alive: alive.clone(),
+            };
             Core {
                 config,
                 topology: Standalone::new(opening),

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until};
 
-use super::addresses::FailedAddresses;
+use super::endpoints::Endpoints;
 use super::health_check::HealthAction;
+use super::learnt::Learnt;
 use super::link::Link;
 use super::monitor::{HealthMonitor, RoleMonitor};
 use super::purpose::Purpose;
@@ -48,43 +49,43 @@ const DELIVERY_PAUSE: Duration = Duration::from_millis(1);
 /// What a link needs to be opened.
 #[derive(Clone)]
 pub struct Opening {
-    /// Endpoints, handshake, times and limits.
+    /// Handshake, times and limits.
     pub config: Arc<Config>,
+    /// Where the server is dialled.
+    pub endpoints: Arc<Endpoints>,
+    /// What its links have learnt of it.
+    pub learnt: Arc<Learnt>,
     /// Dials in the place of the library.
     pub dialer: Option<Arc<dyn Dialer>>,
-    /// Which addresses failed when they were tried last.
-    pub failed: Arc<FailedAddresses>,
     /// Who is told of replies and losses.
     pub recipient: Weak<dyn Recipient<Link>>,
     /// Dropped by the driver when it has ended.
     pub alive: Sender<()>,
 }
 
-/// Opens a link to the configured endpoints: it starts dialling, and ends when closed, when its recipient is gone, or
+/// Opens a link to a server: it starts dialling, and ends when closed, when its recipient is gone, or
 /// with its first connection if that is what it is for. See [`start`].
-pub fn open(opening: &Opening, database: u32, purpose: Purpose, before: Option<&Link>, runtime: &Runtime) -> Arc<Link> {
+pub fn open(opening: &Opening, database: u32, purpose: Purpose, runtime: &Runtime) -> Arc<Link> {
     let link = prepare(opening, database, purpose);
-    start(&link, opening, before, runtime);
+    start(&link, opening, runtime);
     link
 }
 
 /// A link that does not dial yet, for a recipient that is still being made; to be started.
 pub fn prepare(opening: &Opening, database: u32, purpose: Purpose) -> Arc<Link> {
-    Arc::new(Link::new(Arc::clone(&opening.config), database, purpose, Weak::clone(&opening.recipient)))
+    let Opening { config, endpoints, recipient, .. } = opening;
+    Arc::new(Link::new(Arc::clone(config), Arc::clone(endpoints), database, purpose, Weak::clone(recipient)))
 }
 
-/// Starts a link that was prepared for this opening, perhaps with a recipient of its own. What `before`, another link
-/// to this server, has learnt of it holds for this one as well.
-pub fn start(link: &Arc<Link>, opening: &Opening, before: Option<&Link>, runtime: &Runtime) {
+/// Starts a link that was prepared for this opening, perhaps with a recipient of its own.
+pub fn start(link: &Arc<Link>, opening: &Opening, runtime: &Runtime) {
     let driver = BackgroundDriver {
         schedule: Schedule::new(link.config.reconnect_delay, link.config.reconnect_delay_max),
         link: Arc::clone(link),
         dialer: opening.dialer.clone(),
-        failed: Arc::clone(&opening.failed),
+        learnt: Arc::clone(&opening.learnt),
         recipient: Weak::clone(&link.recipient),
         failed_rounds: 0,
-        succeeded: before.is_some_and(|before| before.counters.connections.load(Ordering::Relaxed) > 0),
-        resp3_seen: before.is_some_and(|before| before.status().server_info.protocol == 3),
         _alive: opening.alive.clone(),
     };
     runtime.spawn(driver.run_supervised());
@@ -109,12 +110,10 @@ enum Reason {
 struct BackgroundDriver {
     link: Arc<Link>,
     dialer: Option<Arc<dyn Dialer>>,
-    failed: Arc<FailedAddresses>,
+    learnt: Arc<Learnt>,
     recipient: Weak<dyn Recipient<Link>>,
     schedule: Schedule,
     failed_rounds: u32,
-    succeeded: bool,
-    resp3_seen: bool,
     _alive: Sender<()>,
 }
 

@@ -13,6 +13,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::endpoints::Endpoints;
 use super::io_role::{IoRole, Submitter};
 use super::outgoing::Outgoing;
 use super::purpose::Purpose;
@@ -65,6 +66,8 @@ pub(super) struct Sample(pub(super) Option<(u64, Instant)>);
 /// One connection to one server and database.
 pub struct Link {
     pub(super) config: Arc<Config>,
+    /// Where its server is dialled.
+    pub(super) endpoints: Arc<Endpoints>,
     pub(super) recipient: Weak<dyn Recipient<Link>>,
     database: u32,
     purpose: Purpose,
@@ -94,15 +97,17 @@ impl fmt::Debug for Link {
 impl Link {
     pub(super) fn new(
         config: Arc<Config>,
+        endpoints: Arc<Endpoints>,
         database: u32,
         purpose: Purpose,
         recipient: Weak<dyn Recipient<Link>>,
     ) -> Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         let wants_tracking = purpose.may_track() && config.cache_bytes > 0;
-        let address = config.endpoints.first().map(ToString::to_string).unwrap_or_default();
+        let address = endpoints.first().map(ToString::to_string).unwrap_or_default();
         Link {
             config,
+            endpoints,
             recipient,
             database,
             purpose,

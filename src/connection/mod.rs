@@ -12,9 +12,10 @@
 //! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a
 //!   caller does it itself; [`queue_driver`]: whoever takes from a queue does.
 //! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
-//! * [`dial`]: one endpoint, from its name to the end of the handshake; [`addresses`] and [`race`]: which of a name's
-//!   addresses; [`handshake`]: the first commands, over [`conversation`]; [`server_info`] and [`refusal`]: what the
-//!   server says.
+//! * [`endpoints`]: the addresses of a server, in turn; [`dial`]: one of them, from its name to the end of the
+//!   handshake; [`addresses`] and [`race`]: which of a name's addresses; [`handshake`]: the first commands, over
+//!   [`conversation`]; [`server_info`] and [`refusal`]: what the server says; [`learnt`]: what of it holds for the next
+//!   handshake.
 //! * [`socket`]: one connection of a link; [`stream`]: its descriptor; [`interest`]: what the background hears of it;
 //!   [`descriptors`]: which are ours, for a fork.
 //! * [`reconnect`], [`health_check`], [`monitor`]: when to dial again, when a server is dead.
@@ -28,10 +29,12 @@ pub mod deadline;
 pub mod descriptors;
 pub mod dial;
 pub mod ending;
+pub mod endpoints;
 pub mod handshake;
 pub mod health_check;
 pub mod interest;
 pub mod io_role;
+pub mod learnt;
 pub mod link;
 pub mod monitor;
 pub mod outgoing;

@@ -44,7 +44,7 @@ impl Standalone {
         }
         let number = u16::try_from(shared.len() + 1)
             .map_err(|_| Error::new(Status::Full, format!("{} databases are in use already", shared.len())))?;
-        let link = background_driver::open(opening, database, Purpose::Commands(number), None, runtime);
+        let link = background_driver::open(opening, database, Purpose::Commands(number), runtime);
         shared.insert(database, Arc::clone(&link));
         Ok(link)
     }
@@ -75,8 +75,7 @@ impl Standalone {
     }
 
     fn open(&self, opening: &Opening, database: u32, number: u64, runtime: &Runtime) -> Arc<Link> {
-        let before = self.shared.lock().get(&database).cloned();
-        background_driver::open(opening, database, Purpose::Dedicated(number), before.as_deref(), runtime)
+        background_driver::open(opening, database, Purpose::Dedicated(number), runtime)
     }
 
     /// What a link for messages, which has a recipient of its own, is prepared with; see
@@ -89,8 +88,7 @@ impl Standalone {
     pub fn start_push_link(&self, link: &Arc<Link>, runtime: &Runtime) -> Result<(), Error> {
         let opening = self.opening.lock();
         let opening = opening.as_ref().ok_or_else(closed)?;
-        let before = self.shared.lock().get(&opening.config.database).cloned();
-        background_driver::start(link, opening, before.as_deref(), runtime);
+        background_driver::start(link, opening, runtime);
         let mut push_links = self.push_links.lock();
         push_links.retain(|link| !link.is_closed());
         push_links.push(Arc::clone(link));

@@ -1,4 +1,4 @@
-//! One round of dials: every endpoint once, in order, and what a round that failed means.
+//! One round of dials to the addresses of a server, and what a round that failed means.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,11 +15,11 @@ use crate::connection::socket::Connection;
 use crate::error::{Error, Status};
 
 impl BackgroundDriver {
-    /// Tries every endpoint once. `None`: the link was closed meanwhile.
+    /// Tries every address once. `None`: the link was closed meanwhile.
     pub(super) async fn dial_round(&mut self) -> Option<Result<Connection, Error>> {
-        let mut last = Error::new(Status::Connect, "no endpoint is configured");
-        let config = Arc::clone(&self.link.config);
-        for address in &config.endpoints {
+        let endpoints = Arc::clone(&self.link.endpoints);
+        let mut round = endpoints.round();
+        while let Some(address) = round.next() {
             self.link.update_status(|status| status.address = address.to_string());
             let dialled = tokio::select! {
                 dialled = self.dial(address) => dialled,
@@ -27,9 +27,8 @@ impl BackgroundDriver {
             };
             match dialled {
                 Ok((connection, server_info)) => {
-                    self.succeeded = true;
                     self.failed_rounds = 0;
-                    self.resp3_seen |= server_info.protocol == 3;
+                    self.learnt.on_connected(self.link.database(), &server_info);
                     self.link.renewing.store(false, Ordering::SeqCst);
                     self.link.counters.connections.fetch_add(1, Ordering::Relaxed);
                     self.link.set_tracking(server_info.tracking);
@@ -42,23 +41,19 @@ impl BackgroundDriver {
                     return Some(Ok(connection));
                 }
                 Err(error) => {
-                    let error = Error::new(error.status, format!("{address}: {}", error.message));
-                    self.link.update_status(|status| status.error = Some(error.clone()));
-                    // A wrong password is what people must hear of, whatever ails the endpoints behind.
-                    if last.status != Status::Auth {
-                        last = error;
-                    }
+                    let error = round.on_failure(address, &error);
+                    self.link.update_status(|status| status.error = Some(error));
                 }
             }
         }
-        Some(Err(last))
+        Some(Err(round.into_error()))
     }
 
     /// A whole round failed: fails those who wait if they shall not wait longer; gives the pause before the next.
     pub(super) fn report_failure(&mut self, error: Error) -> Duration {
         self.failed_rounds = self.failed_rounds.saturating_add(1);
         let give_up = match self.link.config.connect_retries {
-            ConnectRetries::Auto => !self.succeeded,
+            ConnectRetries::Auto => !self.learnt.has_reached(self.link.database()),
             ConnectRetries::Unlimited => false,
             ConnectRetries::Rounds(rounds) => self.failed_rounds >= rounds,
         };
@@ -69,16 +64,16 @@ impl BackgroundDriver {
         self.schedule.after_failure()
     }
 
-    /// One endpoint, until commands can be sent to it.
+    /// One address, until commands can be sent to it.
     async fn dial(&self, address: &Address) -> Result<(Connection, ServerInfo), Error> {
         let config = &*self.link.config;
         let terms = Terms {
             database: self.link.database(),
             track: self.link.wants_tracking(),
             number: self.link.purpose().may_block(),
-            resp3_seen: self.resp3_seen,
+            resp3_seen: self.learnt.speaks_resp3(),
         };
-        let dial = Dial { config, dialer: self.dialer.as_ref(), failed: &self.failed, terms };
+        let dial = Dial { config, dialer: self.dialer.as_ref(), failed: &self.link.endpoints.failed, terms };
         let mut dialled = dial.dial(address).await?;
         if !dialled.has_data {
             let loading = Error::new(Status::Connect, format!("{address}: the server is loading its data"));
