@@ -6,12 +6,13 @@ use std::sync::Arc;
 use super::admission::Admission;
 use super::cache::fill::Changes;
 use super::completion::Verdict;
-use super::core::{Core, State, closed};
+use super::core::{Core, closed};
 use super::destination::{Destination, Responder};
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, in_millis};
 use super::session::{DedicatedRequest, Kind, Session};
+use super::state::State;
 use super::wakeups::Wakeups;
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;
@@ -88,7 +89,7 @@ impl<D: Destination> Core<D> {
         let database = place.link.database();
         let id = place.lease.unwrap_or_else(|| state.sessions.add(Session::new(Kind::Request, database)));
         let placed = self.acquire(state, id).and_then(|()| {
-            let State { sessions, requests, backlog, .. } = &mut *state;
+            let State { sessions, requests, .. } = &mut *state;
             let session = sessions.get(id).ok_or_else(closed)?;
             let Admission { blocks, whole, state_change, .. } = *admission;
             let number = session.next_number();
@@ -118,6 +119,7 @@ impl<D: Destination> Core<D> {
                     (link, sequence, next)
                 }
                 None => {
+                    let backlog = self.node().backlog();
                     if !backlog.fits(prepared.load()) {
                         return Err(self.backlog_is_full(backlog.load()));
                     }

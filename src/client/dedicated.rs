@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::completion::Verdict;
-use super::core::{Core, State, closed};
+use super::core::{Core, closed};
 use super::destination::{Deliveries, Destination};
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::recipient::AfterLoss;
 use super::session::Session;
+use super::state::State;
 use crate::connection::link::Link;
 use crate::connection::pool::Checkout;
 use crate::connection::purpose::Purpose;
@@ -20,22 +21,22 @@ use crate::connection::recipient::LinkEvent;
 use crate::connection::unit::{Addressee, Lost, Ticket, Unit};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::catalog::StateChange;
-use crate::topology::standalone::SessionId;
+use crate::topology::node::SessionId;
 
 impl<D: Destination> Core<D> {
     /// Gives a session a connection, or a place in line for one, if it has neither.
     pub(super) fn acquire(&self, state: &mut State<D>, id: SessionId) -> Result<(), Error> {
-        let session = state.sessions.get(id).ok_or_else(closed)?;
+        let State { sessions, deferred, .. } = state;
+        let session = sessions.get(id).ok_or_else(closed)?;
         if session.checkout.is_none() {
-            let database = session.database;
-            session.checkout = Some(self.with_runtime(|runtime| self.topology.dedicate(database, id, runtime))?);
+            session.checkout = Some(self.node().check_out(session.database, id, deferred)?);
         }
         Ok(())
     }
 
     /// Sends what a session holds, as far as it may be sent.
     fn flow(&self, state: &mut State<D>, id: SessionId) {
-        let State { sessions, requests, backlog, .. } = state;
+        let State { sessions, requests, .. } = state;
         let Some(session) = sessions.get(id) else { return };
         while let Some(link) = session.free_link().cloned()
             && let Some(ticket) = session.waiting.pop_front()
@@ -45,7 +46,7 @@ impl<D: Destination> Core<D> {
                 continue;
             };
             let units = mem::take(&mut dedicated.waiting);
-            backlog.remove(&units);
+            self.node().backlog().remove(&units);
             session.dirty_state.sent(dedicated.number, dedicated.state_change);
             if dedicated.blocks {
                 session.blocking = Some(ticket);
@@ -67,7 +68,7 @@ impl<D: Destination> Core<D> {
             return self.flow(state, id);
         }
         match state.sessions.remove(id) {
-            Some(Session { checkout: Some(Checkout::Waiting(place)), .. }) => self.topology.pool().leave(place),
+            Some(Session { checkout: Some(Checkout::Waiting(place)), .. }) => self.node().leave(place),
             Some(Session { checkout: Some(Checkout::Link(link)), dirty_state, .. }) => {
                 self.check_in(state, &link, dirty_state.is_clean());
                 self.serve_waiting(state);
@@ -79,11 +80,11 @@ impl<D: Destination> Core<D> {
     fn check_in(&self, state: &mut State<D>, link: &Arc<Link>, is_clean: bool) {
         let Purpose::Dedicated(number) = link.purpose() else { return };
         if !is_clean || !link.is_connected() {
-            self.topology.pool().remove(number);
-            return link.close();
+            self.node().remove(number);
+            return state.deferred.close(Arc::clone(link));
         }
         let now = self.clock.now();
-        self.topology.pool().check_in(number, now);
+        self.node().check_in(number, now);
         let due = self.idle_ticks().map_or(u64::MAX, |idle| now.saturating_add(idle));
         if due < state.armed {
             state.armed = due;
@@ -93,7 +94,7 @@ impl<D: Destination> Core<D> {
 
     /// Gives connections to those who are first in line.
     fn serve_waiting(&self, state: &mut State<D>) {
-        while let Ok(Some((id, link))) = self.with_runtime(|runtime| Ok(self.topology.serve(runtime))) {
+        while let Some((id, link)) = self.node().serve(&mut state.deferred) {
             if let Some(session) = state.sessions.get(id) {
                 session.checkout = Some(Checkout::Link(link));
                 self.flow(state, id);
@@ -103,7 +104,7 @@ impl<D: Destination> Core<D> {
 
     /// Lets a unit wait for the connection of its session, which may be another one than before.
     pub(super) fn enqueue_again(&self, state: &mut State<D>, unit: Unit) {
-        let State { sessions, requests, backlog, .. } = state;
+        let State { sessions, requests, .. } = state;
         let Some(pending) = requests.get(unit.to.ticket) else { return };
         pending.set_place(unit.to.part, NOT_QUEUED);
         let Some(dedicated) = &mut pending.dedicated else { return };
@@ -114,7 +115,7 @@ impl<D: Destination> Core<D> {
         if dedicated.waiting.is_empty() {
             session.waiting.push_back(unit.to.ticket);
         }
-        backlog.add(std::slice::from_ref(&unit));
+        self.node().backlog().add(std::slice::from_ref(&unit));
         dedicated.waiting.push(unit);
     }
 
@@ -123,7 +124,7 @@ impl<D: Destination> Core<D> {
         let Some(dedicated) = &pending.dedicated else { return };
         let (id, blocks) = (dedicated.session, dedicated.blocks);
         self.forget_changes(&dedicated.cache_changes);
-        state.backlog.remove(&dedicated.waiting);
+        self.node().backlog().remove(&dedicated.waiting);
         let Some(session) = state.sessions.get(id) else { return };
         session.requests -= 1;
         if answered || pending.cancel_unsent() {
@@ -136,7 +137,7 @@ impl<D: Destination> Core<D> {
             session.dirty_state.mark_dirty();
             if !session.is_lease() {
                 // Close before delivering, so that no element is popped for a request already reported as failed.
-                pending.link.close();
+                state.deferred.close(Arc::clone(&pending.link));
             } else if blocks {
                 // Nothing more is sent on it, and all that waits will be told why.
                 pending.link.abort(Error::new(Status::Lost, "given up, because the server still waits"));
@@ -172,7 +173,7 @@ impl<D: Destination> Core<D> {
         let mut state = self.state.lock();
         // Whoever gets the link from now on finds it gone: it is taken out under the same lock.
         let unsent = link.take_unsent();
-        let session = self.topology.pool().remove(number);
+        let session = self.node().remove(number);
         if let Some(id) = session
             && let Some(session) = state.sessions.get(id)
         {
@@ -303,12 +304,8 @@ impl<D: Destination> Core<D> {
     pub(super) fn waiting_for(&self, link: &Link) -> Vec<Addressee> {
         let Purpose::Dedicated(number) = link.purpose() else { return Vec::new() };
         let mut state = self.state.lock();
-        let pool = self.topology.pool();
-        let sessions: Vec<SessionId> =
-            pool.session(number).into_iter().chain(pool.line(link.database())).copied().collect();
-        drop(pool);
         let mut waiting = Vec::new();
-        for id in sessions {
+        for id in self.node().sessions_for(number, link.database()) {
             let held = state.sessions.get(id).map(|session| session.waiting.clone()).unwrap_or_default();
             held.into_iter().for_each(|ticket| waiting.extend(Self::waiting_units(&mut state, ticket)));
         }
@@ -322,8 +319,8 @@ impl<D: Destination> Core<D> {
     }
 
     fn tell_of_room(&self, state: &mut State<D>) {
-        if state.backlog.has_room_again()
-            && let Some(link) = self.topology.links().first()
+        if self.node().backlog().has_room_again()
+            && let Some(link) = self.node().links().first()
         {
             Self::tell(state, link, &LinkEvent::Writable);
         }

@@ -8,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use super::attempt::{Attempts, outcome_of};
 use super::completion::Verdict;
-use super::core::{Core, Phase, State};
+use super::core::Core;
 use super::destination::{self, Deliveries, Delivery, Destination};
 use super::hub::Ended;
 use super::pending::{NOT_QUEUED, Pending, Work};
+use super::state::{Phase, State};
 use crate::connection::link::Link;
 use crate::connection::recipient::{LinkEvent, Recipient};
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Outcome, Status};
-use crate::lock;
 use crate::runtime::Runtime;
 
 /// What is known of a unit that ends before its answer.
@@ -182,7 +182,7 @@ impl<D: Destination> Core<D> {
 
     /// How many requests wait at the links.
     pub(super) fn waiting_at_links(&self) -> usize {
-        self.topology.links().iter().map(|link| link.requests()).sum()
+        self.node().links().iter().map(|link| link.requests()).sum()
     }
 
     /// Accepts nothing more, and ends what would not end by itself: subscriptions, blocking commands and those who hear
@@ -216,7 +216,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn shut_down(&self) {
         self.refuse(&mut self.state.lock());
         // First those from which others could still come to wait here.
-        self.topology.links().iter().for_each(|link| self.shut_down_at(link));
+        self.node().links().iter().for_each(|link| self.shut_down_at(link));
         let mut state = self.state.lock();
         // No connection goes to anybody else any more.
         state.sessions.clear();
@@ -224,7 +224,7 @@ impl<D: Destination> Core<D> {
         let taken = tickets.into_iter().filter_map(|ticket| self.remove_unanswered(&mut state, ticket)).collect();
         drop(state);
         self.abort_all(taken);
-        self.topology.close();
+        self.node().close();
         self.clock.stop();
     }
 
@@ -234,19 +234,10 @@ impl<D: Destination> Core<D> {
         let until = timeout.map(|timeout| Instant::now() + timeout);
         self.end_endless();
         // Whoever takes from a queue may be the one who waits here.
-        self.topology.links().iter().for_each(|link| link.reclaim());
-        let mut state = self.state.lock();
+        self.node().links().iter().for_each(|link| link.reclaim());
         // What a link completes by itself takes this lock afterwards, once it finds the client closed.
-        let waiting = |state: &State<D>| state.requests.len() + self.waiting_at_links();
-        while waiting(&state) > 0 {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                break;
-            }
-            state = lock::wait_for(&self.settled, state, left);
-        }
-        let drained = waiting(&state) == 0;
-        drop(state);
+        let is_drained = |state: &State<D>| state.requests.len() + self.waiting_at_links() == 0;
+        let drained = self.state.wait_until(&self.settled, until, is_drained);
         self.shut_down();
         // Held to the end, so that of two who close neither returns before all is gone.
         let mut tasks = self.tasks.lock();
@@ -254,14 +245,11 @@ impl<D: Destination> Core<D> {
             // Nobody ever sends: this returns when the last task has dropped its end.
             while tasks.recv().is_ok() {}
         }
-        let mut state = self.state.lock();
-        let links = self.topology.links();
+        let links = self.node().links();
         let taken = |state: &State<D>| state.taken + links.iter().map(|link| link.taken()).sum::<u64>();
-        while self.delivered.load(Ordering::SeqCst) < taken(&state) {
-            state = lock::wait(&self.settled, state);
-        }
-        drop(state);
-        let runtime = self.runtime.lock().take();
+        let is_delivered = |state: &State<D>| self.delivered.load(Ordering::SeqCst) >= taken(state);
+        self.state.wait_until(&self.settled, None, is_delivered);
+        let runtime = self.state.runtime.lock().take();
         if let Some(runtime) = runtime {
             Runtime::release(runtime);
         }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::attempt::outcome_of;
 use super::completion::Verdict;
-use super::core::{Core, State};
+use super::core::Core;
 use super::destination::{Delivery, Destination, Responder};
 use super::end::Unanswered;
 use super::pending::{Pending, Work};
+use super::state::State;
 use crate::connection::ending::GivenUp;
 use crate::connection::link::Link;
 use crate::connection::recipient::{LinkEvent, Recipient};
@@ -52,7 +53,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn give_back(&self, ticket: Ticket, pending: &Pending<D>) {
         let id = Ticket(pending.responder.request());
         if id != ticket
-            && let Some(link) = self.topology.link_of(id.link())
+            && let Some(link) = self.node().link_of(id.link())
         {
             link.give_back(id);
         }
@@ -63,7 +64,7 @@ impl<D: Destination> Core<D> {
         if id.link() == Ticket::NO_LINK {
             return self.cancel_here(id);
         }
-        let Some(link) = self.topology.link_of(id.link()) else { return false };
+        let Some(link) = self.node().link_of(id.link()) else { return false };
         loop {
             match link.place_of(id) {
                 Place::Gone => return false,

@@ -7,10 +7,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::core::{Core, Phase, State, closed};
+use super::core::{Core, closed};
 use super::destination::{Destination, Responder};
 use super::pending::{Pending, Work};
 use super::request::{Place, Request, Timeout, in_millis, small};
+use super::state::{Phase, State};
 use super::wakeups::Wakeups;
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;

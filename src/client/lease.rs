@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
-use super::core::{Core, Phase, closed};
+use super::core::{Core, closed};
 use super::destination::Destination;
 use super::session::{Kind, Session};
+use super::state::Phase;
 use crate::error::Error;
-use crate::topology::standalone::SessionId;
+use crate::topology::node::SessionId;
 
 /// The right to a connection; it ends with this value.
 pub struct Lease<D: Destination> {

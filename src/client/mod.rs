@@ -4,13 +4,13 @@
 //! * In: [`request`] is what is asked; `submit` checks it, with `admission`; `plan` lays the bytes out; [`intake`]
 //!   takes the locks and appends; `wakeups` calls whoever goes on.
 //! * Under way: `core` is what all handles share; `pending` the requests that no link completes by itself, `escalation`
-//!   how others become such; `delayed`, `clock` and `timer` their time; `end` how they end.
-//! * Out: `recipient` is told what a link brings; `attempt` decides what happens next, with what `retry`, `rediscovery`,
-//!   `script`, `transaction` and `gather` know; [`completion`] is the one end of each request, [`destination`] where it goes, [`mailbox`] where
-//!   messages wait that more will follow.
-//! * On connections of their own: `session` keeps the books, `backlog` how much waits, `checkout` is the way in,
-//!   `dedicated` the flow, `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection
-//!   for one user.
+//!   how others become such; `delayed`, `clock` and `timer` their time; `state` all that changes, and its lock; `end`
+//!   how they end.
+//! * Out: `recipient` is told what a link brings; `attempt` decides what happens next, with what `retry`, `script`,
+//!   `transaction` and `gather` know; [`completion`] is the one end of each request, [`destination`] where it goes,
+//!   [`mailbox`] where messages wait that more will follow.
+//! * On connections of their own: `session` keeps the books, `checkout` is the way in, `dedicated` the flow,
+//!   `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection for one user.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
 //!   readers, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
@@ -24,7 +24,6 @@ pub mod request;
 
 mod admission;
 mod attempt;
-mod backlog;
 mod cache;
 mod cached;
 mod checkout;
@@ -41,11 +40,11 @@ mod lease;
 mod pending;
 mod plan;
 mod recipient;
-mod rediscovery;
 mod retry;
 mod script;
 mod session;
 mod setbacks;
+mod state;
 mod stats;
 mod submit;
 mod subscribe;

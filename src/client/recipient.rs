@@ -2,17 +2,16 @@
 
 use std::collections::vec_deque::Drain;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::attempt::{Event, Loss, Next, Terms, outcome_of};
 use super::completion::Verdict;
-use super::core::{Core, State};
+use super::core::Core;
 use super::destination::{Deliveries, Destination};
 use super::event;
 use super::pending::{Pending, Work};
-use super::rediscovery::Advice;
 use super::retry::{self, Refusal};
+use super::state::State;
 use super::transaction::{End, Transaction};
 use crate::connection::answers::Answers;
 use crate::connection::link::Link;
@@ -22,6 +21,7 @@ use crate::connection::sink::{Completion, Sink};
 use crate::connection::unit::{Addressee, Answer, Exchange, Lost, Ticket, Unit};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
+use crate::topology::rediscovery::Advice;
 
 /// What becomes of a unit that was lost with its connection.
 pub(super) enum AfterLoss {
@@ -150,9 +150,9 @@ impl<D: Destination> Core<D> {
         let is_tied = dedicated.is_some_and(|dedicated| !Self::may_move(state, dedicated));
         let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
         let event = match refusal {
-            Refusal::NotPrimary if !is_tied => match self.rediscover(state, link) {
+            Refusal::NotPrimary if !is_tied => match self.node().rediscover(link, Instant::now()) {
                 Advice::Look => {
-                    self.renew(link);
+                    self.node().renew(link, &mut state.deferred);
                     Event::Refused(text)
                 }
                 Advice::Wait => Event::Refused(text),
@@ -167,26 +167,6 @@ impl<D: Destination> Core<D> {
                 AfterError::Again
             }
             Next::Complete(outcome) | Next::Fail(outcome) => AfterError::Answer(outcome),
-        }
-    }
-
-    /// Whether to look for a better server than the one that this link leads to.
-    fn rediscover(&self, state: &mut State<D>, link: &Link) -> Advice {
-        // Dedicated connections come and go; those that all share tell whether anybody has looked since.
-        let shared =
-            if matches!(link.purpose(), Purpose::Commands(_)) { None } else { self.link(link.database()).ok() };
-        let counters = shared.as_ref().map_or(&link.counters, |shared| &shared.counters);
-        state.rediscovery.on_refusal(counters.connections.load(Ordering::Relaxed), Instant::now())
-    }
-
-    /// The server is no primary any more: all connections to it are made anew.
-    fn renew(&self, link: &Link) {
-        self.topology.pool().expire(u64::MAX).iter().for_each(|link| link.close());
-        link.renew();
-        if !matches!(link.purpose(), Purpose::Commands(_))
-            && let Ok(shared) = self.link(link.database())
-        {
-            shared.renew();
         }
     }
 

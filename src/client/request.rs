@@ -8,7 +8,7 @@ use crate::connection::segments::LARGE;
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
 use crate::topology::Route;
-use crate::topology::standalone::SessionId;
+use crate::topology::node::SessionId;
 
 /// How long a request may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

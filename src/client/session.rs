@@ -13,7 +13,7 @@ use crate::connection::pool::Checkout;
 use crate::connection::unit::{Ticket, Unit};
 use crate::error::{Error, Status};
 use crate::protocol::catalog::StateChange;
-use crate::topology::standalone::SessionId;
+use crate::topology::node::SessionId;
 
 /// What a request on a dedicated connection needs besides.
 #[derive(Debug)]

@@ -21,8 +21,8 @@ impl<D: Destination> Core<D> {
         let state = &mut *state;
         let own = state.listeners.len() + state.subscriptions.len() + state.sessions.unblocking();
         let requests = state.requests.len() - own;
-        let held = state.backlog.load();
-        let count = self.topology.pool().count();
+        let held = self.node().backlog().load();
+        let count = self.node().dedicated();
         let dedicated = Reply::map(vec![
             number("in_use", count.in_use as u64),
             number("idle", count.idle as u64),
@@ -38,7 +38,7 @@ impl<D: Destination> Core<D> {
                 subscriptions.push(describe_subscription(*ticket, &report)?);
             }
         }
-        let links = self.topology.links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
+        let links = self.node().links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
         let cache = self.cache.as_ref().map(|cache| cache.lock().counts()).unwrap_or_default();
         Reply::map(vec![
             text("version", env!("CARGO_PKG_VERSION")),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::admission::Admission;
-use super::core::{Core, State};
+use super::core::Core;
 use super::destination::Outlet;
 use super::destination::{Destination, Responder};
 use super::gather::{Gather, Shape};
@@ -19,6 +19,7 @@ use super::pending::{Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, small};
 use super::script::Script;
+use super::state::State;
 use crate::config::Overflow;
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;
@@ -143,9 +144,9 @@ impl<D: Destination> Core<D> {
     /// Opens the link of a database with a listener that hears of all that happens to it, its first connection
     /// included.
     pub(super) fn open_and_listen(&self, database: u32, destination: &D) -> Result<Arc<Link>, Error> {
-        // Events of the link wait for this lock, so that the listener misses none.
+        // Events of the link wait for this lock, and a new one starts when it is let go: the listener misses none.
         let mut state = self.state.lock();
-        let link = self.link(database)?;
+        let link = self.node().link(database, &mut state.deferred)?;
         self.add_listener(&mut state, &link, destination, 0)?;
         Ok(link)
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 
 use super::completion::Verdict;
-use super::core::{Core, State};
+use super::core::Core;
 use super::destination::Outlet;
 use super::destination::{Destination, Responder};
 use super::hub::action::Actions;
@@ -17,6 +17,7 @@ use super::hub::{Hub, Owner};
 use super::mailbox::Limits;
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::request::Request;
+use super::state::State;
 use super::topic::Topic;
 use super::wakeups::Wakeups;
 use crate::config::Protocol;
@@ -221,8 +222,8 @@ impl<D: Destination> Core<D> {
 
     fn open_hub(self: &Arc<Self>, purpose: Purpose) -> Result<Arc<Hub<D>>, Error> {
         let me: Weak<Core<D>> = Arc::downgrade(self);
-        let hub = Hub::new(me, self.topology.opening()?, purpose);
-        self.with_runtime(|runtime| self.topology.start_push_link(hub.link(), runtime))?;
+        let hub = Hub::new(me, self.node().opening()?, purpose);
+        self.with_runtime(|runtime| self.node().start_push_link(hub.link(), runtime))?;
         Ok(hub)
     }
 }

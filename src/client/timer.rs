@@ -9,11 +9,12 @@ use bytes::Bytes;
 use tokio::time::{sleep, sleep_until};
 
 use super::clock::Clock;
-use super::core::{Core, State};
+use super::core::Core;
 use super::delayed::Delayed;
 use super::destination::Destination;
 use super::end::Unanswered;
 use super::pending::{NOT_QUEUED, Work};
+use super::state::State;
 use crate::connection::link::Link;
 use crate::connection::unit::Unit;
 use crate::error::{Outcome, Status};
@@ -52,7 +53,7 @@ async fn keep_time<D: Destination>(core: &Weak<Core<D>>, clock: &Clock) {
 impl<D: Destination> Core<D> {
     /// Ends what is due and sends what is to be sent; gives the time of the next.
     fn tick(&self) -> Option<Instant> {
-        let links = self.topology.links();
+        let links = self.node().links();
         links.iter().for_each(|link| while self.expire_at(link, BATCH) == BATCH {});
         let next_at_links = links.iter().filter_map(|link| link.arm()).min();
         while self.expire() == BATCH {}
@@ -104,7 +105,7 @@ impl<D: Destination> Core<D> {
                 (None, Outcome::NotRun) => format!("not sent within {timeout} ms"),
                 (None, _) => format!("no answer within {timeout} ms; it was sent before, it may have run"),
             };
-            if stood_in_line && self.topology.pool().count().in_use >= most {
+            if stood_in_line && self.node().dedicated().in_use >= most {
                 return format!("{address}: {end}, all {most} dedicated connections are in use");
             }
             match status.error {
@@ -140,9 +141,9 @@ impl<D: Destination> Core<D> {
     fn expire_idle(&self) -> Option<u64> {
         let idle = self.idle_ticks()?;
         if let Some(since) = self.clock.now().checked_sub(idle) {
-            self.topology.pool().expire(since).iter().for_each(|link| link.close());
+            self.node().expire(since).iter().for_each(|link| link.close());
         }
-        self.topology.pool().idle_since().map(|since| since.saturating_add(idle))
+        self.node().idle_since().map(|since| since.saturating_add(idle))
     }
 
     /// So many ticks a dedicated connection may be idle.

@@ -13,7 +13,7 @@ use crate::connection::link::Link;
 use crate::connection::unit::Ticket;
 use crate::protocol::catalog::{self, Flags};
 use crate::protocol::command;
-use crate::topology::standalone::SessionId;
+use crate::topology::node::SessionId;
 
 /// A CLIENT UNBLOCK under way.
 #[derive(Debug)]

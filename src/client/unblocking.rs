@@ -8,19 +8,20 @@ use bytes::Bytes;
 
 use super::attempt::outcome_of;
 use super::completion::Verdict;
-use super::core::{Core, State};
+use super::core::Core;
 use super::delayed::Delayed;
 use super::destination::{Delivery, Destination, Responder};
 use super::end::EarlyEnd;
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::request::in_millis;
 use super::session::Abandoned;
+use super::state::State;
 use super::unblock::{Unblock, question};
 use crate::connection::link::Link;
 use crate::connection::unit::{Addressee, Ticket, Unit};
 use crate::error::{Error, Status};
 use crate::protocol::reply::{Kind, Reply};
-use crate::topology::standalone::SessionId;
+use crate::topology::node::SessionId;
 
 /// After so long the server is asked again, when it did not wait yet.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -60,7 +61,9 @@ impl<D: Destination> Core<D> {
         let Some(pending) = state.requests.get(ticket) else { return false };
         let (link, place) = (Arc::clone(&pending.link), pending.last_place());
         let number = link.status().server_info.connection;
-        let (Some(dedicated), Ok(shared)) = (&mut pending.dedicated, self.link(link.database())) else { return false };
+        let (Some(dedicated), Some(shared)) = (&mut pending.dedicated, self.node().shared_link(link.database())) else {
+            return false;
+        };
         let session = dedicated.session;
         let bytes = link.bytes_of(place);
         let question = bytes.as_ref().and_then(|bytes| question(bytes, number));

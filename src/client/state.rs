@@ -1,0 +1,200 @@
+//! What changes while requests come and go, under one lock; and the way to that lock.
+//!
+//! Invariant: no link is started or closed under the lock, but when it is let go, before the thread does anything else.
+//! From then on nothing of the client is touched, because it may be gone.
+
+use std::collections::{BTreeSet, BinaryHeap};
+use std::mem;
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Condvar, MutexGuard};
+use std::time::Instant;
+
+use super::delayed::Delayed;
+use super::destination::{Destination, Outlet};
+use super::pending::Requests;
+use super::session::Sessions;
+use crate::connection::deadline::Deadlines;
+use crate::connection::unit::Ticket;
+use crate::lock::{self, Lock};
+use crate::runtime::Runtime;
+use crate::topology::deferred::Deferred;
+
+/// Whether requests are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    Closed,
+}
+
+pub(super) struct State<D: Destination> {
+    pub(super) requests: Requests<D>,
+    pub(super) deadlines: Deadlines,
+    pub(super) delayed: BinaryHeap<Delayed>,
+    pub(super) phase: Phase,
+    /// Who has a dedicated connection, or waits for one.
+    pub(super) sessions: Sessions,
+    /// The requests that hear of events.
+    pub(super) listeners: Vec<(Ticket, Outlet<D>)>,
+    /// The requests that get messages.
+    pub(super) subscriptions: BTreeSet<Ticket>,
+    /// The tick at which the timer wakes up.
+    pub(super) armed: u64,
+    /// Requests that were taken out to be completed.
+    pub(super) taken: u64,
+    /// What is done with links when the lock is let go.
+    pub(super) deferred: Deferred,
+}
+
+impl<D: Destination> State<D> {
+    fn new() -> State<D> {
+        State {
+            requests: Requests::new(),
+            deadlines: Deadlines::default(),
+            delayed: BinaryHeap::new(),
+            phase: Phase::Open,
+            sessions: Sessions::default(),
+            listeners: Vec::new(),
+            subscriptions: BTreeSet::new(),
+            armed: u64::MAX,
+            taken: 0,
+            deferred: Deferred::default(),
+        }
+    }
+}
+
+/// The state, and the I/O thread that is woken for what it defers.
+pub(super) struct StateLock<D: Destination> {
+    state: Lock<State<D>>,
+    /// Taken when the client was closed.
+    pub(super) runtime: Lock<Option<Arc<Runtime>>>,
+}
+
+impl<D: Destination> StateLock<D> {
+    /// Of a client that has no requests yet.
+    pub(super) fn new(runtime: Arc<Runtime>) -> StateLock<D> {
+        StateLock { state: Lock::new(State::new()), runtime: Lock::new(Some(runtime)) }
+    }
+
+    /// Waits for the lock.
+    #[inline]
+    pub(super) fn lock(&self) -> Locked<'_, D> {
+        Locked { state: self.state.lock(), runtime: &self.runtime, unlocked: None }
+    }
+
+    /// Waits until the state is as wanted; false: not within this time. `changed` is notified of changes.
+    pub(super) fn wait_until(
+        &self,
+        changed: &Condvar,
+        until: Option<Instant>,
+        is_wanted: impl Fn(&State<D>) -> bool,
+    ) -> bool {
+        let mut state = self.state.lock();
+        while !is_wanted(&state) {
+            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return false;
+            }
+            state = lock::wait_for(changed, state, left);
+        }
+        true
+    }
+}
+
+/// The state, locked.
+pub(super) struct Locked<'a, D: Destination> {
+    state: MutexGuard<'a, State<D>>,
+    runtime: &'a Lock<Option<Arc<Runtime>>>,
+    /// Stands behind the guard, so that it is dropped after the lock was let go.
+    unlocked: Option<Unlocked>,
+}
+
+impl<D: Destination> Deref for Locked<'_, D> {
+    type Target = State<D>;
+
+    fn deref(&self) -> &State<D> {
+        &self.state
+    }
+}
+
+impl<D: Destination> DerefMut for Locked<'_, D> {
+    fn deref_mut(&mut self) -> &mut State<D> {
+        &mut self.state
+    }
+}
+
+impl<D: Destination> Drop for Locked<'_, D> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.state.deferred.is_empty() {
+            let deferred = mem::take(&mut self.state.deferred);
+            self.unlocked = Some(Unlocked { deferred, runtime: self.runtime.lock().clone() });
+        }
+    }
+}
+
+/// What is done when the lock was let go.
+struct Unlocked {
+    deferred: Deferred,
+    runtime: Option<Arc<Runtime>>,
+}
+
+impl Drop for Unlocked {
+    fn drop(&mut self) {
+        mem::take(&mut self.deferred).run(self.runtime.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::vec_deque::Drain;
+    use std::sync::{Weak, mpsc};
+
+    use super::*;
+    use crate::client::core::Core;
+    use crate::client::mailbox::Mailbox;
+    use crate::connection::background_driver::Opening;
+    use crate::connection::sink::{Completion, Sink, SinkKey};
+    use crate::topology::node::Node;
+
+    #[derive(Clone, Debug)]
+    struct Nobody;
+
+    impl Sink for Nobody {
+        fn deliver(&self, _: Drain<'_, Completion>) {}
+    }
+
+    impl Destination for Nobody {
+        fn key(&self) -> Option<SinkKey> {
+            None
+        }
+        fn sink(&self) -> Arc<dyn Sink> {
+            Arc::new(Nobody)
+        }
+        fn offer(&self, _: &Arc<Mailbox>, _: usize) -> bool {
+            false
+        }
+        fn takes_many(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_link_is_closed_when_the_lock_is_let_go_and_not_before() {
+        let node = Node::new(Opening {
+            config: Arc::default(),
+            endpoints: Arc::default(),
+            learnt: Arc::default(),
+            dialer: None,
+            recipient: Weak::<Core<Nobody>>::new(),
+            alive: mpsc::channel().0,
+        });
+        let link = node.link(0, &mut Deferred::default()).unwrap();
+        let lock = StateLock::<Nobody>::new(Runtime::share().unwrap());
+        let mut state = lock.lock();
+        state.deferred.close(Arc::clone(&link));
+        assert!(!link.is_closed());
+        drop(state);
+        assert!(link.is_closed());
+        assert!(lock.lock().deferred.is_empty(), "it is done once");
+    }
+}

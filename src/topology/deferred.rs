@@ -1,0 +1,45 @@
+//! What is to be done with links when no lock is held: starting one wakes the I/O thread, closing one shuts a socket
+//! down.
+
+use std::sync::Arc;
+
+use crate::connection::background_driver::{self, Opening};
+use crate::connection::link::Link;
+use crate::connection::purpose::Purpose;
+use crate::runtime::Runtime;
+
+/// Links to start and links to close.
+#[derive(Default)]
+pub struct Deferred {
+    close: Vec<Arc<Link>>,
+    start: Vec<(Arc<Link>, Opening)>,
+}
+
+impl Deferred {
+    /// A link to start. What is given to it before then is sent when it is connected.
+    pub(super) fn open(&mut self, opening: &Opening, database: u32, purpose: Purpose) -> Arc<Link> {
+        let link = background_driver::prepare(opening, database, purpose);
+        self.start.push((Arc::clone(&link), opening.clone()));
+        link
+    }
+
+    /// This link is to be closed.
+    pub fn close(&mut self, link: Arc<Link>) {
+        self.close.push(link);
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.close.is_empty() && self.start.is_empty()
+    }
+
+    /// Does it all. Without a runtime, which a closed client has given back, nothing is started.
+    pub fn run(self, runtime: Option<Arc<Runtime>>) {
+        self.close.iter().for_each(|link| link.close());
+        if let Some(runtime) = &runtime {
+            self.start.iter().for_each(|(link, opening)| background_driver::start(link, opening, runtime));
+        }
+        // Before the openings: who closes the client waits for their end, and then for the I/O thread's.
+        drop(runtime);
+    }
+}

@@ -1,0 +1,209 @@
+//! One server and what belongs to it: one shared link for each database, links on which messages come, a pool of
+//! dedicated ones and what waits for those, and what was learnt of it.
+//!
+//! Invariant: once it is closed no link is opened. The lock of the opening is taken before the others, which are
+//! taken one at a time; no link is started or closed under any of them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use super::backlog::Backlog;
+use super::deferred::Deferred;
+use super::rediscovery::{Advice, Rediscovery};
+use crate::connection::background_driver::{self, Opening};
+use crate::connection::link::Link;
+use crate::connection::pool::{Checkout, Count, Pool};
+use crate::connection::purpose::Purpose;
+use crate::connection::quota::Limits;
+use crate::error::{Error, Status};
+use crate::lock::Lock;
+use crate::runtime::Runtime;
+
+#[cfg(test)]
+mod tests;
+
+/// Who has a dedicated link, as the owner of the requests names it.
+pub type SessionId = u64;
+
+/// One server.
+pub struct Node {
+    /// `None`: it is closed.
+    opening: Lock<Option<Opening>>,
+    /// By database.
+    shared: Lock<BTreeMap<u32, Arc<Link>>>,
+    /// Some may be closed.
+    push_links: Lock<Vec<Arc<Link>>>,
+    pool: Lock<Pool<Arc<Link>, SessionId>>,
+    backlog: Backlog,
+    rediscovery: Lock<Rediscovery>,
+}
+
+impl Node {
+    /// No link is opened yet.
+    pub fn new(opening: Opening) -> Node {
+        let config = &opening.config;
+        let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
+        Node {
+            shared: Lock::default(),
+            push_links: Lock::default(),
+            pool: Lock::new(Pool::new(config.max_connections)),
+            backlog: Backlog::new(limits),
+            rediscovery: Lock::default(),
+            opening: Lock::new(Some(opening)),
+        }
+    }
+
+    /// The shared link of a database, opened if need be; it stays open until [`Node::close`].
+    pub fn link(&self, database: u32, deferred: &mut Deferred) -> Result<Arc<Link>, Error> {
+        self.while_open(|opening| {
+            let mut shared = self.shared.lock();
+            if let Some(link) = shared.get(&database) {
+                return Ok(Arc::clone(link));
+            }
+            let number = u16::try_from(shared.len() + 1)
+                .map_err(|_| Error::new(Status::Full, format!("{} databases are in use already", shared.len())))?;
+            let link = deferred.open(opening, database, Purpose::Commands(number));
+            shared.insert(database, Arc::clone(&link));
+            Ok(link)
+        })?
+    }
+
+    /// The shared link of this number.
+    pub fn link_of(&self, number: u16) -> Option<Arc<Link>> {
+        self.shared.lock().values().find(|link| link.purpose() == Purpose::Commands(number)).cloned()
+    }
+
+    /// The shared link of a database, if there is one.
+    pub fn shared_link(&self, database: u32) -> Option<Arc<Link>> {
+        self.shared.lock().get(&database).cloned()
+    }
+
+    /// A dedicated link to a database, or a place in line for one; see [`Node::serve`].
+    pub fn check_out(
+        &self,
+        database: u32,
+        session: SessionId,
+        deferred: &mut Deferred,
+    ) -> Result<Checkout<Arc<Link>>, Error> {
+        self.while_open(|opening| {
+            let open = |number| deferred.open(opening, database, Purpose::Dedicated(number));
+            let given = self.pool.lock().ask(database, session, open);
+            given.evicted.into_iter().for_each(|link| deferred.close(link));
+            given.checkout
+        })
+    }
+
+    /// Gives the first in line a dedicated link, if there is one again; to be called until it gives nothing.
+    pub fn serve(&self, deferred: &mut Deferred) -> Option<(SessionId, Arc<Link>)> {
+        let served = self.while_open(|opening| {
+            let open = |database, number| deferred.open(opening, database, Purpose::Dedicated(number));
+            self.pool.lock().serve(open)
+        });
+        let (session, link, evicted) = served.ok()??;
+        evicted.into_iter().for_each(|link| deferred.close(link));
+        Some((session, link))
+    }
+
+    /// A dedicated link comes back, and can be given to anybody.
+    pub fn check_in(&self, number: u64, now: u64) {
+        self.pool.lock().check_in(number, now);
+    }
+
+    /// A dedicated link has ended or is to be closed; gives whose it was.
+    pub fn remove(&self, number: u64) -> Option<SessionId> {
+        self.pool.lock().remove(number)
+    }
+
+    /// A session does not wait in line any more.
+    pub fn leave(&self, place: u64) {
+        self.pool.lock().leave(place);
+    }
+
+    /// Takes out every dedicated link that is idle since `since` or longer; they are to be closed.
+    pub fn expire(&self, since: u64) -> Vec<Arc<Link>> {
+        self.pool.lock().expire(since)
+    }
+
+    /// Since when the dedicated link is idle that is so for longest.
+    pub fn idle_since(&self) -> Option<u64> {
+        self.pool.lock().idle_since()
+    }
+
+    /// Whose the dedicated link of this number is, and who waits for one like it.
+    pub fn sessions_for(&self, number: u64, database: u32) -> Vec<SessionId> {
+        let pool = self.pool.lock();
+        pool.session(number).into_iter().chain(pool.line(database)).copied().collect()
+    }
+
+    /// How many dedicated links there are.
+    pub fn dedicated(&self) -> Count {
+        self.pool.lock().count()
+    }
+
+    /// What waits for dedicated links.
+    pub fn backlog(&self) -> &Backlog {
+        &self.backlog
+    }
+
+    /// What a link for messages, which has a recipient of its own, is prepared with; see [`Node::start_push_link`].
+    pub fn opening(&self) -> Result<Opening, Error> {
+        self.while_open(Opening::clone)
+    }
+
+    /// Starts a link for messages that was prepared.
+    pub fn start_push_link(&self, link: &Arc<Link>, runtime: &Runtime) -> Result<(), Error> {
+        let opening = self.while_open(|opening| {
+            let mut push_links = self.push_links.lock();
+            push_links.retain(|link| !link.is_closed());
+            push_links.push(Arc::clone(link));
+            opening.clone()
+        })?;
+        background_driver::start(link, &opening, runtime);
+        Ok(())
+    }
+
+    /// All links: those that everybody shares, those on which messages come, and the dedicated ones.
+    pub fn links(&self) -> Vec<Arc<Link>> {
+        let mut links: Vec<Arc<Link>> = self.shared.lock().values().cloned().collect();
+        links.extend(self.push_links.lock().iter().filter(|link| !link.is_closed()).cloned());
+        links.extend(self.pool.lock().links().cloned());
+        links
+    }
+
+    /// A command was refused on this link because the server is no primary: whether to look for a better one.
+    pub fn rediscover(&self, link: &Link, now: Instant) -> Advice {
+        // Dedicated connections come and go; those that all share tell whether anybody has looked since.
+        let shared = self.shared_with(link);
+        let counters = shared.as_ref().map_or(&link.counters, |shared| &shared.counters);
+        self.rediscovery.lock().on_refusal(counters.connections.load(Ordering::Relaxed), now)
+    }
+
+    /// The server behind this link is no primary any more: all connections to it are made anew.
+    pub fn renew(&self, link: &Link, deferred: &mut Deferred) {
+        self.expire(u64::MAX).into_iter().for_each(|link| deferred.close(link));
+        link.renew();
+        if let Some(shared) = self.shared_with(link) {
+            shared.renew();
+        }
+    }
+
+    /// The shared link to the database of another link.
+    fn shared_with(&self, link: &Link) -> Option<Arc<Link>> {
+        if matches!(link.purpose(), Purpose::Commands(_)) { None } else { self.shared_link(link.database()) }
+    }
+
+    /// Closes every link and opens no other.
+    pub fn close(&self) {
+        self.opening.lock().take();
+        self.links().iter().for_each(|link| link.close());
+        self.pool.lock().clear();
+    }
+
+    /// Does something that [`Node::close`] then finds done.
+    fn while_open<T>(&self, then: impl FnOnce(&Opening) -> T) -> Result<T, Error> {
+        let opening = self.opening.lock();
+        opening.as_ref().map(then).ok_or_else(|| Error::new(Status::Closed, "the client is closed"))
+    }
+}
