@@ -82,7 +82,7 @@ impl<D: Destination> Core<D> {
             }
             Work::Script(script) => {
                 if !is_error {
-                    self.scripts.lock().learn(script, link);
+                    self.node().learn_script(script.id(), link);
                 }
                 Some(answered(reply))
             }
@@ -119,9 +119,12 @@ impl<D: Destination> Core<D> {
         let answer = AfterError::Answer(Outcome::Answered);
         let Some(pending) = state.requests.get(to.ticket) else { return answer };
         if let Work::Script(script) = &pending.work
-            && let Some(eval) = self.scripts.lock().eval_after(reply.as_bytes(), script, request, link)
+            && let Some(again) = self.scripts.lock().after_error(reply.as_bytes(), script, request)
         {
-            pending.sequence = self.submit_again(link, Unit { to, replies: 1, bytes: eval.into() });
+            if again.is_forbidden {
+                self.node().forbid_script(script.id(), link);
+            }
+            pending.sequence = self.submit_again(link, Unit { to, replies: 1, bytes: again.eval.into() });
             return AfterError::Again;
         }
         if matches!(pending.work, Work::Transaction | Work::Unblock(_)) {

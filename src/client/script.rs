@@ -1,37 +1,37 @@
-//! EVAL goes out as EVALSHA where the server is known to hold the script and to accept EVALSHA.
+//! EVAL goes out as EVALSHA where the server is known to hold the script and to accept EVALSHA, which its node
+//! remembers. Pure.
 //!
-//! Invariant: a script is known at a link only by a success there, in the life of the present connection; what a new
-//! connection leads to may be another server. An EVALSHA that was made here out of an EVAL is replaced by that EVAL
-//! when the error proves that the script did not run.
+//! Invariant: an EVALSHA that was made here out of an EVAL is replaced by that EVAL when the error proves that the
+//! script did not run.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use sha1::{Digest, Sha1};
 
-use crate::connection::link::Link;
 use crate::error::Error;
 use crate::protocol::command;
+use crate::topology::held_scripts::ScriptId;
 
 /// Distinct scripts that are remembered; beyond, all are forgotten and learnt again.
 const REMEMBERED: usize = 1000;
-
-/// The SHA-1 of a script.
-type Digest20 = [u8; 20];
 
 /// A script and its name at the server.
 #[derive(Debug)]
 pub struct Script {
     /// The text that EVAL takes.
     body: Box<[u8]>,
-    digest: Digest20,
+    id: ScriptId,
     /// The 40 digits that EVALSHA takes.
     name: String,
-    read_only: bool,
 }
 
 impl Script {
+    /// As its node knows it.
+    pub fn id(&self) -> ScriptId {
+        self.id
+    }
+
     /// The EVAL of which an encoded EVALSHA was made. `None`: `request` is no EVALSHA.
     fn eval_of(&self, request: &[u8]) -> Option<Vec<u8>> {
         let mut args: Vec<&[u8]> = command::decode(request).collect();
@@ -46,7 +46,7 @@ impl Script {
 
     /// The command to send when the server holds the script: `args` are those of EVAL.
     pub fn evalsha_of<'a>(&'a self, mut args: Vec<&'a [u8]>) -> Result<Vec<u8>, Error> {
-        let name: &[u8] = if self.read_only { b"EVALSHA_RO" } else { b"EVALSHA" };
+        let name: &[u8] = if self.id.read_only { b"EVALSHA_RO" } else { b"EVALSHA" };
         replace_head(&mut args, name, self.name.as_bytes());
         command::encode_to_vec(&args)
     }
@@ -91,89 +91,52 @@ impl NotRun {
     }
 }
 
-/// One life of one link.
-type Home = (usize, u64);
-
-fn home_of(link: &Arc<Link>) -> Home {
-    (Arc::as_ptr(link) as usize, link.counters.connections.load(Ordering::Relaxed))
-}
-
-/// Adds a home; older lives of its link are forgotten.
-fn enter(homes: &mut Vec<Home>, home: Home) {
-    if !homes.contains(&home) {
-        homes.retain(|(link, _)| *link != home.0);
-        homes.push(home);
-    }
-}
-
 /// What is known of a script.
 #[derive(Debug)]
 struct Entry {
     script: Arc<Script>,
-    /// Where the server holds it.
-    homes: Vec<Home>,
     /// It gives the error of a missing script itself, so that this error does not prove that it did not run.
     says_noscript: bool,
 }
 
-/// The scripts of a client.
-#[derive(Debug, Default)]
-pub struct Scripts {
-    known: HashMap<(Digest20, bool), Entry>,
-    /// Where EVALSHA is forbidden, and where EVALSHA_RO is.
-    forbidden: [Vec<Home>; 2],
+/// What to do after an EVALSHA was not run.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Again {
+    /// The EVAL to send.
+    pub eval: Vec<u8>,
+    /// The server forbids EVALSHA.
+    pub is_forbidden: bool,
 }
 
+/// The scripts of a client.
+#[derive(Debug, Default)]
+pub struct Scripts(HashMap<ScriptId, Entry>);
+
 impl Scripts {
-    /// The script of an EVAL (or EVAL_RO), and whether the server behind `link` can be sent its digest.
-    pub fn find(&mut self, body: &[u8], read_only: bool, link: &Arc<Link>) -> (Arc<Script>, bool) {
-        self.find_at(body, read_only, home_of(link))
-    }
-
-    fn find_at(&mut self, body: &[u8], read_only: bool, home: Home) -> (Arc<Script>, bool) {
-        if self.known.len() >= REMEMBERED {
-            self.known.clear();
+    /// The script of an EVAL (or EVAL_RO), and whether it may be sent by its digest to a server that holds it.
+    pub fn find(&mut self, body: &[u8], read_only: bool) -> (Arc<Script>, bool) {
+        if self.0.len() >= REMEMBERED {
+            self.0.clear();
         }
-        let digest: Digest20 = Sha1::digest(body).into();
-        let entry = self.known.entry((digest, read_only)).or_insert_with(|| {
-            let name = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-            let script = Arc::new(Script { body: Box::from(body), digest, name, read_only });
-            Entry { script, homes: Vec::new(), says_noscript: false }
+        let id = ScriptId { digest: Sha1::digest(body).into(), read_only };
+        let entry = self.0.entry(id).or_insert_with(|| {
+            let name = id.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+            Entry { script: Arc::new(Script { body: Box::from(body), id, name }), says_noscript: false }
         });
-        let is_forbidden = self.forbidden[usize::from(read_only)].contains(&home);
-        (Arc::clone(&entry.script), entry.homes.contains(&home) && !entry.says_noscript && !is_forbidden)
+        (Arc::clone(&entry.script), !entry.says_noscript)
     }
 
-    /// The server behind `link` ran the script.
-    pub fn learn(&mut self, script: &Script, link: &Arc<Link>) {
-        self.learn_at(script, home_of(link));
-    }
-
-    fn learn_at(&mut self, script: &Script, home: Home) {
-        if let Some(entry) = self.known.get_mut(&(script.digest, script.read_only)) {
-            enter(&mut entry.homes, home);
-        }
-    }
-
-    /// The EVAL to send after this error, which answered the encoded `request`; `None`: the error is the answer.
-    pub fn eval_after(&mut self, error: &[u8], script: &Script, request: &[u8], link: &Arc<Link>) -> Option<Vec<u8>> {
-        self.eval_after_at(error, script, request, home_of(link))
-    }
-
-    fn eval_after_at(&mut self, error: &[u8], script: &Script, request: &[u8], home: Home) -> Option<Vec<u8>> {
+    /// What to do after this error, which answered the encoded `request`; `None`: the error is the answer.
+    pub fn after_error(&mut self, error: &[u8], script: &Script, request: &[u8]) -> Option<Again> {
         let why = NotRun::of(error)?;
         let eval = script.eval_of(request);
-        match (why, &eval) {
-            // No server says that of an EVAL: it was the script.
-            (NotRun::Missing, None) => {
-                if let Some(entry) = self.known.get_mut(&(script.digest, script.read_only)) {
-                    entry.says_noscript = true;
-                }
-            }
-            (NotRun::Forbidden, Some(_)) => enter(&mut self.forbidden[usize::from(script.read_only)], home),
-            _ => {}
+        // No server says that of an EVAL: it was the script.
+        if (why, &eval) == (NotRun::Missing, &None)
+            && let Some(entry) = self.0.get_mut(&script.id)
+        {
+            entry.says_noscript = true;
         }
-        eval
+        Some(Again { eval: eval?, is_forbidden: why == NotRun::Forbidden })
     }
 }
 
@@ -224,46 +187,39 @@ mod tests {
         command::encode_to_vec(args).unwrap()
     }
 
+    const NOSCRIPT: &[u8] = b"NOSCRIPT No matching script. Please use EVAL.";
+
     #[test]
-    fn a_connection_that_forbids_evalsha_is_sent_eval_for_its_life() {
-        const BODY: &[u8] = b"return 1";
-        let (here, again, elsewhere) = ((1, 1), (1, 2), (2, 1));
+    fn an_evalsha_that_was_not_run_goes_out_as_eval() {
+        const DENIED: &[u8] = b"ERR unknown command 'EVALSHA'";
         let mut scripts = Scripts::default();
-        let script = scripts.find_at(BODY, false, here).0;
-        let is_known = |scripts: &mut Scripts, home| {
-            scripts.learn_at(&script, home);
-            scripts.find_at(BODY, false, home).1
-        };
-        assert!(is_known(&mut scripts, here));
-        let evalsha = script.evalsha_of(vec![b"EVAL", BODY, b"0"]).unwrap();
-        let denied = b"ERR unknown command 'EVALSHA'";
-        let eval = scripts.eval_after_at(denied, &script, &evalsha, here);
-        assert_eq!(eval, Some(encoded(&["EVAL", "return 1", "0"])));
-        assert!(!is_known(&mut scripts, here));
-        assert!(is_known(&mut scripts, elsewhere));
-        assert!(is_known(&mut scripts, again), "the next connection may lead to another server");
-        // EVALSHA_RO is a command of its own.
-        let read_only = scripts.find_at(BODY, true, here).0;
-        scripts.learn_at(&read_only, here);
-        assert!(scripts.find_at(BODY, true, here).1);
-        // An EVAL that is forbidden itself is the user's to know.
-        let eval = encoded(&["EVAL", "return 1", "0"]);
-        assert_eq!(scripts.eval_after_at(b"ERR unknown command 'EVAL'", &script, &eval, here), None);
+        for (read_only, command) in [(false, "EVAL"), (true, "EVAL_RO")] {
+            let (script, by_digest) = scripts.find(b"return 1", read_only);
+            assert!(by_digest);
+            assert_eq!(script.id(), scripts.find(b"return 1", read_only).0.id());
+            let evalsha = script.evalsha_of(vec![command.as_bytes(), b"return 1", b"0"]).unwrap();
+            for (error, is_forbidden) in [(NOSCRIPT, false), (DENIED, true)] {
+                let eval = encoded(&[command, "return 1", "0"]);
+                assert_eq!(scripts.after_error(error, &script, &evalsha), Some(Again { eval, is_forbidden }));
+            }
+            assert_eq!(scripts.after_error(b"WRONGTYPE", &script, &evalsha), None);
+            // An EVAL that is forbidden itself is the user's to know.
+            let eval = encoded(&[command, "return 1", "0"]);
+            assert_eq!(scripts.after_error(b"ERR unknown command 'EVAL'", &script, &eval), None);
+        }
+        assert_ne!(scripts.find(b"return 1", false).0.id(), scripts.find(b"return 1", true).0.id());
     }
 
     #[test]
     fn a_script_that_says_noscript_itself_is_not_sent_by_its_digest_again() {
         const BODY: &[u8] = b"return redis.error_reply('NOSCRIPT No matching script.')";
-        let home = (1, 1);
         let mut scripts = Scripts::default();
-        let script = scripts.find_at(BODY, false, home).0;
-        scripts.learn_at(&script, home);
-        let noscript = b"NOSCRIPT No matching script. Please use EVAL.";
+        let script = scripts.find(BODY, false).0;
         let evalsha = script.evalsha_of(vec![b"EVAL", BODY, b"0"]).unwrap();
-        assert!(scripts.eval_after_at(noscript, &script, &evalsha, home).is_some());
-        assert!(scripts.find_at(BODY, false, home).1, "so far it may have been the server");
+        assert!(scripts.after_error(NOSCRIPT, &script, &evalsha).is_some());
+        assert!(scripts.find(BODY, false).1, "so far it may have been the server");
         let eval = command::encode_to_vec(&[&b"EVAL"[..], BODY, b"0"]).unwrap();
-        assert_eq!(scripts.eval_after_at(noscript, &script, &eval, home), None);
-        assert!(!scripts.find_at(BODY, false, home).1);
+        assert_eq!(scripts.after_error(NOSCRIPT, &script, &eval), None);
+        assert!(!scripts.find(BODY, false).1);
     }
 }

@@ -11,6 +11,7 @@ use crate::connection::link::Link;
 use crate::connection::unit::Ticket;
 use crate::error::Error;
 use crate::protocol::reply::Reply;
+use crate::topology::node::Node;
 
 impl<D: Destination> Core<D> {
     /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each link;
@@ -21,16 +22,6 @@ impl<D: Destination> Core<D> {
         let state = &mut *state;
         let own = state.listeners.len() + state.subscriptions.len() + state.sessions.unblocking();
         let requests = state.requests.len() - own;
-        let held = self.node().backlog().load();
-        let count = self.node().dedicated();
-        let dedicated = Reply::map(vec![
-            number("in_use", count.in_use as u64),
-            number("idle", count.idle as u64),
-            number("waiting", count.waiting as u64),
-            number("waiting_requests", held.requests as u64),
-            number("waiting_bytes", held.bytes as u64),
-            number("connections", count.opened),
-        ])?;
         let mut subscriptions = Vec::new();
         for ticket in &state.subscriptions {
             let Some(Pending { work: Work::Subscription(hub), .. }) = state.requests.get(*ticket) else { continue };
@@ -44,7 +35,7 @@ impl<D: Destination> Core<D> {
             text("version", env!("CARGO_PKG_VERSION")),
             number("requests", requests as u64),
             (Reply::string(b"links"), Reply::array(links)?),
-            (Reply::string(b"dedicated"), dedicated),
+            (Reply::string(b"dedicated"), describe_dedicated(self.node())?),
             (Reply::string(b"subscriptions"), Reply::array(subscriptions)?),
             number("cache_hits", cache.hits),
             number("cache_misses", cache.misses),
@@ -54,6 +45,18 @@ impl<D: Destination> Core<D> {
             number("cache_bytes", cache.bytes as u64),
         ])
     }
+}
+
+fn describe_dedicated(node: &Node) -> Result<Reply, Error> {
+    let (count, held) = (node.dedicated(), node.backlog().load());
+    Reply::map(vec![
+        number("in_use", count.in_use as u64),
+        number("idle", count.idle as u64),
+        number("waiting", count.waiting as u64),
+        number("waiting_requests", held.requests as u64),
+        number("waiting_bytes", held.bytes as u64),
+        number("connections", count.opened),
+    ])
 }
 
 fn describe_subscription(ticket: Ticket, report: &Report) -> Result<Reply, Error> {

@@ -128,8 +128,8 @@ impl<D: Destination> Core<D> {
     /// EVAL as it goes out: with the text, or with its digest where the server holds the script.
     fn encode_script<A: AsRef<[u8]>>(&self, args: &[A], link: &Arc<Link>) -> Result<(Bytes, Arc<Script>), Error> {
         let read_only = args[0].as_ref().eq_ignore_ascii_case(b"EVAL_RO");
-        let (script, known) = self.scripts.lock().find(args[1].as_ref(), read_only, link);
-        let bytes = match known {
+        let (script, may_be_known) = self.scripts.lock().find(args[1].as_ref(), read_only);
+        let bytes = match may_be_known && self.node().holds_script(script.id(), link) {
             true => script.evalsha_of(args.iter().map(AsRef::as_ref).collect())?,
             false => command::encode_to_vec(args)?,
         };

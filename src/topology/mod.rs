@@ -1,11 +1,13 @@
 //! Which server: the nodes that exist, and the one that serves a request.
 //!
-//! * [`node`]: one server and its links; [`backlog`]: what waits for dedicated ones; [`rediscovery`]: whether to look
-//!   for a better server; [`deferred`]: what is done with links when no lock is held.
+//! * [`node`]: one server and its links; [`backlog`]: what waits for dedicated ones; [`held_scripts`]: which scripts the
+//!   server holds; [`rediscovery`]: whether to look for a better server; [`deferred`]: what is done with links when no
+//!   lock is held.
 //! * [`standalone`]: there is one node.
 
 pub mod backlog;
 pub mod deferred;
+pub mod held_scripts;
 pub mod node;
 pub mod rediscovery;
 pub mod standalone;

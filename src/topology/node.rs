@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use super::backlog::Backlog;
 use super::deferred::Deferred;
+use super::held_scripts::{HeldScripts, Life, ScriptId};
 use super::rediscovery::{Advice, Rediscovery};
 use crate::connection::background_driver::{self, Opening};
 use crate::connection::link::Link;
@@ -37,6 +38,7 @@ pub struct Node {
     push_links: Lock<Vec<Arc<Link>>>,
     pool: Lock<Pool<Arc<Link>, SessionId>>,
     backlog: Backlog,
+    scripts: Lock<HeldScripts>,
     rediscovery: Lock<Rediscovery>,
 }
 
@@ -50,6 +52,7 @@ impl Node {
             push_links: Lock::default(),
             pool: Lock::new(Pool::new(config.max_connections)),
             backlog: Backlog::new(limits),
+            scripts: Lock::default(),
             rediscovery: Lock::default(),
             opening: Lock::new(Some(opening)),
         }
@@ -147,6 +150,21 @@ impl Node {
         &self.backlog
     }
 
+    /// Whether a script can be sent by its digest on this shared link.
+    pub fn holds_script(&self, script: ScriptId, link: &Link) -> bool {
+        self.scripts.lock().holds(script, life_of(link))
+    }
+
+    /// A script was run on this shared link.
+    pub fn learn_script(&self, script: ScriptId, link: &Link) {
+        self.scripts.lock().learn(script, life_of(link));
+    }
+
+    /// The command that runs this script by its digest is forbidden on this shared link.
+    pub fn forbid_script(&self, script: ScriptId, link: &Link) {
+        self.scripts.lock().forbid(script, life_of(link));
+    }
+
     /// What a link for messages, which has a recipient of its own, is prepared with; see [`Node::start_push_link`].
     pub fn opening(&self) -> Result<Opening, Error> {
         self.while_open(Opening::clone)
@@ -206,4 +224,9 @@ impl Node {
         let opening = self.opening.lock();
         opening.as_ref().map(then).ok_or_else(|| Error::new(Status::Closed, "the client is closed"))
     }
+}
+
+/// The present connection of a shared link, which is the only one to its database.
+fn life_of(link: &Link) -> Life {
+    Life { database: link.database(), connections: link.counters.connections.load(Ordering::Relaxed) }
 }
