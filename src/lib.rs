@@ -18,7 +18,7 @@
 //! ([`connection::background_driver`]), on the thread of a lone caller ([`connection::caller_driver`]) or of whoever
 //! takes from a queue ([`connection::queue_driver`]), and completed by whoever takes it out of the client's pending
 //! requests: an answer, its deadline, a cancellation, a loss, or the end of the client. One that needs a connection of
-//! its own gets one out of the [`connection::pool`], or waits in its line.
+//! its own gets one out of the [`connection::pool`] of its [`topology::node`], or waits in its line.
 //!
 //! A request with many answers (SUBSCRIBE, MONITOR) takes [`client`]'s way to a hub: one connection that hears messages
 //! ([`connection::push`]) and a state machine that reconciles it with what is wanted. Each message waits in the bounded

@@ -84,7 +84,8 @@ impl<D: Destination> Core<D> {
     pub(super) fn link(&self, database: u32) -> Result<Arc<Link>, Error> {
         let mut deferred = Deferred::default();
         let link = self.node().link(database, &mut deferred);
-        deferred.run(self.state.runtime.lock().clone());
+        let runtime = self.state.runtime.lock().clone();
+        deferred.run(runtime);
         link
     }
 

@@ -33,6 +33,7 @@ use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
 use crate::protocol::message::Channel;
+use crate::topology::deferred::Deferred;
 
 /// What a multishot request asks for.
 enum Wish {
@@ -153,7 +154,11 @@ impl<D: Destination> Core<D> {
         let mut state = self.state.lock();
         let ticket = self.reserve(&mut state)?;
         let begun = match wish {
-            Wish::Begin(purpose, topics) => self.begin((ticket, request.user_data), purpose, &topics, destination),
+            Wish::Begin(purpose, topics) => {
+                let limits = Limits::of(&self.config);
+                let outlet = Outlet::new(ticket.0, request.user_data, destination, limits);
+                self.begin(&mut state.deferred, ticket, purpose, &topics, outlet)
+            }
             Wish::Of(changed, change) => hub_of(&mut state, changed).and_then(|hub| change.begin(hub, changed, ticket)),
         };
         let Begun { hub, sequence, work, rest } = begun.inspect_err(|_| state.requests.give_back(ticket))?;
@@ -183,14 +188,14 @@ impl<D: Destination> Core<D> {
     /// Begins a subscription.
     fn begin(
         self: &Arc<Self>,
-        (ticket, user_data): (Ticket, u64),
+        deferred: &mut Deferred,
+        ticket: Ticket,
         purpose: Purpose,
         topics: &[Topic],
-        destination: &D,
+        mut outlet: Outlet<D>,
     ) -> Result<Begun<D>, Error> {
-        let mut outlet = Outlet::new(ticket.0, user_data, destination, Limits::of(&self.config));
         loop {
-            let hub = self.hub_for(purpose)?;
+            let hub = self.hub_for(purpose, deferred)?;
             match hub.begin(ticket, topics, outlet) {
                 Ok(rest) => {
                     return Ok(Begun {
@@ -207,23 +212,23 @@ impl<D: Destination> Core<D> {
     }
 
     /// The one connection of all subscriptions; or a new one.
-    fn hub_for(self: &Arc<Self>, purpose: Purpose) -> Result<Arc<Hub<D>>, Error> {
+    fn hub_for(self: &Arc<Self>, purpose: Purpose, deferred: &mut Deferred) -> Result<Arc<Hub<D>>, Error> {
         if purpose != Purpose::Subscriptions {
-            return self.open_hub(purpose);
+            return self.open_hub(purpose, deferred);
         }
         let mut shared = self.hub.lock();
         if let Some(hub) = shared.upgrade().filter(|hub| !hub.is_closed()) {
             return Ok(hub);
         }
-        let hub = self.open_hub(purpose)?;
+        let hub = self.open_hub(purpose, deferred)?;
         *shared = Arc::downgrade(&hub);
         Ok(hub)
     }
 
-    fn open_hub(self: &Arc<Self>, purpose: Purpose) -> Result<Arc<Hub<D>>, Error> {
+    fn open_hub(self: &Arc<Self>, purpose: Purpose, deferred: &mut Deferred) -> Result<Arc<Hub<D>>, Error> {
         let me: Weak<Core<D>> = Arc::downgrade(self);
         let hub = Hub::new(me, self.node().opening()?, purpose);
-        self.with_runtime(|runtime| self.node().start_push_link(hub.link(), runtime))?;
+        self.node().add_push_link(hub.link(), deferred)?;
         Ok(hub)
     }
 }

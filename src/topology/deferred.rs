@@ -19,8 +19,13 @@ impl Deferred {
     /// A link to start. What is given to it before then is sent when it is connected.
     pub(super) fn open(&mut self, opening: &Opening, database: u32, purpose: Purpose) -> Arc<Link> {
         let link = background_driver::prepare(opening, database, purpose);
-        self.start.push((Arc::clone(&link), opening.clone()));
+        self.start(Arc::clone(&link), opening.clone());
         link
+    }
+
+    /// This link, which was prepared, is to be started.
+    pub(super) fn start(&mut self, link: Arc<Link>, opening: Opening) {
+        self.start.push((link, opening));
     }
 
     /// This link is to be closed.

@@ -13,14 +13,13 @@ use super::backlog::Backlog;
 use super::deferred::Deferred;
 use super::held_scripts::{HeldScripts, Life, ScriptId};
 use super::rediscovery::{Advice, Rediscovery};
-use crate::connection::background_driver::{self, Opening};
+use crate::connection::background_driver::Opening;
 use crate::connection::link::Link;
 use crate::connection::pool::{Checkout, Count, Pool};
 use crate::connection::purpose::Purpose;
 use crate::connection::quota::Limits;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
-use crate::runtime::Runtime;
 
 #[cfg(test)]
 mod tests;
@@ -165,21 +164,19 @@ impl Node {
         self.scripts.lock().forbid(script, life_of(link));
     }
 
-    /// What a link for messages, which has a recipient of its own, is prepared with; see [`Node::start_push_link`].
+    /// What a link for messages, which has a recipient of its own, is prepared with; see [`Node::add_push_link`].
     pub fn opening(&self) -> Result<Opening, Error> {
         self.while_open(Opening::clone)
     }
 
-    /// Starts a link for messages that was prepared.
-    pub fn start_push_link(&self, link: &Arc<Link>, runtime: &Runtime) -> Result<(), Error> {
-        let opening = self.while_open(|opening| {
+    /// A link for messages, which was prepared, is to be started.
+    pub fn add_push_link(&self, link: &Arc<Link>, deferred: &mut Deferred) -> Result<(), Error> {
+        self.while_open(|opening| {
             let mut push_links = self.push_links.lock();
             push_links.retain(|link| !link.is_closed());
             push_links.push(Arc::clone(link));
-            opening.clone()
-        })?;
-        background_driver::start(link, &opening, runtime);
-        Ok(())
+            deferred.start(Arc::clone(link), opening.clone());
+        })
     }
 
     /// All links: those that everybody shares, those on which messages come, and the dedicated ones.
