@@ -1,8 +1,8 @@
 //! Which server: the nodes that exist, and the one that serves a request.
 //!
-//! * [`node`]: one server and its links; [`backlog`]: what waits for dedicated ones; [`held_scripts`]: which scripts the
-//!   server holds; [`rediscovery`]: whether to look for a better server; [`deferred`]: what is done with links when no
-//!   lock is held.
+//! * [`node`]: one server and its links; [`backlog`]: what waits for dedicated ones; [`held_scripts`]: which scripts
+//!   the server holds; [`rediscovery`]: whether to look for a better server; [`deferred`]: what is done with links when
+//!   no lock is held.
 //! * [`standalone`]: there is one node.
 
 pub mod backlog;
