@@ -122,7 +122,7 @@ impl Bench {
     fn send(&self, number: u64, words: &[&str]) {
         let bytes = Bytes::from(command::encode_to_vec(words).unwrap());
         let to = Addressee { ticket: Ticket(number), part: 0 };
-        self.link.submit_again(Unit { to, replies: 1, bytes });
+        self.link.send(Unit { to, replies: 1, bytes });
     }
 
     fn has_answer(&self, number: u64) -> bool {

@@ -125,8 +125,8 @@ impl<D: Destination> Core<D> {
     }
 
     /// A unit gets another place at its link.
-    pub(super) fn submit_again(&self, link: &Link, unit: Unit) -> u64 {
-        link.submit_again_with(unit, |bytes| {
+    pub(super) fn resend(&self, link: &Link, unit: Unit) -> u64 {
+        link.send_with(unit, |bytes| {
             if let Some(cache) = &self.cache {
                 let commands = command::commands(bytes).filter_map(|range| bytes.get(range));
                 forget(cache, commands.map(|encoded| command::decode(encoded).collect::<Vec<&[u8]>>()));

@@ -59,19 +59,16 @@ impl<D: Destination> Core<D> {
         let checked_out = self.check_out(&mut state, place, ticket, admission, &prepared, by);
         let (link, sequence, next, mut dedicated) = checked_out.inspect_err(|_| state.requests.give_back(ticket))?;
         dedicated.cache_changes = self.changes(request.commands);
+        let responder = Responder::new(ticket.0, request.user_data, destination);
         let pending = Pending {
-            responder: Responder::new(ticket.0, request.user_data, destination),
-            link,
             sequence,
-            work: Work::of(&prepared.plan, sequence),
             timeout: timeout.unwrap_or_default(),
-            attempts: None,
             idempotent: request.idempotent,
             dedicated: Some(Box::new(dedicated)),
+            ..Pending::new(responder, &link, Work::of(&prepared.plan, sequence))
         };
-        state.requests.fill(ticket, pending);
-        let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
-        let wakeups = Wakeups::new(next, destination, is_earlier.then(|| Arc::clone(&self.clock)));
+        let timer = state.hold(ticket, pending, due).then(|| Arc::clone(&self.clock));
+        let wakeups = Wakeups::new(next, destination, timer);
         drop(state);
         Ok((ticket.0, wakeups.send()))
     }

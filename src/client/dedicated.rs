@@ -54,7 +54,7 @@ impl<D: Destination> Core<D> {
             pending.link = Arc::clone(&link);
             for unit in units {
                 let part = unit.to.part;
-                let sequence = link.submit_again(unit);
+                let sequence = link.send(unit);
                 pending.set_place(part, sequence);
             }
         }

@@ -33,17 +33,12 @@ impl<D: Destination> Core<D> {
         };
         let Taken { waiting, due, .. } = taken;
         let pending = Pending {
-            responder: Responder::of(taken),
-            link: Arc::clone(link),
             sequence: waiting.sequence,
-            work: Work::Single,
             timeout: waiting.timeout,
-            attempts: None,
             idempotent: waiting.idempotent,
-            dedicated: None,
+            ..Pending::new(Responder::of(taken), link, Work::Single)
         };
-        state.requests.fill(name, pending);
-        if due.is_some_and(|due| state.set_deadline(name, due)) {
+        if state.hold(name, pending, due) {
             self.clock.wake();
         }
         Some(name)

@@ -243,7 +243,7 @@ impl<D: Destination> Hub<D> {
             // The connection ends with it.
             Topic::Feed(_) => return,
         };
-        self.link.submit_again(Unit { to: Addressee { ticket: OWN, part: 0 }, replies: 1, bytes });
+        self.link.send(Unit { to: Addressee { ticket: OWN, part: 0 }, replies: 1, bytes });
     }
 }
 

@@ -33,6 +33,13 @@ impl<D: Destination> State<D> {
         self.armed = self.armed.min(due);
         is_earlier
     }
+
+    /// Puts a request into the place that was reserved for it, with a deadline if it has one; true as of
+    /// [`State::set_deadline`].
+    pub(super) fn hold(&mut self, ticket: Ticket, pending: Pending<D>, due: Option<u64>) -> bool {
+        self.requests.fill(ticket, pending);
+        due.is_some_and(|due| self.set_deadline(ticket, due))
+    }
 }
 
 /// So many requests get in under one lock; then others may have their turn.
@@ -175,20 +182,15 @@ impl<D: Destination> Core<D> {
                 return Err(error);
             }
         };
+        let responder = Responder::new(ticket.0, request.user_data, destination);
         let pending = Pending {
-            responder: Responder::new(ticket.0, request.user_data, destination),
-            link: Arc::clone(link),
             sequence,
-            work: work(sequence),
             timeout: timeout.unwrap_or_default(),
-            attempts: None,
             idempotent: request.idempotent,
-            dedicated: None,
+            ..Pending::new(responder, link, work(sequence))
         };
-        state.requests.fill(ticket, pending);
         let due = timeout.map(|timeout| self.clock.due(timeout));
-        let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
-        let timer = is_earlier.then(|| Arc::clone(&self.clock));
+        let timer = state.hold(ticket, pending, due).then(|| Arc::clone(&self.clock));
         let wakeups = submission.end(|next| Wakeups::new(next, destination, timer));
         drop(state);
         Ok((ticket.0, wakeups.send()))

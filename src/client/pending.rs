@@ -82,8 +82,8 @@ pub struct Pending<D: Destination> {
 }
 
 impl<D: Destination> Pending<D> {
-    /// A request of which nothing is sent and that has no deadline.
-    pub fn at_rest(responder: Responder, link: &Arc<Link>, work: Work<D>) -> Pending<D> {
+    /// A request of which nothing is sent and that has no deadline; more is set by whoever makes it.
+    pub fn new(responder: Responder, link: &Arc<Link>, work: Work<D>) -> Pending<D> {
         let link = Arc::clone(link);
         Pending {
             responder,

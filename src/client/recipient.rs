@@ -124,7 +124,7 @@ impl<D: Destination> Core<D> {
             if again.is_forbidden {
                 self.node().forbid_script(script.id(), link);
             }
-            pending.sequence = self.submit_again(link, Unit { to, replies: 1, bytes: again.eval.into() });
+            pending.sequence = self.resend(link, Unit { to, replies: 1, bytes: again.eval.into() });
             return AfterError::Again;
         }
         if matches!(pending.work, Work::Transaction | Work::Unblock(_)) {
@@ -322,7 +322,7 @@ impl<D: Destination> Recipient<Link> for Core<D> {
             let pending = state.requests.get(to.ticket)?;
             match self.after_loss(pending, &lost, why, true) {
                 AfterLoss::Again(Duration::ZERO) => {
-                    let sequence = self.submit_again(link, lost.unit);
+                    let sequence = self.resend(link, lost.unit);
                     pending.set_place(to.part, sequence);
                     None
                 }

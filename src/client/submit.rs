@@ -162,8 +162,8 @@ impl<D: Destination> Core<D> {
         // Whoever does not read them shall not lose the stream of events over it.
         let limits = Limits { overflow: Overflow::DropOldest, ..Limits::of(&self.config) };
         state.listeners.push((ticket, Outlet::new(ticket.0, user_data, destination, limits)));
-        let pending = Pending::at_rest(Responder::new(ticket.0, user_data, destination), link, Work::Events);
-        state.requests.fill(ticket, pending);
+        let responder = Responder::new(ticket.0, user_data, destination);
+        state.hold(ticket, Pending::new(responder, link, Work::Events), None);
         Ok(ticket.0)
     }
 }

@@ -165,19 +165,14 @@ impl<D: Destination> Core<D> {
         if matches!(work, Work::Subscription(_)) {
             state.subscriptions.insert(ticket);
         }
+        let responder = Responder::new(ticket.0, request.user_data, destination);
         let pending = Pending {
-            responder: Responder::new(ticket.0, request.user_data, destination),
-            link: Arc::clone(hub.link()),
             sequence,
-            work,
             timeout: timeout.unwrap_or_default(),
-            attempts: None,
             idempotent: request.idempotent,
-            dedicated: None,
+            ..Pending::new(responder, hub.link(), work)
         };
-        state.requests.fill(ticket, pending);
-        let is_earlier = due.is_some_and(|due| state.set_deadline(ticket, due));
-        let timer = is_earlier.then(|| Arc::clone(&self.clock));
+        let timer = state.hold(ticket, pending, due).then(|| Arc::clone(&self.clock));
         let wakeups = Wakeups::new(Next::Nothing, destination, timer);
         drop(state);
         wakeups.send();

@@ -130,7 +130,7 @@ impl<D: Destination> Core<D> {
                 }
                 (None, Work::Unblock(_)) => self.try_to_unblock(state, to.ticket),
                 (None, _) => {
-                    let sequence = self.submit_again(&pending.link, unit);
+                    let sequence = self.resend(&pending.link, unit);
                     pending.set_place(to.part, sequence);
                 }
             }

@@ -78,11 +78,12 @@ impl<D: Destination> Core<D> {
         let Some(unblock) = state.requests.reserve() else { return true };
         let work = Unblock { of: ticket, session, link, bytes, replies, is_settled: false };
         let work = Work::Unblock(Box::new(work));
-        state.requests.fill(unblock, Pending::at_rest(Responder::to_nobody(), &shared, work));
+        if state.hold(unblock, Pending::new(Responder::to_nobody(), &shared, work), Some(due)) {
+            self.clock.wake();
+        }
         if let Some(session) = state.sessions.get(session) {
             session.unblocking = Some(unblock);
         }
-        self.postpone(state, unblock, due);
         self.try_to_unblock(state, unblock);
         true
     }
@@ -103,7 +104,7 @@ impl<D: Destination> Core<D> {
         let to = Addressee { ticket, part: 0 };
         if here.connected && here.address == there.address {
             let unit = Unit { to, replies: unblock.replies, bytes: unblock.bytes.clone() };
-            pending.sequence = pending.link.submit_again(unit);
+            pending.sequence = pending.link.send(unit);
         } else {
             self.unblock_later(state, ticket);
         }

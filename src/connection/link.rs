@@ -25,7 +25,6 @@ use super::unit::{Addressee, Lost, Ticket, Unit};
 use crate::config::Config;
 use crate::error::Error;
 use crate::lock::Lock;
-use crate::protocol::command;
 
 /// What is counted of a link, since it was opened.
 #[derive(Debug, Default)]
@@ -171,13 +170,13 @@ impl Link {
         (outgoing.pipeline.waiting(), outgoing.pipeline.waiting_bytes())
     }
 
-    /// Appends what was accepted before, whatever the limits say.
-    pub fn submit_again(&self, unit: Unit) -> u64 {
-        self.submit_again_with(unit, |_| {})
+    /// Appends what was accepted before, or a command of the client's own, whatever the limits say.
+    pub fn send(&self, unit: Unit) -> u64 {
+        self.send_with(unit, |_| {})
     }
 
     /// The same, with something that is to be done for these bytes under the lock under which they are appended.
-    pub fn submit_again_with(&self, unit: Unit, before: impl FnOnce(&[u8])) -> u64 {
+    pub fn send_with(&self, unit: Unit, before: impl FnOnce(&[u8])) -> u64 {
         let Unit { to, replies, bytes } = unit;
         let mut outgoing = self.outgoing.lock();
         before(&bytes);
@@ -331,15 +330,8 @@ impl Link {
 
     /// Appends a PING; gives its sequence number.
     pub(super) fn ping(&self) -> u64 {
-        let args = ["PING"];
-        let length = command::encoded_length(&args).unwrap_or_default();
         let to = Addressee { ticket: Ticket::NOBODY, part: 0 };
-        let mut outgoing = self.outgoing.lock();
-        _ = outgoing.submit(Submitter::Other);
-        outgoing.pipeline.append(to, 1, length, |mut room| {
-            command::encode(&args, &mut room);
-            room
-        })
+        self.send(Unit { to, replies: 1, bytes: Bytes::from_static(b"*1\r\n$4\r\nPING\r\n") })
     }
 
     /// Whether the background writes what waits: else a caller or the takers of a queue are about to.
