@@ -13,6 +13,7 @@ use std::ffi::CString;
 use std::mem::MaybeUninit;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
 use justredis::client::request::{Request, Timeout};
 use justredis::error::Outcome::{Answered, NotRun, Unknown};
@@ -25,6 +26,8 @@ use justredis::ffi::reply::jr_reply_free;
 use justredis::ffi::request::{jr_bytes, jr_command, jr_request};
 use justredis::ffi::status::{JR_ERR_TIMEOUT, JR_OK};
 use justredis::ffi::submit::jr_submit;
+use justredis::protocol::reply::Kind;
+use justredis::topology::Route;
 use support::client::{Tester, request, until_event, within};
 use support::proxy::Proxy;
 use support::server::Server;
@@ -235,4 +238,46 @@ fn deadlines_pass_while_a_callback_sleeps() {
     drop(asleep);
     jr_client_free(Some(client));
     jr_queue_free(Some(queue));
+}
+
+/// A map of all nodes that is given up has the reason as its status, and a reason of its own for each node.
+#[test]
+fn a_map_of_all_nodes_ends_with_what_it_waits_for() {
+    let server = Server::start();
+    let client = Tester::with(server.url(), &PATIENT);
+    client.until_connected();
+    let all = |timeout| Request { timeout, route: Route::All, ..request(&[&["PING"]]) };
+    assert!(client.wait_for(&all(Timeout::None)).unwrap().is_ok());
+    server.stop();
+    for status in [Status::Timeout, Status::Canceled, Status::Closed] {
+        let timeout = if status == Status::Timeout { within(20) } else { Timeout::None };
+        let id = client.send(&all(timeout)).unwrap();
+        assert_eq!(client.number("requests"), 1, "its children are no requests of the user");
+        match status {
+            Status::Canceled => assert!(client.client.cancel(id)),
+            Status::Closed => assert!(!client.client.close(Some(Duration::ZERO))),
+            _ => {}
+        }
+        let done = client.inbox.each_once(&[id]).remove(&id).unwrap();
+        assert!(done.status == status && done.outcome != Answered, "{done:?}");
+        let node = &done.reply.items()[1];
+        assert_eq!((done.reply.kind(), node.kind(), node.status_code()), (Kind::Map, Kind::Error, Some(status)));
+    }
+    server.cont();
+}
+
+/// Requests are counted from their acceptance to their completion, wherever they wait.
+#[test]
+fn the_statistics_count_requests_that_wait() {
+    let server = Server::start();
+    let client = Tester::with(server.url(), &PATIENT);
+    client.until_connected();
+    server.stop();
+    (0..3).for_each(|_| _ = client.submit(&["PING"]));
+    let pipeline: [&[&str]; 2] = [&["PING"], &["PING"]];
+    client.send(&request(&pipeline)).unwrap();
+    assert_eq!(client.number("requests"), 4);
+    server.cont();
+    client.inbox.until(4);
+    assert_eq!(client.number("requests"), 0);
 }

@@ -10,8 +10,11 @@ mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
+use justredis::client::request::Request;
 use justredis::error::Outcome::Answered;
 use justredis::error::Status;
+use justredis::protocol::reply::Kind;
+use justredis::topology::Route;
 use support::client::{Tester, request};
 use support::proxy::Proxy;
 use support::scripted::{Scripted, Step};
@@ -251,4 +254,18 @@ fn in_pipelines_and_transactions_eval_goes_as_it_is() {
     assert!(client.wait_for(&request(&[words, &["PING"]])).unwrap().is_ok());
     assert!(client.atomic(&[words, &["PING"]]).is_ok());
     assert_eq!((calls(&server, "eval"), calls(&server, "evalsha")), (2, 0));
+}
+
+#[test]
+fn a_script_for_all_nodes_answers_a_map() {
+    let server = Server::start();
+    let client = Tester::connect(server.url());
+    client.until_connected();
+    let script = ["EVAL", SCRIPT, "1", "key", "x"];
+    for _ in 0..2 {
+        let done = client.wait_for(&Request { route: Route::All, ..request(&[&script]) }).unwrap();
+        assert_eq!(done.ending(), (Status::Ok, Answered));
+        assert_eq!(done.reply.kind(), Kind::Map);
+        assert_eq!(done.reply.items()[1].items()[1].as_bytes(), b"x");
+    }
 }

@@ -3,6 +3,7 @@
 //! Invariant: completions are delivered after the state was unlocked; those that were taken out and not delivered are
 //! on their way, and the barrier of close waits for them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -127,6 +128,10 @@ impl<D: Destination> Core<D> {
         let unsent = |outcome| sentence(Unanswered { is_sent: outcome == Outcome::Unknown, outcome, attempts: None });
         let verdict = match work {
             Work::Gather(mut gather) => gather.end(status, ending),
+            Work::Composite(composite) => {
+                let error = Error::new(status, sentence(Unanswered::new(true, None)));
+                composite.end(&error, |child| _ = self.give_up(child, status, &|_, unit| sentence(unit)))
+            }
             Work::Events => failed((unsent(Outcome::NotRun), Outcome::NotRun)),
             Work::Subscription(hub) => {
                 let Ended { outcome, started, flags, rest } = hub.end(Ticket(responder.request()));
@@ -157,27 +162,34 @@ impl<D: Destination> Core<D> {
         responder.finish(verdict)
     }
 
-    /// Ends one request that waits here; false if it is over already.
-    pub(super) fn cancel_here(&self, ticket: Ticket) -> bool {
-        let ending = self.end_early(&mut self.state.lock(), ticket, Status::Canceled);
+    /// Ends one request because its user does not want it any more; false if it is over already.
+    pub(super) fn cancel(&self, id: Ticket) -> bool {
+        self.give_up(id, Status::Canceled, &|link, unit| {
+            let address = link.address();
+            match (unit.outcome, unit.refusals()) {
+                (Outcome::NotRun, None) => format!("{address}: cancelled before it was sent"),
+                (Outcome::NotRun, Some(refusals)) => format!("{address}: cancelled; {refusals}"),
+                _ => format!("{address}: cancelled after it was sent"),
+            }
+        })
+    }
+
+    /// Ends one request that waits here; as `give_up`.
+    pub(super) fn give_up_here(
+        &self,
+        ticket: Ticket,
+        status: Status,
+        sentence: &dyn Fn(&Link, Unanswered<'_>) -> String,
+    ) -> bool {
+        let ending = self.end_early(&mut self.state.lock(), ticket, status);
         let pending = match ending {
             None => return false,
             Some(EarlyEnd::Later) => return true,
             Some(EarlyEnd::Now(pending)) => pending,
         };
-        let sentence = Self::cancelled(&pending.link);
-        self.complete(self.abort(pending, Status::Canceled, &sentence));
+        let link = Arc::clone(&pending.link);
+        self.complete(self.abort(pending, status, &|unit| sentence(&link, unit)));
         true
-    }
-
-    /// The sentence for what was cancelled.
-    pub(super) fn cancelled(link: &Link) -> impl Fn(Unanswered<'_>) -> String + use<D> {
-        let address = link.address();
-        move |unit| match (unit.outcome, unit.refusals()) {
-            (Outcome::NotRun, None) => format!("{address}: cancelled before it was sent"),
-            (Outcome::NotRun, Some(refusals)) => format!("{address}: cancelled; {refusals}"),
-            _ => format!("{address}: cancelled after it was sent"),
-        }
     }
 
     /// How many requests wait at the links.

@@ -54,20 +54,25 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// Ends one request; false if it is over already.
-    pub(super) fn cancel(&self, id: Ticket) -> bool {
+    /// Ends one request for this reason; false if it is over already. `sentence` gets its link and what is known of it.
+    pub(super) fn give_up(
+        &self,
+        id: Ticket,
+        status: Status,
+        sentence: &dyn Fn(&Link, Unanswered<'_>) -> String,
+    ) -> bool {
         if id.link() == Ticket::NO_LINK {
-            return self.cancel_here(id);
+            return self.give_up_here(id, status, sentence);
         }
         let Some(link) = self.node().link_of(id.link()) else { return false };
         loop {
             match link.place_of(id) {
                 Place::Gone => return false,
-                Place::Moved(name) => return self.cancel_here(name),
+                Place::Moved(name) => return self.give_up_here(name, status, sentence),
                 Place::Here => {
                     if let Some(given_up) = link.give_up(id) {
-                        let sentence = Self::cancelled(&link);
-                        self.complete(self.end_given_up(&link, given_up, Status::Canceled, &sentence));
+                        let sentence = |unit: Unanswered<'_>| sentence(&link, unit);
+                        self.complete(self.end_given_up(&link, given_up, status, &sentence));
                         return true;
                     }
                 }

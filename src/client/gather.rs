@@ -1,4 +1,4 @@
-//! Several replies that become one: the array of a pipeline, the map of a route to several nodes.
+//! The replies of a pipeline, which become one array.
 
 use std::mem;
 
@@ -7,15 +7,6 @@ use crate::protocol::reply::{Kind, Reply};
 
 use super::attempt::Attempts;
 use super::completion::Verdict;
-
-/// What the parts make up.
-#[derive(Debug)]
-pub enum Shape {
-    /// An array in the order of the commands.
-    Array,
-    /// A map from these addresses.
-    ByAddress(Vec<String>),
-}
 
 #[derive(Debug)]
 struct Part {
@@ -28,16 +19,15 @@ struct Part {
 /// The parts of one request, each answered in its own time.
 #[derive(Debug)]
 pub struct Gather {
-    shape: Shape,
     parts: Vec<Part>,
     missing: usize,
 }
 
 impl Gather {
     /// As many parts as sequence numbers.
-    pub fn new(shape: Shape, sequences: impl Iterator<Item = u64>) -> Gather {
+    pub fn new(sequences: impl Iterator<Item = u64>) -> Gather {
         let parts: Vec<Part> = sequences.map(|sequence| Part { sequence, attempts: None, reply: None }).collect();
-        Gather { shape, missing: parts.len(), parts }
+        Gather { missing: parts.len(), parts }
     }
 
     /// Whether every part has its reply.
@@ -83,10 +73,7 @@ impl Gather {
             });
         }
         self.missing = 0;
-        let is_map = matches!(self.shape, Shape::ByAddress(_));
-        let verdict = self.finish();
-        // A part that failed is an item of the map; that the whole was given up is not.
-        if is_map { Verdict { status, ..verdict } } else { verdict }
+        self.finish()
     }
 
     /// All parts in one reply, which is taken out.
@@ -101,15 +88,8 @@ impl Gather {
             _ if not_run == replies.len() => Outcome::NotRun,
             _ => Outcome::Unknown,
         };
-        let (status, reply) = match &self.shape {
-            Shape::Array => (status.unwrap_or(Status::Ok), Reply::array(replies)),
-            Shape::ByAddress(addresses) => {
-                let keys = addresses.iter().map(|address| Reply::string(address.as_bytes()));
-                (Status::Ok, Reply::map(keys.zip(replies).collect()))
-            }
-        };
-        match reply {
-            Ok(reply) => Verdict { status, outcome, reply },
+        match Reply::array(replies) {
+            Ok(reply) => Verdict { status: status.unwrap_or(Status::Ok), outcome, reply },
             Err(error) => Verdict::failed(&error, outcome),
         }
     }

@@ -168,7 +168,7 @@ impl<D: Destination> Core<D> {
         load: Load,
         append: impl FnOnce(&mut Pipeline, Ticket) -> u64,
         work: impl FnOnce(u64) -> Work<D>,
-        destination: &D,
+        destination: &impl Destination,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let timeout = self.timeout_of(request);
         let mut state = self.state.lock();

@@ -6,8 +6,9 @@
 //! * Under way: `core` is what all handles share; `pending` the requests that no link completes by itself, `escalation`
 //!   how others become such; `delayed`, `clock` and `timer` their time; `state` all that changes, and its lock; `end`
 //!   how they end.
-//! * Out: `recipient` is told what a link brings; `attempt` decides what happens next, with what `retry`, `script`,
-//!   `transaction` and `gather` know; [`completion`] is the one end of each request, [`destination`] where it goes,
+//! * Made of others: `composite` is a request whose children are requests; `gather` the replies of a pipeline.
+//! * Out: `recipient` is told what a link brings; `attempt` decides what happens next, with what `retry`, `script`
+//!   and `transaction` know; [`completion`] is the one end of each request, [`destination`] where it goes,
 //!   [`mailbox`] where messages wait that more will follow.
 //! * On connections of their own: `session` keeps the books, `checkout` is the way in, `dedicated` the flow,
 //!   `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection for one user.
@@ -28,6 +29,7 @@ mod cache;
 mod cached;
 mod checkout;
 mod clock;
+mod composite;
 mod core;
 mod dedicated;
 mod delayed;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::attempt::{Attempts, Event, Next, Terms};
 use super::cache::fill::CacheFill;
+use super::composite::Composite;
 use super::destination::{Destination, Responder};
-use super::gather::{Gather, Shape};
+use super::gather::Gather;
 use super::hub::Hub;
 use super::plan::Plan;
 use super::script::Script;
@@ -31,6 +32,8 @@ pub enum Work<D: Destination> {
     Cached(Box<CacheFill>),
     /// Several replies become one.
     Gather(Box<Gather>),
+    /// Requests of their own, whose answers become one.
+    Composite(Arc<Composite>),
     /// MULTI .. EXEC.
     Transaction,
     /// CLIENT UNBLOCK, by the client itself.
@@ -54,7 +57,7 @@ impl<D: Destination> Work<D> {
             Plan::Atomic(_) => Work::Transaction,
             Plan::Several(commands) => {
                 let place = |part| if first == NOT_QUEUED { NOT_QUEUED } else { first + part as u64 };
-                Work::Gather(Box::new(Gather::new(Shape::Array, (0..commands.len()).map(place))))
+                Work::Gather(Box::new(Gather::new((0..commands.len()).map(place))))
             }
         }
     }
@@ -244,6 +247,15 @@ impl<D: Destination> Requests<D> {
         let is_blocking = |pending: &Pending<D>| pending.dedicated.as_ref().is_some_and(|dedicated| dedicated.blocks);
         let blocking = |entry: &&Entry<D>| entry.pending.as_ref().is_some_and(is_blocking);
         self.entries.iter().filter(blocking).map(|entry| entry.ticket).collect()
+    }
+
+    /// Those that are made of others.
+    pub fn composites(&self) -> impl Iterator<Item = &Composite> {
+        let pending = self.entries.iter().filter_map(|entry| entry.pending.as_ref());
+        pending.filter_map(|pending| match &pending.work {
+            Work::Composite(composite) => Some(&**composite),
+            _ => None,
+        })
     }
 
     /// The tickets of all.

@@ -101,7 +101,7 @@ impl<D: Destination> Core<D> {
                 gather.is_complete().then(|| gather.finish())
             }
             Work::Unblock(_) => self.judge_unblock(state, to, reply),
-            Work::Events | Work::Subscription(_) | Work::Change(_) => None,
+            Work::Composite(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
         };
         verdict.inspect(|verdict| Self::update_dirty_state(state, to.ticket, verdict))
     }

@@ -21,7 +21,8 @@ impl<D: Destination> Core<D> {
         let mut state = self.state.lock();
         let state = &mut *state;
         let own = state.listeners.len() + state.subscriptions.len() + state.sessions.unblocking();
-        let requests = state.requests.len() - own;
+        let own = own + state.requests.composites().map(|composite| composite.missing()).sum::<usize>();
+        let requests = state.requests.len() + self.waiting_at_links() - own;
         let mut subscriptions = Vec::new();
         for ticket in &state.subscriptions {
             let Some(Pending { work: Work::Subscription(hub), .. }) = state.requests.get(*ticket) else { continue };
