@@ -17,7 +17,6 @@ use super::state::State;
 use crate::connection::link::Link;
 use crate::connection::pool::Checkout;
 use crate::connection::purpose::Purpose;
-use crate::connection::recipient::LinkEvent;
 use crate::connection::unit::{Addressee, Lost, Ticket, Unit};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::catalog::StateChange;
@@ -58,7 +57,7 @@ impl<D: Destination> Core<D> {
                 pending.set_place(part, sequence);
             }
         }
-        self.tell_of_room(state);
+        self.note_room(state);
     }
 
     /// After something of a session came to its end: sends what waited for that or, if that was all, gives its
@@ -140,12 +139,13 @@ impl<D: Destination> Core<D> {
                 state.deferred.close(Arc::clone(&pending.link));
             } else if blocks {
                 // Nothing more is sent on it, and all that waits will be told why.
-                pending.link.abort(Error::new(Status::Lost, "given up, because the server still waits"));
+                let why = Error::new(Status::Lost, "given up, because the server still waits");
+                state.deferred.abort(Arc::clone(&pending.link), why);
             }
         }
         self.stop_unblocking(state, id);
         self.move_on(state, id);
-        self.tell_of_room(state);
+        self.note_room(state);
     }
 
     /// The server confirmed, with the end of this request, that nothing is watched any more; or it did not.
@@ -318,11 +318,11 @@ impl<D: Destination> Core<D> {
         !is_whole && state.sessions.get(id).is_some_and(|session| !session.is_lease())
     }
 
-    fn tell_of_room(&self, state: &mut State<D>) {
+    fn note_room(&self, state: &mut State<D>) {
         if self.node().backlog().has_room_again()
             && let Some(link) = self.node().links().first()
         {
-            Self::tell(state, link, &LinkEvent::Writable);
+            state.writable = Some(Arc::clone(link));
         }
     }
 }

@@ -69,7 +69,7 @@ impl<D: Destination> Core<D> {
             state.deadlines.shrink();
         }
         match pending.work {
-            Work::Events => state.listeners.retain(|(listener, _)| *listener != ticket),
+            Work::Events => self.state.listeners.remove(ticket),
             Work::Subscription(_) => _ = state.subscriptions.remove(&ticket),
             _ => {}
         }
@@ -202,8 +202,8 @@ impl<D: Destination> Core<D> {
     fn end_endless(&self) {
         let mut state = self.state.lock();
         self.refuse(&mut state);
-        let listeners = state.listeners.iter().map(|(ticket, _)| *ticket);
-        let mut tickets: Vec<Ticket> = state.subscriptions.iter().copied().chain(listeners).collect();
+        let mut tickets = self.state.listeners.tickets();
+        tickets.extend(&state.subscriptions);
         tickets.append(&mut state.requests.blocking());
         let taken = tickets.into_iter().filter_map(|ticket| match self.end_early(&mut state, ticket, Status::Closed) {
             Some(EarlyEnd::Now(pending)) => Some(pending),

@@ -1,15 +1,56 @@
-//! The life of a client as its user can watch it: what an event looks like.
+//! The life of a client as its user can watch it: who hears of events, and what an event looks like.
+//!
+//! Invariant: whoever was removed gets no event any more, so that its final completion is the last.
 
 use std::sync::Arc;
 
+use super::destination::{Destination, Outlet};
 use crate::connection::link::Link;
 use crate::connection::recipient::LinkEvent;
+use crate::connection::unit::Ticket;
 use crate::error::Error;
+use crate::lock::Lock;
 use crate::protocol::reply::Reply;
+
+/// The requests that hear of events.
+pub struct Listeners<D>(Lock<Vec<(Ticket, Outlet<D>)>>);
+
+impl<D> Default for Listeners<D> {
+    fn default() -> Listeners<D> {
+        Listeners(Lock::default())
+    }
+}
+
+impl<D: Destination> Listeners<D> {
+    /// This request hears of events from now on.
+    pub fn add(&self, ticket: Ticket, outlet: Outlet<D>) {
+        self.0.lock().push((ticket, outlet));
+    }
+
+    /// It does not any more.
+    pub fn remove(&self, ticket: Ticket) {
+        self.0.lock().retain(|(listener, _)| *listener != ticket);
+    }
+
+    /// All of them.
+    pub fn tickets(&self) -> Vec<Ticket> {
+        self.0.lock().iter().map(|(ticket, _)| *ticket).collect()
+    }
+
+    /// Something happened. To be called with no lock held.
+    pub fn notify(&self, link: &Arc<Link>, event: &LinkEvent) {
+        for (_, outlet) in self.0.lock().iter_mut() {
+            if let Ok(event) = describe(link, event) {
+                outlet.put(event, 0);
+                outlet.announce();
+            }
+        }
+    }
+}
 
 /// A map: "event" is "connected", "lost", "unreachable" or "writable"; "address", "database",
 /// "purpose" of the connection; "reason" where there is one.
-pub fn describe(link: &Arc<Link>, news: &LinkEvent) -> Result<Reply, Error> {
+fn describe(link: &Arc<Link>, news: &LinkEvent) -> Result<Reply, Error> {
     let (event, reason) = match news {
         LinkEvent::Connected => ("connected", None),
         LinkEvent::Lost(error) => ("lost", Some(error)),

@@ -223,7 +223,7 @@ impl<D: Destination> Hub<D> {
         }
         subscribers.announce(&told);
         if subscribers.subscriptions.is_empty() && !mem::replace(&mut subscribers.closed, true) {
-            self.link.close();
+            rest.0.push(Action::Close);
         }
         self.link.wake();
         rest

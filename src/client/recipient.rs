@@ -8,7 +8,6 @@ use super::attempt::{Event, Loss, Next, Terms, outcome_of};
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::{Deliveries, Destination};
-use super::event;
 use super::pending::{Pending, Work};
 use super::retry::{self, Refusal};
 use super::state::State;
@@ -94,7 +93,7 @@ impl<D: Destination> Core<D> {
                         AfterError::Answer(_) => Some(verdict),
                     }
                 }
-                End::Impossible(sentence) => Some(Self::out_of_step(link, &sentence)),
+                End::Impossible(sentence) => Some(Self::out_of_step(state, link, &sentence)),
             },
             Work::Gather(gather) => {
                 gather.put(to.part, reply);
@@ -107,9 +106,9 @@ impl<D: Destination> Core<D> {
     }
 
     /// The server answered what no server answers: its connection is given up, and what it did is not known.
-    fn out_of_step(link: &Link, sentence: &str) -> Verdict {
+    fn out_of_step(state: &mut State<D>, link: &Arc<Link>, sentence: &str) -> Verdict {
         let error = Error::new(Status::Protocol, format!("{}: {sentence}", link.address()));
-        link.abort(Error::new(Status::Protocol, sentence));
+        state.deferred.abort(Arc::clone(link), Error::new(Status::Protocol, sentence));
         Verdict::failed(&error, Outcome::Unknown)
     }
 
@@ -248,16 +247,6 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// Tells those who listen.
-    pub(super) fn tell(state: &mut State<D>, link: &Arc<Link>, news: &LinkEvent) {
-        for (_, outlet) in &mut state.listeners {
-            if let Ok(event) = event::describe(link, news) {
-                outlet.put(event, 0);
-                outlet.announce();
-            }
-        }
-    }
-
     /// Gives each item to `judge` under one lock and completes those that are over. `place` tells which request an item
     /// is for; `judge` finds there the name under which the client goes on with it.
     fn settle<T>(
@@ -350,6 +339,6 @@ impl<D: Destination> Recipient<Link> for Core<D> {
     }
 
     fn on_event(&self, link: &Arc<Link>, news: LinkEvent) {
-        Self::tell(&mut self.state.lock(), link, &news);
+        self.state.listeners.notify(link, &news);
     }
 }

@@ -1,7 +1,7 @@
 //! What changes while requests come and go, under one lock; and the way to that lock.
 //!
-//! Invariant: no link is started or closed under the lock, but when it is let go, before the thread does anything else.
-//! From then on nothing of the client is touched, because it may be gone.
+//! Invariant: no link is started, closed or given up under the lock, and nobody is told of an event, but when it is let
+//! go, before the thread does anything else. From then on nothing of the client is touched, because it may be gone.
 
 use std::collections::{BTreeSet, BinaryHeap};
 use std::mem;
@@ -10,10 +10,13 @@ use std::sync::{Arc, Condvar, MutexGuard};
 use std::time::Instant;
 
 use super::delayed::Delayed;
-use super::destination::{Destination, Outlet};
+use super::destination::Destination;
+use super::event::Listeners;
 use super::pending::Requests;
 use super::session::Sessions;
 use crate::connection::deadline::Deadlines;
+use crate::connection::link::Link;
+use crate::connection::recipient::LinkEvent;
 use crate::connection::unit::Ticket;
 use crate::lock::{self, Lock};
 use crate::runtime::Runtime;
@@ -33,8 +36,6 @@ pub(super) struct State<D: Destination> {
     pub(super) phase: Phase,
     /// Who has a dedicated connection, or waits for one.
     pub(super) sessions: Sessions,
-    /// The requests that hear of events.
-    pub(super) listeners: Vec<(Ticket, Outlet<D>)>,
     /// The requests that get messages.
     pub(super) subscriptions: BTreeSet<Ticket>,
     /// The tick at which the timer wakes up.
@@ -43,6 +44,9 @@ pub(super) struct State<D: Destination> {
     pub(super) taken: u64,
     /// What is done with links when the lock is let go.
     pub(super) deferred: Deferred,
+    /// There is room again for requests that wait for a dedicated link like this one: listeners are told when the lock is
+    /// let go.
+    pub(super) writable: Option<Arc<Link>>,
 }
 
 impl<D: Destination> State<D> {
@@ -53,11 +57,11 @@ impl<D: Destination> State<D> {
             delayed: BinaryHeap::new(),
             phase: Phase::Open,
             sessions: Sessions::default(),
-            listeners: Vec::new(),
             subscriptions: BTreeSet::new(),
             armed: u64::MAX,
             taken: 0,
             deferred: Deferred::default(),
+            writable: None,
         }
     }
 }
@@ -65,6 +69,8 @@ impl<D: Destination> State<D> {
 /// The state, and the I/O thread that is woken for what it defers.
 pub(super) struct StateLock<D: Destination> {
     state: Lock<State<D>>,
+    /// Who hears of events.
+    pub(super) listeners: Arc<Listeners<D>>,
     /// Taken when the client was closed.
     pub(super) runtime: Lock<Option<Arc<Runtime>>>,
 }
@@ -72,13 +78,13 @@ pub(super) struct StateLock<D: Destination> {
 impl<D: Destination> StateLock<D> {
     /// Of a client that has no requests yet.
     pub(super) fn new(runtime: Arc<Runtime>) -> StateLock<D> {
-        StateLock { state: Lock::new(State::new()), runtime: Lock::new(Some(runtime)) }
+        StateLock { state: Lock::new(State::new()), listeners: Arc::default(), runtime: Lock::new(Some(runtime)) }
     }
 
     /// Waits for the lock.
     #[inline]
     pub(super) fn lock(&self) -> Locked<'_, D> {
-        Locked { state: self.state.lock(), runtime: &self.runtime, unlocked: None }
+        Locked { state: self.state.lock(), lock: self, unlocked: None }
     }
 
     /// Waits until the state is as wanted; false: not within this time. `changed` is notified of changes.
@@ -103,9 +109,9 @@ impl<D: Destination> StateLock<D> {
 /// The state, locked.
 pub(super) struct Locked<'a, D: Destination> {
     state: MutexGuard<'a, State<D>>,
-    runtime: &'a Lock<Option<Arc<Runtime>>>,
+    lock: &'a StateLock<D>,
     /// Stands behind the guard, so that it is dropped after the lock was let go.
-    unlocked: Option<Unlocked>,
+    unlocked: Option<Unlocked<D>>,
 }
 
 impl<D: Destination> Deref for Locked<'_, D> {
@@ -125,21 +131,27 @@ impl<D: Destination> DerefMut for Locked<'_, D> {
 impl<D: Destination> Drop for Locked<'_, D> {
     #[inline]
     fn drop(&mut self) {
-        if !self.state.deferred.is_empty() {
-            let deferred = mem::take(&mut self.state.deferred);
-            self.unlocked = Some(Unlocked { deferred, runtime: self.runtime.lock().clone() });
+        if !self.state.deferred.is_empty() || self.state.writable.is_some() {
+            let (deferred, writable) = (mem::take(&mut self.state.deferred), self.state.writable.take());
+            let (runtime, listeners) = (self.lock.runtime.lock().clone(), Arc::clone(&self.lock.listeners));
+            self.unlocked = Some(Unlocked { deferred, runtime, writable, listeners });
         }
     }
 }
 
 /// What is done when the lock was let go.
-struct Unlocked {
+struct Unlocked<D: Destination> {
     deferred: Deferred,
     runtime: Option<Arc<Runtime>>,
+    writable: Option<Arc<Link>>,
+    listeners: Arc<Listeners<D>>,
 }
 
-impl Drop for Unlocked {
+impl<D: Destination> Drop for Unlocked<D> {
     fn drop(&mut self) {
+        if let Some(link) = self.writable.take() {
+            self.listeners.notify(&link, &LinkEvent::Writable);
+        }
         mem::take(&mut self.deferred).run(self.runtime.take());
     }
 }

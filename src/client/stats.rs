@@ -20,7 +20,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn stats(&self) -> Result<Reply, Error> {
         let mut state = self.state.lock();
         let state = &mut *state;
-        let own = state.listeners.len() + state.subscriptions.len() + state.sessions.unblocking();
+        let own = self.state.listeners.tickets().len() + state.subscriptions.len() + state.sessions.unblocking();
         let own = own + state.requests.composites().map(|composite| composite.missing()).sum::<usize>();
         let requests = state.requests.len() + self.waiting_at_links() - own;
         let mut subscriptions = Vec::new();

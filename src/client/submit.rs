@@ -190,7 +190,7 @@ impl<D: Destination> Core<D> {
         let ticket = self.reserve(state)?;
         // Whoever does not read them shall not lose the stream of events over it.
         let limits = Limits { overflow: Overflow::DropOldest, ..Limits::of(&self.config) };
-        state.listeners.push((ticket, Outlet::new(ticket.0, user_data, destination, limits)));
+        self.state.listeners.add(ticket, Outlet::new(ticket.0, user_data, destination, limits));
         let responder = Responder::new(ticket.0, user_data, destination);
         state.hold(ticket, Pending::new(responder, link, Work::Events), None);
         Ok(ticket.0)

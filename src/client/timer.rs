@@ -19,6 +19,7 @@ use crate::connection::link::Link;
 use crate::connection::unit::Unit;
 use crate::error::{Outcome, Status};
 use crate::runtime::catch_panic;
+use crate::topology::deferred::Deferred;
 
 /// So many requests are ended under one lock.
 const BATCH: usize = 256;
@@ -59,7 +60,7 @@ impl<D: Destination> Core<D> {
         while self.expire() == BATCH {}
         let mut state = self.state.lock();
         self.send_again(&mut state);
-        let next_here = [state.deadlines.next(), self.expire_idle()].into_iter().flatten().min();
+        let next_here = [state.deadlines.next(), self.expire_idle(&mut state.deferred)].into_iter().flatten().min();
         state.armed = next_here.unwrap_or(u64::MAX);
         let next = next_here.into_iter().chain(next_at_links).min();
         let deadline = next.map(|tick| self.clock.instant_of(tick));
@@ -138,10 +139,10 @@ impl<D: Destination> Core<D> {
     }
 
     /// Closes dedicated connections that nobody needed for a while; gives the tick at which it is time for the next.
-    fn expire_idle(&self) -> Option<u64> {
+    fn expire_idle(&self, deferred: &mut Deferred) -> Option<u64> {
         let idle = self.idle_ticks()?;
         if let Some(since) = self.clock.now().checked_sub(idle) {
-            self.node().expire(since).iter().for_each(|link| link.close());
+            self.node().expire(since).into_iter().for_each(|link| deferred.close(link));
         }
         self.node().idle_since().map(|since| since.saturating_add(idle))
     }

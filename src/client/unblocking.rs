@@ -160,7 +160,8 @@ impl<D: Destination> Core<D> {
         if !unblock.is_settled && sequence != NOT_QUEUED && !shared.withdraw(sequence) {
             // It may still come to the server, and unblock whatever then waits there.
             session.dirty_state.mark_dirty();
-            unblock.link.abort(Error::new(Status::Lost, "given up, because CLIENT UNBLOCK may still come"));
+            let why = Error::new(Status::Lost, "given up, because CLIENT UNBLOCK may still come");
+            state.deferred.abort(Arc::clone(&unblock.link), why);
         }
         self.move_on(state, unblock.session);
     }

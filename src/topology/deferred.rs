@@ -1,16 +1,18 @@
-//! What is to be done with links when no lock is held: starting one wakes the I/O thread, closing one shuts a socket
-//! down.
+//! What is to be done with links when no lock is held: starting one and giving its connection up wake the I/O thread,
+//! closing one shuts a socket down.
 
 use std::sync::Arc;
 
 use crate::connection::background_driver::{self, Opening};
 use crate::connection::link::Link;
 use crate::connection::purpose::Purpose;
+use crate::error::Error;
 use crate::runtime::Runtime;
 
-/// Links to start and links to close.
+/// Links to start, to close, and to take their connection from.
 #[derive(Default)]
 pub struct Deferred {
+    abort: Vec<(Arc<Link>, Error)>,
     close: Vec<Arc<Link>>,
     start: Vec<(Arc<Link>, Opening)>,
 }
@@ -33,13 +35,19 @@ impl Deferred {
         self.close.push(link);
     }
 
+    /// The connection of this link is to be given up, for this reason.
+    pub fn abort(&mut self, link: Arc<Link>, why: Error) {
+        self.abort.push((link, why));
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.close.is_empty() && self.start.is_empty()
+        self.abort.is_empty() && self.close.is_empty() && self.start.is_empty()
     }
 
     /// Does it all. Without a runtime, which a closed client has given back, nothing is started.
     pub fn run(self, runtime: Option<Arc<Runtime>>) {
+        self.abort.into_iter().for_each(|(link, why)| link.abort(why));
         self.close.iter().for_each(|link| link.close());
         if let Some(runtime) = &runtime {
             self.start.iter().for_each(|(link, opening)| background_driver::start(link, opening, runtime));

@@ -19,6 +19,8 @@ pub enum Action {
     Overflowed(Ticket),
     /// The server is to be asked again after a while.
     AskAfter(Duration),
+    /// The connection ends, because nobody needs it any more.
+    Close,
 }
 
 /// What is still to be done when the locks are free. To be given to [`super::Hub::apply`].
