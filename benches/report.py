@@ -59,11 +59,12 @@ def goals_of(works, results):
     """As they are written to bench.json."""
     for work in works:
         for goal in work.goals:
-            ratio = ratio_of(goal, work.ours, results)
+            ours = goal.of or work.ours
+            ratio = ratio_of(goal, ours, results)
             yield {
                 "goal": work.name,
-                "work": f"{work.title}: {HEADINGS[goal.figure]}, {work.ours.name}",
-                "figure": median(work.ours, goal.figure, results),
+                "work": f"{work.title}: {HEADINGS[goal.figure]}, {ours.name}",
+                "figure": median(ours, goal.figure, results),
                 "peer": goal.peer.name,
                 "peer_figure": median(goal.peer, goal.figure, results),
                 "ratio": round(ratio, 3),

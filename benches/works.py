@@ -46,6 +46,8 @@ class Goal:
     peer: Run | Limit
     at_most: float = None
     at_least: float = None
+    # Whose figure it is, if not that of the first run.
+    of: Run = None
 
     def is_met(self, ratio):
         return ratio <= self.at_most if self.at_least is None else ratio >= self.at_least
@@ -56,7 +58,7 @@ class Goal:
 
 @dataclass(frozen=True)
 class Work:
-    """Runs side by side; the first one is ours."""
+    """Runs side by side; the first one is ours, and others may be."""
 
     name: str
     title: str
@@ -132,7 +134,7 @@ def async_debian(window):
 
 def queue(window):
     size = ("--window", str(window))
-    ours = Run("queue, jr_queue_take", JUSTREDIS, ("queue", *size))
+    ours = Run("queue, jr_submit_many", JUSTREDIS, ("queue", *size))
     peer = async_peer(window)
     title = f"1 thread, {window} in flight, GET 32 bytes"
     if window != 128:
@@ -140,15 +142,40 @@ def queue(window):
         crates = tasks("--threads", window) if window == 16 else ()
         return Work("S4", title, (ours, peer, *crates), (Goal("ops", peer, at_least=1),))
     crates = tasks("--window", window)
+    one_by_one = Run("queue, jr_submit", JUSTREDIS, ("submit", *size))
+    polled = Run("queue, jr_submit_many and poll(2)", JUSTREDIS, ("poll", *size))
     others = (
-        Run("queue, poll(2)", JUSTREDIS, ("poll", *size)),
+        one_by_one,
+        polled,
         async_debian(window),
         Run("hiredis pipeline", HIREDIS, ("pipeline", *size)),
         *crates,
         Run("raw socket", RAW, ("window", *size)),
     )
-    goals = (Goal("ops", peer, at_least=1.2), Goal("cpu", peer, at_most=0.7))
+    wanted = ((one_by_one, 1.2, 0.7), (ours, 1.35, 0.55), (polled, 1.1, 0.75))
+    goals = tuple(
+        goal
+        for run, ops, cpu in wanted
+        for goal in (Goal("ops", peer, at_least=ops, of=run), Goal("cpu", peer, at_most=cpu, of=run))
+    )
     return Work("S3", title, (ours, peer, *others), goals)
+
+
+def values(window, command, size):
+    """As S4, of values and by the call that differ from there."""
+    arguments = ("--window", str(window), "--command", command, "--value", str(size))
+    ours = Run("queue, jr_submit", JUSTREDIS, ("submit", *arguments))
+    peer = Run("hiredis async (libev)", HIREDIS, ("async", *arguments))
+    title = f"1 thread, {window} in flight, {command.upper()} {size:,} bytes"
+    return Work("S10", title, (ours, peer), (Goal("ops", peer, at_least=1),))
+
+
+def links(window):
+    size = ("--window", str(window))
+    ours = Run("16 links", JUSTREDIS, ("views", *size))
+    peer = Run("one link", JUSTREDIS, ("view", *size))
+    title = f"links served by one queue, poll(2), {window} in flight on each, GET 32 bytes"
+    return Work("S11", title, (ours, peer), (Goal("cpu", peer, at_most=1.1),))
 
 
 def callbacks():
@@ -209,6 +236,13 @@ WORKS = (
     *very_large("array", 10_000_000, "array of 1 million elements", "array of 2 million elements"),
     waiting(200_000),
     connected(),
+    *(
+        values(window, command, size)
+        for window in (1, 7, 16, 300, 1024)
+        for command in ("get", "set")
+        for size in (32, 1000)
+    ),
+    links(128),
 )
 
 CHARTS = (

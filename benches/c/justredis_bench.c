@@ -12,8 +12,11 @@
 
 static const measure_mode modes[] = {
     {"execute", "every thread calls jr_execute", false},
-    {"queue", "every thread has a queue, and waits in jr_queue_take", true},
+    {"submit", "every thread has a queue, and waits in jr_queue_take", true},
+    {"queue", "as submit, but submits with jr_submit_many", true},
     {"poll", "as queue, but waits in poll(2) for the descriptor of the queue", true},
+    {"view", "as submit, but waits in poll(2)", true},
+    {"views", "as view, with --window requests on each of 16 databases", true},
     {"callback", "every thread lets callbacks submit the next request", true},
     {NULL, NULL, false},
 };
@@ -25,9 +28,13 @@ static const measure_program program = {
     .lacks = "",
 };
 
-/* The command of every request, and the client that all share. */
+/* As many databases as a server has by default. */
+#define VIEWS 16
+
+/* The command of every request, the client that all share, and its views. */
 typedef struct context {
     jr_client *client;
+    jr_client *views[VIEWS];
     jr_bytes words[3];
     jr_command command;
 } context;
@@ -61,8 +68,8 @@ static void execute(measure_worker *worker) {
     }
 }
 
-static void submit(const context *context, const jr_request *request) {
-    if (jr_submit(context->client, request, NULL) != JR_OK)
+static void submit(const jr_client *client, const jr_request *request) {
+    if (jr_submit(client, request, NULL) != JR_OK)
         measure_give_up("jr_submit", jr_error_text());
 }
 
@@ -105,6 +112,51 @@ static void take_from_queue(measure_worker *worker, bool polls) {
     jr_queue_free(queue);
 }
 
+/* Through so many views, each with a window of its own. The view is kept beside the time, in the low bits. */
+static void submit_each(measure_worker *worker, size_t views, bool polls) {
+    const context *context = worker->shared;
+    size_t window = worker->options->window, in_flight[VIEWS] = {0}, total = 0;
+    jr_queue *queue = jr_queue_new();
+    jr_completion *completions = measure_memory(window * views * sizeof *completions);
+    jr_request request = request_of(context);
+    request.queue = queue;
+    measure_begin(worker);
+    for (;;) {
+        for (size_t view = 0; view < views; view++)
+            for (; in_flight[view] < window && measure_may_start(worker); in_flight[view]++, total++) {
+                request.user_data = measure_sample(worker) * VIEWS + view;
+                submit(context->views[view], &request);
+            }
+        if (!total)
+            break;
+        if (polls)
+            wait_for(queue);
+        int64_t taken = jr_queue_take(queue, completions, window * views, polls ? 0 : -1);
+        if (taken < 0)
+            measure_give_up("jr_queue_take", jr_error_text());
+        for (int64_t index = 0; index < taken; index++) {
+            const jr_completion *completion = &completions[index];
+            finish(worker, completion->status, completion->reply, completion->user_data / VIEWS);
+            in_flight[completion->user_data % VIEWS]--;
+        }
+        total -= (size_t)taken;
+    }
+    free(completions);
+    jr_queue_free(queue);
+}
+
+static void submit_to_queue(measure_worker *worker) {
+    submit_each(worker, 1, false);
+}
+
+static void submit_to_view(measure_worker *worker) {
+    submit_each(worker, 1, true);
+}
+
+static void submit_to_views(measure_worker *worker) {
+    submit_each(worker, VIEWS, true);
+}
+
 static void queue(measure_worker *worker) {
     take_from_queue(worker, false);
 }
@@ -140,7 +192,7 @@ static void submit_place(place *place) {
     request.user_data = (uint64_t)(uintptr_t)place;
     place->since = measure_sample(worker);
     place->chain->in_flight++;
-    submit(worker->shared, &request);
+    submit(((context *)worker->shared)->client, &request);
 }
 
 static void end_when_empty(chain *chain) {
@@ -179,7 +231,7 @@ static void callback(measure_worker *worker) {
     request.callback = fill_window;
     request.user_data = (uint64_t)(uintptr_t)&chain;
     measure_begin(worker);
-    submit(worker->shared, &request);
+    submit(((context *)worker->shared)->client, &request);
     pthread_mutex_lock(&chain.lock);
     while (!chain.has_ended)
         pthread_cond_wait(&chain.ended, &chain.lock);
@@ -202,6 +254,13 @@ static jr_client *connect_to(const measure_options *options) {
     return client;
 }
 
+static jr_client *view_of(const jr_client *client, size_t database) {
+    jr_client *view = NULL;
+    if (jr_client_database(client, (uint32_t)database, &view) != JR_OK)
+        measure_give_up("no view", jr_error_text());
+    return view;
+}
+
 static void write_value(const jr_client *client, const char *value, size_t length) {
     jr_bytes words[] = {jr_text("SET"), jr_text(MEASURE_KEY), {value, length}};
     jr_command command = {words, 3};
@@ -213,16 +272,23 @@ static void write_value(const jr_client *client, const char *value, size_t lengt
 }
 
 int main(int count, char **arguments) {
-    void (*const works[])(measure_worker *) = {execute, queue, poll_queue, callback};
+    void (*const works[])(measure_worker *) = {execute,        submit_to_queue, queue,   poll_queue,
+                                               submit_to_view, submit_to_views, callback};
     measure_options options = measure_arguments(&program, count, arguments);
     char *value = measure_value(&options);
     context context = {.client = connect_to(&options)};
-    write_value(context.client, value, options.value);
+    size_t views = works[options.mode - modes] == submit_to_views ? VIEWS : 1;
+    for (size_t view = 0; view < views; view++) {
+        context.views[view] = view_of(context.client, view);
+        write_value(context.views[view], value, options.value);
+    }
     context.words[0] = jr_text(options.set ? "SET" : "GET");
     context.words[1] = jr_text(MEASURE_KEY);
     context.words[2] = (jr_bytes){value, options.value};
     context.command = (jr_command){context.words, options.set ? 3 : 2};
     int status = measure_run(&program, &options, works[options.mode - modes], &context);
+    for (size_t view = 0; view < views; view++)
+        jr_client_free(context.views[view]);
     jr_client_close(context.client, 1000);
     jr_client_free(context.client);
     free(value);
