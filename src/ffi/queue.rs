@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use std::{io, iter, ptr};
 
 use bell::Bell;
-use signal::Signal;
+use signal::{Query, Signal};
 use takers::{Alarm, Step, Takers};
 
 use super::boundary::{call, check_generation, check_may_wait, guard, null};
@@ -219,25 +219,27 @@ impl Queue {
         held.show(alarm.descriptor);
         drop(held);
         let mut lost: Vec<QueueDriver> = drivers.extract_if(.., |driver| !driver.write()).collect();
-        let is_due = |driver: &QueueDriver, ready: &[RawFd]| !may_wait || ready.contains(&driver.as_fd().as_raw_fd());
-        let (mut ready, mut interrupted) = (signal::Ready::new(), false);
-        if may_wait && !drivers.is_empty() {
-            drivers.iter().for_each(|driver| driver.is_awaited(true));
-            match signal.wait(left) {
-                Ok(waited) => ready = waited,
+        let (mut ready, mut interrupted) = (None, false);
+        if let Query::Ask(timeout) = Query::of(drivers.len(), may_wait, left) {
+            drivers.iter().filter(|_| may_wait).for_each(|driver| driver.is_awaited(true));
+            match signal.wait(timeout) {
+                Ok(sockets) => ready = Some(sockets),
                 Err(error) => interrupted = error.kind() == io::ErrorKind::Interrupted,
             }
-            drivers.iter().for_each(|driver| driver.is_awaited(false));
-            self.held.lock().takers.stop_waiting();
+            if may_wait {
+                drivers.iter().for_each(|driver| driver.is_awaited(false));
+                self.held.lock().takers.stop_waiting();
+            }
         }
-        lost.extend(drivers.extract_if(.., |driver| is_due(driver, &ready) && !driver.read()));
+        // Where nothing is known, all are read: that finds nothing at worst.
+        let is_ready = |driver: &QueueDriver| ready.as_ref().is_none_or(|ready| ready.contains(number_of(driver)));
+        lost.extend(drivers.extract_if(.., |driver| is_ready(driver) && !driver.read()));
         let mut held = self.held.lock();
         held.takers.end();
         drivers.append(&mut held.drivers);
         held.drivers = drivers;
         for driver in lost {
-            let number = |driver: &QueueDriver| driver.as_fd().as_raw_fd();
-            if !held.drivers.iter().any(|other| number(other) == number(&driver)) {
+            if !held.drivers.iter().any(|other| number_of(other) == number_of(&driver)) {
                 signal.forget(driver.as_fd());
             }
         }
@@ -271,6 +273,10 @@ impl Sink for Queue {
         let alarm = held.takers.arrived();
         self.sound(held, alarm);
     }
+}
+
+fn number_of(driver: &QueueDriver) -> RawFd {
+    driver.as_fd().as_raw_fd()
 }
 
 impl Held {

@@ -9,7 +9,9 @@ enum {
     THREADS = SUBMITTERS + CALLERS,
     REQUESTS = 40,
     CALLS = 3,
-    TRIES = 20
+    TRIES = 20,
+    LINKS = 16,
+    ROUNDS = 200
 };
 
 struct burst {
@@ -57,7 +59,39 @@ static int take_at_once(jr_queue *queue) {
     return (int)count;
 }
 
-int main(void) {
+static void comes_to_rest(jr_queue *queue, struct pollfd *poll_for) {
+    int tries = 0;
+    while (poll(poll_for, 1, 0) == 1) {
+        CHECK_INT(take_at_once(queue), 0);
+        CHECK(++tries < TRIES);
+    }
+}
+
+/* One queue takes from a link for each of 16 databases, of which some, one or all are busy. */
+static void many_links(void) {
+    jr_client *client = connect_client(), *views[LINKS];
+    jr_queue *queue = jr_queue_new();
+    struct pollfd poll_for = {jr_queue_fd(queue), POLLIN, 0};
+    for (uint32_t i = 0; i < LINKS; i++)
+        CHECK_INT(jr_client_database(client, i, &views[i]), JR_OK);
+    for (int round = 0; round < ROUNDS; round++) {
+        int submitted = 0, taken = 0, busy = round % LINKS + 1;
+        for (int i = 0; i < busy * REQUESTS; i++, submitted++)
+            CHECK_INT(submit(views[(i + round) % busy], request_to(queue, NULL, 0), NULL, "PING"), JR_OK);
+        while (taken < submitted) {
+            CHECK_INT(poll(&poll_for, 1, PATIENCE), 1);
+            taken += take_at_once(queue);
+        }
+        CHECK_INT(taken, submitted);
+        comes_to_rest(queue, &poll_for);
+    }
+    jr_queue_free(queue);
+    for (int i = 0; i < LINKS; i++)
+        jr_client_free(views[i]);
+    close_client(client);
+}
+
+static void bursts(void) {
     static struct burst burst;
     burst.client = connect_client();
     burst.queue = jr_queue_new();
@@ -74,11 +108,7 @@ int main(void) {
             CHECK(poll(&poll_for, 1, 1) >= 0);
             taken += take_at_once(burst.queue);
         }
-        int tries = 0;
-        while (poll(&poll_for, 1, 0) == 1) {
-            CHECK_INT(take_at_once(burst.queue), 0);
-            CHECK(++tries < TRIES);
-        }
+        comes_to_rest(burst.queue, &poll_for);
     }
     burst.over = 1;
     pthread_barrier_wait(&burst.begin);
@@ -87,5 +117,10 @@ int main(void) {
     CHECK_INT(pthread_barrier_destroy(&burst.begin), 0);
     jr_queue_free(burst.queue);
     close_client(burst.client);
+}
+
+int main(void) {
+    bursts();
+    many_links();
     return 0;
 }

@@ -9,10 +9,45 @@ use smallvec::SmallVec;
 
 pub use system::Signal;
 
-/// The sockets that have bytes.
-pub type Ready = SmallVec<[RawFd; EVENTS]>;
+/// So many are told of at once. Those beyond stay ready, and the kernel tells of them first the next time.
+const EVENTS: usize = 64;
 
-const EVENTS: usize = 8;
+/// Sockets that have bytes or have ended, sorted.
+#[derive(Debug)]
+pub struct Ready(SmallVec<[RawFd; EVENTS]>);
+
+impl Ready {
+    fn new(sockets: impl Iterator<Item = RawFd>) -> Ready {
+        let mut sockets: SmallVec<_> = sockets.collect();
+        sockets.sort_unstable();
+        Ready(sockets)
+    }
+
+    /// Whether this is one of them.
+    pub fn contains(&self, socket: RawFd) -> bool {
+        self.0.binary_search(&socket).is_ok()
+    }
+}
+
+/// How a taker finds out which of its sockets to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Query {
+    /// It reads all of them: with one socket that costs as much as a question.
+    ReadAll,
+    /// It asks which are ready, and waits for the first of them for so long (`None`: for ever).
+    Ask(Option<Duration>),
+}
+
+impl Query {
+    /// For a taker who has so many sockets to read, and waits for so long if it may.
+    pub fn of(sockets: usize, may_wait: bool, left: Option<Duration>) -> Query {
+        match (sockets, may_wait) {
+            (0, _) | (1, false) => Query::ReadAll,
+            (_, true) => Query::Ask(left),
+            (_, false) => Query::Ask(Some(Duration::ZERO)),
+        }
+    }
+}
 
 #[cfg(target_os = "linux")]
 mod system {
@@ -75,12 +110,13 @@ mod system {
             _ = epoll::delete(&self.epoll, socket);
         }
 
-        /// Waits until it is raised or a socket has bytes, and gives those sockets; an error if a signal handler ran.
+        /// Waits until it is raised or a socket has bytes, and gives those sockets, whose bytes may have come at any time
+        /// before; an error if a signal handler ran.
         pub fn wait(&self, timeout: Option<Duration>) -> io::Result<Ready> {
             let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
             let mut space = [const { MaybeUninit::<Event>::uninit() }; EVENTS];
             let (events, _) = epoll::wait(&self.epoll, &mut space, timeout.as_ref())?;
-            Ok(events.iter().map(|event| event.data.u64() as RawFd).collect())
+            Ok(Ready::new(events.iter().map(|event| event.data.u64() as RawFd)))
         }
     }
 }
@@ -137,7 +173,57 @@ mod system {
         pub fn forget(&self, _socket: BorrowedFd<'_>) {}
 
         pub fn wait(&self, _timeout: Option<Duration>) -> io::Result<Ready> {
-            Ok(Ready::new())
+            Ok(Ready::new(std::iter::empty()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sockets_are_asked_before_they_are_read_where_that_saves_reads() {
+        let left = Some(Duration::from_millis(7));
+        for (sockets, may_wait, wanted) in [
+            (0, true, Query::ReadAll),
+            (0, false, Query::ReadAll),
+            (1, false, Query::ReadAll),
+            (2, false, Query::Ask(Some(Duration::ZERO))),
+            (1, true, Query::Ask(left)),
+            (16, true, Query::Ask(left)),
+            (16, false, Query::Ask(Some(Duration::ZERO))),
+        ] {
+            assert_eq!(Query::of(sockets, may_wait, left), wanted, "{sockets} sockets, may wait: {may_wait}");
+        }
+        assert_eq!(Query::of(1, true, None), Query::Ask(None));
+    }
+
+    #[test]
+    fn the_ready_sockets_are_found_in_any_order() {
+        let ready = Ready::new([9, 3, 12].into_iter());
+        assert!([3, 9, 12].into_iter().all(|socket| ready.contains(socket)));
+        assert!(![0, 4, 13].into_iter().any(|socket| ready.contains(socket)));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn bytes_that_were_there_before_a_socket_was_shown_make_it_ready() {
+        use std::io::Write;
+        use std::os::fd::{AsFd, AsRawFd};
+        use std::os::unix::net::UnixStream;
+
+        let signal = Signal::new().unwrap();
+        let pairs: Vec<_> = (0..2 * EVENTS).map(|_| UnixStream::pair().unwrap()).collect();
+        for (near, far) in &pairs {
+            (&*far).write_all(b"x").unwrap();
+            signal.watch(near.as_fd()).unwrap();
+        }
+        let mut found = std::collections::BTreeSet::new();
+        for _ in 0..2 {
+            let ready = signal.wait(Some(Duration::ZERO)).unwrap();
+            found.extend(pairs.iter().map(|(near, _)| near.as_raw_fd()).filter(|socket| ready.contains(*socket)));
+        }
+        assert_eq!(found.len(), pairs.len(), "those beyond the first {EVENTS} have their turn next");
     }
 }
