@@ -288,8 +288,8 @@ pub static OPTIONS: &[Opt] = &[
         "max_unread",
         "number",
         "1000000",
-        "Completions that one queue may owe or hold (beyond, submitting to it fails), and messages that one \
-            subscription may hold unread.",
+        "Completions that one queue, or the callbacks of one client, may owe or hold (beyond, submitting for it \
+            fails), and messages that one subscription may hold unread.",
         |config, text| {
             config.max_unread = count(text, 1, u64::from(u32::MAX))?;
             Ok(())

@@ -1,6 +1,6 @@
-//! Which descriptors are sockets of this library, in memory that the child of a fork can read without a lock.
+//! Which descriptors belong to this library alone, in memory that the child of a fork can read without a lock.
 //!
-//! Invariant: a number is entered after its socket was opened and taken out before it is closed, so that what the
+//! Invariant: a number is entered after its descriptor was opened and taken out before it is closed, so that what the
 //! table names is never a descriptor of somebody else's.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -12,7 +12,7 @@ const EMPTY: i32 = -1;
 static TABLE: [AtomicI32; PLACES] = [const { AtomicI32::new(EMPTY) }; PLACES];
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
-/// A socket whose number is in the table for as long as it is open.
+/// A descriptor whose number is in the table for as long as it is open.
 #[derive(Debug)]
 pub struct Registered {
     place: Option<usize>,
@@ -20,7 +20,7 @@ pub struct Registered {
 }
 
 impl Registered {
-    /// Enters the socket. Beyond 4096 sockets they are not entered: a child keeps those open until it ends or execs.
+    /// Enters the descriptor. Beyond 4096 they are not entered: a child keeps those open until it ends or execs.
     pub fn new(descriptor: OwnedFd) -> Registered {
         let number = descriptor.as_raw_fd();
         let from = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -28,6 +28,11 @@ impl Registered {
             .map(|step| (from + step) % PLACES)
             .find(|place| TABLE[*place].compare_exchange(EMPTY, number, Ordering::AcqRel, Ordering::Relaxed).is_ok());
         Registered { place, descriptor }
+    }
+
+    /// The same for a descriptor that is not entered: its owner closes it in the child of a fork.
+    pub fn not_entered(descriptor: OwnedFd) -> Registered {
+        Registered { place: None, descriptor }
     }
 }
 

@@ -1,34 +1,66 @@
-//! The one thread on which the callbacks of a client run: started when first needed, in order, under no lock. A slow
-//! callback delays later callbacks and nothing else.
+//! The one thread on which the callbacks of a client run: started when first needed, in order, under no lock. It takes
+//! from a queue of its own, and between callbacks it writes and reads the connections on which all that is under way is
+//! for callbacks.
+//!
+//! Invariant: a slow callback delays later callbacks and nothing else. A connection on which something waits for this
+//! thread goes back to the background when somebody else submits, or after a few milliseconds.
 
-use std::collections::VecDeque;
 use std::collections::vec_deque::Drain;
 use std::ffi::CString;
-use std::mem;
-use std::sync::{Arc, Condvar, MutexGuard};
-use std::thread::JoinHandle;
+use std::mem::MaybeUninit;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use super::completion::{Function, jr_completion};
 use super::logger::{Logger, level_of};
-use crate::client::mailbox::Mailbox;
+use super::queue::bell::Bell;
+use super::queue::completions::{Item, Queue};
 use crate::connection::sink::{Completion, Sink};
 use crate::error::Error;
-use crate::lock::{self, Lock};
+use crate::lock::Lock;
 use crate::protocol::reply::Reply;
-use crate::{runtime, shrink};
+use crate::runtime;
 
-enum Call {
-    Completion(Function, jr_completion),
-    /// The next message of a mailbox.
-    Message(Function, Arc<Mailbox>),
-    /// The same for the logger.
-    Log(Arc<Mailbox>),
+/// So many calls are taken out of the queue at once.
+const BATCH: usize = 64;
+
+/// A completion and who is called with it.
+#[derive(Debug)]
+pub(super) struct Call {
+    /// `None`: the logger.
+    function: Option<Function>,
+    completion: jr_completion,
+}
+
+impl Item for Call {
+    /// Who is called; `None`: the logger.
+    type Label = Option<Function>;
+    const MESSAGE: Call = Call { function: None, completion: jr_completion::MESSAGE };
+
+    fn new(function: Option<Function>, completion: Completion) -> Call {
+        Call { function, completion: completion.into() }
+    }
+
+    #[inline(always)]
+    fn is_message(&self) -> bool {
+        self.completion.is_message()
+    }
+
+    fn discard(self) {
+        self.completion.discard();
+    }
 }
 
 /// The right to have callbacks called. A request holds it until its completion, so that the thread, which ends when
 /// the last holder is gone, ends after the last call.
 pub(super) struct Callbacks {
     line: Arc<Line>,
+    /// The thread was started; only then it is asked for.
+    has_started: AtomicBool,
+    thread: Lock<Option<JoinHandle<()>>>,
 }
 
 /// Where the completions of requests go that name this function.
@@ -46,26 +78,17 @@ impl CallbackSink {
 
 impl Sink for CallbackSink {
     fn deliver(&self, completions: Drain<'_, Completion>) {
-        self.callbacks.call(self.function, completions);
+        self.callbacks.queue().put(Some(self.function), completions);
     }
 }
 
-/// The calls that wait for the thread.
+/// What the thread works with.
 struct Line {
-    waiting: Lock<Waiting>,
-    changed: Condvar,
+    queue: Queue<Call>,
+    bell: Arc<Bell>,
     logger: Option<Arc<Logger>>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    calls: VecDeque<Call>,
-    thread: Option<JoinHandle<()>>,
-    running: bool,
-    /// The thread waits for calls.
-    sleeping: bool,
     /// No call will be added: the thread ends when there is none left.
-    ended: bool,
+    has_ended: AtomicBool,
 }
 
 impl std::fmt::Debug for Callbacks {
@@ -82,107 +105,84 @@ impl Drop for Callbacks {
 
 impl Callbacks {
     pub(super) fn new(logger: Option<Arc<Logger>>) -> Arc<Callbacks> {
-        let line = Line { waiting: Lock::default(), changed: Condvar::new(), logger };
-        Arc::new(Callbacks { line: Arc::new(line) })
+        let bell = Arc::new(Bell::of_the_library());
+        let queue = Queue::new(Arc::clone(&bell));
+        let line = Arc::new(Line { queue, bell, logger, has_ended: AtomicBool::new(false) });
+        Arc::new(Callbacks { line, has_started: AtomicBool::new(false), thread: Lock::default() })
     }
 
     /// Starts the thread if it does not run.
     pub(super) fn start(&self) -> Result<(), Error> {
-        let mut waiting = self.line.waiting.lock();
-        if !waiting.running && !waiting.ended {
+        // Without the lock where it runs: a callback may ask while another thread waits for its end with the lock.
+        if self.has_started.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let mut thread = self.thread.lock();
+        if thread.is_none() && !self.line.has_ended.load(Ordering::Acquire) {
             let line = Arc::clone(&self.line);
-            waiting.thread = Some(runtime::spawn_thread("justredis-call", move || line.run())?);
-            waiting.running = true;
+            *thread = Some(runtime::spawn_thread("justredis-call", move || line.run())?);
+            self.has_started.store(true, Ordering::Release);
         }
         Ok(())
     }
 
-    /// Adds calls; the thread runs already.
-    fn call(&self, function: Function, completions: Drain<'_, Completion>) {
-        let mut waiting = self.line.waiting.lock();
-        waiting.calls.extend(completions.map(|completion| Call::Completion(function, completion.into())));
-        self.line.wake(waiting);
-    }
-
-    /// Adds a call for each of so many messages of a mailbox.
-    pub(super) fn call_for_messages(&self, function: Function, mailbox: &Arc<Mailbox>, count: usize) {
-        self.add(count, || Call::Message(function, Arc::clone(mailbox)));
-    }
-
-    /// The same for the logger.
-    pub(super) fn log(&self, mailbox: &Arc<Mailbox>, count: usize) {
-        self.add(count, || Call::Log(Arc::clone(mailbox)));
-    }
-
-    fn add(&self, count: usize, call: impl FnMut() -> Call) {
-        let mut waiting = self.line.waiting.lock();
-        waiting.calls.extend(std::iter::repeat_with(call).take(count));
-        self.line.wake(waiting);
+    /// Where completions for the thread are put.
+    pub(super) fn queue(&self) -> &Queue<Call> {
+        &self.line.queue
     }
 
     /// Says that no call will be added any more. Calls that wait still run.
     pub(super) fn end(&self) {
-        self.line.waiting.lock().ended = true;
-        self.line.changed.notify_all();
+        // Without a lock: the last holder may go while the queue is locked.
+        self.line.has_ended.store(true, Ordering::Release);
+        self.line.bell.wake();
     }
 
     /// Waits until the thread, told to end, has run its last call and is gone.
     pub(super) fn join(&self) {
-        let mut waiting = self.line.waiting.lock();
-        while waiting.running {
-            waiting = lock::wait(&self.line.changed, waiting);
-        }
-        // The thread locks nothing any more, so the lock can be held: another one who joins waits for its end as well.
-        // It fails if a callback panicked through C, which has been reported.
-        drop(waiting.thread.take().map(JoinHandle::join));
+        // Another one who joins waits for the lock, and so for the end of the thread as well. Joining fails if a callback
+        // panicked through C, which has been reported.
+        drop(self.thread.lock().take().map(JoinHandle::join));
     }
 }
 
 impl Line {
-    /// Wakes the thread if it sleeps: calls were added.
-    fn wake(&self, mut waiting: MutexGuard<'_, Waiting>) {
-        let sleeping = mem::take(&mut waiting.sleeping);
-        drop(waiting);
-        if sleeping {
-            self.changed.notify_all();
+    fn run(&self) {
+        let generation = runtime::generation();
+        let mut calls = [const { MaybeUninit::<Call>::uninit() }; BATCH];
+        loop {
+            // Asked first: what was added before the end was said is found below.
+            let has_ended = self.has_ended.load(Ordering::Acquire);
+            let taken = self.queue.take(&mut calls, has_ended.then_some(Duration::ZERO));
+            if taken == 0 && has_ended {
+                break;
+            }
+            for call in calls.iter().take(taken) {
+                // SAFETY: `take` has written it, and it is read once.
+                self.call(unsafe { call.assume_init_read() });
+                if runtime::generation() != generation {
+                    // In the child of a fork in a callback this thread has nothing to do: what it would write and read
+                    // is closed.
+                    loop {
+                        thread::park();
+                    }
+                }
+            }
         }
+        // Connections that this thread would read go back to the background.
+        self.queue.free();
     }
 
-    fn run(&self) {
-        let mut batch = VecDeque::new();
-        loop {
-            let mut waiting = self.waiting.lock();
-            while waiting.calls.is_empty() {
-                if waiting.ended {
-                    waiting.running = false;
-                    drop(waiting);
-                    self.changed.notify_all();
-                    return;
-                }
-                waiting.sleeping = true;
-                waiting = lock::wait(&self.changed, waiting);
-            }
-            waiting.sleeping = false;
-            mem::swap(&mut batch, &mut waiting.calls);
-            drop(waiting);
-            for call in batch.drain(..) {
-                match call {
-                    // SAFETY: the user gave this function for completions; the struct lives during the call.
-                    Call::Completion(function, completion) => unsafe { function(&completion) },
-                    Call::Message(function, mailbox) => {
-                        if let Some(message) = mailbox.take() {
-                            // SAFETY: as above.
-                            unsafe { function(&jr_completion::from(message)) }
-                        }
-                    }
-                    Call::Log(mailbox) => {
-                        if let Some(message) = mailbox.take() {
-                            self.write_log(&message.reply);
-                        }
-                    }
+    fn call(&self, Call { function, completion }: Call) {
+        match function {
+            // SAFETY: the user gave this function for completions; the struct lives during the call.
+            Some(function) => unsafe { function(&completion) },
+            None => {
+                if let Some(event) = NonNull::new(completion.reply) {
+                    // SAFETY: the reply came with this completion, which is given to nobody else.
+                    self.write_log(&unsafe { Reply::from_raw(event) });
                 }
             }
-            shrink::release_excess(&mut batch);
         }
     }
 

@@ -9,7 +9,9 @@ use smallvec::SmallVec;
 
 use super::boundary::{call, check_generation, check_may_wait, guard, remember};
 use super::client::jr_client;
-use super::queue::{Queue, jr_queue};
+use super::completion::jr_completion;
+use super::queue::completions::Queue;
+use super::queue::jr_queue;
 use super::request::{EMPTY, jr_bytes, jr_command, jr_request, read_request, with_request};
 use super::status::jr_status;
 use super::target::{Target, User, to_target};
@@ -127,13 +129,13 @@ pub unsafe extern "C" fn jr_submit_many(
 }
 
 /// The queues that the requests of one call have named so far, held during the call.
-type Queues = SmallVec<[(*const jr_queue, Arc<Queue>); 1]>;
+type Queues = SmallVec<[(*const jr_queue, Arc<Queue<jr_completion>>); 1]>;
 
 /// The queue of a request that goes to one of this process and to nobody else.
 ///
 /// # Safety
 /// The queue in `request` is NULL, among `queues`, or alive.
-unsafe fn queue_of(request: &jr_request, queues: &mut Queues) -> Option<Arc<Queue>> {
+unsafe fn queue_of(request: &jr_request, queues: &mut Queues) -> Option<Arc<Queue<jr_completion>>> {
     let named = request.queue.cast_const();
     if request.callback.is_some() {
         return None;

@@ -5,8 +5,8 @@ use std::sync::{Arc, LazyLock};
 
 use super::boundary::check_generation;
 use super::callback::{CallbackSink, Callbacks};
-use super::completion::Function;
-use super::queue::Queue;
+use super::completion::{Function, jr_completion};
+use super::queue::completions::Queue;
 use super::request::jr_request;
 use super::waiter::Waiter;
 use crate::client::Client;
@@ -30,7 +30,7 @@ pub(super) struct User {
 pub(super) enum Target {
     /// Nobody wants to know.
     Dropped,
-    Queue(Arc<Queue>),
+    Queue(Arc<Queue<jr_completion>>),
     Callback(Arc<Callbacks>, Function),
     Waiter(Arc<Waiter>),
     Log(Arc<Callbacks>),
@@ -73,21 +73,18 @@ impl Destination for Target {
     fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
         match self {
             Target::Dropped | Target::Waiter(_) => false,
-            Target::Queue(queue) => queue.put_messages(mailbox, count),
-            Target::Callback(callbacks, function) => {
-                callbacks.call_for_messages(*function, mailbox, count);
-                true
-            }
-            Target::Log(callbacks) => {
-                callbacks.log(mailbox, count);
-                true
-            }
+            Target::Queue(queue) => queue.put_messages((), mailbox, count),
+            Target::Callback(callbacks, function) => callbacks.queue().put_messages(Some(*function), mailbox, count),
+            Target::Log(callbacks) => callbacks.queue().put_messages(None, mailbox, count),
         }
     }
 
     fn call_takers(&self, driver: Option<QueueDriver>) {
-        if let Target::Queue(queue) = self {
-            queue.call_takers(driver);
+        match self {
+            Target::Queue(queue) => queue.call_takers(driver),
+            Target::Callback(callbacks, _) => callbacks.queue().call_takers(driver),
+            // An I/O role that is dropped goes back to the background.
+            Target::Dropped | Target::Waiter(_) | Target::Log(_) => drop(driver),
         }
     }
 
@@ -112,7 +109,9 @@ pub(super) unsafe fn to_target(
         (None, None) => start(&Target::Dropped, Submitter::Other),
         (None, Some(function)) => {
             user.callbacks.start()?;
-            start(&Target::Callback(Arc::clone(&user.callbacks), function), Submitter::Other)
+            let (queue, target) = (user.callbacks.queue(), Target::Callback(Arc::clone(&user.callbacks), function));
+            queue.reserve(user.client.config().max_unread)?;
+            start(&target, queue.submitter()).inspect_err(|_| queue.give_back())
         }
         (Some(handle), None) => {
             check_generation(handle.generation)?;

@@ -149,6 +149,18 @@ static void may_free_the_client(void) {
     WAIT_UNTIL(atomic_load(&released) == ROUNDS && atomic_load(&calls) == ROUNDS * BEHIND);
 }
 
+/* How often whoever takes, and so the callback thread, began to write and read. */
+static int64_t queue_turns(const jr_client *of) {
+    jr_reply *stats = NULL;
+    CHECK_INT(jr_client_stats(of, &stats), JR_OK);
+    const jr_reply *links = jr_reply_find(stats, "links");
+    int64_t turns = 0;
+    for (size_t i = 0; i < links->length; i++)
+        turns += jr_reply_find(&links->items[i], "queue_turns")->integer;
+    jr_reply_free(stats);
+    return turns;
+}
+
 /* While one callback sleeps, queues are served and deadlines of others pass. */
 static void delay_nobody_else(void) {
     jr_queue *queue = jr_queue_new();
@@ -177,6 +189,73 @@ static void delay_nobody_else(void) {
     jr_client_free(unanswered);
     close(silent.descriptor);
     jr_queue_free(queue);
+}
+
+static void callbacks_read_for_themselves(void) {
+    int64_t before = queue_turns(client);
+    atomic_store(&calls, 0);
+    for (int attempts = 0; queue_turns(client) == before && attempts < 1000; attempts++) {
+        int wanted = atomic_load(&calls) + 1;
+        CHECK_INT(submit(client, request_to(NULL, submit_again, 100), NULL, "PING"), JR_OK);
+        WAIT_UNTIL(atomic_load(&calls) == wanted);
+    }
+#ifdef __linux__
+    CHECK(queue_turns(client) > before);
+#endif
+}
+
+static void *call_again_and_again(void *unused) {
+    for (int i = 0; i < 100; i++)
+        perform(client, "PING");
+    return unused;
+}
+
+/* The callback thread has the connection to itself and does not come back: what is submitted meanwhile is written and
+ * read all the same, whoever submits it. */
+static void delay_nobody_on_their_connection(void) {
+    jr_client *other = connect_client();
+    pthread_t threads[3];
+    perform(other, "SET", "callbacks", "0");
+    for (int round = 0; round < 20; round++) {
+        callbacks_read_for_themselves();
+        atomic_store(&calls, 0);
+        open_gate(0);
+        CHECK_INT(submit(client, request_to(NULL, wait_at_gate, 0), NULL, "PING"), JR_OK);
+        WAIT_UNTIL(atomic_load(&at_gate) == 1);
+        for (int i = 0; i < 10; i++)
+            CHECK_INT(submit(client, request_to(NULL, count_call, 0), NULL, "INCR", "callbacks"), JR_OK);
+        if (round % 2) {
+            for (int i = 0; i < 3; i++)
+                threads[i] = start_thread(call_again_and_again, NULL);
+            for (int i = 0; i < 3; i++)
+                join_thread(threads[i]);
+        }
+        WAIT_UNTIL(run_number(other, "GET", "callbacks") == 10 * (round + 1));
+        CHECK_INT(atomic_load(&calls), 0); /* behind the one that sleeps */
+        open_gate(1);
+        WAIT_UNTIL(atomic_load(&calls) == 10);
+    }
+    close_client(other);
+}
+
+/* What waits for callbacks is bounded: see max_unread. */
+static void are_bounded(void) {
+    enum { MOST = 10 };
+    jr_client *bounded = connect_with("max_unread=10");
+    atomic_store(&calls, 0);
+    open_gate(0);
+    CHECK_INT(submit(bounded, request_to(NULL, wait_at_gate, 0), NULL, "PING"), JR_OK);
+    WAIT_UNTIL(atomic_load(&at_gate) == 1);
+    for (int i = 0; i < MOST; i++)
+        CHECK_INT(submit(bounded, request_to(NULL, count_call, 0), NULL, "PING"), JR_OK);
+    CHECK_INT(submit(bounded, request_to(NULL, count_call, 0), NULL, "PING"), JR_ERR_FULL);
+    CHECK_HAS(jr_error_text(), "max_unread");
+    perform(bounded, "PING");
+    open_gate(1);
+    WAIT_UNTIL(atomic_load(&calls) == MOST);
+    CHECK_INT(submit(bounded, request_to(NULL, count_call, 0), NULL, "PING"), JR_OK);
+    close_client(bounded);
+    CHECK_INT(atomic_load(&calls), MOST + 1);
 }
 
 static atomic_int is_closed;
@@ -212,6 +291,8 @@ int main(void) {
     may_use_the_library();
     may_free_the_client();
     delay_nobody_else();
+    delay_nobody_on_their_connection();
+    are_bounded();
     end_with_close();
     close_client(client);
     return 0;

@@ -1,16 +1,19 @@
-/* Who moves the bytes: the thread that waits for its answer, whoever takes from a queue, or the library's own thread.
- * Whichever it is, requests are answered, time out, are cancelled and end with their client in the same way. */
+/* Who moves the bytes: the thread that waits for its answer, whoever takes from a queue, the callback thread, or the
+ * I/O thread. Whichever it is, requests are answered, time out, are cancelled and end with their client in the same
+ * way. */
 #include "check.h"
 
-enum driver { CALLER, QUEUE, BACKGROUND };
+enum driver { CALLER, QUEUE, CALLBACK, BACKGROUND };
 
-static const char *const names[] = {"caller", "queue", "background"};
+static const char *const names[] = {"caller", "queue", "callback", "background"};
 
 /* One client, used in one way. */
 static struct bench {
     enum driver driver;
     jr_client *client;
     jr_queue *queue;
+    /* Where two queues are used in turn, none has the connection to itself. */
+    jr_queue *other;
     pthread_mutex_t lock;
     pthread_cond_t called;
     int has_come;
@@ -53,6 +56,15 @@ struct job {
     jr_reply *reply;
 };
 
+static jr_queue *next_queue(void) {
+    if (bench.driver == BACKGROUND) {
+        jr_queue *queue = bench.queue;
+        bench.queue = bench.other;
+        bench.other = queue;
+    }
+    return bench.queue;
+}
+
 /* One request, to its end, in the way of the client. */
 static void *perform_job(void *argument) {
     struct job *job = argument;
@@ -67,10 +79,11 @@ static void *perform_job(void *argument) {
         job->status = jr_execute(bench.client, &request, &job->reply);
         return NULL;
     case QUEUE:
-        request.queue = bench.queue;
+    case BACKGROUND:
+        request.queue = next_queue();
         CHECK_INT(jr_submit(bench.client, &request, &id), JR_OK);
         atomic_store(&job->id, id);
-        completion = take_one(bench.queue);
+        completion = take_one(request.queue);
         break;
     default:
         request.callback = come;
@@ -97,6 +110,7 @@ static void begin(enum driver driver) {
     bench.driver = driver;
     bench.client = connect_client();
     bench.queue = jr_queue_new();
+    bench.other = jr_queue_new();
     const char *key = driver == CALLER ? "lone_calls" : "queue_turns";
     if (driver == BACKGROUND)
         answers("first");
@@ -107,6 +121,8 @@ static void begin(enum driver driver) {
 static void end(void) {
     jr_client_free(bench.client);
     jr_queue_free(bench.queue);
+    jr_queue_free(bench.other);
+    bench.other = NULL;
 }
 
 static void completes(void) {
@@ -115,7 +131,7 @@ static void completes(void) {
         snprintf(text, sizeof text, "number %d", i);
         answers(text);
     }
-    if (bench.driver == QUEUE)
+    if (bench.driver == QUEUE || bench.driver == CALLBACK)
         CHECK_INT(link_number("lone_calls"), 0);
     if (bench.driver == CALLER)
         CHECK(link_number("lone_calls") >= 2000);

@@ -21,17 +21,25 @@ int __lsan_is_turned_off(void) {
     return is_child;
 }
 
-static size_t count_sockets(void) {
+static size_t count_kind(const char *kind) {
     size_t count = 0;
     DIR *directory = opendir("/proc/self/fd");
     CHECK(directory != NULL);
     for (struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         char target[64] = "";
         if (readlinkat(dirfd(directory), entry->d_name, target, sizeof target - 1) > 0)
-            count += strncmp(target, "socket:", 7) == 0;
+            count += strncmp(target, kind, strlen(kind)) == 0;
     }
     closedir(directory);
     return count;
+}
+
+static size_t count_sockets(void) {
+    return count_kind("socket:");
+}
+
+static size_t count_epolls(void) {
+    return count_kind("anon_inode:[eventpoll]");
 }
 
 /* Numbers beyond are not the library's: valgrind has its own there. */
@@ -237,6 +245,32 @@ static void under_load(void) {
         join_thread(threads[i]);
 }
 
+/* What the callback thread waits with is gone in the child, also when nobody frees a handle there. */
+static void the_callback_thread_leaves_nothing(void) {
+    size_t in_child[2], in_parent[2];
+    for (int i = 0; i < 2; i++) {
+        if (i)
+            /* Until the thread writes and reads itself. */
+            for (int tries = 0; tries < 1000 && count_epolls() == in_parent[0]; tries++) {
+                int wanted = atomic_load(&called) + 100;
+                for (int n = 0; n < 100; n++)
+                    CHECK_INT(submit(client, request_to(NULL, count_called, (uintptr_t)&called), NULL, "PING"), JR_OK);
+                WAIT_UNTIL(atomic_load(&called) == wanted);
+            }
+        in_parent[i] = count_epolls();
+        WAIT_UNTIL(!QUIET || others_sleep());
+        pid_t process = fork();
+        if (process == 0)
+            _exit((int)count_epolls());
+        int status;
+        CHECK(process > 0 && waitpid(process, &status, 0) == process && WIFEXITED(status));
+        in_child[i] = (size_t)WEXITSTATUS(status);
+    }
+    CHECK_INT(in_parent[1], in_parent[0] + 1);
+    CHECK_INT(in_child[1], in_child[0]);
+    expected = atomic_load(&called);
+}
+
 /* A child of a child is a child of its own. */
 static void grandchild(void) {
     pid_t process = fork();
@@ -275,6 +309,7 @@ int main(void) {
     perform(client, "PING");
     perform(view, "PING");
     descriptors_are_closed_by_exec(known);
+    the_callback_thread_leaves_nothing();
     under_load();
     grandchild();
 

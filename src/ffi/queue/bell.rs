@@ -21,11 +21,18 @@ pub struct Bell {
     /// Wakes that may still be about to raise the descriptor, also when they were answered already.
     under_way: AtomicUsize,
     signal: OnceLock<Signal>,
+    /// Nobody but the library knows the descriptor: the child of a fork closes it at once.
+    is_of_the_library: bool,
     /// Takers who sleep without the descriptor.
     pub sleepers: Sleepers,
 }
 
 impl Bell {
+    /// One whose takers are threads of the library.
+    pub fn of_the_library() -> Bell {
+        Bell { is_of_the_library: true, ..Bell::default() }
+    }
+
     /// The descriptor, if there is one.
     pub fn signal(&self) -> Option<&Signal> {
         self.signal.get()
@@ -36,7 +43,7 @@ impl Bell {
         if let Some(signal) = self.signal.get() {
             return Ok(signal);
         }
-        let signal = Signal::new()?;
+        let signal = Signal::new(self.is_of_the_library)?;
         let signal = self.signal.get_or_init(|| signal);
         // A wake either finds the descriptor, or is seen by whoever looks from now on whether one is due.
         fence(SeqCst);

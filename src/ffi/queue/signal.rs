@@ -2,12 +2,14 @@
 //! of the queue read has bytes.
 
 use std::io;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 use smallvec::SmallVec;
 
 pub use system::Signal;
+
+use crate::connection::descriptors::Registered;
 
 /// So many are told of at once. Those beyond stay ready, and the kernel tells of them first the next time.
 const EVENTS: usize = 64;
@@ -27,6 +29,10 @@ impl Ready {
     pub fn contains(&self, socket: RawFd) -> bool {
         self.0.binary_search(&socket).is_ok()
     }
+}
+
+fn register(descriptor: OwnedFd, of_the_library: bool) -> Registered {
+    if of_the_library { Registered::new(descriptor) } else { Registered::not_entered(descriptor) }
 }
 
 /// How a taker finds out which of its sockets to read.
@@ -52,7 +58,7 @@ impl Query {
 #[cfg(target_os = "linux")]
 mod system {
     use std::mem::MaybeUninit;
-    use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+    use std::os::fd::{AsFd, AsRawFd};
 
     use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
     use rustix::event::{EventfdFlags, Timespec, eventfd};
@@ -62,14 +68,16 @@ mod system {
     /// An epoll descriptor that holds an eventfd and the sockets.
     #[derive(Debug)]
     pub struct Signal {
-        epoll: OwnedFd,
-        event: OwnedFd,
+        epoll: Registered,
+        event: Registered,
     }
 
     impl Signal {
-        pub fn new() -> io::Result<Signal> {
+        /// `of_the_library`: nobody else knows it, and the child of a fork closes it at once.
+        pub fn new(of_the_library: bool) -> io::Result<Signal> {
             let epoll = epoll::create(CreateFlags::CLOEXEC)?;
             let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+            let [epoll, event] = [epoll, event].map(|descriptor| register(descriptor, of_the_library));
             let signal = Signal { epoll, event };
             signal.watch(signal.event.as_fd())?;
             Ok(signal)
@@ -123,24 +131,26 @@ mod system {
 
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use std::os::fd::{AsRawFd, OwnedFd};
+    use std::os::fd::AsRawFd;
 
     use super::*;
 
     /// A pipe; no socket is ever shown, because the background reads them all.
     #[derive(Debug)]
     pub struct Signal {
-        read: OwnedFd,
-        write: OwnedFd,
+        read: Registered,
+        write: Registered,
     }
 
     impl Signal {
-        pub fn new() -> io::Result<Signal> {
+        /// `of_the_library`: nobody else knows it, and the child of a fork closes it at once.
+        pub fn new(of_the_library: bool) -> io::Result<Signal> {
             let (read, write) = rustix::pipe::pipe()?;
             for end in [&read, &write] {
                 rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
                 rustix::io::ioctl_fionbio(end, true)?;
             }
+            let [read, write] = [read, write].map(|descriptor| register(descriptor, of_the_library));
             Ok(Signal { read, write })
         }
 
@@ -213,7 +223,7 @@ mod tests {
         use std::os::fd::{AsFd, AsRawFd};
         use std::os::unix::net::UnixStream;
 
-        let signal = Signal::new().unwrap();
+        let signal = Signal::new(false).unwrap();
         let pairs: Vec<_> = (0..2 * EVENTS).map(|_| UnixStream::pair().unwrap()).collect();
         for (near, far) in &pairs {
             (&*far).write_all(b"x").unwrap();
