@@ -147,7 +147,11 @@ impl<D: Destination> Client<D> {
         destination: &D,
         by: Submitter,
     ) -> Result<u64, Error> {
-        self.core.submit(self.place(), request, destination, by).map(|(id, _)| id)
+        // By hand, as copying the pair whole makes the processor wait for the two halves that were just written.
+        match self.core.submit(self.place(), request, destination, by) {
+            Ok((id, _)) => Ok(id),
+            Err(error) => Err(error),
+        }
     }
 
     /// As [`Client::submit`], for many requests of one destination. The client must be there until the batch is

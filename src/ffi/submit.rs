@@ -150,6 +150,20 @@ unsafe fn queue_of(request: &jr_request, queues: &mut Queues) -> Option<Arc<Queu
     Some(Arc::clone(&handle.queue))
 }
 
+/// Places that were reserved in a queue and not used: they are given back.
+struct Room<'a> {
+    queue: &'a Queue<jr_completion>,
+    left: usize,
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        if self.left > 0 {
+            self.queue.give_back(self.left);
+        }
+    }
+}
+
 /// Submits those at the front of an array that name the same queue; gives how many were accepted, and why the next was
 /// not.
 ///
@@ -189,6 +203,7 @@ unsafe fn submit_run(
     };
     let most = user.client.config().max_unread;
     let target = Target::Queue(Arc::clone(&queue));
+    let mut room = Room { queue: &queue, left: 0 };
     let mut batch = user.client.batch(&target, queue.submitter());
     for index in 0..count {
         let request = match read(index) {
@@ -199,13 +214,19 @@ unsafe fn submit_run(
             Ok(request) => request,
             Err(error) => return (index, Some(error)),
         };
-        let submitted = queue.reserve(most).and_then(|()| {
-            // SAFETY: the caller's promise is passed on.
-            let submitted = unsafe { with_request(&request, |request| batch.submit(request)) };
-            submitted.inspect_err(|_| queue.give_back())
-        });
+        if room.left == 0 {
+            match queue.reserve_block(count - index, most) {
+                Ok(granted) => room.left = granted,
+                Err(error) => return (index, Some(error)),
+            }
+        }
+        // SAFETY: the caller's promise is passed on.
+        let submitted = unsafe { with_request(&request, |request| batch.submit(request)) };
         match submitted {
-            Ok(id) => write(index, id),
+            Ok(id) => {
+                room.left -= 1;
+                write(index, id);
+            }
             Err(error) => return (index, Some(error)),
         }
     }

@@ -104,20 +104,43 @@ pub(super) unsafe fn to_target(
     start: impl FnOnce(&Target, Submitter) -> Result<u64, Error>,
 ) -> Result<u64, Error> {
     // SAFETY: the caller promises it.
-    match (unsafe { request.queue.as_ref() }, request.callback) {
-        (Some(_), Some(_)) => Err(Error::new(Status::Argument, "the request names a queue and a callback; choose one")),
-        (None, None) => start(&Target::Dropped, Submitter::Other),
+    let (target, by) = match (unsafe { request.queue.as_ref() }, request.callback) {
+        (Some(queue), None) => {
+            check_generation(queue.generation)?;
+            let queue = &queue.queue;
+            queue.reserve(user.client.config().max_unread)?;
+            (Target::Queue(Arc::clone(queue)), queue.submitter())
+        }
         (None, Some(function)) => {
             user.callbacks.start()?;
-            let (queue, target) = (user.callbacks.queue(), Target::Callback(Arc::clone(&user.callbacks), function));
+            let queue = user.callbacks.queue();
             queue.reserve(user.client.config().max_unread)?;
-            start(&target, queue.submitter()).inspect_err(|_| queue.give_back())
+            (Target::Callback(Arc::clone(&user.callbacks), function), queue.submitter())
         }
-        (Some(handle), None) => {
-            check_generation(handle.generation)?;
-            let (queue, target) = (&handle.queue, Target::Queue(Arc::clone(&handle.queue)));
-            queue.reserve(user.client.config().max_unread)?;
-            start(&target, queue.submitter()).inspect_err(|_| queue.give_back())
+        (None, None) => (Target::Dropped, Submitter::Other),
+        (Some(_), Some(_)) => {
+            return Err(Error::new(Status::Argument, "the request names a queue and a callback; choose one"));
         }
+    };
+    // By hand, as the id alone is passed on in a register and the whole result through memory.
+    match start(&target, by) {
+        Ok(id) => Ok(id),
+        // SAFETY: as above; nothing will complete the request.
+        Err(error) => Err(unsafe { give_back(user, request, error) }),
     }
+}
+
+/// The request was not accepted: the room for its completion is free again.
+///
+/// # Safety
+/// The queue in `request` is NULL or alive.
+#[cold]
+unsafe fn give_back(user: &User, request: &jr_request, error: Error) -> Error {
+    // SAFETY: the caller promises it.
+    match (unsafe { request.queue.as_ref() }, request.callback) {
+        (Some(queue), _) => queue.queue.give_back(1),
+        (None, Some(_)) => user.callbacks.queue().give_back(1),
+        (None, None) => {}
+    }
+    error
 }

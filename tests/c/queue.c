@@ -186,6 +186,39 @@ static void is_freed_under_way(jr_client *client) {
     jr_reply_free(stats);
 }
 
+static void take_all(jr_queue *queue, int count) {
+    for (int i = 0; i < count; i++)
+        jr_reply_free(take_one(queue).reply);
+}
+
+/* Of many that are submitted at once as many are accepted as there is room for; what was refused leaves no trace. */
+static void many_are_as_full(void) {
+    enum { MOST = 1000, COUNT = MOST + 200, WRONG = 10 };
+    jr_client *client = connect_with("max_unread=1000");
+    jr_queue *queue = jr_queue_new();
+    const jr_command ping = COMMAND("PING"), wrong = COMMAND("SELECT", "1");
+    static jr_request requests[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        requests[i] = request_to(queue, NULL, (uint64_t)i);
+        requests[i].commands = &ping;
+        requests[i].count = 1;
+    }
+    for (int round = 0; round < 5; round++) {
+        requests[WRONG].commands = &wrong;
+        CHECK_INT(jr_submit_many(client, requests, COUNT, NULL), WRONG);
+        requests[WRONG].commands = &ping;
+        CHECK_INT(jr_submit_many(client, requests, COUNT, NULL), MOST - WRONG);
+        CHECK_INT(jr_submit_many(client, requests, COUNT, NULL), JR_ERR_FULL);
+        CHECK_HAS(jr_error_text(), "max_unread");
+        CHECK_INT(submit(client, request_to(queue, NULL, 0), NULL, "PING"), JR_ERR_FULL);
+        take_all(queue, 1);
+        CHECK_INT(jr_submit_many(client, requests, COUNT, NULL), 1);
+        take_all(queue, MOST);
+    }
+    jr_queue_free(queue);
+    close_client(client);
+}
+
 /* Room is for what is under way and what is not taken; taking makes room. What is refused leaves no trace. */
 static void is_full_and_recovers(void) {
     jr_client *client = connect_with("max_unread=4");
@@ -226,6 +259,7 @@ int main(void) {
     serves_several(client);
     is_freed_under_way(client);
     is_full_and_recovers();
+    many_are_as_full();
     close_client(client);
     return 0;
 }

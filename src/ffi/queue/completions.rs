@@ -61,6 +61,16 @@ struct Held<T: Item> {
     bell: Option<Arc<Bell>>,
 }
 
+/// How many places are reserved at once for many requests: each time is an atomic instruction, which takes as long as
+/// twenty others.
+const BLOCK: usize = 64;
+
+#[cold]
+fn is_full(owed: usize) -> Error {
+    let sentence = format!("{owed} completions are owed or not taken (limit: max_unread)");
+    Error::new(Status::Full, sentence)
+}
+
 impl<T: Item> Debug for Queue<T> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_struct("Queue").field("id", &self.id).finish_non_exhaustive()
@@ -92,14 +102,23 @@ impl<T: Item> Queue<T> {
         if owed < most {
             return Ok(());
         }
-        self.give_back();
-        let sentence = format!("{owed} completions of this queue are owed or not taken (limit: max_unread)");
-        Err(Error::new(Status::Full, sentence))
+        self.give_back(1);
+        Err(is_full(owed))
     }
 
-    /// The request was not accepted.
-    pub fn give_back(&self) {
-        self.owed.fetch_sub(1, Ordering::Relaxed);
+    /// Room for the final completions of up to so many more requests, and of one at least.
+    pub fn reserve_block(&self, wanted: usize, most: usize) -> Result<usize, Error> {
+        // Others may find the queue full because of what is given back in the end: only near its limit, and not far.
+        let wanted = wanted.min(BLOCK).min(most / BLOCK).max(1);
+        let owed = self.owed.fetch_add(wanted, Ordering::Relaxed);
+        let granted = most.saturating_sub(owed).min(wanted);
+        self.give_back(wanted - granted);
+        if granted > 0 { Ok(granted) } else { Err(is_full(owed)) }
+    }
+
+    /// So many requests were not accepted.
+    pub fn give_back(&self, count: usize) {
+        self.owed.fetch_sub(count, Ordering::Relaxed);
     }
 
     /// Who would read the answer of a request for this queue.
