@@ -140,7 +140,7 @@ impl<D: Destination> Client<D> {
     /// Accepts a request: `destination` gets exactly one final completion, with the id that is returned. After an error
     /// nothing was queued and `destination` gets nothing. `by` tells who would read the answer without help: not a
     /// caller, see [`Client::execute`]. The completion may come before this returns, and whoever gets it may drop the
-    /// client: nothing of it is used from then on.
+    /// client: nothing of it, nor of `destination`, is used from then on.
     pub fn submit<A: AsRef<[u8]>>(
         &self,
         request: &Request<'_, A>,

@@ -16,5 +16,6 @@ pub mod signals;
 pub mod status;
 pub mod submit;
 pub mod target;
+pub mod user;
 pub mod user_data;
 pub mod waiter;

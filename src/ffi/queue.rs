@@ -17,6 +17,7 @@ use signal::Signal;
 use super::boundary::{call, check_generation, check_may_wait, guard, null};
 use super::completion::{JR_COMPLETION_MORE, jr_completion};
 use super::status::JR_OK;
+use super::target::Target;
 use super::{fork, reply};
 use crate::connection::sink::{Completion, Sink};
 use crate::error::{Error, Status};
@@ -25,6 +26,8 @@ use crate::runtime;
 /// Where completions wait, with a descriptor that an event loop can poll. Any thread; may serve several clients.
 pub struct jr_queue {
     pub(super) queue: Arc<Queue<jr_completion>>,
+    /// The queue as the place of completions.
+    pub(super) target: Target,
     bell: Arc<Bell>,
     pub(super) generation: u32,
 }
@@ -70,7 +73,8 @@ pub extern "C" fn jr_queue_new() -> Option<Box<jr_queue>> {
             fork::watch();
             let bell = Arc::new(Bell::default());
             let queue = Arc::new(Queue::new(Arc::clone(&bell)));
-            Ok(Some(Box::new(jr_queue { queue, bell, generation: runtime::generation() })))
+            let target = Target::Queue(Arc::clone(&queue));
+            Ok(Some(Box::new(jr_queue { queue, target, bell, generation: runtime::generation() })))
         },
     )
 }
