@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use justredis::client::request::{Request, Timeout};
 use justredis::error::{Outcome, Status};
-use support::client::{Tester, request};
+use support::client::{Done, Tester, request};
 use support::server::Server;
 use support::wait;
 
@@ -78,6 +78,71 @@ fn a_caller_whose_deadline_passes_leaves_the_connection_in_step() {
     client.run_within(20, &["ECHO", "later"]).says(Status::Timeout, Outcome::Unknown, &["no answer"]);
     server.cont();
     assert_eq!(client.text(&["ECHO", "in step"]), "in step");
+    assert_eq!(client.stat("connections"), 1);
+}
+
+/// A caller who waits for a server that is stopped or busy, and one who has joined it.
+fn two_callers<'a>(
+    scope: &'a thread::Scope<'a, '_>,
+    client: &'a Tester,
+    first: (u64, &'a str),
+    second: (u64, &'a str),
+) -> [thread::ScopedJoinHandle<'a, Done>; 2] {
+    [first, second].map(|(within, command)| {
+        let before = client.stat("bytes_sent");
+        let caller = scope.spawn(move || {
+            let words: Vec<&str> = command.split(' ').collect();
+            client.run_within(within, &words)
+        });
+        wait::until("the request is written", || client.stat("bytes_sent") > before);
+        caller
+    })
+}
+
+#[test]
+fn callers_who_overlap_leave_nothing_to_the_background() {
+    let server = debugging();
+    let client = lonely(&server);
+    for _ in 0..10 {
+        let before = client.stat("lone_calls");
+        thread::scope(|scope| {
+            // The second answer comes later than the first.
+            let callers = two_callers(scope, &client, (5000, "DEBUG SLEEP 0.05"), (5000, "DEBUG SLEEP 0.01"));
+            callers.into_iter().for_each(|caller| assert!(caller.join().unwrap().is_ok()));
+        });
+        client.text(&["PING"]);
+        assert_eq!(client.stat("lone_calls"), before + 2, "the next one alone carries itself at once");
+    }
+}
+
+#[test]
+fn who_joins_a_caller_keeps_its_own_deadline() {
+    let server = Server::start();
+    let client = lonely(&server);
+    // The one who reads is late, and the one who waits; in the end both are answered in step.
+    for (first, second) in [(5000, 20), (20, 5000), (20, 20)] {
+        server.stop();
+        thread::scope(|scope| {
+            let callers = two_callers(scope, &client, (first, "ECHO first"), (second, "ECHO second"));
+            let mut late: Vec<_> = [first, second].into_iter().zip(callers).collect();
+            late.sort_by_key(|(within, _)| *within);
+            for (within, caller) in late {
+                if within > 20 {
+                    server.cont();
+                    assert!(caller.join().unwrap().is_ok());
+                } else {
+                    caller.join().unwrap().says(Status::Timeout, Outcome::Unknown, &["no answer"]);
+                }
+            }
+        });
+        server.cont();
+        assert_eq!(client.text(&["ECHO", "in step"]), "in step");
+        wait::until("callers read for themselves again", || {
+            let before = client.stat("lone_calls");
+            client.text(&["PING"]);
+            client.stat("lone_calls") > before
+        });
+    }
     assert_eq!(client.stat("connections"), 1);
 }
 

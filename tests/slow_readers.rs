@@ -38,7 +38,7 @@ struct Held {
 }
 
 impl Sink for Shelf {
-    fn deliver(&self, completions: Drain<'_, Completion>) {
+    fn deliver(self: Arc<Self>, completions: Drain<'_, Completion>) {
         for completion in completions {
             assert!(self.0.lock().unwrap().last.replace(completion).is_none(), "one end");
         }

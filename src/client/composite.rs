@@ -148,7 +148,7 @@ impl Composite {
 }
 
 impl Sink for Composite {
-    fn deliver(&self, completions: Drain<'_, Completion>) {
+    fn deliver(self: Arc<Self>, completions: Drain<'_, Completion>) {
         let mut children = self.children.lock();
         for Completion { user_data, flags, reply, .. } in completions {
             let outcomes = [Outcome::NotRun, Outcome::Unknown];

@@ -67,6 +67,7 @@ use self::intake::Batch;
 use self::lease::Lease;
 use self::request::{Place, Request};
 use crate::config::Config;
+use crate::connection::caller::Caller;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::stream::Dialer;
@@ -160,16 +161,16 @@ impl<D: Destination> Client<D> {
         Batch::new(&self.core, self.place(), destination, by)
     }
 
-    /// As [`Client::submit`], for a caller who then waits for the completion: with nothing else under way, this thread
-    /// writes the request and reads the answer itself. `is_done` says whether `destination` has its completion; it may
-    /// also come later.
+    /// As [`Client::submit`], and waits until `caller` has the completion, which `destination` is to bring there. With
+    /// nothing else under way, or a few requests of other callers, this thread writes the request and may read the
+    /// answers.
     pub fn execute<A: AsRef<[u8]>>(
         &self,
         request: &Request<'_, A>,
         destination: &D,
-        is_done: impl Fn() -> bool,
+        caller: &Arc<impl Caller>,
     ) -> Result<u64, Error> {
-        self.core.execute(self.place(), request, destination, is_done)
+        self.core.execute(self.place(), request, destination, caller)
     }
 
     fn place(&self) -> Place<'_> {

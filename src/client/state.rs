@@ -172,7 +172,7 @@ mod tests {
     struct Nobody;
 
     impl Sink for Nobody {
-        fn deliver(&self, _: Drain<'_, Completion>) {}
+        fn deliver(self: Arc<Self>, _: Drain<'_, Completion>) {}
     }
 
     impl Destination for Nobody {

@@ -4,7 +4,7 @@
 //! completed.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
@@ -21,6 +21,7 @@ use super::request::{Place, Request, Timeout, small};
 use super::script::Script;
 use super::state::State;
 use crate::config::Overflow;
+use crate::connection::caller::Caller;
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
@@ -30,22 +31,30 @@ use crate::error::{Error, Status};
 use crate::protocol::command;
 
 impl<D: Destination> Core<D> {
-    /// As [`Core::submit`], by a caller who will wait for the completion: if nothing else is under way it is written
-    /// and its answer read here, until `is_done` or for a while.
+    /// As [`Core::submit`], and waits for the completion. Meanwhile the calling thread may write and read.
     pub(super) fn execute<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,
         destination: &D,
-        is_done: impl Fn() -> bool,
+        caller: &Arc<impl Caller>,
     ) -> Result<u64, Error> {
-        let (id, driver) = self.submit(place, request, destination, Submitter::Caller)?;
-        if let Some(driver) = driver {
-            let patience = self.config.dead_after / 4;
-            let deadline = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
-            driver.drive(patience.min(deadline.unwrap_or(patience)), is_done);
+        let (id, mut driver) = self.submit(place, request, destination, Submitter::Caller)?;
+        let patience = self.config.dead_after / 4;
+        let timeout = self.timeout_of(request).map(|timeout| Duration::from_millis(timeout.into()));
+        // A lone caller does not pay for the clock.
+        let since = driver.as_ref().is_some_and(|driver| !driver.is_leader()).then(Instant::now);
+        loop {
+            let mut is_over = false;
+            if let Some(driver) = &mut driver {
+                let passed = since.map_or(Duration::ZERO, |since| since.elapsed());
+                is_over = driver.drive(patience, timeout.map(|timeout| timeout.saturating_sub(passed)), caller);
+            }
+            if is_over || !caller.wait() {
+                return Ok(id);
+            }
+            driver.iter_mut().for_each(CallerDriver::take_role);
         }
-        Ok(id)
     }
 
     /// Accepts a request or says why not; gives its id and, to a lone caller, the I/O role. The request may be over by

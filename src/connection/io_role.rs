@@ -2,12 +2,31 @@
 //! asks it under the lock of the outgoing bytes.
 //!
 //! Invariant: while a reply is owed, somebody reads: the background, the one caller who took the I/O role and has not
-//! given it back, or the takers of one queue, as long as all that is under way is that queue's. Whoever changes the
-//! reader also changes what the background is told of, under the same lock.
+//! given it back, a caller who is about to come and take it, or the takers of one queue, as long as all that is under
+//! way is that queue's. Whoever changes the reader also changes what the background is told of, under the same lock.
+//!
+//! Callers carry each other, and the background hears nothing of it: one reads for all, the others write at once and
+//! wait. When the one who reads has its reply, the role goes to the one who has waited longest. Those who got their
+//! replies together submit together again, and the first writes for all: see company.rs. When requests of others
+//! come, the role goes to the background.
+
+use std::time::Duration;
+
+use super::company::Company;
+
+#[cfg(test)]
+mod tests;
 
 /// Hysteresis: so many calls in a row that found nothing under way before callers do their own I/O, and so many
 /// requests in a row for one queue before its takers do. Lower values make the role flap.
 const TAKEOVER_AFTER: u32 = 4;
+
+/// Hysteresis: so many calls in a row without other requests before callers do their own I/O together.
+const CALLERS_AFTER: u32 = 32;
+
+/// A caller who finds so many requests under way is only carried by another one if callers write together: else the
+/// background writes for many better.
+const MANY: u64 = 2;
 
 /// However often the takers of a queue stayed away, after so many requests they get another chance.
 const MAX_THRESHOLD: u32 = 1 << 16;
@@ -37,6 +56,8 @@ enum Reader {
     Nobody,
     /// A caller, on its own thread.
     Caller,
+    /// Nobody yet: the next caller who comes to wait does.
+    NextCaller,
     /// Whoever takes from this queue.
     Queue(QueueId),
 }
@@ -62,11 +83,46 @@ pub enum Writer {
     Others,
     /// The caller who submitted: it has the I/O role now, and must give it back with [`IoRole::give_back`].
     Caller,
+    /// Another caller has the I/O role. The one who submitted waits for it, and says so with [`IoRole::follow`]; it
+    /// sends at once if something is in flight, else whoever reads is about to.
+    Follower,
     /// The takers of the queue.
     Queue {
         /// They have the I/O role from now on, until it is recalled; before, they had not.
         new: bool,
     },
+}
+
+/// What a caller who was to wait for another one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// It waits until its reply comes, or the I/O role.
+    Wait,
+    /// It has the I/O role, as if it had been [`Writer::Caller`].
+    Lead,
+    /// It waits until its reply comes: the background writes and reads.
+    Background,
+}
+
+/// Who has the I/O role after a caller who gave it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Successor {
+    /// One of the callers who wait, who is to be told.
+    Follower,
+    /// Whoever it is hears of it in time, once the background is told of this.
+    Others(RoleChange),
+}
+
+/// How a caller leaves who has the I/O role.
+#[derive(Clone, Copy, Debug)]
+pub struct Leaving {
+    /// Nothing is under way any more.
+    pub idle: bool,
+    /// The connection is in order, and bytes come.
+    pub in_order: bool,
+    /// So many callers came to wait, and perhaps still do.
+    pub followers: usize,
 }
 
 /// What is under way, as sequence numbers.
@@ -82,6 +138,10 @@ impl UnderWay {
     fn is_nothing(self) -> bool {
         self.oldest == self.next
     }
+
+    fn count(self) -> u64 {
+        self.next.saturating_sub(self.oldest)
+    }
 }
 
 /// The role.
@@ -90,6 +150,14 @@ pub struct IoRole {
     reader: Reader,
     /// Calls in a row that found nothing under way.
     solo_calls: u32,
+    /// Calls in a row, and no other requests; if callers are many at present, few of them.
+    calls: u32,
+    /// Callers who are about to come and wait.
+    arriving: u32,
+    /// Those who submit together.
+    company: Company,
+    /// While a caller reads: when it leaves, the background reads.
+    ends: bool,
     /// The queue that the last request was for, and since which sequence number all are.
     run: Option<(QueueId, u64)>,
     /// Requests in a row for that queue.
@@ -108,6 +176,10 @@ impl IoRole {
         IoRole {
             reader: Reader::Background,
             solo_calls: 0,
+            calls: 0,
+            arriving: 0,
+            company: Company::new(),
+            ends: false,
             run: None,
             length: 0,
             takeover_threshold: TAKEOVER_AFTER,
@@ -140,7 +212,14 @@ impl IoRole {
     pub fn submit(&mut self, by: Submitter, under_way: UnderWay) -> (Writer, RoleChange) {
         self.count(by, under_way);
         match (self.reader, by) {
-            (Reader::Caller, _) => (Writer::Others, RoleChange::Nothing),
+            (Reader::Caller | Reader::NextCaller, Submitter::Caller) if !self.ends && !self.are_many(under_way) => {
+                self.arriving += 1;
+                (Writer::Follower, RoleChange::Nothing)
+            }
+            (Reader::Caller | Reader::NextCaller, _) => {
+                self.ends = true;
+                (Writer::Others, RoleChange::Nothing)
+            }
             (Reader::Queue(reader), Submitter::Queue(queue)) if reader == queue => {
                 (Writer::Queue { new: false }, RoleChange::Nothing)
             }
@@ -148,18 +227,35 @@ impl IoRole {
                 (Writer::Queue { new: true }, self.hand_to(Reader::Queue(queue)))
             }
             (Reader::Nobody, Submitter::Caller) => (Writer::Caller, self.hand_to(Reader::Caller)),
-            (Reader::Background, Submitter::Caller) if self.solo_calls > TAKEOVER_AFTER => {
+            (Reader::Background, Submitter::Caller) if self.is_for_callers() => {
                 (Writer::Caller, self.hand_to(Reader::Caller))
             }
             (Reader::Background | Reader::Nobody | Reader::Queue(_), _) => (Writer::Others, self.hand_back()),
         }
     }
 
+    /// Whether callers have been alone, or among themselves, for a while.
+    fn is_for_callers(&self) -> bool {
+        self.solo_calls > TAKEOVER_AFTER || self.calls > CALLERS_AFTER
+    }
+
+    /// Whether callers who find so much under way are better carried by the background.
+    fn are_many(&self, under_way: UnderWay) -> bool {
+        under_way.count() >= MANY && self.company.is_pausing()
+    }
+
     fn count(&mut self, by: Submitter, under_way: UnderWay) {
         match by {
-            Submitter::Caller if under_way.is_nothing() => self.solo_calls = self.solo_calls.saturating_add(1),
             Submitter::Other if under_way.is_nothing() => {}
-            _ => self.solo_calls = 0,
+            Submitter::Caller => {
+                self.solo_calls = if under_way.is_nothing() { self.solo_calls.saturating_add(1) } else { 0 };
+                self.calls = if self.are_many(under_way) { 0 } else { self.calls.saturating_add(1) };
+                if self.reader == Reader::Background {
+                    // (While callers read, they count how often they do.)
+                    self.company.count_pause();
+                }
+            }
+            Submitter::Other | Submitter::Queue(_) => (self.solo_calls, self.calls) = (0, 0),
         }
         match (by, self.run) {
             (Submitter::Queue(queue), Some((before, _))) if queue == before => {
@@ -179,6 +275,7 @@ impl IoRole {
     fn hand_to(&mut self, reader: Reader) -> RoleChange {
         let before = std::mem::replace(&mut self.reader, reader);
         self.taken += 1;
+        self.ends = false;
         match before {
             Reader::Background => RoleChange::Leave,
             Reader::Nobody if self.receives_pushes => RoleChange::Unnoticed,
@@ -190,14 +287,17 @@ impl IoRole {
         match std::mem::replace(&mut self.reader, Reader::Background) {
             Reader::Background => return RoleChange::Nothing,
             Reader::Queue(_) => self.length = 0,
-            Reader::Nobody | Reader::Caller => {}
+            Reader::Nobody | Reader::Caller | Reader::NextCaller => {}
         }
         RoleChange::Attend
     }
 
     /// The background reads, unless a caller does.
     pub fn reclaim(&mut self) -> RoleChange {
-        if self.reader == Reader::Caller { RoleChange::Nothing } else { self.hand_back() }
+        match self.reader {
+            Reader::Caller | Reader::NextCaller => RoleChange::Nothing,
+            _ => self.hand_back(),
+        }
     }
 
     /// As [`IoRole::reclaim`], because the takers of the queue stay away: it will be longer until they get the next
@@ -214,132 +314,53 @@ impl IoRole {
         self.takeover_threshold = TAKEOVER_AFTER;
     }
 
-    /// The caller who has the I/O role gives it back; `idle`: nothing is under way any more.
-    pub fn give_back(&mut self, idle: bool) -> RoleChange {
+    /// Whether the caller who took the role just now is to ask [`IoRole::gives_way`] before it writes.
+    pub fn expects_company(&mut self) -> bool {
+        self.company.begin()
+    }
+
+    /// Whether the caller who has the role, and of whom nothing is in flight, lets other threads run before it writes:
+    /// callers who are expected submit meanwhile. `took`: how long the last time took.
+    pub fn gives_way(&mut self, under_way: UnderWay, took: Duration) -> bool {
+        self.company.gives_way(under_way.count().saturating_sub(1), took)
+    }
+
+    /// A caller who was told to be a [`Writer::Follower`] comes to wait.
+    pub fn follow(&mut self) -> Follow {
+        self.arriving = self.arriving.saturating_sub(1);
+        match self.reader {
+            Reader::NextCaller => {
+                self.reader = Reader::Caller;
+                Follow::Lead
+            }
+            Reader::Caller => Follow::Wait,
+            Reader::Background | Reader::Nobody | Reader::Queue(_) => Follow::Background,
+        }
+    }
+
+    /// The caller who has the I/O role gives it back.
+    pub fn give_back(&mut self, leaving: Leaving) -> Successor {
         if self.reader != Reader::Caller {
             // The connection ended meanwhile, and the I/O role began anew.
-            return RoleChange::Nothing;
+            return Successor::Others(RoleChange::Nothing);
         }
+        let Leaving { idle, in_order, followers } = leaving;
         if idle {
             self.reader = Reader::Nobody;
-            return if self.receives_pushes { RoleChange::Unnoticed } else { RoleChange::Nothing };
+            self.company.ended(followers as u64);
+            let change = if self.receives_pushes { RoleChange::Unnoticed } else { RoleChange::Nothing };
+            return Successor::Others(change);
         }
-        self.solo_calls = 0;
-        self.hand_back()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const IDLE: UnderWay = UnderWay { oldest: 1, next: 1 };
-    const BUSY: UnderWay = UnderWay { oldest: 1, next: 2 };
-    const QUEUE: Submitter = Submitter::Queue(QueueId(7));
-    const OTHERS: (Writer, RoleChange) = (Writer::Others, RoleChange::Nothing);
-
-    fn taken_by_a_caller() -> IoRole {
-        let mut role = IoRole::new(false);
-        for _ in 0..TAKEOVER_AFTER {
-            assert_eq!(role.submit(Submitter::Caller, IDLE), OTHERS);
+        if in_order && !self.ends {
+            if followers > 0 {
+                return Successor::Follower;
+            }
+            if self.arriving > 0 {
+                self.reader = Reader::NextCaller;
+                return Successor::Others(RoleChange::Nothing);
+            }
         }
-        assert_eq!(role.submit(Submitter::Caller, IDLE), (Writer::Caller, RoleChange::Leave));
-        role
-    }
-
-    fn taken_by_a_queue() -> IoRole {
-        let mut role = IoRole::new(false);
-        for _ in 0..=TAKEOVER_AFTER {
-            assert_eq!(role.submit(QUEUE, IDLE), OTHERS);
-        }
-        assert_eq!(role.submit(QUEUE, BUSY), (Writer::Queue { new: true }, RoleChange::Leave));
-        role
-    }
-
-    #[test]
-    fn a_lone_caller_reads_for_itself_after_a_while() {
-        let mut role = taken_by_a_caller();
-        assert_eq!(role.give_back(true), RoleChange::Nothing);
-        let again = role.submit(Submitter::Caller, IDLE);
-        assert_eq!(again, (Writer::Caller, RoleChange::Nothing), "the background hears of nothing meanwhile");
-    }
-
-    #[test]
-    fn where_messages_may_come_the_background_reads_between_calls() {
-        let mut role = IoRole::new(true);
-        for _ in 0..TAKEOVER_AFTER {
-            assert_eq!(role.submit(Submitter::Caller, IDLE), OTHERS);
-        }
-        assert_eq!(role.submit(Submitter::Caller, IDLE), (Writer::Caller, RoleChange::Leave));
-        for _ in 0..3 {
-            assert!(!role.is_background());
-            assert_eq!(role.give_back(true), RoleChange::Unnoticed);
-            assert!(role.is_background());
-            assert_eq!(role.submit(Submitter::Caller, IDLE), (Writer::Caller, RoleChange::Unnoticed));
-        }
-        assert_eq!(role.give_back(false), RoleChange::Attend);
-    }
-
-    #[test]
-    fn company_keeps_the_background_reading() {
-        let mut role = IoRole::new(false);
-        for _ in 0..100 {
-            assert_eq!(role.submit(Submitter::Caller, IDLE), OTHERS);
-            assert_eq!(role.submit(Submitter::Caller, BUSY), OTHERS);
-        }
-    }
-
-    #[test]
-    fn who_joins_a_caller_is_read_for_until_the_caller_leaves() {
-        let mut role = taken_by_a_caller();
-        for joiner in [Submitter::Other, Submitter::Caller, QUEUE] {
-            assert_eq!(role.submit(joiner, BUSY), OTHERS);
-        }
-        assert!(!role.is_background());
-        assert_eq!(role.give_back(false), RoleChange::Attend);
-        assert!(role.is_background());
-    }
-
-    #[test]
-    fn whoever_comes_while_nobody_reads_calls_the_background() {
-        let mut role = taken_by_a_caller();
-        assert_eq!(role.give_back(true), RoleChange::Nothing);
-        assert_eq!(role.submit(Submitter::Other, IDLE), (Writer::Others, RoleChange::Attend));
-        assert!(role.is_background());
-        assert_eq!(role.submit(Submitter::Other, BUSY), OTHERS);
-    }
-
-    #[test]
-    fn a_queue_reads_until_somebody_else_submits() {
-        for other in [Submitter::Other, Submitter::Caller, Submitter::Queue(QueueId(8))] {
-            let mut role = taken_by_a_queue();
-            assert_eq!(role.submit(QUEUE, BUSY), (Writer::Queue { new: false }, RoleChange::Nothing));
-            assert_eq!(role.submit(other, BUSY), (Writer::Others, RoleChange::Attend));
-            assert!(role.is_background());
-        }
-    }
-
-    #[test]
-    fn a_queue_waits_until_what_is_older_is_answered() {
-        let mut role = IoRole::new(false);
-        assert_eq!(role.submit(Submitter::Other, IDLE), OTHERS);
-        for next in 2..50 {
-            assert_eq!(role.submit(QUEUE, UnderWay { oldest: 1, next }), OTHERS, "the oldest is somebody else's");
-        }
-        let mine = UnderWay { oldest: 2, next: 50 };
-        assert_eq!(role.submit(QUEUE, mine), (Writer::Queue { new: true }, RoleChange::Leave));
-    }
-
-    #[test]
-    fn a_queue_whose_takers_stay_away_gets_fewer_chances() {
-        let mut role = taken_by_a_queue();
-        assert_eq!(role.reclaim_from_absent(), RoleChange::Attend);
-        let requests = |role: &mut IoRole| (1..).find(|_| role.submit(QUEUE, BUSY) != OTHERS);
-        assert_eq!(requests(&mut role), Some(2 * TAKEOVER_AFTER + 1));
-        assert_eq!(role.reclaim_from_absent(), RoleChange::Attend);
-        assert_eq!(requests(&mut role), Some(4 * TAKEOVER_AFTER + 1));
-        role.reset_backoff();
-        assert_eq!(role.reclaim(), RoleChange::Attend);
-        assert_eq!(requests(&mut role), Some(TAKEOVER_AFTER + 1));
+        (self.solo_calls, self.calls) = (0, 0);
+        Successor::Others(self.hand_back())
     }
 }

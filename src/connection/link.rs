@@ -294,6 +294,7 @@ impl Link {
     pub(super) fn connect(&self, connection: &Arc<Connection>) {
         let mut outgoing = self.outgoing.lock();
         outgoing.role = IoRole::new(self.receives_pushes());
+        outgoing.followers.clear();
         outgoing.connection = Some(Arc::clone(connection));
         outgoing.blocked = false;
         outgoing.set_interest();

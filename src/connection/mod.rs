@@ -6,11 +6,12 @@
 //! * [`pool`]: the dedicated links of a server, who has one and who waits for one.
 //! * [`pipeline`]: the FIFO of who waits, and the outgoing bytes, in [`segments`]; [`mod@unit`]: what goes in one
 //!   piece; [`quota`]: how many may; [`requests`]: those that the link completes by itself, with their [`deadline`]s and
-//!   [`sinks`]; [`io_role`]: who may read; [`outgoing`]: all of it, under its lock.
+//!   [`sinks`]; [`io_role`]: who may read; `company`: whether callers write together; [`outgoing`]: all of it, under its
+//!   lock.
 //! * [`answers`]: what a read brings; [`sink`]: what came of a request, and where that goes; [`ending`]: how requests end
 //!   without an answer.
 //! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a
-//!   caller does it itself; [`queue_driver`]: whoever takes from a queue does.
+//!   [`caller`] does it itself; [`queue_driver`]: whoever takes from a queue does.
 //! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
 //! * [`endpoints`]: the addresses of a server, in turn; [`dial`]: one of them, from its name to the end of the
 //!   handshake; [`addresses`] and [`race`]: which of a name's addresses; [`handshake`]: the first commands, over
@@ -23,7 +24,9 @@
 pub mod addresses;
 pub mod answers;
 pub mod background_driver;
+pub mod caller;
 pub mod caller_driver;
+mod company;
 pub mod conversation;
 pub mod deadline;
 pub mod descriptors;

@@ -1,8 +1,10 @@
 //! The requests that wait and their bytes on the way out, who reads what comes back, and the connection that carries
 //! both: under one lock, because whether somebody reads depends on whether something is under way.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::caller::Follower;
 use super::interest::EventInterest;
 use super::io_role::{IoRole, RoleChange, Submitter, Writer};
 use super::pipeline::Pipeline;
@@ -16,8 +18,12 @@ pub(super) struct Outgoing {
     /// Those of whom the link completes by itself.
     pub(super) requests: Requests,
     pub(super) role: IoRole,
+    /// Callers who wait while another one reads; some may have their replies by now.
+    pub(super) followers: VecDeque<Follower>,
     /// The connection that carries the bytes; what another one brings is not for them.
     pub(super) connection: Option<Arc<Connection>>,
+    /// Somebody writes, and will look for more to write before it stops.
+    pub(super) writing: bool,
     /// The socket is full: the background must hear of room.
     pub(super) blocked: bool,
 }
@@ -25,8 +31,15 @@ pub(super) struct Outgoing {
 impl Outgoing {
     /// Nothing is under way, and there is no connection. `number`: of the link.
     pub(super) fn new(number: u16, limits: Limits) -> Outgoing {
-        let (pipeline, requests) = (Pipeline::new(limits), Requests::new(number));
-        Outgoing { pipeline, requests, role: IoRole::new(false), connection: None, blocked: false }
+        Outgoing {
+            pipeline: Pipeline::new(limits),
+            requests: Requests::new(number),
+            role: IoRole::new(false),
+            followers: VecDeque::new(),
+            connection: None,
+            writing: false,
+            blocked: false,
+        }
     }
 
     /// Whether this connection carries the bytes.

@@ -2,6 +2,7 @@
 
 use std::collections::vec_deque::Drain;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::error::{Outcome, Status};
 use crate::protocol::reply::Reply;
@@ -33,7 +34,7 @@ impl Completion {
 /// the client back, but only put the completions where somebody else will find them.
 pub trait Sink: Send + Sync + Debug {
     /// Takes completions, in order, and wakes whoever waits for them.
-    fn deliver(&self, completions: Drain<'_, Completion>);
+    fn deliver(self: Arc<Self>, completions: Drain<'_, Completion>);
 }
 
 /// What tells sinks apart: equal only for sinks that are the same.

@@ -108,7 +108,7 @@ mod tests {
     struct Nobody;
 
     impl Sink for Nobody {
-        fn deliver(&self, _completions: Drain<'_, Completion>) {}
+        fn deliver(self: Arc<Self>, _completions: Drain<'_, Completion>) {}
     }
 
     /// Random requests for some sinks, of which some have no key, against a plain count.

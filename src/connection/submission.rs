@@ -26,7 +26,7 @@ pub enum Next {
     Nothing,
     /// Wake the background, which sleeps, with [`Link::wake`].
     Wake(Arc<Link>),
-    /// Write and read for itself.
+    /// Write, and read or wait while another caller reads.
     CallerDriver(CallerDriver),
     /// Let somebody take from the queue: there is something to write.
     Take,
@@ -107,8 +107,9 @@ impl<'a> Submission<'a> {
     /// borrows: `prepare` has to hold what it needs.
     #[inline]
     pub fn end<T>(self, prepare: impl FnOnce(Next) -> T) -> T {
-        let Submission { link, outgoing, nothing_waited, outcome, .. } = self;
+        let Submission { link, mut outgoing, nothing_waited, outcome, .. } = self;
         let Some((role, change)) = outcome else { return prepare(Next::Nothing) };
+        let gives_way = role == Writer::Caller && outgoing.role.expects_company();
         let next = match (role, &outgoing.connection) {
             (Writer::Queue { new: false }, _) if nothing_waited => Next::Take,
             (Writer::Queue { new: false }, _) => Next::Nothing,
@@ -119,7 +120,10 @@ impl<'a> Submission<'a> {
             }
             (Writer::Caller, Some(connection)) => {
                 link.counters.lone_calls.fetch_add(1, Ordering::Relaxed);
-                Next::CallerDriver(CallerDriver::new(Arc::clone(link), Arc::clone(connection)))
+                Next::CallerDriver(CallerDriver::leader(Arc::clone(link), Arc::clone(connection), gives_way))
+            }
+            (Writer::Follower, Some(connection)) => {
+                Next::CallerDriver(CallerDriver::follower(Arc::clone(link), Arc::clone(connection)))
             }
             _ if link.is_asleep() => Next::Wake(Arc::clone(link)),
             _ => Next::Nothing,

@@ -47,6 +47,7 @@ impl Link {
             if outgoing.belongs_to(connection) {
                 outgoing.pipeline.begin_write(&mut parts);
             }
+            outgoing.writing = !parts.is_empty();
             drop(outgoing);
             if parts.is_empty() {
                 return Ok(true);
@@ -57,6 +58,7 @@ impl Link {
             let mut outgoing = self.outgoing.lock();
             let is_in_step = outgoing.pipeline.end_write(*sent.as_ref().unwrap_or(&0));
             let (written, is_unsent) = (outgoing.pipeline.written(), outgoing.pipeline.is_unsent());
+            outgoing.writing = is_in_step && sent.is_ok() && is_unsent;
             drop(outgoing);
             if !is_in_step {
                 return Err(io::Error::other("the server answered what it was not sent"));

@@ -77,7 +77,7 @@ impl CallbackSink {
 }
 
 impl Sink for CallbackSink {
-    fn deliver(&self, completions: Drain<'_, Completion>) {
+    fn deliver(self: Arc<Self>, completions: Drain<'_, Completion>) {
         self.callbacks.queue().put(Some(self.function), completions);
     }
 }

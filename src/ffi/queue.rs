@@ -33,7 +33,7 @@ pub struct jr_queue {
 }
 
 impl Sink for Queue<jr_completion> {
-    fn deliver(&self, completions: Drain<'_, Completion>) {
+    fn deliver(self: Arc<Self>, completions: Drain<'_, Completion>) {
         self.put((), completions);
     }
 }

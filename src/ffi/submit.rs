@@ -280,10 +280,10 @@ unsafe fn execute(client: &jr_client, request: &jr_request) -> Result<(jr_status
     // SAFETY: the caller's promise is passed on.
     unsafe {
         with_request(request, |request| {
-            client.user().client.execute(request, &Target::Waiter(Arc::clone(&waiter)), || waiter.is_done())
+            client.user().client.execute(request, &Target::Waiter(Arc::clone(&waiter)), &waiter)
         })
     }?;
-    let Completion { status, reply, .. } = waiter.wait();
+    let Completion { status, reply, .. } = waiter.take();
     if status != Status::Ok {
         remember(&Error::new(status, String::from_utf8_lossy(reply.as_bytes())));
     }

@@ -28,7 +28,7 @@ pub(super) enum Target {
 struct Dropped;
 
 impl Sink for Dropped {
-    fn deliver(&self, completions: Drain<'_, Completion>) {
+    fn deliver(self: Arc<Self>, completions: Drain<'_, Completion>) {
         drop(completions);
     }
 }

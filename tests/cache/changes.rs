@@ -172,7 +172,7 @@ struct Witness {
 }
 
 impl Sink for Witness {
-    fn deliver(&self, completions: Drain<'_, Completion>) {
+    fn deliver(self: Arc<Self>, completions: Drain<'_, Completion>) {
         for _ in completions {
             let stats = self.client.get().unwrap().0.stats().unwrap();
             let entries = stats.find(b"cache_entries").and_then(|count| count.to_i64());

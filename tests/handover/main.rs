@@ -13,6 +13,7 @@
 //! The searches are seeded, so that each run of a test does the same: see [`search`].
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail anywhere")]
 
+mod callers;
 mod model;
 mod queue;
 
@@ -59,15 +60,21 @@ fn run_and_then(model: Model, program: Vec<Work>, then: Work) {
 }
 
 fn run_callers(callers: usize, calls: usize, mutant: Mutant) {
-    let caller =
-        |caller: usize| -> Work { Box::new(move |model| (1..=calls).for_each(|number| model.call(caller, number))) };
+    let caller = |caller: usize| -> Work { Box::new(move |model| (0..calls).for_each(|_| model.call(caller))) };
     run(Model::new(mutant, role_of_callers(false), callers), (0..callers).map(caller).collect());
+}
+
+/// Callers of whom the last has deadlines that pass, and who leave when nothing comes for a while.
+fn run_late(callers: usize, calls: usize, mutant: Mutant) {
+    let caller = |caller: usize| -> Work { Box::new(move |model| (0..calls).for_each(|_| model.call(caller))) };
+    let mut program: Vec<Work> = (0..callers).map(caller).collect();
+    program.push(Box::new(move |model| (0..calls).for_each(|_| model.expire(callers - 1))));
+    run(Model { impatient: true, ..Model::new(mutant, role_of_callers(false), callers) }, program);
 }
 
 /// Callers on a connection on which a message comes.
 fn run_hearing(callers: usize, calls: usize, mutant: Mutant) {
-    let caller =
-        |caller: usize| -> Work { Box::new(move |model| (1..=calls).for_each(|number| model.call(caller, number))) };
+    let caller = |caller: usize| -> Work { Box::new(move |model| (0..calls).for_each(|_| model.call(caller))) };
     let mut program: Vec<Work> = (0..callers).map(caller).collect();
     program.push(Box::new(Model::hear));
     run(Model::new(mutant, role_of_callers(true), callers), program);
@@ -91,7 +98,7 @@ fn run_queue(queued: Queued, mutant: Mutant) {
         program.push(Box::new(move |model: &Model| model.take_many(requests / takers, poll)));
     }
     if calls > 0 {
-        program.push(Box::new(move |model: &Model| (1..=calls).for_each(|number| model.call(0, number))));
+        program.push(Box::new(move |model: &Model| (0..calls).for_each(|_| model.call(0))));
     }
     run(Model::new(mutant, role_near_a_queue(), 1), program);
 }
@@ -102,7 +109,7 @@ fn run_wakes(queued: Queued, mutant: Mutant) {
     let mut program: Vec<Work> = vec![
         Box::new(move |model: &Model| (0..requests).for_each(|_| model.submit())),
         Box::new(move |model: &Model| (0..takers).for_each(|_| model.wake())),
-        Box::new(move |model: &Model| (1..=calls).for_each(|number| model.call(0, number))),
+        Box::new(move |model: &Model| (0..calls).for_each(|_| model.call(0))),
     ];
     for _ in 0..takers {
         program.push(Box::new(|model: &Model| while model.take(true) > 0 {}));
@@ -152,6 +159,38 @@ fn the_last_reply_is_read_too() {
 }
 
 #[test]
+fn every_reply_is_read_when_deadlines_pass() {
+    for callers in 2..=3 {
+        search(move || run_late(callers, ONE, Mutant::None));
+        search(move || run_late(callers, MANY, Mutant::None));
+    }
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn the_role_given_to_a_caller_who_has_gone_is_found() {
+    search(|| run_late(3, MANY, Mutant::OffersToAnybody));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_caller_who_does_not_take_the_role_left_for_it_is_found() {
+    search(|| run_callers(2, MANY, Mutant::DoesNotCome));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn what_the_last_reader_left_unwritten_is_found() {
+    search(|| run_callers(3, MANY, Mutant::WritesNothing));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_caller_who_is_never_woken_is_found() {
+    search(|| run_callers(2, MANY, Mutant::ForgetsWhoSleeps));
+}
+
+#[test]
 fn a_message_is_read_whoever_calls() {
     for callers in 1..=2 {
         search(move || run_hearing(callers, ONE, Mutant::None));
@@ -197,7 +236,7 @@ fn a_descriptor_that_never_comes_to_rest_is_found() {
 #[test]
 #[should_panic(expected = "deadlock")]
 fn a_caller_who_leaves_silently_is_found() {
-    search(|| run_callers(2, ONE, Mutant::GivesBackSilently));
+    search(|| run_late(2, ONE, Mutant::GivesBackSilently));
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 use std::collections::VecDeque;
 
-use justredis::connection::io_role::{IoRole, QueueId, RoleChange, Submitter, UnderWay, Writer};
+use justredis::connection::io_role::{IoRole, Leaving, QueueId, RoleChange, Submitter, Successor, UnderWay, Writer};
 use justredis::ffi::queue::takers::Takers;
 use shuttle::sync::atomic::AtomicUsize;
 use shuttle::sync::{Condvar, Mutex};
+
+use super::callers::Seat;
 
 pub const QUEUE: Submitter = Submitter::Queue(QueueId(1));
 
@@ -17,6 +19,14 @@ pub enum Mutant {
     GivesBackSilently,
     /// A caller gives the I/O role back without looking whether others wait.
     LeavesOthersBehind,
+    /// A caller is given the I/O role although it has its reply.
+    OffersToAnybody,
+    /// A caller for whom the I/O role was left does not take it.
+    DoesNotCome,
+    /// A caller who was given the I/O role does not write what the one before left.
+    WritesNothing,
+    /// A caller who woke nobody while it read forgets to do so when it leaves.
+    ForgetsWhoSleeps,
     /// A taker who waits for the descriptor is not told that there is something to write.
     NoWordToWhoWaits,
     /// A taker who leaves does not call the next one.
@@ -39,6 +49,8 @@ pub enum Mutant {
 #[derive(Clone, Copy)]
 pub enum Waiting {
     Caller(usize),
+    /// A caller did, whose deadline has passed.
+    Nobody,
     Queue,
 }
 
@@ -48,6 +60,10 @@ pub struct Outgoing {
     pub unsent: usize,
     pub answered: u64,
     pub role: IoRole,
+    /// Callers who came to wait while another one reads, and for which of their requests.
+    pub followers: VecDeque<(usize, usize)>,
+    /// Somebody writes, and will look for more.
+    pub writing: bool,
 }
 
 impl Outgoing {
@@ -93,12 +109,15 @@ pub struct Held {
 
 pub struct Model {
     pub mutant: Mutant,
+    /// A caller who reads leaves when nothing comes for a while.
+    pub impatient: bool,
     pub outgoing: Mutex<Outgoing>,
     pub incoming: Mutex<()>,
+    pub writer: Mutex<()>,
     pub socket: Mutex<Socket>,
     pub changed: Condvar,
-    pub done: Mutex<Vec<usize>>,
-    pub completed: Condvar,
+    pub seats: Mutex<Vec<Seat>>,
+    pub completed: Vec<Condvar>,
     pub queue: Mutex<Held>,
     /// How often takers were woken, as a futex.
     pub woken: Mutex<usize>,
@@ -114,7 +133,9 @@ pub fn role_of_callers(hears: bool) -> IoRole {
     let mut turn = IoRole::new(hears);
     let idle = UnderWay { oldest: 0, next: 0 };
     while turn.submit(Submitter::Caller, idle) != (Writer::Caller, RoleChange::Leave) {}
-    assert_eq!(turn.give_back(true), if hears { RoleChange::Unnoticed } else { RoleChange::Nothing });
+    let change = if hears { RoleChange::Unnoticed } else { RoleChange::Nothing };
+    let leaving = Leaving { idle: true, in_order: true, followers: 0 };
+    assert_eq!(turn.give_back(leaving), Successor::Others(change));
     turn
 }
 
@@ -133,12 +154,21 @@ impl Model {
         let socket = Socket { attended: role.is_background(), ..Socket::default() };
         Model {
             mutant,
-            outgoing: Mutex::new(Outgoing { under_way: VecDeque::new(), unsent: 0, answered: 0, role }),
+            impatient: false,
+            outgoing: Mutex::new(Outgoing {
+                under_way: VecDeque::new(),
+                unsent: 0,
+                answered: 0,
+                role,
+                followers: VecDeque::new(),
+                writing: false,
+            }),
             incoming: Mutex::new(()),
+            writer: Mutex::new(()),
             socket: Mutex::new(socket),
             changed: Condvar::new(),
-            done: Mutex::new(vec![0; callers]),
-            completed: Condvar::new(),
+            seats: Mutex::new(vec![Seat::default(); callers]),
+            completed: (0..callers).map(|_| Condvar::new()).collect(),
             queue: Mutex::default(),
             woken: Mutex::new(0),
             arrived: Condvar::new(),
@@ -161,9 +191,23 @@ impl Model {
     }
 
     pub fn flush(&self) {
-        let unsent = std::mem::take(&mut self.outgoing.lock().unwrap().unsent);
-        self.socket.lock().unwrap().sent += unsent;
-        self.changed.notify_all();
+        let _writer = self.writer.lock().unwrap();
+        loop {
+            let mut outgoing = self.outgoing.lock().unwrap();
+            let parts = std::mem::take(&mut outgoing.unsent);
+            outgoing.writing = parts > 0;
+            drop(outgoing);
+            if parts == 0 {
+                return;
+            }
+            self.socket.lock().unwrap().sent += parts;
+            self.changed.notify_all();
+            let mut outgoing = self.outgoing.lock().unwrap();
+            outgoing.writing = outgoing.unsent > 0;
+            if !outgoing.writing {
+                return;
+            }
+        }
     }
 
     /// Reads what is there, or first waits for it; gives the number of replies.
@@ -184,10 +228,8 @@ impl Model {
             outgoing.answered += 1;
             drop(outgoing);
             match waiting {
-                Waiting::Caller(caller) => {
-                    self.done.lock().unwrap()[caller] += 1;
-                    self.completed.notify_all();
-                }
+                Waiting::Caller(caller) => self.complete(caller),
+                Waiting::Nobody => {}
                 Waiting::Queue => {
                     let mut held = self.queue.lock().unwrap();
                     held.completions += 1;
@@ -195,44 +237,6 @@ impl Model {
                     self.sound(held, alarm);
                 }
             }
-        }
-    }
-
-    /// One call, as the library makes it.
-    pub fn call(&self, caller: usize, number: usize) {
-        let mut outgoing = self.outgoing.lock().unwrap();
-        let (role, change) = outgoing.submit(Submitter::Caller);
-        self.apply(&outgoing.role, change);
-        outgoing.under_way.push_back(Waiting::Caller(caller));
-        outgoing.unsent += 1;
-        drop(outgoing);
-        if role == Writer::Caller {
-            let incoming = self.incoming.lock().unwrap();
-            self.flush();
-            while self.done.lock().unwrap()[caller] < number {
-                let replies = self.receive(true);
-                self.deliver(replies);
-            }
-            drop(incoming);
-            let mut outgoing = self.outgoing.lock().unwrap();
-            let idle = outgoing.under_way.is_empty() || self.mutant == Mutant::LeavesOthersBehind;
-            let change = outgoing.role.give_back(idle);
-            self.apply(&outgoing.role, change);
-            drop(outgoing);
-            let must_look = match change {
-                RoleChange::Attend => self.mutant != Mutant::GivesBackSilently,
-                RoleChange::Unnoticed => self.mutant != Mutant::DoesNotLook && self.socket.lock().unwrap().has_bytes(),
-                RoleChange::Nothing | RoleChange::Leave => false,
-            };
-            if must_look {
-                self.wake_background();
-            }
-        } else {
-            self.wake_background();
-        }
-        let mut done = self.done.lock().unwrap();
-        while done[caller] < number {
-            done = self.completed.wait(done).unwrap();
         }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::collections::vec_deque::Drain;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use justredis::client::destination::Destination;
 use justredis::client::mailbox::Mailbox;
 use justredis::client::request::{Request, Timeout};
 use justredis::config::Config;
+use justredis::connection::caller::Caller;
 use justredis::connection::io_role::Submitter;
 use justredis::connection::sink::{Completion, Sink, SinkKey};
 use justredis::connection::stream::Dialer;
@@ -24,6 +26,54 @@ use super::wait::{self, LIMIT};
 /// Where completions go and stay until they are taken; clones are the same inbox.
 #[derive(Clone, Debug, Default)]
 pub struct Inbox(Arc<(Mutex<Vec<Done>>, Condvar)>);
+
+/// Where a thread waits for the completion of one request.
+#[derive(Default)]
+struct Seat {
+    inbox: Inbox,
+    /// Another caller has handed on the I/O role.
+    leads: AtomicBool,
+    /// It is waited for no longer.
+    ended: AtomicBool,
+}
+
+impl Caller for Seat {
+    fn is_done(&self) -> bool {
+        self.inbox.len() > 0
+    }
+
+    fn request_number(&self) -> u64 {
+        0
+    }
+
+    fn offer(&self, _: u64) -> bool {
+        // Under this lock nobody begins to wait, and nobody ends.
+        let done = self.inbox.lock();
+        let takes_it = done.is_empty() && !self.ended.load(SeqCst);
+        if takes_it {
+            self.leads.store(true, SeqCst);
+            self.inbox.0.1.notify_all();
+        }
+        takes_it
+    }
+
+    fn wait(&self) -> bool {
+        let mut done = self.inbox.lock();
+        let begin = Instant::now();
+        loop {
+            if self.leads.swap(false, SeqCst) {
+                return true;
+            }
+            if !done.is_empty() {
+                self.ended.store(true, SeqCst);
+                return false;
+            }
+            assert!(begin.elapsed() < LIMIT, "no completion came");
+            let wait = self.inbox.0.1.wait_timeout(done, Duration::from_millis(100));
+            done = wait.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
 
 /// A completion with its flags taken apart.
 #[derive(Debug)]
@@ -39,7 +89,7 @@ pub struct Done {
 }
 
 impl Sink for Inbox {
-    fn deliver(&self, completions: Drain<'_, Completion>) {
+    fn deliver(self: Arc<Self>, completions: Drain<'_, Completion>) {
         completions.for_each(|completion| self.put(completion));
     }
 }
@@ -201,9 +251,11 @@ impl Tester {
 
     /// Executes, as `jr_execute` does: when nothing else is under way, this thread writes and reads.
     pub fn wait_for<W: AsRef<[u8]>>(&self, request: &Request<'_, W>) -> Result<Done, Error> {
-        let inbox = Inbox::default();
-        let id = self.client.execute(request, &inbox, || inbox.len() > 0)?;
-        Ok(inbox.each_once(&[id]).remove(&id).unwrap())
+        let seat = Arc::new(Seat::default());
+        let id = self.client.execute(request, &seat.inbox, &seat)?;
+        let done = seat.inbox.each_once(&[id]).remove(&id).unwrap();
+        assert!(!seat.leads.load(SeqCst), "the I/O role is stranded");
+        Ok(done)
     }
 
     /// One command, waited for.

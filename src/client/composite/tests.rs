@@ -51,13 +51,13 @@ fn two(client: &Arc<Client>) -> Arc<Composite> {
     Composite::new(owner, Policy::ByAddress(vec!["a:1".to_string(), "b:2".to_string()]))
 }
 
-fn answer(composite: &Composite, child: u64, outcome: Outcome, text: &str) {
+fn answer(composite: &Arc<Composite>, child: u64, outcome: Outcome, text: &str) {
     let reply = match outcome {
         Outcome::Answered => Reply::string(text.as_bytes()),
         _ => Reply::error(Status::Lost, outcome, text),
     };
     let completion = Completion { user_data: child, request: 0, status: Status::Ok, flags: outcome.bit(), reply };
-    composite.deliver(VecDeque::from([completion]).drain(..));
+    Arc::clone(composite).deliver(VecDeque::from([completion]).drain(..));
 }
 
 const PARENT: Ticket = Ticket(7);

@@ -10,7 +10,7 @@ use crate::protocol::reply::Reply;
 struct Nobody;
 
 impl Sink for Nobody {
-    fn deliver(&self, _completions: Drain<'_, Completion>) {}
+    fn deliver(self: Arc<Self>, _completions: Drain<'_, Completion>) {}
 }
 
 const WAITING: Waiting = Waiting { sequence: 7, user_data: 8, timeout: 9, idempotent: false };

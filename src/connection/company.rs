@@ -1,0 +1,229 @@
+//! Whether a caller who is about to write first lets other callers submit, so that one write carries the requests of
+//! all: a state machine without threads or clocks.
+//!
+//! Callers whose replies came together were woken together, and submit together again. Where they share a core, the one
+//! who came first gives way once or twice before it writes: the others run, and each saves a system call. Where they do
+//! not, or have gone, giving way brings nobody and stops soon; where somebody else wants the core, it costs a time
+//! slice, and stops at once. Either way it is tried again after a pause.
+
+use std::time::Duration;
+
+/// So often a caller gives way in vain before it writes.
+const VAIN: u32 = 2;
+
+/// So many callers in a row do so before they expect fewer others.
+const MISSES: u32 = 8;
+
+/// So many callers do not give way after that, and so many after a time slice was lost; twice as many after each other
+/// time.
+const PAUSE: u32 = 64;
+const SLOW_PAUSE: u32 = 256;
+const MAX_PAUSE: u32 = 1 << 16;
+
+/// Whoever gave way for so long, and for so much longer for each of the others who came, has lost a time slice to
+/// somebody else.
+const SLOW: Duration = Duration::from_micros(300);
+const SLOW_EACH: Duration = Duration::from_micros(20);
+
+/// After so many callers in a row who gave way and met all others, the next pause is half as long.
+const FORGIVEN: u32 = 32;
+
+/// What is known of the callers of a connection.
+#[derive(Debug)]
+pub(super) struct Company {
+    /// So many others are expected.
+    others: u64,
+    /// How often in a row fewer came.
+    misses: u32,
+    /// How often in a row all came.
+    meetings: u32,
+    /// So many callers still write at once.
+    pause: u32,
+    /// How long the last pause was.
+    last_pause: u32,
+    /// How many others the present caller saw when it gave way last, and how often that brought nobody.
+    came: Option<u64>,
+    vain: u32,
+}
+
+impl Company {
+    pub(super) fn new() -> Company {
+        Company { others: 0, misses: 0, meetings: 0, pause: 0, last_pause: 0, came: None, vain: 0 }
+    }
+
+    /// Whether the caller who takes the role now is to ask whether it gives way.
+    pub(super) fn begin(&mut self) -> bool {
+        (self.came, self.vain) = (None, 0);
+        let pauses = self.is_pausing();
+        self.count_pause();
+        !pauses && self.others > 0
+    }
+
+    /// Whether the callers do not give way at present.
+    pub(super) fn is_pausing(&self) -> bool {
+        self.pause > 0
+    }
+
+    /// Another caller has written without giving way.
+    pub(super) fn count_pause(&mut self) {
+        self.pause = self.pause.saturating_sub(1);
+    }
+
+    fn begin_pause(&mut self, least: u32) {
+        self.last_pause = (2 * self.last_pause).clamp(least, MAX_PAUSE);
+        self.pause = self.last_pause;
+        (self.misses, self.meetings) = (0, 0);
+    }
+
+    /// A caller leaves whom so many others joined, and all have their replies.
+    pub(super) fn ended(&mut self, others: u64) {
+        if self.pause == 0 {
+            self.others = self.others.max(others);
+        }
+    }
+
+    /// Whether the caller gives way (again): so many others have submitted by now, and it gave way for so long.
+    pub(super) fn gives_way(&mut self, others: u64, took: Duration) -> bool {
+        let newcomers = others.saturating_sub(self.came.unwrap_or_default()).min(1 << 16) as u32;
+        if took >= SLOW + SLOW_EACH * newcomers {
+            self.begin_pause(SLOW_PAUSE);
+            return false;
+        }
+        if others >= self.others {
+            self.misses = 0;
+            self.meetings += 1;
+            if self.meetings >= FORGIVEN {
+                (self.meetings, self.last_pause) = (0, self.last_pause / 2);
+            }
+            return false;
+        }
+        self.vain += u32::from(self.came.replace(others) == Some(others));
+        if self.vain < VAIN {
+            return true;
+        }
+        self.meetings = 0;
+        self.misses += 1;
+        if self.misses >= MISSES {
+            self.others = others;
+            self.begin_pause(PAUSE);
+        }
+        false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAST: Duration = Duration::from_micros(20);
+
+    /// Callers whose first has met so many others.
+    fn met(others: u64) -> Company {
+        let mut company = Company::new();
+        assert!(!company.begin(), "nobody is expected yet");
+        company.ended(others);
+        company
+    }
+
+    /// How often a caller gives way while so many others come, one each time.
+    fn yields(company: &mut Company, coming: u64, took: Duration) -> u64 {
+        if !company.begin() {
+            return 0;
+        }
+        let mut count = 0;
+        let mut took_last = Duration::ZERO;
+        while company.gives_way(coming.min(count), took_last) {
+            (count, took_last) = (count + 1, took);
+        }
+        count
+    }
+
+    #[test]
+    fn a_lone_caller_never_gives_way() {
+        let mut company = met(0);
+        for _ in 0..1000 {
+            assert_eq!(yields(&mut company, 0, FAST), 0);
+            company.ended(0);
+        }
+    }
+
+    #[test]
+    fn a_caller_gives_way_until_the_others_have_come() {
+        for others in 1..10 {
+            let mut company = met(others);
+            for _ in 0..1000 {
+                assert_eq!(yields(&mut company, others, FAST), others);
+                company.ended(others);
+            }
+        }
+    }
+
+    #[test]
+    fn who_gives_way_in_vain_soon_stops() {
+        let mut company = met(1);
+        for _ in 0..MISSES {
+            assert_eq!(yields(&mut company, 0, FAST), u64::from(VAIN));
+        }
+        for _ in 0..1000 {
+            assert_eq!(yields(&mut company, 0, FAST), 0);
+            company.ended(0);
+        }
+    }
+
+    #[test]
+    fn where_the_others_come_too_late_it_is_rarely_tried() {
+        let mut company = met(3);
+        let tenures = 10_000;
+        let count: u64 = (0..tenures)
+            .map(|_| {
+                let count = yields(&mut company, 0, FAST);
+                company.ended(3);
+                count
+            })
+            .sum();
+        assert!(count * 4 < tenures, "{count} times in {tenures}");
+    }
+
+    #[test]
+    fn when_one_of_many_has_gone_the_rest_is_waited_for() {
+        let mut company = met(3);
+        for _ in 0..MISSES {
+            assert!(yields(&mut company, 2, FAST) > 2, "the third is waited for, too");
+        }
+        for _ in 0..PAUSE {
+            assert_eq!(yields(&mut company, 2, FAST), 0);
+        }
+        assert_eq!(yields(&mut company, 2, FAST), 2);
+    }
+
+    #[test]
+    fn many_who_come_at_once_take_their_time() {
+        let mut company = met(63);
+        assert!(company.begin());
+        assert!(company.gives_way(0, Duration::ZERO));
+        assert!(!company.gives_way(63, 2 * SLOW));
+        assert!(!company.is_pausing());
+    }
+
+    #[test]
+    fn a_lost_time_slice_ends_it_for_longer_each_time() {
+        let mut company = met(1);
+        let slow = 2 * SLOW;
+        let mut pause = SLOW_PAUSE;
+        for _ in 0..20 {
+            assert_eq!(yields(&mut company, 1, slow), 1);
+            for _ in 0..pause {
+                assert!(company.is_pausing());
+                assert_eq!(yields(&mut company, 1, slow), 0);
+                company.ended(1);
+            }
+            pause = (2 * pause).min(MAX_PAUSE);
+        }
+        for _ in 0..FORGIVEN * 20 {
+            assert_eq!(yields(&mut company, 1, FAST), 1);
+        }
+        assert_eq!(yields(&mut company, 1, slow), 1);
+        let paused = (0..).take_while(|_| yields(&mut company, 1, FAST) == 0).count();
+        assert_eq!(paused, SLOW_PAUSE as usize);
+    }
+}
