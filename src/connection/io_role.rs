@@ -193,6 +193,11 @@ impl IoRole {
         self.reader == Reader::Background || (self.receives_pushes && self.reader == Reader::Nobody)
     }
 
+    /// Whether messages may come that nobody asked for.
+    pub fn receives_pushes(&self) -> bool {
+        self.receives_pushes
+    }
+
     /// Whether the takers of a queue read.
     pub fn is_of_a_queue(&self) -> bool {
         matches!(self.reader, Reader::Queue(_))

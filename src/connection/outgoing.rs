@@ -66,7 +66,9 @@ impl Outgoing {
         let interest = match (self.blocked, self.role.is_background()) {
             (true, _) => EventInterest::ReadingAndWriting,
             (false, true) => EventInterest::Reading,
-            (false, false) => EventInterest::Ending,
+            // Where messages may come, what the background is told of changes with each call.
+            (false, false) if self.role.receives_pushes() => EventInterest::Ending,
+            (false, false) => EventInterest::Nothing,
         };
         _ = connection.stream.set_interest(interest);
     }
