@@ -102,7 +102,7 @@ fn two_callers<'a>(
 #[test]
 fn callers_who_overlap_leave_nothing_to_the_background() {
     let server = debugging();
-    let client = lonely(&server);
+    let client = single_caller(&server);
     for _ in 0..10 {
         let before = client.stat("lone_calls");
         thread::scope(|scope| {
@@ -118,7 +118,7 @@ fn callers_who_overlap_leave_nothing_to_the_background() {
 #[test]
 fn who_joins_a_caller_keeps_its_own_deadline() {
     let server = Server::start();
-    let client = lonely(&server);
+    let client = single_caller(&server);
     // The one who reads is late, and the one who waits; in the end both are answered in step.
     for (first, second) in [(5000, 20), (20, 5000), (20, 20)] {
         server.stop();

@@ -223,7 +223,8 @@ impl<D: Destination> Hub<D> {
         }
         subscribers.announce(&told);
         if subscribers.subscriptions.is_empty() && !mem::replace(&mut subscribers.closed, true) {
-            rest.0.push(Action::Close);
+            // Before anybody hears of the end.
+            rest.0.insert(0, Action::Close);
         }
         self.link.wake();
         rest

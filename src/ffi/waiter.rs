@@ -39,9 +39,9 @@ struct Place {
 }
 
 impl Sink for Waiter {
-    fn deliver(self: Arc<Self>, completions: Drain<'_, Completion>) {
+    fn deliver(self: Arc<Self>, mut completions: Drain<'_, Completion>) {
         // A thread waits for one at a time.
-        if let Some(completion) = completions.last() {
+        if let Some(completion) = completions.next() {
             self.wake(completion);
         }
     }
