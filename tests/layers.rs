@@ -61,6 +61,22 @@ fn imports_point_down_and_unsafe_stays_where_it_is_proven() {
     assert!(breaches.is_empty(), "\n{}\n", breaches.join("\n"));
 }
 
+/// Whoever looks for a file finds it on the page on architecture, with what it is for.
+#[test]
+fn every_file_has_its_place_on_the_page_on_architecture() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let named: Vec<&str> = page.split('`').skip(1).step_by(2).filter(|code| code.ends_with(".rs")).collect();
+    let files: Vec<String> =
+        sources(&root.join("src"), "").into_iter().filter(|file| !file.ends_with("tests.rs")).collect();
+    let misplaced: Vec<&String> =
+        files.iter().filter(|file| named.iter().filter(|name| *name == file).count() != 1).collect();
+    assert!(misplaced.is_empty(), "not named exactly once: {misplaced:?}");
+    let is_known = |name: &&str| name.starts_with("tests/") || files.iter().any(|file| file == name);
+    let unknown: Vec<&str> = named.iter().copied().filter(|name| !is_known(name)).collect();
+    assert!(unknown.is_empty(), "there are no such files: {unknown:?}");
+}
+
 #[test]
 fn a_breach_is_seen_however_it_is_written() {
     let breaches = [
