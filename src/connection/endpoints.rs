@@ -1,7 +1,7 @@
 //! Where a server is dialled: its addresses, tried in turn, and what a round of dials that failed says. Pure.
 //!
 //! A server of one address has a list of one. An address that somebody announces later, while links are open, would be
-//! a second kind of list behind [`Endpoints::round`], which is asked anew for each round.
+//! a second kind of list behind `Endpoints::round`, which is asked anew for each round.
 
 use super::addresses::FailedAddresses;
 use crate::address::Address;

@@ -1,8 +1,8 @@
 //! How often the client looks for a better server when one says READONLY, before its word is taken as final. Pure: it
 //! is told the time.
 //!
-//! Invariant: each connection is given up at most once for this reason, and at most [`LOOKS`] in a row within
-//! [`PAUSE`].
+//! Invariant: each connection is given up at most once for this reason, and at most `LOOKS` in a row within
+//! `PAUSE`.
 
 use std::time::{Duration, Instant};
 
