@@ -18,25 +18,53 @@ pub struct Clock {
     start: Instant,
     changed: Notify,
     stopped: AtomicBool,
+    /// The microseconds since then, if a test moves it.
+    #[cfg(test)]
+    moved: tests::Moved,
 }
 
 impl Default for Clock {
     fn default() -> Clock {
         // The coarse one first: it must never be behind.
         let (coarse, start) = (Coarse::new(), Instant::now());
-        Clock { coarse, start, changed: Notify::new(), stopped: AtomicBool::new(false) }
+        Clock {
+            coarse,
+            start,
+            changed: Notify::new(),
+            stopped: AtomicBool::new(false),
+            #[cfg(test)]
+            moved: tests::Moved::default(),
+        }
     }
 }
 
 impl Clock {
+    /// How long ago the client was made.
+    fn elapsed(&self) -> Duration {
+        #[cfg(test)]
+        if let Some(elapsed) = self.moved.elapsed() {
+            return elapsed;
+        }
+        self.start.elapsed()
+    }
+
     /// Microseconds since the client was made.
     pub fn micros(&self) -> u64 {
-        self.start.elapsed().as_micros() as u64
+        self.elapsed().as_micros() as u64
+    }
+
+    /// The present moment.
+    pub fn instant(&self) -> Instant {
+        self.start + self.elapsed()
     }
 
     /// As microseconds since the client was made, but some milliseconds more at times: good enough for every request.
     #[inline]
     pub fn roughly(&self) -> u64 {
+        #[cfg(test)]
+        if self.moved.elapsed().is_some() {
+            return self.micros();
+        }
         self.coarse.micros().unwrap_or_else(|| self.micros())
     }
 
@@ -137,5 +165,51 @@ mod system {
         pub fn micros(&self) -> Option<u64> {
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::OnceLock;
+    use std::sync::atomic::AtomicU64;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    /// The microseconds that a test has moved the clock by; none: it goes by itself.
+    #[derive(Debug, Default)]
+    pub struct Moved(OnceLock<AtomicU64>);
+
+    impl Moved {
+        pub fn elapsed(&self) -> Option<Duration> {
+            self.0.get().map(|micros| Duration::from_micros(micros.load(Relaxed)))
+        }
+    }
+
+    impl Clock {
+        /// From now on it goes only when a test moves it.
+        pub fn move_on(&self, time: Duration) {
+            self.moved.0.get_or_init(AtomicU64::default).fetch_add(time.as_micros() as u64, Relaxed);
+        }
+
+        /// Whether the timer was woken since this was asked last.
+        pub fn has_changed(&self) -> bool {
+            pin!(self.changed.notified()).poll(&mut Context::from_waker(Waker::noop())).is_ready()
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_moved_stands_still_in_between() {
+        let clock = Clock::default();
+        clock.move_on(Duration::ZERO);
+        let start = clock.instant();
+        assert_eq!((clock.micros(), clock.roughly(), clock.now()), (0, 0, 0));
+        clock.move_on(Duration::from_millis(7));
+        assert_eq!((clock.micros(), clock.roughly(), clock.now()), (7000, 7000, 7 / TICK));
+        assert_eq!(clock.instant() - start, Duration::from_millis(7));
+        assert_eq!(clock.due(1), 4);
+        clock.wake();
+        assert!(clock.has_changed() && !clock.has_changed());
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::vec_deque::Drain;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::attempt::{Event, Loss, Next, Terms, outcome_of};
 use super::completion::Verdict;
@@ -152,7 +152,7 @@ impl<D: Destination> Core<D> {
         let is_tied = dedicated.is_some_and(|dedicated| !Self::may_move(state, dedicated));
         let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
         let event = match refusal {
-            Refusal::NotPrimary if !is_tied => match self.node().rediscover(link, Instant::now()) {
+            Refusal::NotPrimary if !is_tied => match self.node().rediscover(link, self.clock.instant()) {
                 Advice::Look => {
                     self.node().renew(link, &mut state.deferred);
                     Event::Refused(text)

@@ -53,7 +53,7 @@ async fn keep_time<D: Destination>(core: &Weak<Core<D>>, clock: &Clock) {
 
 impl<D: Destination> Core<D> {
     /// Ends what is due and sends what is to be sent; gives the time of the next.
-    fn tick(&self) -> Option<Instant> {
+    pub(super) fn tick(&self) -> Option<Instant> {
         let links = self.node().links();
         links.iter().for_each(|link| while self.expire_at(link, BATCH) == BATCH {});
         let next_at_links = links.iter().filter_map(|link| link.arm()).min();
@@ -118,7 +118,7 @@ impl<D: Destination> Core<D> {
     }
 
     fn send_again(&self, state: &mut State<D>) {
-        let now = Instant::now();
+        let now = self.clock.instant();
         while state.delayed.peek().is_some_and(|delayed| delayed.at <= now) {
             let Some(Delayed { unit, .. }) = state.delayed.pop() else { return };
             let to = unit.to;
@@ -157,7 +157,7 @@ impl<D: Destination> Core<D> {
         let Unit { to, replies, bytes } = unit;
         if let Some(pending) = state.requests.get(to.ticket) {
             pending.set_place(to.part, NOT_QUEUED);
-            let at = Instant::now() + pause;
+            let at = self.clock.instant() + pause;
             // A copy of its own, because the segment it lies in may be large.
             let bytes = Bytes::copy_from_slice(&bytes);
             state.delayed.push(Delayed { at, unit: Unit { to, replies, bytes } });

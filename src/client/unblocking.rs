@@ -2,7 +2,7 @@
 //! it then answers is awaited, so that no element is taken for nobody.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -115,7 +115,7 @@ impl<D: Destination> Core<D> {
         pending.sequence = NOT_QUEUED;
         let to = Addressee { ticket, part: 0 };
         let unit = Unit { to, replies: 0, bytes: Bytes::new() };
-        state.delayed.push(Delayed { at: Instant::now() + PAUSE, unit });
+        state.delayed.push(Delayed { at: self.clock.instant() + PAUSE, unit });
         self.clock.wake();
     }
 
