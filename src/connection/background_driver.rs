@@ -166,7 +166,7 @@ impl BackgroundDriver {
                         (Ending::Broken(error), false) => return self.report_loss(error, &connection).await,
                         (Ending::Renewed, true) => {
                             self.link.update_status(|status| status.connected = false);
-                            self.end_tracking();
+                            self.link.report_tracking_ended(self.recipient.upgrade().as_deref());
                             RENEWAL_PAUSE.saturating_sub(born.elapsed())
                         }
                         (Ending::Broken(error), true) => {
@@ -189,7 +189,7 @@ impl BackgroundDriver {
         while !self.is_over() {
             self.link.asleep.store(true, Ordering::SeqCst);
             if let Some(error) = refused {
-                self.fail_waiting(error);
+                self.link.fail_waiting(self.recipient.upgrade().as_deref(), error);
             }
             tokio::select! {
                 () = sleep_until(until.into()) => break,
@@ -197,15 +197,6 @@ impl BackgroundDriver {
             }
         }
         self.link.asleep.store(false, Ordering::SeqCst);
-    }
-
-    /// Fails everything that waits for a connection.
-    fn fail_waiting(&self, error: &Error) {
-        if let Some(recipient) = self.recipient.upgrade() {
-            let waiting = self.link.clear_unsent();
-            recipient.unreachable(&self.link, waiting, error);
-        }
-        self.tell_of_room();
     }
 
     fn is_over(&self) -> bool {
@@ -233,30 +224,8 @@ impl BackgroundDriver {
         {
             error = found;
         }
-        let error = Error::new(error.status, format!("{}: {}", self.link.address(), error.message));
-        self.link.update_status(|status| {
-            status.connected = false;
-            status.error = Some(error.clone());
-        });
-        let lost = self.link.disconnect(connection);
-        self.end_tracking();
-        if let Some(recipient) = self.recipient.upgrade() {
-            recipient.lost(&self.link, lost, &error);
-            recipient.on_event(&self.link, LinkEvent::Lost(error));
-        }
-        self.tell_of_room();
-    }
-
-    fn end_tracking(&self) {
-        if let Some(recipient) = self.recipient.upgrade().filter(|_| self.link.is_tracking()) {
-            recipient.tracking_ended(&self.link);
-        }
-    }
-
-    fn tell_of_room(&self) {
-        if self.link.has_room_again() {
-            self.tell(LinkEvent::Writable);
-        }
+        let recipient = self.recipient.upgrade();
+        self.link.report_loss(recipient.as_deref(), &error, || self.link.disconnect(connection));
     }
 
     /// Moves bytes until the connection ends.

@@ -8,8 +8,8 @@
 //!   piece; [`quota`]: how many may; [`requests`]: those that the link completes by itself, with their [`deadline`]s and
 //!   [`sinks`]; [`io_role`]: who may read; `company`: whether callers write together; [`outgoing`]: all of it, under its
 //!   lock.
-//! * [`answers`]: what a read brings; [`sink`]: what came of a request, and where that goes; [`ending`]: how requests end
-//!   without an answer.
+//! * [`reports`]: what the recipient is told of connections; [`answers`]: what a read brings; [`sink`]: what came of a
+//!   request, and where that goes; [`ending`]: how requests end without an answer.
 //! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a
 //!   [`caller`] does it itself; [`queue_driver`]: whoever takes from a queue does.
 //! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
@@ -51,6 +51,7 @@ pub mod race;
 pub mod recipient;
 pub mod reconnect;
 pub mod refusal;
+pub mod reports;
 pub mod requests;
 pub mod segments;
 pub mod server_info;

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::answers::Answers;
 use super::caller::Follower;
 use super::interest::EventInterest;
 use super::io_role::{IoRole, RoleChange, Submitter, Writer};
@@ -11,6 +12,8 @@ use super::pipeline::Pipeline;
 use super::quota::Limits;
 use super::requests::Requests;
 use super::socket::Connection;
+use crate::error::{Error, Status};
+use crate::protocol::reply::{Kind, Reply};
 
 /// What is locked together.
 pub(super) struct Outgoing {
@@ -45,6 +48,28 @@ impl Outgoing {
     /// Whether this connection carries the bytes.
     pub(super) fn belongs_to(&self, connection: &Arc<Connection>) -> bool {
         self.connection.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection))
+    }
+
+    /// Matches each reply with the unit that waits for it, and completes the requests for which that is all.
+    /// `with_request`: see [`Pipeline::answer`].
+    pub(super) fn assign(
+        &mut self,
+        replies: &mut Vec<Reply>,
+        answers: &mut Answers,
+        with_request: bool,
+    ) -> Result<(), Error> {
+        for reply in replies.drain(..) {
+            match self.pipeline.answer(reply, with_request) {
+                Ok(None) => {}
+                Ok(Some(answer)) => self.requests.answered(answer, answers),
+                Err(reply) if reply.kind() == Kind::Error => {
+                    let text = String::from_utf8_lossy(reply.as_bytes());
+                    return Err(Error::new(Status::Lost, format!("the server ended the connection: {text}")));
+                }
+                Err(_) => return Err(Error::new(Status::Protocol, "the server sent a reply that nobody asked for")),
+            }
+        }
+        Ok(())
     }
 
     /// Whether the takers of a queue still have this I/O role on this connection.

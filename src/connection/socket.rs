@@ -49,6 +49,11 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
+    /// Nothing has come yet but what the parser holds.
+    pub(super) fn new(parser: Parser) -> Incoming {
+        Incoming { parser, replies: Vec::new(), answers: Answers::default(), pushes: Vec::new() }
+    }
+
     /// Takes the complete replies out of the parser, up to the first push, which is given, or to the end. On a link
     /// that does not track (`skip`), pushes have nobody who could have asked for them: what causes them is refused
     /// there.
@@ -66,10 +71,9 @@ impl Incoming {
 
 impl Connection {
     pub(super) fn new(stream: Stream, parser: Parser) -> Connection {
-        let incoming = Incoming { parser, replies: Vec::new(), answers: Answers::default(), pushes: Vec::new() };
         Connection {
             stream,
-            incoming: Lock::new(incoming),
+            incoming: Lock::new(Incoming::new(parser)),
             writer: Lock::default(),
             failure: Lock::default(),
             patience: AtomicU64::new(u64::MAX),

@@ -7,12 +7,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::link::Link;
-use super::outgoing::Outgoing;
 use super::recipient::{LinkEvent, Recipient};
 use super::socket::{Connection, Incoming};
 use super::stream::reason;
 use crate::error::{Error, Status};
-use crate::protocol::reply::Kind;
 use crate::shrink;
 
 /// The message of the error at the end of the stream.
@@ -148,8 +146,14 @@ impl Link {
         self.counters.received.fetch_add(received as u64, Ordering::Relaxed);
         match self.purpose().receives_pushes() {
             true => self.read_pushes(connection, incoming, recipient)?,
-            false => self.match_replies(connection, incoming, recipient)?,
+            false => self.match_replies(incoming, recipient, |incoming| self.assign(connection, incoming))?,
         }
+        self.check_rest(incoming)?;
+        Ok(if received < room { Read::Rest } else { Read::Full })
+    }
+
+    /// What stands behind the last complete reply has to be a part of one that is owed.
+    pub(super) fn check_rest(&self, incoming: &Incoming) -> Result<(), Error> {
         if incoming.parser.is_within_reply() {
             // (Under RESP2 messages are replies, too.)
             if !self.purpose().receives_pushes() && !self.is_in_flight() {
@@ -158,20 +162,21 @@ impl Link {
             }
             self.counters.answers.fetch_add(1, Ordering::Relaxed);
         }
-        Ok(if received < room { Read::Rest } else { Read::Full })
+        Ok(())
     }
 
     /// Delivers every complete reply and push that the parser holds, in the order in which they came: whoever has been
-    /// told of something finds that all the server told of before it has had its effect.
-    fn match_replies(
+    /// told of something finds that all the server told of before it has had its effect. `assign` matches the replies
+    /// and says whether there is room for requests again.
+    pub(super) fn match_replies(
         self: &Arc<Self>,
-        connection: &Arc<Connection>,
         incoming: &mut Incoming,
         recipient: &dyn Recipient<Link>,
+        assign: impl Fn(&mut Incoming) -> Result<bool, Error>,
     ) -> Result<(), Error> {
         loop {
             let parsed = incoming.parse(!self.is_tracking());
-            let assigned = self.assign(connection, incoming);
+            let assigned = assign(incoming);
             if !incoming.answers.is_empty() {
                 recipient.answered(self, &mut incoming.answers);
                 incoming.answers.release_excess();
@@ -198,23 +203,11 @@ impl Link {
             incoming.replies.clear();
             return Err(Error::new(Status::Lost, "the connection was given up"));
         }
-        let Outgoing { pipeline, requests, .. } = &mut *outgoing;
-        let with_request = self.purpose().receives_pushes();
-        for reply in incoming.replies.drain(..) {
-            match pipeline.answer(reply, with_request) {
-                Ok(None) => {}
-                Ok(Some(answer)) => requests.answered(answer, &mut incoming.answers),
-                Err(reply) if reply.kind() == Kind::Error => {
-                    let text = String::from_utf8_lossy(reply.as_bytes());
-                    return Err(Error::new(Status::Lost, format!("the server ended the connection: {text}")));
-                }
-                Err(_) => return Err(Error::new(Status::Protocol, "the server sent a reply that nobody asked for")),
-            }
-        }
+        outgoing.assign(&mut incoming.replies, &mut incoming.answers, self.purpose().receives_pushes())?;
         if self.sampling.load(Ordering::Relaxed) {
-            self.end_sample(pipeline.answered());
+            self.end_sample(outgoing.pipeline.answered());
         }
-        Ok(pipeline.has_room_again())
+        Ok(outgoing.pipeline.has_room_again())
     }
 
     fn end_sample(&self, answered: u64) {

@@ -1,7 +1,6 @@
 //! One round of dials to the addresses of a server, and what a round that failed means.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::BackgroundDriver;
@@ -29,15 +28,7 @@ impl BackgroundDriver {
                 Ok((connection, server_info)) => {
                     self.failed_rounds = 0;
                     self.learnt.on_connected(self.link.database(), &server_info);
-                    self.link.renewing.store(false, Ordering::SeqCst);
-                    self.link.counters.connections.fetch_add(1, Ordering::Relaxed);
-                    self.link.set_tracking(server_info.tracking);
-                    self.link.update_status(|status| {
-                        status.connected = true;
-                        status.server_info = server_info;
-                        status.error = None;
-                    });
-                    self.tell(LinkEvent::Connected);
+                    self.link.report_connected(self.recipient.upgrade().as_deref(), server_info);
                     return Some(Ok(connection));
                 }
                 Err(error) => {
@@ -59,7 +50,7 @@ impl BackgroundDriver {
         };
         self.tell(LinkEvent::Unreachable(error.clone()));
         if give_up || error.status == Status::Auth {
-            self.fail_waiting(&error);
+            self.link.fail_waiting(self.recipient.upgrade().as_deref(), &error);
         }
         self.schedule.after_failure()
     }
