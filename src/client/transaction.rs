@@ -25,10 +25,20 @@ pub struct Transaction {
     begun: Option<Result<(), String>>,
     /// The first command that was refused.
     refused: Option<Refused>,
-    /// MULTI was refused and a command behind it was not.
-    ran_alone: bool,
+    /// MULTI was refused: whether a command behind it ran alone.
+    alone: Alone,
     /// What no server answers.
     impossible: Option<&'static str>,
+}
+
+/// Whether something ran that was to run between MULTI and EXEC only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Alone {
+    #[default]
+    No,
+    /// The error may be the server's or that of a script.
+    Perhaps,
+    Yes,
 }
 
 #[derive(Debug)]
@@ -75,12 +85,14 @@ impl Transaction {
         match reply.kind() {
             Kind::Error => {
                 let text = text_of(reply);
-                self.ran_alone |= !is_begun && Refusal::of_text(text.as_bytes()).is_none();
+                if !is_begun {
+                    self.alone = self.alone.max(ran_alone(text.as_bytes(), command_of(request, index)));
+                }
                 if self.refused.is_none() {
                     self.refused = Some(Refused { index, name: name_of(request, index), text });
                 }
             }
-            _ if !is_begun => self.ran_alone = true,
+            _ if !is_begun => self.alone = Alone::Yes,
             Kind::Status if reply.as_bytes() == b"QUEUED" => {}
             _ => _ = self.impossible.get_or_insert("the answer to a command behind MULTI is not QUEUED"),
         }
@@ -114,9 +126,13 @@ impl Transaction {
         let text = text_of(exec);
         let (sentence, proof) = match (self.begun, self.refused) {
             (Some(Err(multi)), _) => {
-                let alone = if self.ran_alone { "; the commands behind it ran one by one" } else { "" };
+                let alone = match self.alone {
+                    Alone::No => "",
+                    Alone::Perhaps => "; the commands behind it may have run one by one",
+                    Alone::Yes => "; the commands behind it ran one by one",
+                };
                 let sentence = format!("{}: MULTI was refused: {multi}{alone}", without_period(&text));
-                (sentence, Some(multi).filter(|_| !self.ran_alone))
+                (sentence, Some(multi).filter(|_| self.alone == Alone::No))
             }
             (_, Some(Refused { index, name, text: refusal })) => {
                 (format!("{}: command {index} ({name}): {refusal}", without_period(&text)), Some(refusal))
@@ -147,6 +163,15 @@ impl Transaction {
     }
 }
 
+/// Whether a command ran to which a server answered with this error, and not to a command in a queue.
+fn ran_alone(error: &[u8], command: &[u8]) -> Alone {
+    match (Refusal::of(error, command), Refusal::of_text(error)) {
+        (Some(_), _) => Alone::No,
+        (None, Some(_)) => Alone::Perhaps,
+        (None, None) => Alone::Yes,
+    }
+}
+
 fn refused_with(sentence: &str) -> Verdict {
     Verdict::answered(Status::Server, Reply::error(Status::Server, Outcome::Answered, sentence))
 }
@@ -159,9 +184,13 @@ fn text_of(reply: &Reply) -> String {
     String::from_utf8_lossy(reply.as_bytes()).into_owned()
 }
 
+/// A command between MULTI and EXEC.
+fn command_of(request: &[u8], index: usize) -> &[u8] {
+    command::commands(request).nth(index + 1).and_then(|range| request.get(range)).unwrap_or_default()
+}
+
 /// The name of a command between MULTI and EXEC.
 fn name_of(request: &[u8], index: usize) -> String {
-    let command = command::commands(request).nth(index + 1).and_then(|range| request.get(range)).unwrap_or_default();
-    let name = command::decode(command).next().unwrap_or_default();
+    let name = command::decode(command_of(request, index)).next().unwrap_or_default();
     String::from_utf8_lossy(name).to_ascii_uppercase()
 }

@@ -4,12 +4,16 @@ use super::*;
 
 /// What the replies (as a server writes them) to MULTI, two commands and EXEC become, as text.
 fn outcome_of(replies: &[&str]) -> String {
-    let commands = [&["SET", "k", "v"][..], &["INCR", "k"]];
+    outcome_of_these(&[&["SET", "k", "v"], &["INCR", "k"]], replies)
+}
+
+/// The same for any commands.
+fn outcome_of_these(commands: &[&[&str]], replies: &[&str]) -> String {
     let mut request = command::encode_to_vec(&["MULTI"]).unwrap();
     commands.iter().for_each(|args| request.append(&mut command::encode_to_vec(args).unwrap()));
     request.append(&mut command::encode_to_vec(&["EXEC"]).unwrap());
     let mut replies: Vec<Reply> = replies.iter().map(|text| reply_of(text)).collect();
-    if replies.len() < 4 {
+    if replies.len() < commands.len() + FRAME as usize {
         return format!("{:?}", Transaction::of(&replies, &request).block());
     }
     let exec = replies.pop().unwrap();
@@ -83,4 +87,24 @@ fn every_answer() {
     ] {
         assert_eq!(outcome_of(replies), told, "{replies:?}");
     }
+}
+
+/// Behind a refused MULTI a script runs alone, and may say what the server says when it runs nothing.
+#[test]
+fn the_words_of_a_script_are_no_proof_that_it_did_not_run() {
+    let (loading, without) = ("-LOADING Redis is loading", "-ERR EXEC without MULTI");
+    let told = "Server: ERR EXEC without MULTI: MULTI was refused: LOADING Redis is loading; the commands behind it";
+    let eval = ["EVAL", "return redis.error_reply('TRYAGAIN')", "0"];
+    for (commands, replies, how) in [
+        (&[&eval[..]][..], &[loading, "-TRYAGAIN", without][..], "may have run one by one"),
+        (&[&["FCALL", "f", "0"], &["GET", "k"]], &[loading, "-TRYAGAIN", loading, without], "may have run one by one"),
+        (&[&eval, &["GET", "k"]], &[loading, "-TRYAGAIN", "+v", without], "ran one by one"),
+        (&[&eval], &[loading, "-ERR said by the script", without], "ran one by one"),
+    ] {
+        assert_eq!(outcome_of_these(commands, replies), format!("{told} {how}"), "{replies:?}");
+    }
+    // Behind MULTI that was accepted the server speaks itself.
+    let abort = "-EXECABORT Transaction discarded because of previous errors.";
+    let told = outcome_of_these(&[&eval], &["+OK", loading, abort]);
+    assert!(told.starts_with("NotReady LOADING Redis is loading: EXECABORT"), "{told}");
 }
