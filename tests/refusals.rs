@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use justredis::client::request::{Request, Timeout};
@@ -226,4 +227,36 @@ fn readonly_is_over_once_the_server_is_primary() {
         assert_eq!(client.run(&["INCR", "n"]).integer(), 1);
     }
     assert_eq!(replica.command(&["GET", "n"]).integer(), 1);
+}
+
+/// A connection to what is no primary any more ends when nothing is under way: what was begun is written to its end.
+#[test]
+fn what_is_being_written_does_not_hold_up_the_search_for_a_primary() {
+    let stage = Arc::new(AtomicUsize::new(0));
+    let (reached, refused) = (Arc::clone(&stage), AtomicUsize::new(0));
+    let until = move |number| wait::until("the next stage", || reached.load(SeqCst) >= number);
+    let server = Scripted::after_handshake(move |command| match command.name().as_str() {
+        "GET" => {
+            until(1);
+            vec![Step::send("+held\r\n")]
+        }
+        "INCR" if refused.fetch_add(1, SeqCst) == 0 => vec![Step::send(format!("-{}\r\n", REFUSALS[4]))],
+        "ECHO" => {
+            until(2);
+            vec![Step::send("+echo\r\n")]
+        }
+        _ => vec![Step::send(":1\r\n")],
+    });
+    let client = Tester::with(server.url(), &[("dead_after", "100000")]);
+    let large = vec![b'x'; 32 << 20];
+    let words = [&[&b"GET"[..], b"k"][..], &[b"INCR", b"n"], &[b"ECHO", b"x"], &[b"SET", b"large", &large]];
+    let ids = words.map(|words| client.send(&Request { timeout: within(20_000), ..request(&[words]) }).unwrap());
+    // The sockets do not hold all of the last one, and the server reads no further than ECHO.
+    client.until_stat("bytes_sent", |bytes| bytes > 100_000);
+    stage.store(1, SeqCst);
+    client.until_stat("bytes_received", |bytes| bytes > "+held\r\n".len() as i64);
+    stage.store(2, SeqCst);
+    let done = client.inbox.each_once(&ids);
+    assert!(done.values().all(|done| done.is_ok()), "{done:?}");
+    assert_eq!((commands(&server), server.accepted()), (5, 2));
 }

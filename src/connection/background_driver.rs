@@ -260,8 +260,9 @@ impl BackgroundDriver {
             }
             // A caller who is about to write looks first whether the connection is still there; takers write for
             // themselves.
-            let may_write = !renewing && link.background_writes();
+            let may_write = link.background_writes();
             if may_write
+                && !renewing
                 && link.is_about_to_begin()
                 && connection.is_time_to_look()
                 && let Err(error) = self.read(connection)

@@ -21,6 +21,7 @@ use crate::shrink;
 
 #[cfg(test)]
 mod tests;
+mod withdrawal;
 
 /// At most this many segments go into one write.
 const WRITE_PARTS: usize = 64;
@@ -200,6 +201,15 @@ impl Pipeline {
         self.handed = self.segments.slices_from(self.written, WRITE_PARTS, parts);
     }
 
+    /// As [`Pipeline::begin_write`], but only the rest of a slot of which the socket took a part: nothing is begun.
+    pub fn begin_rest(&mut self, parts: &mut Vec<Bytes>) {
+        let index = self.slots.partition_point(|slot| slot.end <= self.written);
+        if let Some(slot) = self.slots.get(index).filter(|_| self.start_of(index) < self.written) {
+            parts.push(self.segments.between(self.written, slot.end));
+            self.handed = slot.end;
+        }
+    }
+
     /// The socket took so many bytes of what [`Pipeline::begin_write`] gave. False: a slot was answered of which it
     /// took nothing, so the server is out of step.
     #[must_use]
@@ -288,39 +298,6 @@ impl Pipeline {
             Some(slot) => self.segments.between(start, slot.end),
             None => Bytes::new(),
         }
-    }
-
-    /// Takes a slot out that was not handed over yet; false when it is too late for that or the slot is gone. What is
-    /// too late keeps its place for its reply, but nobody's: if not all of it went out, it will not be sent again.
-    pub fn withdraw(&mut self, sequence: u64) -> bool {
-        if self.recall(sequence) {
-            return true;
-        }
-        if let Some(index) = self.index_of(sequence)
-            && let Some(slot) = self.slots.get_mut(index)
-        {
-            slot.ticket = Ticket::NOBODY;
-            if slot.end > self.written {
-                self.abandoned.push(sequence);
-            }
-        }
-        false
-    }
-
-    /// As [`Pipeline::withdraw`], but what is too late stays as it is.
-    pub fn recall(&mut self, sequence: u64) -> bool {
-        let Some(index) = self.index_of(sequence) else { return false };
-        let start = self.start_of(index);
-        let Some(slot) = self.slots.get_mut(index).filter(|_| start >= self.handed) else { return false };
-        slot.ticket = Ticket::NOBODY;
-        slot.replies = 0;
-        self.withdrawn_slots += 1;
-        self.withdrawn_bytes += slot.end - start;
-        if self.withdrawn_slots > self.slots.len() / 2 || self.withdrawn_bytes > (self.segments.end() - self.handed) / 2
-        {
-            self.compact();
-        }
-        true
     }
 
     /// The bytes of a slot that waits, sent or not.
@@ -416,31 +393,5 @@ impl Pipeline {
             Some(before) => before.end,
             None => self.start,
         }
-    }
-
-    /// Writes the unsent part anew without what was withdrawn, which gives its memory back.
-    fn compact(&mut self) {
-        let first = self.first_unsent();
-        let mut start = self.start_of(first);
-        let kept: Vec<(Slot, Bytes)> = self
-            .slots
-            .range(first..)
-            .filter_map(|slot| {
-                let bytes = (slot.replies > 0).then(|| self.segments.between(start, slot.end));
-                start = slot.end;
-                bytes.map(|bytes| (*slot, bytes))
-            })
-            .collect();
-        let end = self.start_of(first);
-        self.slots.truncate(first);
-        self.segments.truncate(end);
-        self.withdrawn_slots = 0;
-        self.withdrawn_bytes = 0;
-        let next_sequence = self.next_sequence;
-        for (slot, bytes) in kept {
-            self.next_sequence = slot.sequence;
-            self.append_encoded(Addressee { ticket: slot.ticket, part: slot.part }, slot.replies, bytes);
-        }
-        self.next_sequence = next_sequence;
     }
 }

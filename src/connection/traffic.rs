@@ -43,7 +43,11 @@ impl Link {
         loop {
             let mut outgoing = self.outgoing.lock();
             if outgoing.belongs_to(connection) {
-                outgoing.pipeline.begin_write(&mut parts);
+                match self.renewing.load(Ordering::Relaxed) {
+                    false => outgoing.pipeline.begin_write(&mut parts),
+                    // What was begun has to end, because only then the connection can.
+                    true => outgoing.pipeline.begin_rest(&mut parts),
+                }
             }
             outgoing.writing = !parts.is_empty();
             drop(outgoing);

@@ -46,6 +46,31 @@ fn replies_go_to_slots_in_order() {
 }
 
 #[test]
+fn the_rest_of_a_slot_can_be_written_without_beginning_another() {
+    let mut pipeline = Pipeline::new(WIDE);
+    let mut parts = Vec::new();
+    push(&mut pipeline, 1, b"one");
+    let second = push(&mut pipeline, 2, b"second");
+    push(&mut pipeline, 3, b"three");
+    pipeline.begin_rest(&mut parts);
+    assert!(parts.is_empty() && !pipeline.is_in_flight(), "none was begun");
+    pipeline.begin_write(&mut parts);
+    assert!(pipeline.end_write(b"onese".len()));
+    // Given up, it still has to be written.
+    assert!(!pipeline.withdraw(second));
+    for (rest, taken) in [("cond", 1), ("ond", 3), ("", 0)] {
+        parts.clear();
+        pipeline.begin_rest(&mut parts);
+        assert_eq!(parts.concat(), rest.as_bytes());
+        assert!(pipeline.end_write(taken));
+    }
+    assert_eq!(answer(&mut pipeline, false), Ok(Some(1)));
+    assert_eq!(answer(&mut pipeline, false), Ok(None));
+    assert!(!pipeline.is_in_flight() && pipeline.is_unsent());
+    assert_eq!(write_all(&mut pipeline), b"three");
+}
+
+#[test]
 fn the_replies_of_a_slot_come_together() {
     let mut pipeline = Pipeline::new(WIDE);
     pipeline.append(Addressee { ticket: Ticket(7), part: 0 }, 3, 3, |mut room| {
