@@ -15,7 +15,7 @@
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
 //!   readers, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
-//! * `stats`: all of it in numbers.
+//! * `stats`: all of it in numbers. `simulation`: all of it under test, without sockets, threads and time.
 
 pub mod completion;
 pub mod destination;
@@ -46,6 +46,8 @@ mod retry;
 mod script;
 mod session;
 mod setbacks;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod stats;
 mod submit;

@@ -55,6 +55,8 @@ pub mod reports;
 pub mod requests;
 pub mod segments;
 pub mod server_info;
+#[cfg(test)]
+pub mod simulated_driver;
 pub mod sink;
 pub mod sinks;
 pub mod socket;

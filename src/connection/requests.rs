@@ -223,6 +223,13 @@ impl Requests {
         waiting.map(|entry| entry.ticket).collect()
     }
 
+    /// Whether no request has a place here, nor a deadline, nor a sink.
+    #[cfg(test)]
+    pub fn is_at_rest(&self) -> bool {
+        let is_empty = self.free.len() == self.entries.len() && self.moved == 0;
+        is_empty && self.deadlines.next().is_none() && self.sinks.is_empty()
+    }
+
     fn is_own(&self, ticket: Ticket) -> bool {
         self.link != Ticket::NO_LINK && ticket.link() == self.link
     }

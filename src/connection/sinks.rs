@@ -42,6 +42,12 @@ impl Sinks {
         self.add_other(key, sink)
     }
 
+    /// Whether no request waits for any.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.entries.iter().all(Option::is_none)
+    }
+
     fn add_other(&mut self, key: Option<SinkKey>, sink: impl FnOnce() -> Arc<dyn Sink>) -> u32 {
         let known = key.and_then(|key| self.others.remove(&key));
         let number = match known {

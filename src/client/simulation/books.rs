@@ -1,0 +1,272 @@
+//! What was asked and what came of it, held against the log of the servers.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use super::command::Verb;
+use super::server::{History, Log, hash_of};
+use super::workload::Asked;
+use crate::connection::sink::Completion;
+use crate::error::{Outcome, Status};
+use crate::protocol::reply::{Kind, Node};
+
+/// How often each thing happened.
+pub type Tally = BTreeMap<String, u64>;
+
+/// A request and its end.
+#[derive(Debug)]
+struct Entry {
+    asked: Asked,
+    /// The numbers of its calls.
+    calls: Range<u32>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The client did not take it.
+    Refused,
+    /// It has this id, and its completion is to come to this place; by this time, in microseconds, at the latest.
+    Open { id: u64, place: usize, due: Option<u64> },
+    /// It is over. `at`: its place among all completions.
+    Over { status: Status, outcome: Outcome, ends: Vec<End>, at: usize },
+}
+
+/// What a completion tells of one call, or of a transaction.
+#[derive(Debug)]
+struct End {
+    status: Status,
+    outcome: Outcome,
+    reply: u64,
+    error: String,
+}
+
+impl End {
+    fn of(node: &Node, status: Status, outcome: Outcome) -> End {
+        let mut bytes = Vec::new();
+        write(node, &mut bytes);
+        let error = if node.is_error() { node.as_bytes() } else { b"" };
+        End { status, outcome, reply: hash_of(&bytes), error: String::from_utf8_lossy(error).into_owned() }
+    }
+}
+
+/// The bytes of a reply, as the servers of a simulation write it.
+fn write(node: &Node, out: &mut Vec<u8>) {
+    let (bytes, items) = (node.as_bytes(), node.items());
+    let (start, text) = match node.kind() {
+        Kind::Status => ("+".to_string(), bytes),
+        Kind::Error => ("-".to_string(), bytes),
+        Kind::Integer => (format!(":{}", node.to_i64().unwrap()), &b""[..]),
+        Kind::Nil => ("$-1".to_string(), &b""[..]),
+        Kind::String => (format!("${}\r\n", bytes.len()), bytes),
+        Kind::Array => (format!("*{}", items.len()), &b""[..]),
+        other => panic!("no server of the simulation answers {other:?}"),
+    };
+    out.extend(start.as_bytes());
+    out.extend(text);
+    out.extend(b"\r\n");
+    items.iter().for_each(|item| write(item, out));
+}
+
+/// All requests, by the number that is their user data.
+#[derive(Debug, Default)]
+pub struct Books {
+    entries: Vec<Entry>,
+    open: Vec<usize>,
+    over: usize,
+}
+
+impl Books {
+    /// The number of the next request.
+    pub fn next(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// A request was submitted; `taken`: its id, its place and the time by which it is over.
+    pub fn add(&mut self, asked: Asked, calls: Range<u32>, taken: Option<(u64, usize, Option<u64>)>) {
+        let state = match taken {
+            Some((id, place, due)) => {
+                self.open.push(self.entries.len());
+                State::Open { id, place, due }
+            }
+            None => State::Refused,
+        };
+        self.entries.push(Entry { asked, calls, state });
+    }
+
+    /// How many are not over.
+    pub fn open(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The number and the id of one that was accepted, over or not.
+    pub fn pick(&self, index: usize) -> Option<(usize, u64)> {
+        let number = *self.open.get(index)?;
+        match self.entries[number].state {
+            State::Open { id, .. } => Some((number, id)),
+            _ => None,
+        }
+    }
+
+    /// Whether a request is over.
+    pub fn is_over(&self, number: usize) -> bool {
+        matches!(self.entries[number].state, State::Over { .. })
+    }
+
+    /// A completion came.
+    pub fn complete(&mut self, place: usize, completion: &Completion) {
+        let Completion { user_data, request, status, flags, reply } = completion;
+        let number = *user_data as usize;
+        let entry = &mut self.entries[number];
+        let State::Open { id, place: wanted, .. } = entry.state else {
+            panic!("request {number} is completed though it is not open: {entry:?}, {completion:?}")
+        };
+        assert_eq!((id, wanted), (*request, place), "request {number}: the id and the place of the completion");
+        let mut outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered].into_iter();
+        let outcome = outcomes.find(|outcome| outcome.bit() == *flags).expect("one outcome and nothing else");
+        let is_gathered = !entry.asked.atomic && entry.asked.verbs.len() > 1;
+        let ends = match is_gathered {
+            false => vec![End::of(reply, *status, outcome)],
+            true => {
+                assert_eq!(reply.items().len(), entry.calls.len(), "request {number}: one reply for each command");
+                let of = |item: &Node| match item.is_error() {
+                    true => End::of(item, item.status_code().unwrap(), item.outcome().unwrap()),
+                    false => End::of(item, Status::Ok, Outcome::Answered),
+                };
+                reply.items().iter().map(of).collect()
+            }
+        };
+        self.over += 1;
+        entry.state = State::Over { status: *status, outcome, ends, at: self.over };
+        self.open.retain(|open| *open != number);
+    }
+
+    /// At this time, in microseconds, the timer has done what was due.
+    pub fn check_deadlines(&self, now: u64) {
+        for number in &self.open {
+            if let State::Open { due: Some(due), .. } = self.entries[*number].state {
+                assert!(now < due, "request {number} has no completion {} us after its deadline", now - due);
+            }
+        }
+    }
+
+    /// All is over: whether every outcome is true. `max_attempts`: of the client.
+    pub fn check(&self, log: &Log, max_attempts: u32) {
+        for (number, entry) in self.entries.iter().enumerate() {
+            let histories = &log.calls[entry.calls.start as usize..entry.calls.end as usize];
+            if let Err(sentence) = entry.check(histories, max_attempts) {
+                panic!("request {number}: {sentence}; {entry:?}, {histories:?}");
+            }
+        }
+        self.check_order(log);
+    }
+
+    /// Counts what came of the requests.
+    pub fn count(&self, log: &Log, tally: &mut Tally) {
+        let mut add = |what: &str| *tally.entry(what.to_string()).or_default() += 1;
+        for entry in &self.entries {
+            let State::Over { ends, .. } = &entry.state else {
+                add("was full");
+                continue;
+            };
+            let kind = if entry.asked.atomic { "transaction" } else { "command" };
+            ends.iter().for_each(|end| add(&format!("{kind}: {:?}, {:?}", end.status, end.outcome)));
+            for call in &log.calls[entry.calls.start as usize..entry.calls.end as usize] {
+                match (call.taken, call.runs) {
+                    (2.., 0) => add("refused again and again"),
+                    (2.., 1) => add("sent again, ran once"),
+                    (_, 2..) => add("ran again"),
+                    _ => {}
+                }
+                if call.was_missing {
+                    add("script was missing");
+                }
+            }
+        }
+    }
+
+    /// Plain requests that were sent once and answered were run, and completed, in the order in which they were asked.
+    fn check_order(&self, log: &Log) {
+        let mut last = (0, 0);
+        for (number, entry) in self.entries.iter().enumerate() {
+            let State::Over { status: Status::Ok, ends, at, .. } = &entry.state else { continue };
+            let [call] = &log.calls[entry.calls.start as usize..entry.calls.end as usize] else { continue };
+            let is_plain = !entry.asked.atomic && entry.asked.verbs[0].script().is_none();
+            if is_plain && (call.taken, call.cuts) == (1, 0) && ends[0].outcome == Outcome::Answered {
+                let this = (call.run_at, *at);
+                assert!(this.0 > last.0 && this.1 > last.1, "request {number} was overtaken: {this:?} after {last:?}");
+                last = this;
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn check(&self, calls: &[History], max_attempts: u32) -> Result<(), String> {
+        for (call, verb) in calls.iter().zip(&self.asked.verbs) {
+            let may_run_twice =
+                !self.asked.atomic && verb.script().is_none() && (self.asked.idempotent || *verb == Verb::Get);
+            let most = if may_run_twice { max_attempts } else { 1 };
+            ensure(call.runs <= most, || format!("a command ran {} times", call.runs))?;
+        }
+        match &self.state {
+            State::Refused => ensure(calls.iter().all(|call| call.taken == 0), || "a refused request was sent".into()),
+            State::Open { .. } => Err("it has no completion".into()),
+            State::Over { ends, .. } if self.asked.atomic => check_transaction(&ends[0], calls),
+            State::Over { status, outcome, ends, .. } => {
+                calls.iter().zip(ends).try_for_each(|(call, end)| check_call(end, call))?;
+                let all = |wanted: Outcome| ends.iter().all(|end| end.outcome == wanted);
+                let true_outcome = match () {
+                    () if all(Outcome::Answered) => Outcome::Answered,
+                    () if all(Outcome::NotRun) => Outcome::NotRun,
+                    () => Outcome::Unknown,
+                };
+                ensure(*outcome == true_outcome, || format!("{true_outcome:?} is the outcome of its parts"))?;
+                let is_server = *status == Status::Server || *status == Status::Ok;
+                ensure(is_server || *outcome != Outcome::Answered, || "an answer has the status of none".into())
+            }
+        }
+    }
+}
+
+fn ensure(holds: bool, sentence: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(sentence()) }
+}
+
+/// What is told of one command, by what the servers did with it.
+fn check_call(end: &End, call: &History) -> Result<(), String> {
+    let said = call.replies.iter().find(|(reply, _)| *reply == end.reply);
+    match end.outcome {
+        Outcome::Answered => {
+            let Some((_, ran)) = said else { return Err("no server gave this answer".into()) };
+            ensure(*ran || call.runs == 0, || "it is told as refused, and ran".into())?;
+            ensure(!end.error.starts_with("NOSCRIPT"), || "its script was not sent".into())
+        }
+        Outcome::NotRun => ensure(call.runs == 0, || "it is told as not run, and ran".into()),
+        // Of what is cut off by its user part may have been sent.
+        Outcome::Unknown => match end.status {
+            Status::Timeout | Status::Canceled | Status::Closed => Ok(()),
+            _ => ensure(call.taken > 0, || "it may have run, it says, and was never sent whole".into()),
+        },
+    }
+}
+
+fn check_transaction(end: &End, calls: &[History]) -> Result<(), String> {
+    let did_not_run = calls.iter().all(|call| call.runs == 0);
+    match (end.outcome, end.status) {
+        (Outcome::Answered, Status::Ok) => {
+            let said = calls.first().is_some_and(|call| call.transactions.contains(&end.reply));
+            ensure(said, || "no server gave this answer to EXEC".into())?;
+            ensure(calls.iter().all(|call| call.runs == 1), || "it did not run as a whole".into())
+        }
+        (Outcome::Answered, _) => {
+            let is_told = match end.error.contains("one by one") {
+                true => end.error.contains("may have run") || !did_not_run,
+                false => did_not_run,
+            };
+            ensure(is_told, || "the error does not tell what ran".into())
+        }
+        (Outcome::NotRun, _) => ensure(did_not_run, || "it is told as not run, and ran".into()),
+        (Outcome::Unknown, _) => Ok(()),
+    }
+}

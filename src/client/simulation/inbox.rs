@@ -1,0 +1,62 @@
+//! Where the completions of a simulation go.
+
+use std::collections::vec_deque::Drain;
+use std::sync::Arc;
+
+use crate::client::destination::Destination;
+use crate::client::mailbox::Mailbox;
+use crate::connection::sink::{Completion, Sink, SinkKey};
+use crate::lock::Lock;
+
+/// All completions, in order, with the numbers of the places that they came to.
+pub type Inbox = Arc<Lock<Vec<(usize, Completion)>>>;
+
+/// One of several places; a link tells them apart by their keys.
+#[derive(Clone, Debug)]
+pub struct Place {
+    number: usize,
+    has_key: bool,
+    sink: Arc<Numbered>,
+}
+
+#[derive(Debug)]
+struct Numbered {
+    number: usize,
+    inbox: Inbox,
+}
+
+impl Sink for Numbered {
+    fn deliver(&self, completions: Drain<'_, Completion>) {
+        self.inbox.lock().extend(completions.map(|completion| (self.number, completion)));
+    }
+}
+
+impl Place {
+    /// The place of this number; without a key each request for it is held by itself.
+    pub fn new(number: usize, has_key: bool, inbox: &Inbox) -> Place {
+        Place { number, has_key, sink: Arc::new(Numbered { number, inbox: Arc::clone(inbox) }) }
+    }
+
+    /// Its number.
+    pub fn number(&self) -> usize {
+        self.number
+    }
+}
+
+impl Destination for Place {
+    fn key(&self) -> Option<SinkKey> {
+        self.has_key.then_some(SinkKey(1, self.number))
+    }
+
+    fn sink(&self) -> Arc<dyn Sink> {
+        Arc::clone(&self.sink) as Arc<dyn Sink>
+    }
+
+    fn offer(&self, _: &Arc<Mailbox>, _: usize) -> bool {
+        false
+    }
+
+    fn takes_many(&self) -> bool {
+        false
+    }
+}

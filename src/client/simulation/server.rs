@@ -1,0 +1,198 @@
+//! A server without sockets: commands in, the bytes of replies out, and a log of all that it did. A refusal that a
+//! server of a cluster would give (MOVED, ASK) is one more in [`Server::refusal`].
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+
+use fastrand::Rng;
+
+use super::command::{Command, SCRIPTS, Verb};
+
+/// What the servers did with a call.
+#[derive(Debug, Default)]
+pub struct History {
+    /// How often a socket took all of it.
+    pub taken: u32,
+    /// How often its connection ended when a socket had taken a part of it.
+    pub cuts: u32,
+    /// How often it was run.
+    pub runs: u32,
+    /// The place of its last run among all runs.
+    pub run_at: u64,
+    /// The replies it got, each with whether it had run.
+    pub replies: Vec<(u64, bool)>,
+    /// A server did not hold its script.
+    pub was_missing: bool,
+    /// The replies to the transaction that begins with it.
+    pub transactions: Vec<u64>,
+}
+
+/// What all servers did.
+pub struct Log {
+    pub calls: Vec<History>,
+    runs: u64,
+    replies: u64,
+}
+
+/// What is said of a reply: it is the same for the same bytes only.
+pub fn hash_of(reply: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    reply.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl Log {
+    /// With one call in the place of those that have no number.
+    pub fn new() -> Log {
+        Log { calls: vec![History::default()], runs: 0, replies: 0 }
+    }
+
+    /// So many calls more; gives their numbers.
+    pub fn add(&mut self, calls: usize) -> Range<u32> {
+        let first = self.calls.len() as u32;
+        self.calls.extend((0..calls).map(|_| History::default()));
+        first..self.calls.len() as u32
+    }
+
+    pub fn call(&mut self, number: u32) -> &mut History {
+        &mut self.calls[number as usize]
+    }
+
+    /// Something that no other reply has.
+    fn tag(&mut self) -> u64 {
+        self.replies += 1;
+        self.replies
+    }
+
+    fn run(&mut self, number: u32) {
+        self.runs += 1;
+        let run_at = self.runs;
+        let call = self.call(number);
+        call.runs += 1;
+        call.run_at = run_at;
+    }
+}
+
+/// What a server knows of one connection.
+#[derive(Default)]
+pub struct Session {
+    /// Between MULTI and EXEC: the commands, and whether one was refused.
+    queue: Option<(Vec<Command>, bool)>,
+}
+
+/// One server.
+pub struct Server {
+    pub is_primary: bool,
+    pub is_loading: bool,
+    /// It refuses one of so many commands for a reason that passes; 0: none.
+    pub refuses: u32,
+    scripts: [bool; SCRIPTS],
+}
+
+impl Server {
+    pub fn new(is_primary: bool) -> Server {
+        Server { is_primary, is_loading: false, refuses: 0, scripts: [false; SCRIPTS] }
+    }
+
+    /// It forgets its scripts, as in a restart.
+    pub fn forget_scripts(&mut self) {
+        self.scripts = [false; SCRIPTS];
+    }
+
+    /// Why a command is refused before it runs.
+    fn refusal(&self, writes: bool, random: &mut Rng) -> Option<&'static str> {
+        if self.is_loading {
+            return Some("LOADING Redis is loading the dataset in memory");
+        }
+        if self.refuses > 0 && random.u32(0..self.refuses) == 0 {
+            return random.choice([
+                "TRYAGAIN Multiple keys request during rehashing of slot",
+                "CLUSTERDOWN The cluster is down",
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+                "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+            ]);
+        }
+        (!self.is_primary && writes).then_some("READONLY You can't write against a read only replica.")
+    }
+
+    /// Reads a command; what it answers goes to `out`.
+    pub fn serve(&mut self, command: Command, session: &mut Session, log: &mut Log, random: &mut Rng) -> Vec<u8> {
+        let Command { verb, number } = command;
+        if verb == Verb::Exec {
+            return self.execute(session, log, random);
+        }
+        if let Some(text) = self.refusal(verb.writes(), random) {
+            if let Some((_, is_refused)) = &mut session.queue {
+                *is_refused = true;
+            }
+            let reply = format!("-{text} ({})\r\n", log.tag()).into_bytes();
+            if verb != Verb::Multi {
+                log.call(number).replies.push((hash_of(&reply), false));
+            }
+            return reply;
+        }
+        match (&mut session.queue, verb) {
+            (_, Verb::Multi) => {
+                session.queue = Some((Vec::new(), false));
+                b"+OK\r\n".to_vec()
+            }
+            (Some((queue, _)), _) => {
+                queue.push(command);
+                b"+QUEUED\r\n".to_vec()
+            }
+            (None, _) => self.run(command, log, random),
+        }
+    }
+
+    fn execute(&mut self, session: &mut Session, log: &mut Log, random: &mut Rng) -> Vec<u8> {
+        let Some((queue, is_refused)) = session.queue.take() else { return b"-ERR EXEC without MULTI\r\n".to_vec() };
+        if is_refused {
+            return b"-EXECABORT Transaction discarded because of previous errors.\r\n".to_vec();
+        }
+        if let Some(text) = self.refusal(queue.iter().any(|command| command.verb.writes()), random) {
+            // Redis 6.0 and 7.
+            let about = if random.bool() { "" } else { "EXECABORT Transaction discarded because of: " };
+            return format!("-{about}{text} ({})\r\n", log.tag()).into_bytes();
+        }
+        let mut reply = format!("*{}\r\n", queue.len()).into_bytes();
+        queue.iter().for_each(|command| reply.extend(self.run(*command, log, random)));
+        if let Some(first) = queue.first() {
+            log.call(first.number).transactions.push(hash_of(&reply));
+        }
+        reply
+    }
+
+    fn run(&mut self, Command { verb, number }: Command, log: &mut Log, random: &mut Rng) -> Vec<u8> {
+        let tag = log.tag();
+        if let Verb::EvalSha(script) = verb
+            && !self.scripts[script]
+        {
+            let reply = b"-NOSCRIPT No matching script. Please use EVAL.\r\n".to_vec();
+            log.call(number).replies.push((hash_of(&reply), false));
+            log.call(number).was_missing = true;
+            return reply;
+        }
+        if let Verb::Eval(script) = verb {
+            self.scripts[script] = true;
+        }
+        log.run(number);
+        let reply = match verb {
+            _ if random.u8(0..20) == 0 => format!("-WRONGTYPE Operation against a key ({tag})\r\n"),
+            Verb::Get => {
+                let length = if random.u8(0..50) == 0 { random.usize(0..100_000) } else { random.usize(0..40) };
+                let text = format!("{tag}:{}", "x".repeat(length));
+                format!("${}\r\n{text}\r\n", text.len())
+            }
+            Verb::Set => format!("+OK {tag}\r\n"),
+            Verb::Increment | Verb::Append => format!(":{tag}\r\n"),
+            Verb::Eval(script) | Verb::EvalSha(script) if script + 1 == SCRIPTS && random.bool() => {
+                let text = random.choice(["LOADING said", "READONLY said", "TRYAGAIN said"]).unwrap_or_default();
+                format!("-{text} by a script ({tag})\r\n")
+            }
+            _ => format!("*3\r\n:{tag}\r\n$-1\r\n*1\r\n$2\r\nab\r\n"),
+        };
+        log.call(number).replies.push((hash_of(reply.as_bytes()), true));
+        reply.into_bytes()
+    }
+}

@@ -1,0 +1,93 @@
+//! One connection between the client and a server: what each side sent and the other has not read yet. It can be cut at
+//! any byte of either direction, and a server may still read what was on the way when the client has given it up.
+
+use std::collections::VecDeque;
+
+use fastrand::Rng;
+
+use super::command::{Command, Digests};
+use super::server::{Log, Server, Session};
+use crate::protocol::command;
+
+/// A connection.
+pub struct Wire {
+    /// To which server it leads.
+    pub server: usize,
+    session: Session,
+    /// What the socket took of a command that is not whole.
+    tail: Vec<u8>,
+    /// The number of that command.
+    begun: Option<u32>,
+    /// The commands that the socket took whole, each with the position of its end.
+    commands: VecDeque<(u64, Command)>,
+    /// How much the socket took.
+    taken: u64,
+    /// How much of it the server has read.
+    read: u64,
+    /// What the server answered and the client has not read.
+    answers: VecDeque<u8>,
+}
+
+impl Wire {
+    pub fn new(server: usize) -> Wire {
+        let (tail, commands, answers) = (Vec::new(), VecDeque::new(), VecDeque::new());
+        Wire { server, session: Session::default(), tail, begun: None, commands, taken: 0, read: 0, answers }
+    }
+
+    /// The socket takes so many of these bytes of the client.
+    pub fn take(&mut self, given: &[u8], taken: usize, digests: &Digests, log: &mut Log) {
+        let (bytes, rest) = given.split_at(taken);
+        self.tail.extend_from_slice(bytes);
+        let mut used = 0;
+        for range in command::commands(&self.tail) {
+            used = range.end;
+            let command = digests.read(&self.tail[range]);
+            log.call(command.number).taken += 1;
+            self.commands.push_back((self.taken - (self.tail.len() - bytes.len()) as u64 + used as u64, command));
+        }
+        self.taken += bytes.len() as u64;
+        self.tail.drain(..used);
+        self.begun = (!self.tail.is_empty()).then(|| {
+            let both = [&self.tail, rest].concat();
+            let whole = command::commands(&both).next();
+            digests.read(&both[whole.expect("what is begun is given as a whole")]).number
+        });
+    }
+
+    /// The client has given it up: what the socket took in part only was cut.
+    pub fn cut(&mut self, log: &mut Log) {
+        if let Some(number) = self.begun.take() {
+            log.call(number).cuts += 1;
+        }
+    }
+
+    /// The server reads so many bytes, and answers what is whole.
+    pub fn serve(&mut self, most: u64, server: &mut Server, log: &mut Log, random: &mut Rng) {
+        self.read = self.taken.min(self.read.saturating_add(most));
+        while let Some((_, command)) = self.commands.front().copied().filter(|(end, _)| *end <= self.read) {
+            self.commands.pop_front();
+            self.answers.extend(server.serve(command, &mut self.session, log, random));
+        }
+    }
+
+    /// The server says what is no reply.
+    pub fn garble(&mut self) {
+        self.answers.extend(b"\x01no reply\r\n");
+    }
+
+    /// How many bytes of the server the client can read.
+    pub fn readable(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// How many bytes of the client the server can read.
+    pub fn unread(&self) -> u64 {
+        self.taken - self.read
+    }
+
+    /// The client reads so many bytes.
+    pub fn deliver(&mut self, most: usize) -> Vec<u8> {
+        let most = most.min(self.answers.len());
+        self.answers.drain(..most).collect()
+    }
+}

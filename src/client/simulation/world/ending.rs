@@ -1,0 +1,99 @@
+//! The end of a simulation, and what is true then.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::World;
+use crate::client::request::Place;
+use crate::client::simulation::books::Tally;
+use crate::client::simulation::workload::Asked;
+use crate::connection::io_role::Submitter;
+use crate::connection::unit::Ticket;
+use crate::error::Status;
+
+/// After so long without a fault every request is over, in steps of [`CALM_STEP`].
+const CALM_STEPS: usize = 3000;
+
+const CALM_STEP: Duration = Duration::from_millis(20);
+
+impl World {
+    /// The end: with or without a while in which nothing goes wrong, the client is closed. Then nothing is left. Gives
+    /// what is the same for two runs only if they are.
+    pub fn end(mut self, tally: &mut Tally) -> u64 {
+        let is_calm = self.random.u8(0..3) > 0;
+        if is_calm {
+            self.calm_down();
+        }
+        self.end_write();
+        drop(self.alive.take());
+        let is_drained = self.books.open() == 0;
+        assert_eq!(self.core.close(Some(Duration::ZERO)), is_drained, "whether close had nothing to end");
+        self.collect();
+        assert_eq!(self.driver.who_waits(), [], "somebody waits at the link of a closed client");
+        self.check_client(is_calm);
+        self.submit_in_vain();
+        self.leftovers.extend(self.wire.take());
+        while !self.leftovers.is_empty() {
+            self.serve_leftovers();
+        }
+        self.books.check(&self.log, self.max_attempts);
+        self.books.count(&self.log, tally);
+        *tally.entry("connected".into()).or_default() += self.link.counters.connections.load(Ordering::Relaxed);
+        self.trace
+    }
+
+    /// Nothing goes wrong any more: all that is open ends by itself.
+    fn calm_down(&mut self) {
+        self.faults = 0;
+        self.dialled = 0;
+        for (number, server) in self.servers.iter_mut().enumerate() {
+            (server.is_primary, server.is_loading, server.refuses) = (number == 0, false, 0);
+        }
+        if self.wire.as_ref().is_some_and(|wire| wire.server != 0) {
+            self.cut();
+        }
+        for _ in 0..CALM_STEPS {
+            self.connect();
+            while self.driver.wants_to_write() || self.writing.is_some() {
+                self.write();
+            }
+            let World { wire, servers, log, random, .. } = self;
+            if let Some(wire) = wire {
+                wire.serve(u64::MAX, &mut servers[wire.server], log, random);
+            }
+            self.deliver();
+            self.collect();
+            if self.books.open() == 0 && self.driver.is_at_rest() {
+                return;
+            }
+            self.move_on(CALM_STEP);
+        }
+        panic!("{} requests wait for ever: {:?}, {}", self.books.open(), self.books.pick(0), self.driver.state());
+    }
+
+    /// What the client holds when all is over.
+    fn check_client(&self, is_calm: bool) {
+        assert!(!is_calm || self.driver.is_at_rest(), "something is left at the link");
+        let state = self.core.state.lock();
+        assert_eq!(state.requests.len(), 0, "requests are left at the client");
+        assert_eq!(state.deadlines.next(), None, "deadlines are left at the client");
+        // What was given up is forgotten when its time comes.
+        let delayed: Vec<Ticket> = state.delayed.iter().map(|delayed| delayed.unit.to.ticket).collect();
+        assert!(delayed.iter().all(|ticket| state.requests.is_over(*ticket)));
+        let taken = state.taken + self.link.taken();
+        drop(state);
+        assert_eq!(self.core.delivered.load(Ordering::SeqCst), taken);
+    }
+
+    fn submit_in_vain(&mut self) {
+        let asked = Asked::any(&mut self.random);
+        let calls = self.log.add(asked.verbs.len());
+        let args = asked.args(calls.clone(), &mut self.random);
+        let commands: Vec<&[Vec<u8>]> = args.iter().map(Vec::as_slice).collect();
+        let request = asked.request(&commands, self.books.next());
+        let to = Place { link: &self.link, lease: None };
+        let error = self.core.submit(to, &request, &self.places[0], Submitter::Other).unwrap_err();
+        assert_eq!(error.status, Status::Closed);
+        self.books.add(asked, calls, None);
+    }
+}
