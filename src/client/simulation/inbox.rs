@@ -26,7 +26,7 @@ struct Numbered {
 }
 
 impl Sink for Numbered {
-    fn deliver(&self, completions: Drain<'_, Completion>) {
+    fn deliver(self: Arc<Self>, completions: Drain<'_, Completion>) {
         self.inbox.lock().extend(completions.map(|completion| (self.number, completion)));
     }
 }
