@@ -360,11 +360,11 @@ fn a_late_unblocking_hits_nobody_else() {
     let server = Scripted::answering(move |command| match command.name().as_str() {
         "HELLO" => vec![Step::send(HELLO_3)],
         "PING" => vec![Step::send("+PONG\r\n")],
-        "CLIENT" if command.words()[1] == "UNBLOCK" => {
+        "CLIENT" if command.args()[1] == "UNBLOCK" => {
             wait_for("the test to let CLIENT UNBLOCK be answered", &flags.1);
             vec![Step::send(":0\r\n")]
         }
-        "BLPOP" if command.words()[2] == "-1" => vec![Step::send("-ERR timeout is negative\r\n")],
+        "BLPOP" if command.args()[2] == "-1" => vec![Step::send("-ERR timeout is negative\r\n")],
         "BLPOP" => {
             wait_for("the test to let BLPOP be answered", &flags.0);
             vec![Step::send("*2\r\n$1\r\nk\r\n$7\r\nelement\r\n")]

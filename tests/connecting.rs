@@ -160,7 +160,7 @@ fn a_server_without_hello_is_spoken_to_in_resp2() {
     let client = Tester::with(server.url(), &options);
     assert_eq!(client.text(&["GET", "key"]), "value");
     assert_eq!(client.stat("protocol"), 2);
-    let names: Vec<String> = server.received().iter().map(|command| command.words().join(" ")).collect();
+    let names: Vec<String> = server.received().iter().map(|command| command.args().join(" ")).collect();
     let position =
         |text: &str| names.iter().position(|name| name == text).unwrap_or_else(|| panic!("{text}: {names:?}"));
     assert!(position("AUTH ann pw") < position("SELECT 4") && position("SELECT 4") < position("GET key"));
@@ -220,7 +220,7 @@ fn the_connection_has_its_name_and_tells_the_library() {
         let told = server
             .received()
             .iter()
-            .filter(|command| command.words().get(1).is_some_and(|word| word == "SETINFO"))
+            .filter(|command| command.args().get(1).is_some_and(|word| word == "SETINFO"))
             .count();
         assert_eq!(told, 2);
         assert_eq!(Tester::with(server.url(), &[("library_info", "off")]).text(&["PING"]), "PONG");
@@ -331,7 +331,7 @@ fn nothing_is_sent_to_a_server_that_still_loads_its_data() {
     }
     let sent = server.received();
     let pushed: Vec<String> =
-        sent.iter().filter(|command| command.name() == "RPUSH").map(|command| command.words()[2].clone()).collect();
+        sent.iter().filter(|command| command.name() == "RPUSH").map(|command| command.args()[2].clone()).collect();
     assert_eq!(pushed, numbers);
 }
 

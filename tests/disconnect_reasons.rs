@@ -17,7 +17,7 @@ use support::server::Server;
 /// Answers of all sizes with the end of the stream right behind them. (SET may have run, so it is not sent again.)
 #[test]
 fn an_answer_is_delivered_when_the_end_of_the_stream_follows_it() {
-    let server = Scripted::after_handshake(|command| match command.words().get(2) {
+    let server = Scripted::after_handshake(|command| match command.args().get(2) {
         Some(size) => {
             let size: usize = size.parse().unwrap();
             let bulk = format!("${size}\r\n{}\r\n", "y".repeat(size));

@@ -63,7 +63,7 @@ fn a_stray_reply_in_the_handshake_ends_the_connection() {
                     let answer = match name.as_str() {
                         "HELLO" => HELLO_3.to_string(),
                         "PING" => "+PONG\r\n".to_string(),
-                        "ECHO" => format!("+{}\r\n", command.words()[1]),
+                        "ECHO" => format!("+{}\r\n", command.args()[1]),
                         _ => "+OK\r\n".to_string(),
                     };
                     // Two connections are out of step; the third is well.
@@ -93,7 +93,7 @@ fn a_stray_reply_in_the_handshake_ends_the_connection() {
 /// Two replies to one command, in one piece: the second ends the connection before anybody else is given it.
 #[test]
 fn a_second_reply_to_one_command_ends_the_connection() {
-    let server = Scripted::after_handshake(|command| match command.words().get(1).map(String::as_str) {
+    let server = Scripted::after_handshake(|command| match command.args().get(1).map(String::as_str) {
         Some("twice") => vec![Step::send("+twice\r\n+twice\r\n")],
         Some(text) => vec![Step::send(format!("+{text}\r\n"))],
         None => vec![Step::send("+OK\r\n")],
@@ -117,7 +117,7 @@ fn a_second_reply_to_one_command_ends_the_connection() {
 #[test]
 fn an_answer_to_what_was_not_sent_ends_the_connection() {
     let server = Scripted::after_handshake(|command| match command.name().as_str() {
-        "ECHO" => vec![Step::send(format!("+{}\r\n", command.words()[1]))],
+        "ECHO" => vec![Step::send(format!("+{}\r\n", command.args()[1]))],
         _ => vec![Step::send("+OK\r\n")],
     });
     for reader in Reader::ALL {

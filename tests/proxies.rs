@@ -39,7 +39,7 @@ fn answering_hello(answer: &'static str) -> Scripted {
 }
 
 fn names(server: &Scripted) -> Vec<String> {
-    server.received().iter().map(|command| command.words().join(" ")).collect()
+    server.received().iter().map(|command| command.args().join(" ")).collect()
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn other_failures_do_not_show_it_either() {
 #[test]
 fn a_server_that_repeats_what_it_was_told_does_not_make_us_repeat_it() {
     let server = Scripted::answering(|command| {
-        let told = command.words().join("` `");
+        let told = command.args().join("` `");
         vec![Step::send(format!("-ERR wrong number of arguments or AUTH for `{told}`\r\n"))]
     });
     for (url, options) in ways(&format!("127.0.0.1:{}", server.port())) {

@@ -358,7 +358,7 @@ fn a_scripted_server_plays_its_steps() {
     assert_eq!(plain.command(&["PING"]).unwrap().text(), "PONG");
     plain.send(&encode(&["GET", "key"])).unwrap();
     assert_eq!(drain(&plain), (Vec::new(), Some(ErrorKind::ConnectionReset)));
-    assert_eq!(scripted.received()[1].words(), ["GET", "key"]);
+    assert_eq!(scripted.received()[1].args(), ["GET", "key"]);
     assert!(scripted.differences().is_empty());
 
     let mut other = Plain::connect(scripted.address()).unwrap();

@@ -85,7 +85,7 @@ fn a_channel_that_the_server_takes_away_again_and_again_is_asked_for_after_pause
 fn what_nobody_asked_for_never_answers_for_something_else() {
     for (protocol, mark) in [("2", '*'), ("3", '>')] {
         let server = Scripted::after_handshake(move |command| {
-            let words = command.words();
+            let words = command.args();
             let say = |kind: &str, count: usize| {
                 let name = &words[1];
                 format!("{mark}3\r\n${}\r\n{kind}\r\n${}\r\n{name}\r\n:{count}\r\n", kind.len(), name.len())

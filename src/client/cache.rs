@@ -1,7 +1,7 @@
 //! The answers of cacheable commands, bounded in bytes: pure, without sockets, threads or clock.
 //!
 //! Invariant: an answer is here only if none of its keys was invalidated since its command was asked for the first
-//! time, and `bytes` is at most `limit`. A question that was asked and is not answered yet has its place here, too, and
+//! time, and `bytes` is at most `limit`. A key that was asked and is not answered yet has its place here, too, and
 //! loses it as an answer does: so what was overtaken by a change finds no place to be kept in.
 
 use std::collections::{HashMap, HashSet};
@@ -20,7 +20,7 @@ mod tests;
 /// An entry takes no more than this part of the cache: a few large answers shall not drive out all others.
 const SHARE: usize = 8;
 
-/// What an entry takes beside its question, its keys and its answer: its place in three tables.
+/// What an entry takes beside its key, its keys and its answer: its place in three tables.
 const ENTRY: usize = size_of::<Entry>() + size_of::<(Arc<[u8]>, u32)>() + size_of::<Reply>() + size_of::<[usize; 5]>();
 
 /// What a key takes beside its name: a set of places, and its own place in a table.
@@ -45,14 +45,14 @@ impl CacheKey {
     }
 }
 
-/// The keys of a question, each once.
-fn keys_of(question: &[u8]) -> HashSet<&[u8]> {
-    let args: Vec<&[u8]> = command::decode(question.get(DATABASE..).unwrap_or_default()).collect();
+/// The keys of a key, each once.
+fn keys_of(key: &[u8]) -> HashSet<&[u8]> {
+    let args: Vec<&[u8]> = command::decode(key.get(DATABASE..).unwrap_or_default()).collect();
     let keys = catalog::key_positions(&args).filter_map(|position| args.get(position).copied());
     keys.collect()
 }
 
-/// A place that waits for the answer to a question. No two have the same number.
+/// A place that waits for the answer to a key. No two have the same number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reservation(u64);
 
@@ -74,7 +74,7 @@ pub enum Found {
 #[derive(Debug)]
 struct Entry {
     place: Reservation,
-    question: Arc<[u8]>,
+    key: Arc<[u8]>,
     /// `None`: it is on its way.
     reply: Option<Arc<Reply>>,
     bytes: usize,
@@ -103,7 +103,7 @@ pub struct Cache {
     limit: usize,
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
-    /// Places by question.
+    /// Places by key.
     questions: HashMap<Arc<[u8]>, u32>,
     /// Places by the keys of their questions.
     keys: HashMap<Box<[u8]>, HashSet<u32>>,
@@ -130,10 +130,10 @@ impl Cache {
 
     /// Looks for an answer. Without one, a place for it, unless somebody else has asked the same and waits, or it
     /// cannot be kept.
-    pub fn ask(&mut self, question: &CacheKey) -> Found {
-        let Some(&index) = self.questions.get(question.0.as_slice()) else {
+    pub fn lookup(&mut self, key: &CacheKey) -> Found {
+        let Some(&index) = self.questions.get(key.0.as_slice()) else {
             self.counts.misses += 1;
-            return Found::Miss(self.reserve(question));
+            return Found::Miss(self.reserve(key));
         };
         match self.entries.get(index as usize).and_then(Option::as_ref).and_then(|entry| entry.reply.clone()) {
             Some(reply) => {
@@ -148,10 +148,10 @@ impl Cache {
         }
     }
 
-    fn reserve(&mut self, question: &CacheKey) -> Option<Reservation> {
-        let keys = keys_of(&question.0);
+    fn reserve(&mut self, key: &CacheKey) -> Option<Reservation> {
+        let keys = keys_of(&key.0);
         let names: usize = keys.iter().map(|key| KEY + key.len()).sum();
-        let bytes = ENTRY + question.0.len() + names;
+        let bytes = ENTRY + key.0.len() + names;
         if keys.is_empty() || !self.make_room(bytes, bytes) {
             return None;
         }
@@ -167,10 +167,10 @@ impl Cache {
         }
         self.serial = self.serial.wrapping_add(1);
         let place = Reservation(u64::from(self.serial) << 32 | u64::from(index));
-        let question: Arc<[u8]> = Arc::from(question.0.as_slice());
-        self.questions.insert(Arc::clone(&question), index);
+        let key: Arc<[u8]> = Arc::from(key.0.as_slice());
+        self.questions.insert(Arc::clone(&key), index);
         self.counts.bytes += bytes;
-        self.entries[index as usize] = Some(Entry { place, question, reply: None, bytes });
+        self.entries[index as usize] = Some(Entry { place, key, reply: None, bytes });
         Some(place)
     }
 
@@ -235,7 +235,7 @@ impl Cache {
 
     /// Everything in a database may have been changed.
     pub fn clear_database(&mut self, database: u32) {
-        self.clear_where(|entry| entry.question.starts_with(&database.to_le_bytes()));
+        self.clear_where(|entry| entry.key.starts_with(&database.to_le_bytes()));
     }
 
     fn clear_where(&mut self, which: impl Fn(&Entry) -> bool) {
@@ -259,8 +259,8 @@ impl Cache {
     fn remove(&mut self, index: u32) {
         let Some(entry) = self.entries.get_mut(index as usize).and_then(Option::take) else { return };
         self.free.push(index);
-        self.questions.remove(&entry.question);
-        for key in keys_of(&entry.question) {
+        self.questions.remove(&entry.key);
+        for key in keys_of(&entry.key) {
             if let Some(places) = self.keys.get_mut(key) {
                 places.remove(&index);
                 if places.is_empty() {

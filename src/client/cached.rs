@@ -62,7 +62,7 @@ impl<D: Destination> Core<D> {
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let args = cacheable(request, place.lease.is_some())?;
         let link = place.link;
-        let (plan, work) = match self.ask(link, args) {
+        let (plan, work) = match self.lookup(link, args) {
             Found::Hit(reply) => {
                 let verdict = Verdict::answered(Status::Ok, Reply::copy(&reply)?);
                 return self.answer_at_once(request, destination, verdict).map(|id| (id, None));
@@ -77,10 +77,10 @@ impl<D: Destination> Core<D> {
         self.accept_plan(link, request, plan, work, destination, by)
     }
 
-    fn ask<A: AsRef<[u8]>>(&self, link: &Link, args: &[A]) -> Found {
+    fn lookup<A: AsRef<[u8]>>(&self, link: &Link, args: &[A]) -> Found {
         let cache = self.cache.as_ref().filter(|_| link.is_tracking());
         match cache.and_then(|cache| Some((cache, CacheKey::new(link.database(), args)?))) {
-            Some((cache, question)) => cache.lock().ask(&question),
+            Some((cache, key)) => cache.lock().lookup(&key),
             None => Found::Miss(None),
         }
     }

@@ -29,7 +29,7 @@ pub enum Policy {
 }
 
 #[derive(Debug)]
-struct Answer {
+struct ChildAnswer {
     outcome: Outcome,
     reply: Reply,
 }
@@ -38,7 +38,7 @@ struct Answer {
 struct Children {
     /// By the number that is their user's.
     ids: Vec<Ticket>,
-    answers: Vec<Option<Answer>>,
+    answers: Vec<Option<ChildAnswer>>,
     missing: usize,
     /// The composite itself; `None`: it is not accepted yet, or it has ended.
     parent: Option<Ticket>,
@@ -65,7 +65,7 @@ impl Policy {
     }
 
     /// What these answers make up, one for each child.
-    fn merge(&self, answers: Vec<Answer>) -> Verdict {
+    fn merge(&self, answers: Vec<ChildAnswer>) -> Verdict {
         let not_run = answers.iter().filter(|answer| answer.outcome == Outcome::NotRun).count();
         let outcome = match answers.iter().all(|answer| answer.outcome == Outcome::Answered) {
             true => Outcome::Answered,
@@ -107,7 +107,7 @@ impl Composite {
         (children.ids, children.parent) = (ids, Some(parent));
         let finished = self.finish(&mut children);
         drop(children);
-        self.tell(finished);
+        self.notify(finished);
     }
 
     /// How many children have no answer.
@@ -124,7 +124,7 @@ impl Composite {
         drop(children);
         missing.into_iter().for_each(&mut give_up);
         let answers = mem::take(&mut self.children.lock().answers);
-        let unknown = || Answer {
+        let unknown = || ChildAnswer {
             outcome: Outcome::Unknown,
             reply: Reply::error(error.status, Outcome::Unknown, &error.message),
         };
@@ -138,7 +138,7 @@ impl Composite {
         Some((parent, self.policy.merge(answers.collect())))
     }
 
-    fn tell(&self, finished: Option<(Ticket, Verdict)>) {
+    fn notify(&self, finished: Option<(Ticket, Verdict)>) {
         if let Some((parent, verdict)) = finished
             && let Some(owner) = self.owner.upgrade()
         {
@@ -154,14 +154,14 @@ impl Sink for Composite {
             let outcomes = [Outcome::NotRun, Outcome::Unknown];
             let outcome = outcomes.into_iter().find(|outcome| flags & outcome.bit() != 0).unwrap_or(Outcome::Answered);
             if let Some(place) = children.answers.get_mut(user_data as usize)
-                && place.replace(Answer { outcome, reply }).is_none()
+                && place.replace(ChildAnswer { outcome, reply }).is_none()
             {
                 children.missing -= 1;
             }
         }
         let finished = self.finish(&mut children);
         drop(children);
-        self.tell(finished);
+        self.notify(finished);
     }
 }
 

@@ -16,7 +16,7 @@ use super::state::State;
 use crate::connection::ending::GivenUp;
 use crate::connection::link::Link;
 use crate::connection::recipient::{LinkEvent, Recipient};
-use crate::connection::requests::{Place, Taken};
+use crate::connection::requests::{Location, Taken};
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 
@@ -66,10 +66,10 @@ impl<D: Destination> Core<D> {
         }
         let Some(link) = self.node().link_of(id.link()) else { return false };
         loop {
-            match link.place_of(id) {
-                Place::Gone => return false,
-                Place::Moved(name) => return self.give_up_here(name, status, sentence),
-                Place::Here => {
+            match link.location_of(id) {
+                Location::Gone => return false,
+                Location::Moved(name) => return self.give_up_here(name, status, sentence),
+                Location::Here => {
                     if let Some(given_up) = link.give_up(id) {
                         let sentence = |unit: Unanswered<'_>| sentence(&link, unit);
                         self.complete(self.end_given_up(&link, given_up, status, &sentence));

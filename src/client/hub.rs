@@ -237,7 +237,7 @@ impl<D: Destination> Hub<D> {
                 match command::encode_to_vec(&args) {
                     Ok(bytes) => bytes.into(),
                     // Without memory for a name that has come this far: what is left of the connection is not trusted.
-                    Err(_) => return self.link.renew(),
+                    Err(_) => return self.link.reconnect(),
                 }
             }
             Topic::Feed(command) if joins => command.clone(),

@@ -125,7 +125,7 @@ impl<D: Destination> Pending<D> {
     /// unit was sent; then none will be.
     pub fn cancel_unsent(&mut self) -> bool {
         let link = &self.link;
-        let is_unsent = |sequence: u64| sequence == NOT_QUEUED || link.recall_unit(sequence);
+        let is_unsent = |sequence: u64| sequence == NOT_QUEUED || link.withdraw_unsent(sequence);
         match &mut self.work {
             Work::Gather(gather) => {
                 let unsent = gather.places().rev().take_while(|(_, sequence)| is_unsent(*sequence));

@@ -154,7 +154,7 @@ impl<D: Destination> Core<D> {
         let event = match refusal {
             Refusal::NotPrimary if !is_tied => match self.node().rediscover(link, self.clock.instant()) {
                 Advice::Look => {
-                    self.node().renew(link, &mut state.deferred);
+                    self.node().reconnect(link, &mut state.deferred);
                     Event::Refused(text)
                 }
                 Advice::Wait => Event::Refused(text),

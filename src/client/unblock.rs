@@ -22,7 +22,7 @@ pub struct Unblock {
     pub of: Ticket,
     /// Whose it is.
     pub session: SessionId,
-    /// Its connection; the question goes over another one, to the same server.
+    /// Its connection; CLIENT UNBLOCK goes over another one, to the same server.
     pub link: Arc<Link>,
     pub bytes: Bytes,
     pub replies: u32,
@@ -32,7 +32,7 @@ pub struct Unblock {
 
 /// What is sent to unblock the connection of this number, which an encoded command blocks, and how many replies it
 /// gets; `None`: that cannot be done.
-pub fn question(blocking: &[u8], connection: i64) -> Option<(Bytes, u32)> {
+pub fn unblock_commands(blocking: &[u8], connection: i64) -> Option<(Bytes, u32)> {
     let number = Some(connection).filter(|number| *number != 0)?.to_string();
     let mut args: Vec<&[u8]> = command::decode(blocking).collect();
     let mut bytes = Vec::new();
@@ -51,17 +51,17 @@ pub fn question(blocking: &[u8], connection: i64) -> Option<(Bytes, u32)> {
 mod tests {
     use super::*;
 
-    fn asked(line: &str) -> Option<Vec<String>> {
+    fn commands_for(line: &str) -> Option<Vec<String>> {
         let args: Vec<&str> = line.split(' ').collect();
-        let (bytes, replies) = question(&command::encode_to_vec(&args).unwrap(), 7)?;
-        let questions: Vec<String> = command::commands(&bytes)
+        let (bytes, replies) = unblock_commands(&command::encode_to_vec(&args).unwrap(), 7)?;
+        let commands: Vec<String> = command::commands(&bytes)
             .map(|range| {
                 let args: Vec<_> = command::decode(&bytes[range]).map(String::from_utf8_lossy).collect();
                 args.join(" ")
             })
             .collect();
-        assert_eq!(questions.len(), replies as usize);
-        Some(questions)
+        assert_eq!(commands.len(), replies as usize);
+        Some(commands)
     }
 
     #[test]
@@ -74,12 +74,16 @@ mod tests {
             ("BLMOVEM a b LEFT RIGHT 0 COUNT 2", "BLMOVEM a b LEFT RIGHT -1 COUNT 2"),
             ("XREADGROUP GROUP g c BLOCK 5 STREAMS s >", "XREADGROUP GROUP g c BLOCK -1 STREAMS s >"),
         ] {
-            assert_eq!(asked(line).unwrap(), [before, unblock]);
+            assert_eq!(commands_for(line).unwrap(), [before, unblock]);
         }
         for line in ["XREAD BLOCK 0 STREAMS s $", "TS.READ k 0 BLOCK 0 1", "WAIT 1 0", "WAITAOF 1 1 0"] {
-            assert_eq!(asked(line).unwrap(), [unblock]);
+            assert_eq!(commands_for(line).unwrap(), [unblock]);
         }
-        assert_eq!(asked("NO.SUCH.COMMAND 0"), None);
-        assert_eq!(question(&command::encode_to_vec(&["BLPOP", "a", "0"]).unwrap(), 0), None, "its number is unknown");
+        assert_eq!(commands_for("NO.SUCH.COMMAND 0"), None);
+        assert_eq!(
+            unblock_commands(&command::encode_to_vec(&["BLPOP", "a", "0"]).unwrap(), 0),
+            None,
+            "its number is unknown"
+        );
     }
 }

@@ -16,7 +16,7 @@ use super::pending::{NOT_QUEUED, Pending, Work};
 use super::request::in_millis;
 use super::session::Abandoned;
 use super::state::State;
-use super::unblock::{Unblock, question};
+use super::unblock::{Unblock, unblock_commands};
 use crate::connection::link::Link;
 use crate::connection::unit::{Addressee, Ticket, Unit};
 use crate::error::{Error, Status};
@@ -66,15 +66,15 @@ impl<D: Destination> Core<D> {
         };
         let session = dedicated.session;
         let bytes = link.bytes_of(place);
-        let question = bytes.as_ref().and_then(|bytes| question(bytes, number));
-        if bytes.is_some() && question.is_none() {
+        let commands = bytes.as_ref().and_then(|bytes| unblock_commands(bytes, number));
+        if bytes.is_some() && commands.is_none() {
             return false;
         }
         dedicated.abandoned = Some(Abandoned { status, refused: None });
         let due = self.clock.due(in_millis(self.config.unblock_grace));
         self.postpone(state, ticket, due);
         // Without its bytes it stands there no more: its answer, or the word of its loss, is on the way here.
-        let Some((bytes, replies)) = question else { return true };
+        let Some((bytes, replies)) = commands else { return true };
         let Some(unblock) = state.requests.reserve() else { return true };
         let work = Unblock { of: ticket, session, link, bytes, replies, is_settled: false };
         let work = Work::Unblock(Box::new(work));

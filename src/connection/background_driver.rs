@@ -34,7 +34,7 @@ const READS: usize = 16;
 const TURN: u64 = 256 << 10;
 
 /// Between two renewals of one link.
-const RENEWAL_PAUSE: Duration = Duration::from_millis(500);
+const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
 /// So many bytes fit into the receive window of any peer, whatever it is busy with.
 const WINDOW: u64 = 32 << 10;
@@ -94,7 +94,7 @@ pub fn start(link: &Arc<Link>, opening: &Opening, runtime: &Runtime) {
 /// Why a connection ended.
 enum Ending {
     Closed,
-    Renewed,
+    Reconnect,
     Broken(Error),
 }
 
@@ -140,7 +140,7 @@ impl BackgroundDriver {
             Some(connection) => self.report_loss(error, connection).await,
             None => {
                 self.link.update_status(|status| status.error = Some(error.clone()));
-                self.tell(LinkEvent::Unreachable(error));
+                self.notify(LinkEvent::Unreachable(error));
             }
         }
     }
@@ -159,15 +159,15 @@ impl BackgroundDriver {
                     self.link.connect(&connection);
                     match (self.serve(&connection).await, self.link.purpose().is_dialled_again()) {
                         (Ending::Closed, _) => return,
-                        (Ending::Renewed, false) => {
+                        (Ending::Reconnect, false) => {
                             let error = Error::new(Status::Lost, "given up, because the server is no primary");
                             return self.report_loss(error, &connection).await;
                         }
                         (Ending::Broken(error), false) => return self.report_loss(error, &connection).await,
-                        (Ending::Renewed, true) => {
+                        (Ending::Reconnect, true) => {
                             self.link.update_status(|status| status.connected = false);
                             self.link.report_tracking_ended(self.recipient.upgrade().as_deref());
-                            RENEWAL_PAUSE.saturating_sub(born.elapsed())
+                            RECONNECT_PAUSE.saturating_sub(born.elapsed())
                         }
                         (Ending::Broken(error), true) => {
                             self.report_loss(error, &connection).await;
@@ -210,7 +210,7 @@ impl BackgroundDriver {
         }
     }
 
-    fn tell(&self, news: LinkEvent) {
+    fn notify(&self, news: LinkEvent) {
         if let Some(recipient) = self.recipient.upgrade() {
             recipient.on_event(&self.link, news);
         }
@@ -254,15 +254,15 @@ impl BackgroundDriver {
             {
                 return Ending::Broken(error);
             }
-            let renewing = link.renewing.load(Ordering::SeqCst);
-            if renewing && link.disconnect_if_idle() {
-                return Ending::Renewed;
+            let reconnecting = link.reconnecting.load(Ordering::SeqCst);
+            if reconnecting && link.disconnect_if_idle() {
+                return Ending::Reconnect;
             }
             // A caller who is about to write looks first whether the connection is still there; takers write for
             // themselves.
             let may_write = link.background_writes();
             if may_write
-                && !renewing
+                && !reconnecting
                 && link.is_about_to_begin()
                 && connection.is_time_to_look()
                 && let Err(error) = self.read(connection)
@@ -283,7 +283,7 @@ impl BackgroundDriver {
             }
             health.begin_or_end(link);
             link.asleep.store(true, Ordering::SeqCst);
-            if writable && !renewing && link.background_writes() && link.is_unsent() {
+            if writable && !reconnecting && link.background_writes() && link.is_unsent() {
                 link.asleep.store(false, Ordering::SeqCst);
                 continue;
             }
@@ -364,7 +364,7 @@ impl BackgroundDriver {
     fn let_kernel_watch(&self, connection: &Connection, health: &mut HealthMonitor) {
         let can_judge = self.link.outstanding() <= WINDOW;
         if self.dialer.is_none() && can_judge != health.by_kernel {
-            connection.stream.limit_silence(can_judge.then_some(self.link.config.dead_after));
+            connection.stream.set_user_timeout(can_judge.then_some(self.link.config.dead_after));
             health.by_kernel = can_judge;
         }
     }

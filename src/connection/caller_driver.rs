@@ -192,7 +192,7 @@ impl CallerDriver {
                     outgoing.followers.clear();
                     outgoing.apply(change);
                     drop(outgoing);
-                    self.tell_background(change);
+                    self.notify_background(change);
                 }
             }
         }
@@ -200,8 +200,8 @@ impl CallerDriver {
     }
 
     /// Data that arrived while epoll was disarmed produces no event; notify the I/O thread.
-    fn tell_background(&self, change: RoleChange) {
-        if change == RoleChange::Attend || (change == RoleChange::Unnoticed && self.connection.stream.has_bytes()) {
+    fn notify_background(&self, change: RoleChange) {
+        if change == RoleChange::Begin || (change == RoleChange::Unnoticed && self.connection.stream.has_bytes()) {
             self.link.notify.notify_one();
         }
     }

@@ -2,7 +2,7 @@
 
 use super::link::Link;
 use super::outgoing::Outgoing;
-use super::requests::{Place, Taken};
+use super::requests::{Location, Taken};
 use super::unit::Ticket;
 
 /// A request that was given up, to be completed.
@@ -58,8 +58,8 @@ impl Link {
     }
 
     /// Where the request of an id is.
-    pub fn place_of(&self, ticket: Ticket) -> Place {
-        self.outgoing.lock().requests.place(ticket)
+    pub fn location_of(&self, ticket: Ticket) -> Location {
+        self.outgoing.lock().requests.location(ticket)
     }
 
     /// How many requests wait here.

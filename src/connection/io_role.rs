@@ -69,9 +69,9 @@ pub enum RoleChange {
     /// As before.
     Nothing,
     /// It reads from now on.
-    Attend,
+    Begin,
     /// It must not be woken by bytes any more, only by the end.
-    Leave,
+    End,
     /// What it is woken by changes for the time of a call, or has again; it need not be told.
     Unnoticed,
 }
@@ -88,7 +88,7 @@ pub enum Writer {
     Follower,
     /// The takers of the queue.
     Queue {
-        /// They have the I/O role from now on, until it is recalled; before, they had not.
+        /// They have the I/O role from now on, until it is reclaimed; before, they had not.
         new: bool,
     },
 }
@@ -171,7 +171,7 @@ pub struct IoRole {
 }
 
 impl IoRole {
-    /// The background reads. `hears`: messages may come that nobody asked for, also while nothing is owed.
+    /// The background reads. `receives_pushes`: messages may come that nobody asked for, also while nothing is owed.
     pub fn new(receives_pushes: bool) -> IoRole {
         IoRole {
             reader: Reader::Background,
@@ -282,7 +282,7 @@ impl IoRole {
         self.taken += 1;
         self.ends = false;
         match before {
-            Reader::Background => RoleChange::Leave,
+            Reader::Background => RoleChange::End,
             Reader::Nobody if self.receives_pushes => RoleChange::Unnoticed,
             _ => RoleChange::Nothing,
         }
@@ -294,7 +294,7 @@ impl IoRole {
             Reader::Queue(_) => self.length = 0,
             Reader::Nobody | Reader::Caller | Reader::NextCaller => {}
         }
-        RoleChange::Attend
+        RoleChange::Begin
     }
 
     /// The background reads, unless a caller does.

@@ -84,7 +84,7 @@ pub struct Link {
     /// See [`Link::is_tracking`].
     tracking: AtomicBool,
     /// Drain and dial again: the server seems to have lost its role.
-    pub(super) renewing: AtomicBool,
+    pub(super) reconnecting: AtomicBool,
 }
 
 impl fmt::Debug for Link {
@@ -119,7 +119,7 @@ impl Link {
             notify: Notify::new(),
             closing: AtomicBool::new(false),
             tracking: AtomicBool::new(wants_tracking),
-            renewing: AtomicBool::new(false),
+            reconnecting: AtomicBool::new(false),
         }
     }
 
@@ -194,7 +194,7 @@ impl Link {
     }
 
     pub(super) fn is_ending(&self) -> bool {
-        self.is_closed() || self.renewing.load(Ordering::SeqCst)
+        self.is_closed() || self.reconnecting.load(Ordering::SeqCst)
     }
 
     /// Takes a unit back; true if no byte of it was sent, and then none ever will be.
@@ -203,8 +203,8 @@ impl Link {
     }
 
     /// As [`Link::withdraw`], but a unit that was sent stays as it is, and its reply is still for whoever waits.
-    pub fn recall_unit(&self, sequence: u64) -> bool {
-        self.outgoing.lock().pipeline.recall(sequence)
+    pub fn withdraw_unsent(&self, sequence: u64) -> bool {
+        self.outgoing.lock().pipeline.withdraw_unsent(sequence)
     }
 
     /// Takes back everything that was not sent.
@@ -247,8 +247,8 @@ impl Link {
     }
 
     /// Dials anew as soon as nothing is in flight: the server answered as if it had lost its role.
-    pub fn renew(&self) {
-        self.renewing.store(true, Ordering::SeqCst);
+    pub fn reconnect(&self) {
+        self.reconnecting.store(true, Ordering::SeqCst);
         self.reclaim();
         self.notify.notify_one();
     }

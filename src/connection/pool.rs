@@ -17,7 +17,7 @@ pub enum Checkout<L> {
     Waiting(u64),
 }
 
-/// What [`Pool::ask`] gives.
+/// What [`Pool::check_out`] gives.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Given<L> {
     /// The link, or the place in the line.
@@ -75,7 +75,7 @@ impl<L: Clone, T: Clone> Pool<L, T> {
 
     /// A link to a database: one that is idle, or a new one that `open` makes and that has the number it is told, or
     /// else a place in the line.
-    pub fn ask(&mut self, database: u32, session: T, open: impl FnOnce(u64) -> L) -> Given<L> {
+    pub fn check_out(&mut self, database: u32, session: T, open: impl FnOnce(u64) -> L) -> Given<L> {
         if let Some((link, evicted)) = self.take(database, &session, open) {
             return Given { checkout: Checkout::Link(link), evicted };
         }

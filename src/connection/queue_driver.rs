@@ -60,7 +60,7 @@ impl QueueDriver {
         let read = self.link.read(&self.connection, &mut incoming, &*recipient, false);
         drop(incoming);
         match read {
-            // Whoever recalled the I/O role meanwhile found the reader at work.
+            // Whoever reclaimed the I/O role meanwhile found the reader at work.
             Ok(_) => self.is_held(),
             Err(error) => {
                 self.fail(error);
@@ -100,8 +100,8 @@ impl Drop for QueueDriver {
         if !outgoing.belongs_to(&self.connection) {
             return;
         }
-        let change = if outgoing.role.is_held_by(self.number) { outgoing.role.reclaim() } else { RoleChange::Attend };
-        // Also when somebody else recalled it: the background may have looked while this thread still read.
+        let change = if outgoing.role.is_held_by(self.number) { outgoing.role.reclaim() } else { RoleChange::Begin };
+        // Also when somebody else reclaimed it: the background may have looked while this thread still read.
         if outgoing.role.is_background() {
             outgoing.apply(change);
             drop(outgoing);
@@ -141,12 +141,12 @@ impl Link {
         self.outgoing.lock().role.taken() + connection.visits.load(Ordering::Relaxed)
     }
 
-    fn reclaim_by(&self, recall: impl FnOnce(&mut IoRole) -> RoleChange) {
+    fn reclaim_by(&self, reclaim: impl FnOnce(&mut IoRole) -> RoleChange) {
         let mut outgoing = self.outgoing.lock();
-        let change = recall(&mut outgoing.role);
+        let change = reclaim(&mut outgoing.role);
         outgoing.apply(change);
         drop(outgoing);
-        if change == RoleChange::Attend {
+        if change == RoleChange::Begin {
             self.notify.notify_one();
         }
     }

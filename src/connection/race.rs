@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
 use super::addresses::attempt_delay;
-use super::stream::{limit_silence, reason};
+use super::stream::{reason, set_user_timeout};
 use crate::config::Config;
 
 /// How a race went: what it leaves for the next one, should the winner turn out to be of no use.
@@ -105,6 +105,6 @@ async fn connect(address: SocketAddr, options: Options) -> io::Result<OwnedFd> {
         sockopt::set_tcp_keepintvl(&socket, (idle / 3).max(Duration::from_secs(1)))?;
         sockopt::set_tcp_keepcnt(&socket, 3)?;
     }
-    limit_silence(&socket, Some(options.dead_after))?;
+    set_user_timeout(&socket, Some(options.dead_after))?;
     Ok(socket)
 }

@@ -13,7 +13,7 @@ use crate::error::Error;
 impl Link {
     /// There is a connection, to a server that says this of itself.
     pub(super) fn report_connected(self: &Arc<Self>, recipient: Option<&dyn Recipient<Link>>, server_info: ServerInfo) {
-        self.renewing.store(false, Ordering::SeqCst);
+        self.reconnecting.store(false, Ordering::SeqCst);
         self.counters.connections.fetch_add(1, Ordering::Relaxed);
         self.set_tracking(server_info.tracking);
         self.update_status(|status| {

@@ -44,7 +44,7 @@ pub struct Taken {
 
 /// Where a request is that has this id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     /// It is over.
     Gone,
     /// It waits here.
@@ -196,11 +196,11 @@ impl Requests {
     }
 
     /// Where the request of an id is.
-    pub fn place(&mut self, ticket: Ticket) -> Place {
+    pub fn location(&mut self, ticket: Ticket) -> Location {
         match self.get(ticket) {
-            Some(Entry { state: State::Waiting(_), .. }) => Place::Here,
-            Some(Entry { state: State::Moved(name), .. }) => Place::Moved(*name),
-            Some(Entry { state: State::Free, .. }) | None => Place::Gone,
+            Some(Entry { state: State::Waiting(_), .. }) => Location::Here,
+            Some(Entry { state: State::Moved(name), .. }) => Location::Moved(*name),
+            Some(Entry { state: State::Free, .. }) | None => Location::Gone,
         }
     }
 

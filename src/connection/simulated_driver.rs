@@ -113,11 +113,11 @@ impl SimulatedDriver {
     }
 
     fn is_renewing(&self) -> bool {
-        self.link.renewing.load(Ordering::SeqCst)
+        self.link.reconnecting.load(Ordering::SeqCst)
     }
 
     /// Lets the connection go if it is to be made anew and nothing is under way.
-    pub fn renew(&mut self, recipient: &dyn Recipient<Link>) -> bool {
+    pub fn reconnect(&mut self, recipient: &dyn Recipient<Link>) -> bool {
         let may_end = self.is_connected() && self.parts.is_empty() && self.is_renewing();
         let ends = may_end && !self.link.is_in_flight();
         if ends {
@@ -132,7 +132,7 @@ impl SimulatedDriver {
     pub fn state(&self) -> String {
         let (is_asleep, is_renewing) = (self.link.is_asleep(), self.is_renewing());
         let (waiting, is_in_flight) = (self.link.waiting(), self.link.is_in_flight());
-        format!("asleep {is_asleep}, renewing {is_renewing}, waiting {waiting:?}, in flight {is_in_flight}")
+        format!("asleep {is_asleep}, reconnecting {is_renewing}, waiting {waiting:?}, in flight {is_in_flight}")
     }
 
     /// Whether nothing at all is left at the link.

@@ -80,9 +80,9 @@ impl Stream {
     }
 
     /// After how long without an acknowledgement the kernel ends the connection; `None`: as it pleases.
-    pub fn limit_silence(&self, limit: Option<Duration>) {
+    pub fn set_user_timeout(&self, limit: Option<Duration>) {
         // What is no TCP socket has no such limit, and needs none.
-        _ = limit_silence(&self.socket, limit);
+        _ = set_user_timeout(&self.socket, limit);
     }
 
     /// Whether the other side has ended the connection and nothing is left to read.
@@ -136,13 +136,13 @@ pub fn reason(error: &io::Error) -> String {
 
 /// After how long without an acknowledgement the kernel ends a TCP connection; `None`: as it pleases.
 #[cfg(target_os = "linux")]
-pub(super) fn limit_silence(socket: impl AsFd, limit: Option<Duration>) -> io::Result<()> {
+pub(super) fn set_user_timeout(socket: impl AsFd, limit: Option<Duration>) -> io::Result<()> {
     let millis = limit.map_or(0, |limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX));
     Ok(sockopt::set_tcp_user_timeout(socket, millis)?)
 }
 
 /// Only Linux can be told.
 #[cfg(not(target_os = "linux"))]
-pub(super) fn limit_silence(_: impl AsFd, _: Option<Duration>) -> io::Result<()> {
+pub(super) fn set_user_timeout(_: impl AsFd, _: Option<Duration>) -> io::Result<()> {
     Ok(())
 }

@@ -129,7 +129,7 @@ impl<'a> Submission<'a> {
             _ => Next::Nothing,
         };
         // The background shall look now and then whether somebody still reads.
-        let watched = (change == RoleChange::Leave || matches!(next, Next::Begin(_))).then(|| Arc::clone(link));
+        let watched = (change == RoleChange::End || matches!(next, Next::Begin(_))).then(|| Arc::clone(link));
         let prepared = prepare(next);
         drop(outgoing);
         if let Some(link) = watched {

@@ -43,7 +43,7 @@ impl Link {
         loop {
             let mut outgoing = self.outgoing.lock();
             if outgoing.belongs_to(connection) {
-                match self.renewing.load(Ordering::Relaxed) {
+                match self.reconnecting.load(Ordering::Relaxed) {
                     false => outgoing.pipeline.begin_write(&mut parts),
                     // What was begun has to end, because only then the connection can.
                     true => outgoing.pipeline.begin_rest(&mut parts),

@@ -91,7 +91,7 @@ impl Node {
     ) -> Result<Checkout<Arc<Link>>, Error> {
         self.while_open(|opening| {
             let open = |number| deferred.open(opening, database, Purpose::Dedicated(number));
-            let given = self.pool.lock().ask(database, session, open);
+            let given = self.pool.lock().check_out(database, session, open);
             given.evicted.into_iter().for_each(|link| deferred.close(link));
             given.checkout
         })
@@ -196,11 +196,11 @@ impl Node {
     }
 
     /// The server behind this link is no primary any more: all connections to it are made anew.
-    pub fn renew(&self, link: &Link, deferred: &mut Deferred) {
+    pub fn reconnect(&self, link: &Link, deferred: &mut Deferred) {
         self.expire(u64::MAX).into_iter().for_each(|link| deferred.close(link));
-        link.renew();
+        link.reconnect();
         if let Some(shared) = self.shared_with(link) {
-            shared.renew();
+            shared.reconnect();
         }
     }
 

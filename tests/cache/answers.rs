@@ -67,7 +67,7 @@ fn a_read_that_is_sent_again_is_tracked() {
     let client = Tester::with(server.url(), &CACHE);
     (0..3).for_each(|_| assert_eq!(read(&client, &["GET", "key"]), "value"));
     assert_eq!(client.number("cache_hits"), 2);
-    let words: Vec<String> = server.received().iter().map(|received| received.words().join(" ")).collect();
+    let words: Vec<String> = server.received().iter().map(|received| received.args().join(" ")).collect();
     let behind: Vec<&str> = words.windows(2).filter(|pair| pair[1] == "GET key").map(|pair| pair[0].as_str()).collect();
     assert_eq!(behind, ["CLIENT CACHING YES"; 3]);
 }
@@ -75,7 +75,7 @@ fn a_read_that_is_sent_again_is_tracked() {
 /// Nobody would tell when it is wrong.
 #[test]
 fn an_answer_that_is_not_tracked_is_not_kept() {
-    let server = Scripted::answering(|command| match (command.name().as_str(), command.words().get(1)) {
+    let server = Scripted::answering(|command| match (command.name().as_str(), command.args().get(1)) {
         ("HELLO", _) => vec![Step::send("%1\r\n+proto\r\n:3\r\n")],
         ("CLIENT", Some(word)) if word == "CACHING" => vec![Step::send("-ERR not now\r\n")],
         ("CLIENT", _) => vec![Step::send("+OK\r\n")],

@@ -203,7 +203,7 @@ impl Destination for Witness {
 /// something was changed does not read here that it was not.
 #[test]
 fn an_answer_is_not_delivered_before_what_was_told_ahead_of_it() {
-    let server = Scripted::after_handshake(|command| match command.words()[1].as_str() {
+    let server = Scripted::after_handshake(|command| match command.args()[1].as_str() {
         "key" => vec![Step::send("$3\r\nold\r\n")],
         _ => vec![Step::send(">2\r\n$10\r\ninvalidate\r\n*1\r\n$3\r\nkey\r\n$3\r\nnew\r\n")],
     });

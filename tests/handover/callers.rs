@@ -131,9 +131,9 @@ impl Model {
             self.apply(&outgoing.role, change);
             drop(outgoing);
             let must_look = match change {
-                RoleChange::Attend => self.mutant != Mutant::GivesBackSilently,
+                RoleChange::Begin => self.mutant != Mutant::GivesBackSilently,
                 RoleChange::Unnoticed => self.mutant != Mutant::DoesNotLook && self.socket.lock().unwrap().has_bytes(),
-                RoleChange::Nothing | RoleChange::Leave => false,
+                RoleChange::Nothing | RoleChange::End => false,
             };
             if must_look {
                 self.wake_background();

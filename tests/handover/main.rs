@@ -3,7 +3,7 @@
 //! socket, server, reactor and epoll are models of what they promise:
 //!
 //! * the server answers in order, and bytes stay in the socket until somebody reads them;
-//! * the background is woken when bytes come while it attends; of what is there already when it starts to attend it
+//! * the background is woken when bytes come while it watches; of what is there already when it begins to watch it
 //!   hears nothing, and must be told to look;
 //! * the descriptor of a queue is readable while it is raised, and while a socket that it shows has bytes.
 //!

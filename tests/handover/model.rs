@@ -82,7 +82,7 @@ pub struct Socket {
     /// Messages that nobody asked for: some that nobody has read, and how many were read.
     pub messages: usize,
     pub heard: usize,
-    pub attended: bool,
+    pub watched: bool,
     pub background_woken: bool,
     /// The descriptor of the queue shows the socket.
     pub shown: bool,
@@ -132,7 +132,7 @@ pub struct Model {
 pub fn role_of_callers(hears: bool) -> IoRole {
     let mut turn = IoRole::new(hears);
     let idle = UnderWay { oldest: 0, next: 0 };
-    while turn.submit(Submitter::Caller, idle) != (Writer::Caller, RoleChange::Leave) {}
+    while turn.submit(Submitter::Caller, idle) != (Writer::Caller, RoleChange::End) {}
     let change = if hears { RoleChange::Unnoticed } else { RoleChange::Nothing };
     let leaving = Leaving { idle: true, in_order: true, followers: 0 };
     assert_eq!(turn.give_back(leaving), Successor::Others(change));
@@ -151,7 +151,7 @@ pub fn role_near_a_queue() -> IoRole {
 
 impl Model {
     pub fn new(mutant: Mutant, role: IoRole, callers: usize) -> Model {
-        let socket = Socket { attended: role.is_background(), ..Socket::default() };
+        let socket = Socket { watched: role.is_background(), ..Socket::default() };
         Model {
             mutant,
             impatient: false,
@@ -181,7 +181,7 @@ impl Model {
     /// Under the lock of the outgoing.
     pub fn apply(&self, role: &IoRole, change: RoleChange) {
         if change != RoleChange::Nothing {
-            self.socket.lock().unwrap().attended = role.is_background();
+            self.socket.lock().unwrap().watched = role.is_background();
         }
     }
 
@@ -279,7 +279,7 @@ impl Model {
             }
             socket.sent -= 1;
             socket.replies += 1;
-            socket.background_woken |= socket.attended;
+            socket.background_woken |= socket.watched;
             drop(socket);
             self.changed.notify_all();
         }
@@ -291,7 +291,7 @@ impl Model {
     pub fn hear(&self) {
         let mut socket = self.socket.lock().unwrap();
         socket.messages += 1;
-        socket.background_woken |= socket.attended;
+        socket.background_woken |= socket.watched;
         self.changed.notify_all();
         while socket.heard == 0 {
             socket = self.changed.wait(socket).unwrap();

@@ -183,7 +183,7 @@ impl Model {
         for _ in lost {
             let outgoing = self.outgoing.lock().unwrap();
             if outgoing.role.is_background() && self.mutant != Mutant::LeavesTheSocketSilently {
-                self.apply(&outgoing.role, RoleChange::Attend);
+                self.apply(&outgoing.role, RoleChange::Begin);
                 self.wake_background();
             }
         }

@@ -65,13 +65,13 @@ pub struct Received {
 
 impl Received {
     /// The arguments as text.
-    pub fn words(&self) -> Vec<String> {
+    pub fn args(&self) -> Vec<String> {
         self.arguments.iter().map(|argument| String::from_utf8_lossy(argument).into_owned()).collect()
     }
 
     /// The name in capitals.
     pub fn name(&self) -> String {
-        self.words().first().map(|name| name.to_ascii_uppercase()).unwrap_or_default()
+        self.args().first().map(|name| name.to_ascii_uppercase()).unwrap_or_default()
     }
 }
 
@@ -268,9 +268,9 @@ impl<'a> Stage<'a> {
 
     fn expect(&mut self, words: &[String]) -> bool {
         let Some(command) = self.read() else { return false };
-        let equal = command.words() == words;
+        let equal = command.args() == words;
         if !equal {
-            self.notes.differences.lock().unwrap().push(format!("expected {words:?}, got {:?}", command.words()));
+            self.notes.differences.lock().unwrap().push(format!("expected {words:?}, got {:?}", command.args()));
         }
         equal
     }

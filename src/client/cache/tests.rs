@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use super::*;
 
-fn question(database: u32, line: &str) -> CacheKey {
+fn key(database: u32, line: &str) -> CacheKey {
     CacheKey::new(database, &line.split(' ').collect::<Vec<_>>()).unwrap()
 }
 
 fn place(cache: &mut Cache, line: &str) -> Reservation {
-    match cache.ask(&question(0, line)) {
+    match cache.lookup(&key(0, line)) {
         Found::Miss(Some(place)) => place,
         found => panic!("{line}: {found:?}"),
     }
@@ -21,7 +21,7 @@ fn keep(cache: &mut Cache, line: &str, answer: &str) {
 }
 
 fn answer(cache: &mut Cache, database: u32, line: &str) -> Option<String> {
-    match cache.ask(&question(database, line)) {
+    match cache.lookup(&key(database, line)) {
         Found::Hit(reply) => Some(String::from_utf8(reply.as_bytes().to_vec()).unwrap()),
         Found::Miss(Some(place)) => {
             cache.give_back(place);
@@ -61,11 +61,11 @@ fn an_answer_is_given_until_a_key_of_it_is_invalidated() {
 fn what_was_overtaken_by_a_change_is_not_kept() {
     let mut cache = Cache::new(1 << 20);
     let first = place(&mut cache, "GET a");
-    assert!(matches!(cache.ask(&question(0, "GET a")), Found::Miss(None)), "one waits already");
+    assert!(matches!(cache.lookup(&key(0, "GET a")), Found::Miss(None)), "one waits already");
     cache.invalidate(b"a");
     let second = place(&mut cache, "GET a");
     cache.fill(first, Reply::string(b"old"));
-    assert!(matches!(cache.ask(&question(0, "GET a")), Found::Miss(None)), "the second still waits");
+    assert!(matches!(cache.lookup(&key(0, "GET a")), Found::Miss(None)), "the second still waits");
     cache.give_back(first);
     cache.fill(second, Reply::string(b"new"));
     assert_eq!(answer(&mut cache, 0, "GET a").unwrap(), "new");
@@ -78,7 +78,7 @@ fn what_was_overtaken_by_a_change_is_not_kept() {
 #[test]
 fn databases_are_cleared_one_by_one() {
     let mut cache = Cache::new(1 << 20);
-    let Found::Miss(Some(other)) = cache.ask(&question(1, "GET a")) else { panic!() };
+    let Found::Miss(Some(other)) = cache.lookup(&key(1, "GET a")) else { panic!() };
     keep(&mut cache, "GET a", "0");
     cache.clear_database(0);
     assert_eq!(answer(&mut cache, 0, "GET a"), None);
@@ -109,9 +109,9 @@ fn what_is_too_large_or_has_no_key_is_not_kept() {
     let mut cache = Cache::new(64 << 10);
     keep(&mut cache, "GET large", &"x".repeat(8 << 10));
     nothing_is_left(&cache);
-    assert!(matches!(cache.ask(&question(0, &format!("GET {}", "x".repeat(8 << 10)))), Found::Miss(None)));
-    assert!(matches!(cache.ask(&question(0, "GET")), Found::Miss(None)));
-    assert!(matches!(Cache::new(0).ask(&question(0, "GET a")), Found::Miss(None)));
+    assert!(matches!(cache.lookup(&key(0, &format!("GET {}", "x".repeat(8 << 10)))), Found::Miss(None)));
+    assert!(matches!(cache.lookup(&key(0, "GET")), Found::Miss(None)));
+    assert!(matches!(Cache::new(0).lookup(&key(0, "GET a")), Found::Miss(None)));
     nothing_is_left(&cache);
 }
 
@@ -133,7 +133,7 @@ fn random_operations_against_a_model() {
             let keys: Vec<String> = (0..random.usize(1..3)).map(|_| format!("k{}", random.u32(..6))).collect();
             match random.u32(..20) {
                 0..=13 if waiting.len() < 8 => {
-                    match cache.ask(&question(database, &format!("MGET {}", keys.join(" ")))) {
+                    match cache.lookup(&key(database, &format!("MGET {}", keys.join(" ")))) {
                         Found::Miss(Some(place)) => waiting.push((place, database, keys, now)),
                         Found::Miss(None) => {}
                         Found::Hit(reply) => {
@@ -173,7 +173,7 @@ fn random_operations_against_a_model() {
         }
         assert_eq!(hits > 1000, limit > 0, "{hits} hits in {limit} bytes");
         let named: HashSet<Box<[u8]>> =
-            cache.entries.iter().flatten().flat_map(|entry| keys_of(&entry.question)).map(Box::from).collect();
+            cache.entries.iter().flatten().flat_map(|entry| keys_of(&entry.key)).map(Box::from).collect();
         assert_eq!(named, cache.keys.keys().cloned().collect());
         cache.clear();
         nothing_is_left(&cache);

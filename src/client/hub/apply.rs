@@ -55,14 +55,14 @@ impl<D: Destination> Hub<D> {
         let ask = async move {
             sleep(pause).await;
             if let Some(hub) = hub.upgrade() {
-                hub.tell(|all| all.ask_again(Instant::now()), None);
+                hub.update(|all| all.ask_again(Instant::now()), None);
             }
         };
         owner.spawn(Box::pin(ask));
     }
 
     /// Tells the subscriptions something and does what follows.
-    pub(super) fn tell(&self, what: impl FnOnce(&mut Subscriptions), said: Option<&Reply>) {
+    pub(super) fn update(&self, what: impl FnOnce(&mut Subscriptions), said: Option<&Reply>) {
         let mut subscribers = self.subscribers.lock();
         if subscribers.closed {
             return;

@@ -75,7 +75,7 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
         let is_connected = matches!(news, LinkEvent::Connected);
         owner.on_event(link, news);
         if is_connected {
-            self.tell(|all| all.connected(Instant::now()), None);
+            self.update(|all| all.connected(Instant::now()), None);
         }
     }
 }
@@ -101,8 +101,8 @@ impl<D: Destination> Hub<D> {
             let (topic, joins) = asked(&request);
             let (reply, now) = (&answer.reply, Instant::now());
             match reply.kind() == Kind::Error {
-                true => self.tell(|all| all.refused(&topic, joins, will_pass(reply), now), Some(reply)),
-                false => self.tell(|all| all.confirmed(&topic, joins, now), Some(reply)),
+                true => self.update(|all| all.refused(&topic, joins, will_pass(reply), now), Some(reply)),
+                false => self.update(|all| all.confirmed(&topic, joins, now), Some(reply)),
             }
         }
     }

@@ -204,18 +204,18 @@ impl World {
             assert_eq!(error.status, Status::Protocol, "{error}");
             self.lose(&error);
         }
-        self.renew();
+        self.reconnect();
     }
 
     /// The driver gives its connection up where the client wants a new one.
-    fn renew(&mut self) {
-        if self.driver.renew(&*self.core) {
+    fn reconnect(&mut self) {
+        if self.driver.reconnect(&*self.core) {
             self.wire = None;
         }
     }
 
     fn connect(&mut self) {
-        self.renew();
+        self.reconnect();
         if self.driver.is_connected() {
             return;
         }

@@ -48,7 +48,7 @@ impl BackgroundDriver {
             ConnectRetries::Unlimited => false,
             ConnectRetries::Rounds(rounds) => self.failed_rounds >= rounds,
         };
-        self.tell(LinkEvent::Unreachable(error.clone()));
+        self.notify(LinkEvent::Unreachable(error.clone()));
         if give_up || error.status == Status::Auth {
             self.link.fail_waiting(self.recipient.upgrade().as_deref(), &error);
         }

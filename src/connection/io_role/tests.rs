@@ -9,7 +9,7 @@ const ANSWERED: Leaving = Leaving { idle: true, in_order: true, followers: 0 };
 const OWING: Leaving = Leaving { idle: false, ..ANSWERED };
 const FOLLOWED: Leaving = Leaving { followers: 1, ..OWING };
 const FOLLOWER: (Writer, RoleChange) = (Writer::Follower, RoleChange::Nothing);
-const BACKGROUND: Successor = Successor::Others(RoleChange::Attend);
+const BACKGROUND: Successor = Successor::Others(RoleChange::Begin);
 const NOBODY: Successor = Successor::Others(RoleChange::Nothing);
 const OTHERS: (Writer, RoleChange) = (Writer::Others, RoleChange::Nothing);
 
@@ -18,7 +18,7 @@ fn taken_by_a_caller() -> IoRole {
     for _ in 0..TAKEOVER_AFTER {
         assert_eq!(role.submit(Submitter::Caller, IDLE), OTHERS);
     }
-    assert_eq!(role.submit(Submitter::Caller, IDLE), (Writer::Caller, RoleChange::Leave));
+    assert_eq!(role.submit(Submitter::Caller, IDLE), (Writer::Caller, RoleChange::End));
     role
 }
 
@@ -27,7 +27,7 @@ fn taken_by_a_queue() -> IoRole {
     for _ in 0..=TAKEOVER_AFTER {
         assert_eq!(role.submit(QUEUE, IDLE), OTHERS);
     }
-    assert_eq!(role.submit(QUEUE, BUSY), (Writer::Queue { new: true }, RoleChange::Leave));
+    assert_eq!(role.submit(QUEUE, BUSY), (Writer::Queue { new: true }, RoleChange::End));
     role
 }
 
@@ -45,7 +45,7 @@ fn where_messages_may_come_the_background_reads_between_calls() {
     for _ in 0..TAKEOVER_AFTER {
         assert_eq!(role.submit(Submitter::Caller, IDLE), OTHERS);
     }
-    assert_eq!(role.submit(Submitter::Caller, IDLE), (Writer::Caller, RoleChange::Leave));
+    assert_eq!(role.submit(Submitter::Caller, IDLE), (Writer::Caller, RoleChange::End));
     for _ in 0..3 {
         assert!(!role.is_background());
         assert_eq!(role.give_back(ANSWERED), Successor::Others(RoleChange::Unnoticed));
@@ -74,7 +74,7 @@ fn callers_among_themselves_take_the_role_after_a_while() {
     for _ in 0..CALLERS_AFTER {
         assert_eq!(role.submit(Submitter::Caller, BUSY), OTHERS);
     }
-    assert_eq!(role.submit(Submitter::Caller, BUSY), (Writer::Caller, RoleChange::Leave));
+    assert_eq!(role.submit(Submitter::Caller, BUSY), (Writer::Caller, RoleChange::End));
 }
 
 #[test]
@@ -172,7 +172,7 @@ fn many_callers_who_do_not_write_together_get_the_background() {
 fn whoever_comes_while_nobody_reads_calls_the_background() {
     let mut role = taken_by_a_caller();
     assert_eq!(role.give_back(ANSWERED), NOBODY);
-    assert_eq!(role.submit(Submitter::Other, IDLE), (Writer::Others, RoleChange::Attend));
+    assert_eq!(role.submit(Submitter::Other, IDLE), (Writer::Others, RoleChange::Begin));
     assert!(role.is_background());
     assert_eq!(role.submit(Submitter::Other, BUSY), OTHERS);
 }
@@ -182,7 +182,7 @@ fn a_queue_reads_until_somebody_else_submits() {
     for other in [Submitter::Other, Submitter::Caller, Submitter::Queue(QueueId(8))] {
         let mut role = taken_by_a_queue();
         assert_eq!(role.submit(QUEUE, BUSY), (Writer::Queue { new: false }, RoleChange::Nothing));
-        assert_eq!(role.submit(other, BUSY), (Writer::Others, RoleChange::Attend));
+        assert_eq!(role.submit(other, BUSY), (Writer::Others, RoleChange::Begin));
         assert!(role.is_background());
     }
 }
@@ -195,18 +195,18 @@ fn a_queue_waits_until_what_is_older_is_answered() {
         assert_eq!(role.submit(QUEUE, UnderWay { oldest: 1, next }), OTHERS, "the oldest is somebody else's");
     }
     let mine = UnderWay { oldest: 2, next: 50 };
-    assert_eq!(role.submit(QUEUE, mine), (Writer::Queue { new: true }, RoleChange::Leave));
+    assert_eq!(role.submit(QUEUE, mine), (Writer::Queue { new: true }, RoleChange::End));
 }
 
 #[test]
 fn a_queue_whose_takers_stay_away_gets_fewer_chances() {
     let mut role = taken_by_a_queue();
-    assert_eq!(role.reclaim_from_absent(), RoleChange::Attend);
+    assert_eq!(role.reclaim_from_absent(), RoleChange::Begin);
     let requests = |role: &mut IoRole| (1..).find(|_| role.submit(QUEUE, BUSY) != OTHERS);
     assert_eq!(requests(&mut role), Some(2 * TAKEOVER_AFTER + 1));
-    assert_eq!(role.reclaim_from_absent(), RoleChange::Attend);
+    assert_eq!(role.reclaim_from_absent(), RoleChange::Begin);
     assert_eq!(requests(&mut role), Some(4 * TAKEOVER_AFTER + 1));
     role.reset_backoff();
-    assert_eq!(role.reclaim(), RoleChange::Attend);
+    assert_eq!(role.reclaim(), RoleChange::Begin);
     assert_eq!(requests(&mut role), Some(TAKEOVER_AFTER + 1));
 }

@@ -9,7 +9,7 @@ impl Pipeline {
     /// Takes a slot out that was not handed over yet; false when it is too late for that or the slot is gone. What is
     /// too late keeps its place for its reply, but nobody's: if not all of it went out, it will not be sent again.
     pub fn withdraw(&mut self, sequence: u64) -> bool {
-        if self.recall(sequence) {
+        if self.withdraw_unsent(sequence) {
             return true;
         }
         if let Some(index) = self.index_of(sequence)
@@ -24,7 +24,7 @@ impl Pipeline {
     }
 
     /// As [`Pipeline::withdraw`], but what is too late stays as it is.
-    pub fn recall(&mut self, sequence: u64) -> bool {
+    pub fn withdraw_unsent(&mut self, sequence: u64) -> bool {
         let Some(index) = self.index_of(sequence) else { return false };
         let start = self.start_of(index);
         let Some(slot) = self.slots.get_mut(index).filter(|_| start >= self.handed) else { return false };

@@ -7,8 +7,8 @@ fn open(database: u32) -> impl Fn(u64) -> String {
     move |number| format!("{database}/{number}")
 }
 
-fn ask(pool: &mut Strings, database: u32, session: char) -> Given<String> {
-    pool.ask(database, session, open(database))
+fn check_out(pool: &mut Strings, database: u32, session: char) -> Given<String> {
+    pool.check_out(database, session, open(database))
 }
 
 fn link(text: &str) -> Given<String> {
@@ -22,11 +22,11 @@ fn serve(pool: &mut Strings) -> Option<(char, String, Option<String>)> {
 #[test]
 fn it_grows_to_its_limit_and_then_they_stand_in_line() {
     let mut pool = Strings::new(2);
-    assert_eq!(ask(&mut pool, 0, 'a'), link("0/1"));
-    assert_eq!(ask(&mut pool, 0, 'b'), link("0/2"));
-    assert!(matches!(ask(&mut pool, 0, 'c').checkout, Checkout::Waiting(_)));
-    let Checkout::Waiting(place) = ask(&mut pool, 0, 'd').checkout else { panic!("it is full") };
-    assert!(matches!(ask(&mut pool, 1, 'e').checkout, Checkout::Waiting(_)));
+    assert_eq!(check_out(&mut pool, 0, 'a'), link("0/1"));
+    assert_eq!(check_out(&mut pool, 0, 'b'), link("0/2"));
+    assert!(matches!(check_out(&mut pool, 0, 'c').checkout, Checkout::Waiting(_)));
+    let Checkout::Waiting(place) = check_out(&mut pool, 0, 'd').checkout else { panic!("it is full") };
+    assert!(matches!(check_out(&mut pool, 1, 'e').checkout, Checkout::Waiting(_)));
     assert_eq!(pool.count(), Count { in_use: 2, idle: 0, waiting: 3, opened: 2 });
     assert_eq!(serve(&mut pool), None);
     assert_eq!(pool.line(0).collect::<String>(), "cd");
@@ -43,26 +43,26 @@ fn it_grows_to_its_limit_and_then_they_stand_in_line() {
 fn the_one_used_last_is_used_again() {
     let mut pool = Strings::new(3);
     for session in ['a', 'b', 'c'] {
-        ask(&mut pool, 0, session);
+        check_out(&mut pool, 0, session);
     }
     (1..=3).for_each(|number| pool.check_in(number, 10 * number));
-    assert_eq!(ask(&mut pool, 0, 'd'), link("0/3"));
+    assert_eq!(check_out(&mut pool, 0, 'd'), link("0/3"));
     pool.check_in(3, 40);
     assert_eq!(pool.idle_since(), Some(10));
     assert_eq!(pool.expire(9), Vec::<String>::new());
     assert_eq!(pool.expire(20), ["0/1", "0/2"]);
     assert_eq!(pool.count(), Count { in_use: 0, idle: 1, waiting: 0, opened: 3 });
-    assert_eq!(ask(&mut pool, 0, 'e'), link("0/3"));
+    assert_eq!(check_out(&mut pool, 0, 'e'), link("0/3"));
 }
 
 #[test]
 fn an_idle_one_to_another_database_makes_room() {
     let mut pool = Strings::new(1);
-    ask(&mut pool, 0, 'a');
+    check_out(&mut pool, 0, 'a');
     pool.check_in(1, 0);
-    let given = ask(&mut pool, 7, 'b');
+    let given = check_out(&mut pool, 7, 'b');
     assert_eq!(given, Given { checkout: Checkout::Link("7/2".to_string()), evicted: Some("0/1".to_string()) });
-    assert!(matches!(ask(&mut pool, 0, 'c').checkout, Checkout::Waiting(_)));
+    assert!(matches!(check_out(&mut pool, 0, 'c').checkout, Checkout::Waiting(_)));
     pool.check_in(2, 0);
     assert_eq!(serve(&mut pool), Some(('c', "0/3".to_string(), Some("7/2".to_string()))));
 }
@@ -70,8 +70,8 @@ fn an_idle_one_to_another_database_makes_room() {
 #[test]
 fn what_ended_is_nobodys() {
     let mut pool = Strings::new(2);
-    ask(&mut pool, 0, 'a');
-    ask(&mut pool, 0, 'b');
+    check_out(&mut pool, 0, 'a');
+    check_out(&mut pool, 0, 'b');
     pool.check_in(1, 0);
     pool.check_in(1, 5);
     assert_eq!(pool.count().idle, 1, "once");
@@ -80,7 +80,7 @@ fn what_ended_is_nobodys() {
     assert_eq!(pool.remove(2), None);
     pool.check_in(2, 0);
     assert_eq!(pool.count(), Count { in_use: 0, idle: 0, waiting: 0, opened: 2 });
-    ask(&mut pool, 0, 'c');
+    check_out(&mut pool, 0, 'c');
     assert_eq!(pool.links().collect::<Vec<_>>(), ["0/3"]);
     pool.clear();
     assert_eq!((pool.links().count(), pool.count().in_use), (0, 0));
@@ -96,7 +96,7 @@ fn the_invariant_holds_whatever_happens() {
         let (mut taken, mut line): (Vec<u64>, VecDeque<(u64, u32)>) = (Vec::new(), VecDeque::new());
         for step in 0..500u32 {
             match random.u32(0..5) {
-                0 | 1 => match pool.ask(random.u32(0..3), step, |number| number).checkout {
+                0 | 1 => match pool.check_out(random.u32(0..3), step, |number| number).checkout {
                     Checkout::Link(number) => {
                         assert!(line.is_empty(), "nobody is overtaken");
                         taken.push(number);

@@ -50,7 +50,7 @@ fn what_is_plainly_answered_is_complete_and_the_rest_is_judged_in_order() {
     assert_eq!(drained(&mut answers), [one, two, 0, three, foreign.0, four]);
     assert!(answers.is_empty());
     assert_eq!((requests.len(), requests.taken()), (1, 3), "the one that is judged still waits");
-    assert_eq!(requests.place(tickets[2]), Place::Here);
+    assert_eq!(requests.location(tickets[2]), Location::Here);
 }
 
 #[test]
@@ -59,15 +59,15 @@ fn a_request_with_which_the_client_goes_on_keeps_its_id() {
     let (first, name) = (put(&mut requests), Ticket::new(Ticket::NO_LINK, 5, 6));
     assert!(requests.set_deadline(first, 40));
     assert_eq!(requests.move_to(first, name).unwrap().due, Some(40));
-    assert_eq!((requests.place(first), requests.len(), requests.arm()), (Place::Moved(name), 0, None));
+    assert_eq!((requests.location(first), requests.len(), requests.arm()), (Location::Moved(name), 0, None));
     assert!(requests.take(first).is_none() && requests.move_to(first, name).is_none());
     let second = put(&mut requests);
     assert_ne!(first.index(), second.index());
     requests.give_back(first);
     requests.give_back(second);
-    assert_eq!((requests.place(first), requests.place(second)), (Place::Gone, Place::Here));
+    assert_eq!((requests.location(first), requests.location(second)), (Location::Gone, Location::Here));
     assert_eq!(put(&mut requests).index(), first.index());
-    assert_eq!(requests.place(first), Place::Gone, "the id of another one");
+    assert_eq!(requests.location(first), Location::Gone, "the id of another one");
 }
 
 /// Random requests, answers, ends and deadlines.

@@ -46,7 +46,7 @@ pub struct Queue<T: Item> {
     /// Requests that were accepted and whose final completion was not taken.
     owed: AtomicUsize,
     /// Somebody takes, or waits for the descriptor.
-    attended: AtomicBool,
+    has_takers: AtomicBool,
 }
 
 struct Held<T: Item> {
@@ -91,7 +91,7 @@ impl<T: Item> Queue<T> {
                 bell: Some(bell),
             }),
             owed: AtomicUsize::new(0),
-            attended: AtomicBool::new(false),
+            has_takers: AtomicBool::new(false),
         }
     }
 
@@ -123,7 +123,7 @@ impl<T: Item> Queue<T> {
 
     /// Who would read the answer of a request for this queue.
     pub fn submitter(&self) -> Submitter {
-        if self.attended.load(Ordering::Relaxed) { Submitter::Queue(self.id) } else { Submitter::Other }
+        if self.has_takers.load(Ordering::Relaxed) { Submitter::Queue(self.id) } else { Submitter::Other }
     }
 
     /// A request for this queue was accepted that is for the takers to write, now or from now on.
@@ -177,15 +177,15 @@ impl<T: Item> Queue<T> {
         }
     }
 
-    fn attend(&self) {
-        if !self.attended.load(Ordering::Relaxed) {
-            self.attended.store(true, Ordering::Relaxed);
+    fn note_taker(&self) {
+        if !self.has_takers.load(Ordering::Relaxed) {
+            self.has_takers.store(true, Ordering::Relaxed);
         }
     }
 
     /// The descriptor, made when it is asked for first.
     pub fn descriptor(&self, bell: &Bell) -> io::Result<RawFd> {
-        self.attend();
+        self.note_taker();
         let mut held = self.held.lock();
         let signal = bell.make_signal()?;
         let due = !held.completions.is_empty() || bell.is_due();
@@ -197,7 +197,7 @@ impl<T: Item> Queue<T> {
     /// Takes up to as many as there is room for, and waits for the first of them for so long (`None`: for ever). Gives
     /// how many were written to the front of `out`.
     pub fn take(&self, out: &mut [MaybeUninit<T>], timeout: Option<Duration>) -> usize {
-        self.attend();
+        self.note_taker();
         let mut until = None;
         let mut held = self.held.lock();
         let (mut tried, mut interrupted) = (false, false);

@@ -28,9 +28,9 @@ pub const MARK: usize = 1;
 /// So many are kept: 16 KiB for each thread.
 const MOST: usize = 128;
 
-struct Spare(Vec<NonNull<Header>>);
+struct FreeList(Vec<NonNull<Header>>);
 
-impl Drop for Spare {
+impl Drop for FreeList {
     fn drop(&mut self) {
         for header in self.0.drain(..) {
             // SAFETY: every block in here was allocated with this size and alignment, and belongs to nobody else.
@@ -40,14 +40,14 @@ impl Drop for Spare {
 }
 
 thread_local! {
-    static SPARE: RefCell<Spare> = const { RefCell::new(Spare(Vec::new())) };
+    static FREE: RefCell<FreeList> = const { RefCell::new(FreeList(Vec::new())) };
 }
 
 /// The memory of a small block, whose header is to be written.
 #[inline]
 pub fn take() -> Option<NonNull<Header>> {
     // At the end of a thread there is nothing any more.
-    SPARE.try_with(|spare| spare.try_borrow_mut().ok()?.0.pop()).ok()?
+    FREE.try_with(|free| free.try_borrow_mut().ok()?.0.pop()).ok()?
 }
 
 /// Keeps a block; false if there are enough, and then it is to be freed.
@@ -56,17 +56,17 @@ pub fn take() -> Option<NonNull<Header>> {
 /// The block has `SIZE` bytes, is owned, and is used no more.
 #[inline]
 pub unsafe fn put(header: NonNull<Header>) -> bool {
-    let keep = |spare: &RefCell<Spare>| {
-        let Ok(mut spare) = spare.try_borrow_mut() else { return false };
-        if spare.0.len() == MOST {
+    let keep = |free: &RefCell<FreeList>| {
+        let Ok(mut free) = free.try_borrow_mut() else { return false };
+        if free.0.len() == MOST {
             return false;
         }
         // SAFETY: the caller gives the block away.
         unsafe { (*header.as_ptr()).size = MARK };
-        spare.0.push(header);
+        free.0.push(header);
         true
     };
-    SPARE.try_with(keep).unwrap_or(false)
+    FREE.try_with(keep).unwrap_or(false)
 }
 
 #[cfg(test)]
@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn blocks_come_back_marked_and_no_more_than_are_kept() {
-        // A thread of its own, which ends with blocks in its spare ones.
+        // A thread of its own, which ends with blocks in its free list.
         std::thread::spawn(|| {
             assert_eq!(take(), None);
             let blocks: Vec<_> = (0..MOST).map(|_| new_block()).collect();
