@@ -36,7 +36,7 @@ pub struct Transaction {
 enum Alone {
     #[default]
     No,
-    /// The error may be the server's or that of a script.
+    /// It was answered with an error that does not prove the contrary.
     Perhaps,
     Yes,
 }
@@ -85,8 +85,9 @@ impl Transaction {
         match reply.kind() {
             Kind::Error => {
                 let text = text_of(reply);
-                if !is_begun {
-                    self.alone = self.alone.max(ran_alone(text.as_bytes(), command_of(request, index)));
+                // (Behind MULTI only the server itself answers, and alone a script may have written it.)
+                if !is_begun && Refusal::of(text.as_bytes(), command_of(request, index)).is_none() {
+                    self.alone = self.alone.max(Alone::Perhaps);
                 }
                 if self.refused.is_none() {
                     self.refused = Some(Refused { index, name: name_of(request, index), text });
@@ -160,15 +161,6 @@ impl Transaction {
     pub fn refusal(&self) -> Option<Verdict> {
         let Refused { index, name, text } = self.refused.as_ref()?;
         Some(refused_with(&format!("command {index} ({name}): {text}")))
-    }
-}
-
-/// Whether a command ran to which a server answered with this error, and not to a command in a queue.
-fn ran_alone(error: &[u8], command: &[u8]) -> Alone {
-    match (Refusal::of(error, command), Refusal::of_text(error)) {
-        (Some(_), _) => Alone::No,
-        (None, Some(_)) => Alone::Perhaps,
-        (None, None) => Alone::Yes,
     }
 }
 
