@@ -61,7 +61,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// What happens often in so many steps, or the simulation shows less than it says.
-const EXPECTED: [&str; 27] = [
+const EXPECTED: [&str; 28] = [
     "command: Canceled, NotRun",
     "command: Canceled, Unknown",
     "command: Closed, NotRun",
@@ -79,6 +79,7 @@ const EXPECTED: [&str; 27] = [
     "connected",
     "ran again",
     "refused again and again",
+    "refused while it was written",
     "script was missing",
     "sent again, ran once",
     "transaction: Canceled, Unknown",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::command::Verb;
-use super::server::{History, Log, hash_of};
+use super::server::{History, Log, NOT_READ, hash_of};
 use super::workload::Asked;
 use crate::connection::sink::Completion;
 use crate::error::{Outcome, Status};
@@ -170,7 +170,12 @@ impl Books {
                 continue;
             };
             let kind = if entry.asked.atomic { "transaction" } else { "command" };
-            ends.iter().for_each(|end| add(&format!("{kind}: {:?}, {:?}", end.status, end.outcome)));
+            for end in ends {
+                add(&format!("{kind}: {:?}, {:?}", end.status, end.outcome));
+                if end.error.starts_with(NOT_READ) {
+                    add("refused while it was written");
+                }
+            }
             for call in &log.calls[entry.calls.start as usize..entry.calls.end as usize] {
                 match (call.taken, call.runs) {
                     (2.., 0) => add("refused again and again"),
@@ -239,7 +244,9 @@ fn check_call(end: &End, call: &History) -> Result<(), String> {
     match end.outcome {
         Outcome::Answered => {
             let Some((_, ran)) = said else { return Err("no server gave this answer".into()) };
-            ensure(*ran || call.runs == 0, || "it is told as refused, and ran".into())?;
+            // Any other error says nothing of earlier attempts.
+            let is_proof = !*ran && !end.error.starts_with(NOT_READ);
+            ensure(!is_proof || call.runs == 0, || "it is told as refused, and ran".into())?;
             ensure(!end.error.starts_with("NOSCRIPT"), || "its script was not sent".into())
         }
         Outcome::NotRun => ensure(call.runs == 0, || "it is told as not run, and ran".into()),

@@ -9,6 +9,9 @@ use fastrand::Rng;
 
 use super::command::{Command, SCRIPTS, Verb};
 
+/// What a server says that refuses a command before it has read all of it.
+pub const NOT_READ: &str = "ERR I will not read that";
+
 /// What the servers did with a call.
 #[derive(Debug, Default)]
 pub struct History {
@@ -65,6 +68,13 @@ impl Log {
         self.replies
     }
 
+    /// A call is not run, for this reason; gives the reply.
+    pub fn refuse(&mut self, number: u32, why: &str) -> Vec<u8> {
+        let reply = format!("-{why} ({})\r\n", self.tag()).into_bytes();
+        self.call(number).replies.push((hash_of(&reply), false));
+        reply
+    }
+
     fn run(&mut self, number: u32) {
         self.runs += 1;
         let run_at = self.runs;
@@ -79,6 +89,13 @@ impl Log {
 pub struct Session {
     /// Between MULTI and EXEC: the commands, and whether one was refused.
     queue: Option<(Vec<Command>, bool)>,
+}
+
+impl Session {
+    /// Whether commands wait for EXEC.
+    pub fn is_queueing(&self) -> bool {
+        self.queue.is_some()
+    }
 }
 
 /// One server.
@@ -126,11 +143,7 @@ impl Server {
             if let Some((_, is_refused)) = &mut session.queue {
                 *is_refused = true;
             }
-            let reply = format!("-{text} ({})\r\n", log.tag()).into_bytes();
-            if verb != Verb::Multi {
-                log.call(number).replies.push((hash_of(&reply), false));
-            }
-            return reply;
+            return log.refuse(number, text);
         }
         match (&mut session.queue, verb) {
             (_, Verb::Multi) => {
@@ -168,10 +181,8 @@ impl Server {
         if let Verb::EvalSha(script) = verb
             && !self.scripts[script]
         {
-            let reply = b"-NOSCRIPT No matching script. Please use EVAL.\r\n".to_vec();
-            log.call(number).replies.push((hash_of(&reply), false));
             log.call(number).was_missing = true;
-            return reply;
+            return log.refuse(number, "NOSCRIPT No matching script. Please use EVAL.");
         }
         if let Verb::Eval(script) = verb {
             self.scripts[script] = true;

@@ -2,11 +2,12 @@
 //! any byte of either direction, and a server may still read what was on the way when the client has given it up.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use fastrand::Rng;
 
 use super::command::{Command, Digests};
-use super::server::{Log, Server, Session};
+use super::server::{Log, NOT_READ, Server, Session};
 use crate::protocol::command;
 
 /// A connection.
@@ -18,6 +19,8 @@ pub struct Wire {
     tail: Vec<u8>,
     /// The number of that command.
     begun: Option<u32>,
+    /// The server has refused it already.
+    is_refused: bool,
     /// The commands that the socket took whole, each with the position of its end.
     commands: VecDeque<(u64, Command)>,
     /// How much the socket took.
@@ -31,7 +34,17 @@ pub struct Wire {
 impl Wire {
     pub fn new(server: usize) -> Wire {
         let (tail, commands, answers) = (Vec::new(), VecDeque::new(), VecDeque::new());
-        Wire { server, session: Session::default(), tail, begun: None, commands, taken: 0, read: 0, answers }
+        Wire {
+            server,
+            session: Session::default(),
+            tail,
+            begun: None,
+            is_refused: false,
+            commands,
+            taken: 0,
+            read: 0,
+            answers,
+        }
     }
 
     /// The socket takes so many of these bytes of the client.
@@ -43,6 +56,9 @@ impl Wire {
             used = range.end;
             let command = digests.read(&self.tail[range]);
             log.call(command.number).taken += 1;
+            if mem::take(&mut self.is_refused) {
+                continue;
+            }
             self.commands.push_back((self.taken - (self.tail.len() - bytes.len()) as u64 + used as u64, command));
         }
         self.taken += bytes.len() as u64;
@@ -68,6 +84,21 @@ impl Wire {
             self.commands.pop_front();
             self.answers.extend(server.serve(command, &mut self.session, log, random));
         }
+    }
+
+    /// The server refuses what it has read a part of; the rest it will read in vain.
+    pub fn refuse_begun(&mut self, log: &mut Log) {
+        let has_read_all = self.commands.is_empty() && self.read == self.taken;
+        let begun = self.begun.filter(|number| *number > 0 && has_read_all && !self.is_refused);
+        if let Some(number) = begun.filter(|_| !self.session.is_queueing()) {
+            self.is_refused = true;
+            self.answers.extend(log.refuse(number, NOT_READ));
+        }
+    }
+
+    /// The server says something that answers no command.
+    pub fn push(&mut self) {
+        self.answers.extend(b">2\r\n$4\r\nnews\r\n*1\r\n:1\r\n");
     }
 
     /// The server says what is no reply.

@@ -52,6 +52,11 @@ impl Asked {
         }
     }
 
+    /// How many units it has in the outgoing bytes.
+    pub fn units(&self) -> usize {
+        if self.atomic { 1 } else { self.verbs.len() }
+    }
+
     /// The arguments of its calls, which have these numbers.
     pub fn args(&self, numbers: std::ops::Range<u32>, random: &mut Rng) -> Vec<Vec<Vec<u8>>> {
         let mut length = || if random.u8(0..60) == 0 { random.usize(0..40_000) } else { random.usize(0..40) };

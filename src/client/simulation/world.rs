@@ -58,6 +58,7 @@ pub struct World {
     /// One step in so many brings a fault; 0: none does.
     faults: u32,
     max_attempts: u32,
+    max_requests: usize,
     /// Tells runs apart.
     trace: u64,
 }
@@ -94,6 +95,7 @@ impl World {
             digests: Digests::new(),
             faults: random.choice([0, 1000, 200, 40]).unwrap_or(0),
             max_attempts,
+            max_requests,
             random,
             trace: 0,
         }
@@ -135,8 +137,15 @@ impl World {
                 Some(batch) => batch.submit(&request),
                 None => core.submit(to, &request, &place, Submitter::Other).map(|(id, _)| id),
             };
-            if let Err(error) = &id {
-                assert_eq!(error.status, Status::Full, "{error}");
+            // A batch holds the lock of the link.
+            let waiting = if batch.is_some() { None } else { Some(link.waiting().0) };
+            match &id {
+                Ok(_) => assert!(waiting.is_none_or(|waiting| waiting <= self.max_requests), "{waiting:?} wait"),
+                Err(error) => {
+                    assert_eq!(error.status, Status::Full, "{error}");
+                    let fits = |waiting: usize| waiting + asked.units() <= self.max_requests;
+                    assert!(!waiting.is_some_and(fits), "there is room beside {waiting:?}");
+                }
             }
             let due = asked.timeout.map(|timeout| core.clock.micros() + timeout.as_micros() as u64 + LATE);
             self.books.add(asked, calls, id.ok().map(|id| (id, place.number(), due)));

@@ -8,7 +8,7 @@ use crate::error::{Error, Status};
 impl World {
     /// One of all that can go wrong.
     pub(super) fn fault(&mut self) {
-        match self.random.u8(0..12) {
+        match self.random.u8(0..16) {
             0..4 => self.cut(),
             4 => self.wire.iter_mut().for_each(Wire::garble),
             5 => self.fail_over(),
@@ -19,7 +19,9 @@ impl World {
                 let refuses = self.random.choice([0, 0, 1, 2, 10]).unwrap_or(0);
                 self.servers.iter_mut().for_each(|server| server.refuses = refuses);
             }
-            _ => self.dialled = self.random.usize(0..2),
+            11 => self.dialled = self.random.usize(0..2),
+            12 => self.wire.iter_mut().for_each(Wire::push),
+            _ => self.wire.iter_mut().for_each(|wire| wire.refuse_begun(&mut self.log)),
         }
     }
 
