@@ -24,7 +24,7 @@ pub struct CallerDriver {
     connection: Arc<Connection>,
     part: Part,
     /// Whether others are expected to submit before it writes.
-    gives_way: bool,
+    yields: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +38,12 @@ enum Part {
 }
 
 impl CallerDriver {
-    pub(super) fn leader(link: Arc<Link>, connection: Arc<Connection>, gives_way: bool) -> CallerDriver {
-        CallerDriver { link, connection, part: Part::Leader, gives_way }
+    pub(super) fn leader(link: Arc<Link>, connection: Arc<Connection>, yields: bool) -> CallerDriver {
+        CallerDriver { link, connection, part: Part::Leader, yields }
     }
 
     pub(super) fn follower(link: Arc<Link>, connection: Arc<Connection>) -> CallerDriver {
-        CallerDriver { link, connection, part: Part::Follower, gives_way: false }
+        CallerDriver { link, connection, part: Part::Follower, yields: false }
     }
 
     /// Whether it has the I/O role.
@@ -111,8 +111,8 @@ impl CallerDriver {
             self.fail(error);
             return false;
         }
-        if self.gives_way {
-            self.give_way();
+        if self.yields {
+            self.yield_to_others();
         }
         if !matches!(self.link.flush(&self.connection), Ok(true)) {
             return false;
@@ -139,12 +139,12 @@ impl CallerDriver {
     }
 
     /// Lets other threads run whose requests one write shall carry together with this one.
-    fn give_way(&self) {
+    fn yield_to_others(&self) {
         let mut took = Duration::ZERO;
         loop {
             let mut outgoing = self.link.outgoing.lock();
             let under_way = outgoing.pipeline.under_way();
-            if outgoing.pipeline.is_in_flight() || !outgoing.role.gives_way(under_way, took) {
+            if outgoing.pipeline.is_in_flight() || !outgoing.role.yields(under_way, took) {
                 return;
             }
             drop(outgoing);

@@ -7,12 +7,12 @@
 //!
 //! Callers carry each other, and the background hears nothing of it: one reads for all, the others write at once and
 //! wait. When the one who reads has its reply, the role goes to the one who has waited longest. Those who got their
-//! replies together submit together again, and the first writes for all: see company.rs. When requests of others
+//! replies together submit together again, and the first writes for all: see coalescing.rs. When requests of others
 //! come, the role goes to the background.
 
 use std::time::Duration;
 
-use super::company::Company;
+use super::coalescing::Coalescing;
 
 #[cfg(test)]
 mod tests;
@@ -155,7 +155,7 @@ pub struct IoRole {
     /// Callers who are about to come and wait.
     arriving: u32,
     /// Those who submit together.
-    company: Company,
+    coalescing: Coalescing,
     /// While a caller reads: when it leaves, the background reads.
     ends: bool,
     /// The queue that the last request was for, and since which sequence number all are.
@@ -178,7 +178,7 @@ impl IoRole {
             solo_calls: 0,
             calls: 0,
             arriving: 0,
-            company: Company::new(),
+            coalescing: Coalescing::new(),
             ends: false,
             run: None,
             length: 0,
@@ -246,7 +246,7 @@ impl IoRole {
 
     /// Whether callers who find so much under way are better carried by the background.
     fn are_many(&self, under_way: UnderWay) -> bool {
-        under_way.count() >= MANY && self.company.is_pausing()
+        under_way.count() >= MANY && self.coalescing.is_pausing()
     }
 
     fn count(&mut self, by: Submitter, under_way: UnderWay) {
@@ -257,7 +257,7 @@ impl IoRole {
                 self.calls = if self.are_many(under_way) { 0 } else { self.calls.saturating_add(1) };
                 if self.reader == Reader::Background {
                     // (While callers read, they count how often they do.)
-                    self.company.count_pause();
+                    self.coalescing.count_pause();
                 }
             }
             Submitter::Other | Submitter::Queue(_) => (self.solo_calls, self.calls) = (0, 0),
@@ -319,15 +319,15 @@ impl IoRole {
         self.takeover_threshold = TAKEOVER_AFTER;
     }
 
-    /// Whether the caller who took the role just now is to ask [`IoRole::gives_way`] before it writes.
-    pub fn expects_company(&mut self) -> bool {
-        self.company.begin()
+    /// Whether the caller who took the role just now is to ask [`IoRole::yields`] before it writes.
+    pub fn expects_others(&mut self) -> bool {
+        self.coalescing.begin()
     }
 
     /// Whether the caller who has the role, and of whom nothing is in flight, lets other threads run before it writes:
     /// callers who are expected submit meanwhile. `took`: how long the last time took.
-    pub fn gives_way(&mut self, under_way: UnderWay, took: Duration) -> bool {
-        self.company.gives_way(under_way.count().saturating_sub(1), took)
+    pub fn yields(&mut self, under_way: UnderWay, took: Duration) -> bool {
+        self.coalescing.yields(under_way.count().saturating_sub(1), took)
     }
 
     /// A caller who was told to be a [`Writer::Follower`] comes to wait.
@@ -352,7 +352,7 @@ impl IoRole {
         let Leaving { idle, in_order, followers } = leaving;
         if idle {
             self.reader = Reader::Nobody;
-            self.company.ended(followers as u64);
+            self.coalescing.ended(followers as u64);
             let change = if self.receives_pushes { RoleChange::Unnoticed } else { RoleChange::Nothing };
             return Successor::Others(change);
         }

@@ -109,7 +109,7 @@ impl<'a> Submission<'a> {
     pub fn end<T>(self, prepare: impl FnOnce(Next) -> T) -> T {
         let Submission { link, mut outgoing, nothing_waited, outcome, .. } = self;
         let Some((role, change)) = outcome else { return prepare(Next::Nothing) };
-        let gives_way = role == Writer::Caller && outgoing.role.expects_company();
+        let yields = role == Writer::Caller && outgoing.role.expects_others();
         let next = match (role, &outgoing.connection) {
             (Writer::Queue { new: false }, _) if nothing_waited => Next::Take,
             (Writer::Queue { new: false }, _) => Next::Nothing,
@@ -120,7 +120,7 @@ impl<'a> Submission<'a> {
             }
             (Writer::Caller, Some(connection)) => {
                 link.counters.lone_calls.fetch_add(1, Ordering::Relaxed);
-                Next::CallerDriver(CallerDriver::leader(Arc::clone(link), Arc::clone(connection), gives_way))
+                Next::CallerDriver(CallerDriver::leader(Arc::clone(link), Arc::clone(connection), yields))
             }
             (Writer::Follower, Some(connection)) => {
                 Next::CallerDriver(CallerDriver::follower(Arc::clone(link), Arc::clone(connection)))

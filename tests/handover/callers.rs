@@ -79,7 +79,7 @@ impl Model {
     /// Writes and reads with the I/O role, which it took or was given. False: nothing came for a while.
     fn lead(&self, caller: usize, took_it: bool, held: &mut Vec<usize>) -> bool {
         let _incoming = self.incoming.lock().unwrap();
-        while took_it && self.gives_way() {
+        while took_it && self.yields() {
             thread::yield_now();
         }
         if took_it || self.mutant != Mutant::WritesNothing {
@@ -100,12 +100,12 @@ impl Model {
         true
     }
 
-    fn gives_way(&self) -> bool {
+    fn yields(&self) -> bool {
         let mut outgoing = self.outgoing.lock().unwrap();
         let in_flight = outgoing.under_way.len() > outgoing.unsent;
         let next = outgoing.answered + outgoing.under_way.len() as u64;
         let under_way = UnderWay { oldest: outgoing.answered, next };
-        !in_flight && outgoing.role.gives_way(under_way, Duration::ZERO)
+        !in_flight && outgoing.role.yields(under_way, Duration::ZERO)
     }
 
     /// Gives the I/O role to whoever reads next.

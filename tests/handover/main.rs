@@ -22,7 +22,7 @@ use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::sync::Arc;
 use shuttle::{Config, Runner, thread};
 
-/// Calls of each caller: enough to take the I/O role, lose it to company, and take it again when left alone.
+/// Calls of each caller: enough to take the I/O role, lose it to others, and take it again when left alone.
 const MANY: usize = 7;
 /// So few that no later call can mend what an earlier one spoilt.
 const ONE: usize = 1;

@@ -154,13 +154,13 @@ fn many_callers_who_do_not_write_together_get_the_background() {
     let slow = Duration::from_secs(1);
     let many = UnderWay { oldest: 1, next: 1 + MANY };
     let mut role = taken_by_a_caller();
-    assert!(!role.expects_company());
+    assert!(!role.expects_others());
     assert_eq!(role.submit(Submitter::Caller, many), FOLLOWER);
     assert_eq!(role.give_back(Leaving { followers: 1, ..ANSWERED }), NOBODY);
     assert_eq!(role.submit(Submitter::Caller, IDLE), (Writer::Caller, RoleChange::Nothing));
-    assert!(role.expects_company());
-    assert!(role.gives_way(BUSY, Duration::ZERO));
-    assert!(!role.gives_way(BUSY, slow));
+    assert!(role.expects_others());
+    assert!(role.yields(BUSY, Duration::ZERO));
+    assert!(!role.yields(BUSY, slow));
     assert_eq!(role.submit(Submitter::Caller, BUSY), FOLLOWER, "two carry each other all the same");
     assert_eq!(role.submit(Submitter::Caller, many), OTHERS);
     assert_eq!(role.give_back(FOLLOWED), BACKGROUND);

@@ -1,5 +1,5 @@
-//! Whether a caller who is about to write first lets other callers submit, so that one write carries the requests of
-//! all: a state machine without threads or clocks.
+//! Whether writes are coalesced: a caller who is about to write may first let other callers submit, so that one write
+//! carries the requests of all. A state machine without threads or clocks.
 //!
 //! Callers whose replies came together were woken together, and submit together again. Where they share a core, the one
 //! who came first gives way once or twice before it writes: the others run, and each saves a system call. Where they do
@@ -30,7 +30,7 @@ const FORGIVEN: u32 = 32;
 
 /// What is known of the callers of a connection.
 #[derive(Debug)]
-pub(super) struct Company {
+pub(super) struct Coalescing {
     /// So many others are expected.
     others: u64,
     /// How often in a row fewer came.
@@ -46,9 +46,9 @@ pub(super) struct Company {
     vain: u32,
 }
 
-impl Company {
-    pub(super) fn new() -> Company {
-        Company { others: 0, misses: 0, meetings: 0, pause: 0, last_pause: 0, came: None, vain: 0 }
+impl Coalescing {
+    pub(super) fn new() -> Coalescing {
+        Coalescing { others: 0, misses: 0, meetings: 0, pause: 0, last_pause: 0, came: None, vain: 0 }
     }
 
     /// Whether the caller who takes the role now is to ask whether it gives way.
@@ -83,7 +83,7 @@ impl Company {
     }
 
     /// Whether the caller gives way (again): so many others have submitted by now, and it gave way for so long.
-    pub(super) fn gives_way(&mut self, others: u64, took: Duration) -> bool {
+    pub(super) fn yields(&mut self, others: u64, took: Duration) -> bool {
         let newcomers = others.saturating_sub(self.came.unwrap_or_default()).min(1 << 16) as u32;
         if took >= SLOW + SLOW_EACH * newcomers {
             self.begin_pause(SLOW_PAUSE);
@@ -118,21 +118,21 @@ mod tests {
     const FAST: Duration = Duration::from_micros(20);
 
     /// Callers whose first has met so many others.
-    fn met(others: u64) -> Company {
-        let mut company = Company::new();
-        assert!(!company.begin(), "nobody is expected yet");
-        company.ended(others);
-        company
+    fn met(others: u64) -> Coalescing {
+        let mut coalescing = Coalescing::new();
+        assert!(!coalescing.begin(), "nobody is expected yet");
+        coalescing.ended(others);
+        coalescing
     }
 
     /// How often a caller gives way while so many others come, one each time.
-    fn yields(company: &mut Company, coming: u64, took: Duration) -> u64 {
-        if !company.begin() {
+    fn yields(coalescing: &mut Coalescing, coming: u64, took: Duration) -> u64 {
+        if !coalescing.begin() {
             return 0;
         }
         let mut count = 0;
         let mut took_last = Duration::ZERO;
-        while company.gives_way(coming.min(count), took_last) {
+        while coalescing.yields(coming.min(count), took_last) {
             (count, took_last) = (count + 1, took);
         }
         count
@@ -140,44 +140,44 @@ mod tests {
 
     #[test]
     fn a_lone_caller_never_gives_way() {
-        let mut company = met(0);
+        let mut coalescing = met(0);
         for _ in 0..1000 {
-            assert_eq!(yields(&mut company, 0, FAST), 0);
-            company.ended(0);
+            assert_eq!(yields(&mut coalescing, 0, FAST), 0);
+            coalescing.ended(0);
         }
     }
 
     #[test]
     fn a_caller_gives_way_until_the_others_have_come() {
         for others in 1..10 {
-            let mut company = met(others);
+            let mut coalescing = met(others);
             for _ in 0..1000 {
-                assert_eq!(yields(&mut company, others, FAST), others);
-                company.ended(others);
+                assert_eq!(yields(&mut coalescing, others, FAST), others);
+                coalescing.ended(others);
             }
         }
     }
 
     #[test]
     fn who_gives_way_in_vain_soon_stops() {
-        let mut company = met(1);
+        let mut coalescing = met(1);
         for _ in 0..MISSES {
-            assert_eq!(yields(&mut company, 0, FAST), u64::from(VAIN));
+            assert_eq!(yields(&mut coalescing, 0, FAST), u64::from(VAIN));
         }
         for _ in 0..1000 {
-            assert_eq!(yields(&mut company, 0, FAST), 0);
-            company.ended(0);
+            assert_eq!(yields(&mut coalescing, 0, FAST), 0);
+            coalescing.ended(0);
         }
     }
 
     #[test]
     fn where_the_others_come_too_late_it_is_rarely_tried() {
-        let mut company = met(3);
+        let mut coalescing = met(3);
         let tenures = 10_000;
         let count: u64 = (0..tenures)
             .map(|_| {
-                let count = yields(&mut company, 0, FAST);
-                company.ended(3);
+                let count = yields(&mut coalescing, 0, FAST);
+                coalescing.ended(3);
                 count
             })
             .sum();
@@ -186,44 +186,44 @@ mod tests {
 
     #[test]
     fn when_one_of_many_has_gone_the_rest_is_waited_for() {
-        let mut company = met(3);
+        let mut coalescing = met(3);
         for _ in 0..MISSES {
-            assert!(yields(&mut company, 2, FAST) > 2, "the third is waited for, too");
+            assert!(yields(&mut coalescing, 2, FAST) > 2, "the third is waited for, too");
         }
         for _ in 0..PAUSE {
-            assert_eq!(yields(&mut company, 2, FAST), 0);
+            assert_eq!(yields(&mut coalescing, 2, FAST), 0);
         }
-        assert_eq!(yields(&mut company, 2, FAST), 2);
+        assert_eq!(yields(&mut coalescing, 2, FAST), 2);
     }
 
     #[test]
     fn many_who_come_at_once_take_their_time() {
-        let mut company = met(63);
-        assert!(company.begin());
-        assert!(company.gives_way(0, Duration::ZERO));
-        assert!(!company.gives_way(63, 2 * SLOW));
-        assert!(!company.is_pausing());
+        let mut coalescing = met(63);
+        assert!(coalescing.begin());
+        assert!(coalescing.yields(0, Duration::ZERO));
+        assert!(!coalescing.yields(63, 2 * SLOW));
+        assert!(!coalescing.is_pausing());
     }
 
     #[test]
     fn a_lost_time_slice_ends_it_for_longer_each_time() {
-        let mut company = met(1);
+        let mut coalescing = met(1);
         let slow = 2 * SLOW;
         let mut pause = SLOW_PAUSE;
         for _ in 0..20 {
-            assert_eq!(yields(&mut company, 1, slow), 1);
+            assert_eq!(yields(&mut coalescing, 1, slow), 1);
             for _ in 0..pause {
-                assert!(company.is_pausing());
-                assert_eq!(yields(&mut company, 1, slow), 0);
-                company.ended(1);
+                assert!(coalescing.is_pausing());
+                assert_eq!(yields(&mut coalescing, 1, slow), 0);
+                coalescing.ended(1);
             }
             pause = (2 * pause).min(MAX_PAUSE);
         }
         for _ in 0..FORGIVEN * 20 {
-            assert_eq!(yields(&mut company, 1, FAST), 1);
+            assert_eq!(yields(&mut coalescing, 1, FAST), 1);
         }
-        assert_eq!(yields(&mut company, 1, slow), 1);
-        let paused = (0..).take_while(|_| yields(&mut company, 1, FAST) == 0).count();
+        assert_eq!(yields(&mut coalescing, 1, slow), 1);
+        let paused = (0..).take_while(|_| yields(&mut coalescing, 1, FAST) == 0).count();
         assert_eq!(paused, SLOW_PAUSE as usize);
     }
 }
