@@ -68,7 +68,15 @@ impl Transaction {
         if let Some(reply) = replies.next() {
             transaction.multi(reply);
         }
-        replies.enumerate().for_each(|(index, reply)| transaction.command(index, reply, request));
+        let is_begun = matches!(transaction.begun, Some(Ok(())));
+        let mut commands = command::commands(request).skip(1);
+        for (index, reply) in replies.enumerate() {
+            transaction.command(index, reply, request);
+            if !is_begun {
+                let command = commands.next().and_then(|range| request.get(range)).unwrap_or_default();
+                transaction.alone = transaction.alone.max(ran_alone(reply, command));
+            }
+        }
         transaction
     }
 
@@ -85,15 +93,11 @@ impl Transaction {
         match reply.kind() {
             Kind::Error => {
                 let text = text_of(reply);
-                // (Behind MULTI only the server itself answers, and alone a script may have written it.)
-                if !is_begun && Refusal::of(text.as_bytes(), command_of(request, index)).is_none() {
-                    self.alone = self.alone.max(Alone::Perhaps);
-                }
                 if self.refused.is_none() {
                     self.refused = Some(Refused { index, name: name_of(request, index), text });
                 }
             }
-            _ if !is_begun => self.alone = Alone::Yes,
+            _ if !is_begun => {}
             Kind::Status if reply.as_bytes() == b"QUEUED" => {}
             _ => _ = self.impossible.get_or_insert("the answer to a command behind MULTI is not QUEUED"),
         }
@@ -176,13 +180,18 @@ fn text_of(reply: &Reply) -> String {
     String::from_utf8_lossy(reply.as_bytes()).into_owned()
 }
 
-/// A command between MULTI and EXEC.
-fn command_of(request: &[u8], index: usize) -> &[u8] {
-    command::commands(request).nth(index + 1).and_then(|range| request.get(range)).unwrap_or_default()
+/// Whether a command ran, to judge by the reply to it, which did not come out of the queue that MULTI makes.
+fn ran_alone(reply: &Reply, command: &[u8]) -> Alone {
+    match reply.kind() {
+        Kind::Error if Refusal::of(reply.as_bytes(), command).is_some() => Alone::No,
+        Kind::Error => Alone::Perhaps,
+        _ => Alone::Yes,
+    }
 }
 
 /// The name of a command between MULTI and EXEC.
 fn name_of(request: &[u8], index: usize) -> String {
-    let name = command::decode(command_of(request, index)).next().unwrap_or_default();
+    let command = command::commands(request).nth(index + 1).and_then(|range| request.get(range)).unwrap_or_default();
+    let name = command::decode(command).next().unwrap_or_default();
     String::from_utf8_lossy(name).to_ascii_uppercase()
 }
