@@ -36,6 +36,8 @@ mod delayed;
 mod end;
 mod escalation;
 mod event;
+#[cfg(test)]
+mod fixture;
 mod gather;
 mod hub;
 mod lease;
