@@ -20,9 +20,6 @@ use crate::connection::unit::Ticket;
 use crate::error::{Error, Outcome, Status};
 use crate::runtime::Runtime;
 
-#[cfg(test)]
-mod tests;
-
 /// What is known of a unit that ends before its answer.
 pub(super) struct Unanswered<'a> {
     /// Its last attempt was sent, at least in part, and may still be answered.

@@ -36,8 +36,6 @@ mod delayed;
 mod end;
 mod escalation;
 mod event;
-#[cfg(test)]
-mod fixture;
 mod gather;
 mod hub;
 mod lease;
