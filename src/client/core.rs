@@ -50,6 +50,15 @@ impl<D: Destination> Core<D> {
     pub(super) fn new(config: Config, dialer: Option<Arc<dyn Dialer>>) -> Result<(Arc<Core<D>>, Sender<()>), Error> {
         config.validate()?;
         let runtime = Runtime::share()?;
+        Ok(Core::on(Some(runtime), config, dialer))
+    }
+
+    /// The same with this I/O thread; without one, as in tests, no link is ever started.
+    pub(super) fn on(
+        runtime: Option<Arc<Runtime>>,
+        config: Config,
+        dialer: Option<Arc<dyn Dialer>>,
+    ) -> (Arc<Core<D>>, Sender<()>) {
         let (alive, tasks) = mpsc::channel();
         let core = Arc::new_cyclic(|me: &Weak<Core<D>>| {
             let config = Arc::new(config);
@@ -77,7 +86,7 @@ impl<D: Destination> Core<D> {
                 closed: AtomicBool::new(false),
             }
         });
-        Ok((core, alive))
+        (core, alive)
     }
 
     /// The shared link of a database.

@@ -22,6 +22,9 @@ use crate::error::{Error, Outcome, Status};
 use crate::protocol::catalog::StateChange;
 use crate::topology::node::SessionId;
 
+#[cfg(test)]
+mod tests;
+
 impl<D: Destination> Core<D> {
     /// Gives a session a connection, or a place in line for one, if it has neither.
     pub(super) fn acquire(&self, state: &mut State<D>, id: SessionId) -> Result<(), Error> {

@@ -20,6 +20,9 @@ use crate::connection::requests::{Location, Taken};
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 
+#[cfg(test)]
+mod tests;
+
 impl<D: Destination> Core<D> {
     /// The name here of the request that a link tells of, with which the client goes on; `None`: it is over.
     pub(super) fn go_on_with(&self, state: &mut State<D>, link: &Arc<Link>, ticket: Ticket) -> Option<Ticket> {

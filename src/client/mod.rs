@@ -15,7 +15,8 @@
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
 //!   readers, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
-//! * `stats`: all of it in numbers. `simulation`: all of it under test, without sockets, threads and time.
+//! * `stats`: all of it in numbers. `simulation`: all of it under test, without sockets, threads and time; `fixture`:
+//!   one client and the servers at its links, for a test to play.
 
 pub mod completion;
 pub mod destination;
@@ -36,6 +37,8 @@ mod delayed;
 mod end;
 mod escalation;
 mod event;
+#[cfg(test)]
+mod fixture;
 mod gather;
 mod hub;
 mod lease;

@@ -22,6 +22,9 @@ use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 use crate::topology::rediscovery::Advice;
 
+#[cfg(test)]
+mod tests;
+
 /// What becomes of a unit that was lost with its connection.
 pub(super) enum AfterLoss {
     /// It is sent again, after this pause.

@@ -11,7 +11,7 @@
 
 mod books;
 mod command;
-mod inbox;
+pub(super) mod inbox;
 mod server;
 mod wire;
 mod workload;
@@ -21,7 +21,6 @@ use std::time::{Duration, Instant};
 
 use self::books::Tally;
 use self::world::World;
-use crate::runtime::Runtime;
 
 /// Steps without a word from outside: what a slow machine does in half a minute.
 const STEPS: u64 = 3_000_000;
@@ -94,8 +93,6 @@ const EXPECTED: [&str; 28] = [
 
 #[test]
 fn every_request_has_one_end_which_is_true_whatever_happens() {
-    // Worlds come and go; the I/O thread, which has nothing to do, need not.
-    let _runtime = Runtime::share().unwrap();
     let mut tally = Tally::new();
     if let Some(seed) = number("JR_SIMULATION_SEED") {
         run(seed, &mut tally);

@@ -77,8 +77,8 @@ pub(super) struct StateLock<D: Destination> {
 
 impl<D: Destination> StateLock<D> {
     /// Of a client that has no requests yet.
-    pub(super) fn new(runtime: Arc<Runtime>) -> StateLock<D> {
-        StateLock { state: Lock::new(State::new()), listeners: Arc::default(), runtime: Lock::new(Some(runtime)) }
+    pub(super) fn new(runtime: Option<Arc<Runtime>>) -> StateLock<D> {
+        StateLock { state: Lock::new(State::new()), listeners: Arc::default(), runtime: Lock::new(runtime) }
     }
 
     /// Waits for the lock.
@@ -201,7 +201,7 @@ mod tests {
             alive: mpsc::channel().0,
         });
         let link = node.link(0, &mut Deferred::default()).unwrap();
-        let lock = StateLock::<Nobody>::new(Runtime::share().unwrap());
+        let lock = StateLock::<Nobody>::new(None);
         let mut state = lock.lock();
         state.deferred.close(Arc::clone(&link));
         assert!(!link.is_closed());

@@ -30,6 +30,9 @@ use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 use crate::protocol::command;
 
+#[cfg(test)]
+mod tests;
+
 impl<D: Destination> Core<D> {
     /// As [`Core::submit`], and waits for the completion. Meanwhile the calling thread may write and read.
     pub(super) fn execute<A: AsRef<[u8]>>(

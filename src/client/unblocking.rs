@@ -23,6 +23,9 @@ use crate::error::{Error, Status};
 use crate::protocol::reply::{Kind, Reply};
 use crate::topology::node::SessionId;
 
+#[cfg(test)]
+mod tests;
+
 /// After so long the server is asked again, when it did not wait yet.
 const PAUSE: Duration = Duration::from_millis(10);
 

@@ -219,7 +219,7 @@ impl Link {
 
     /// Whether something can be sent at once.
     pub fn is_connected(&self) -> bool {
-        !self.is_ending() && self.outgoing.lock().connection.is_some()
+        !self.is_ending() && self.outgoing.lock().is_connected()
     }
 
     /// Ends the connection for this reason, as if it had broken by itself: what is under way is reported as lost.

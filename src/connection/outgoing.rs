@@ -29,6 +29,9 @@ pub(super) struct Outgoing {
     pub(super) writing: bool,
     /// The socket is full: the background must hear of room.
     pub(super) blocked: bool,
+    /// There is a connection, and it is that of a [`super::simulated_driver::SimulatedDriver`].
+    #[cfg(test)]
+    pub(super) is_simulated: bool,
 }
 
 impl Outgoing {
@@ -42,7 +45,18 @@ impl Outgoing {
             connection: None,
             writing: false,
             blocked: false,
+            #[cfg(test)]
+            is_simulated: false,
         }
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_connected(&self) -> bool {
+        #[cfg(test)]
+        if self.is_simulated {
+            return true;
+        }
+        self.connection.is_some()
     }
 
     /// Whether this connection carries the bytes.

@@ -15,6 +15,9 @@ use super::unit::Ticket;
 use crate::error::Error;
 use crate::protocol::parser::{Limits, Parser};
 
+/// What every server calls its connection.
+pub const CONNECTION: i64 = 7;
+
 /// Drives a link that was prepared and never started.
 pub struct SimulatedDriver {
     link: Arc<Link>,
@@ -43,9 +46,12 @@ impl SimulatedDriver {
         let limits = Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes };
         self.incoming = Some(Incoming::new(Parser::new(limits, config.receive_buffer)));
         self.is_blocked = false;
-        let server_info = ServerInfo { protocol: 3, ..ServerInfo::default() };
+        let server_info = ServerInfo { protocol: 3, connection: CONNECTION, ..ServerInfo::default() };
         self.link.report_connected(Some(recipient), server_info);
-        self.link.outgoing.lock().role = IoRole::new(self.link.receives_pushes());
+        let mut outgoing = self.link.outgoing.lock();
+        outgoing.role = IoRole::new(self.link.receives_pushes());
+        outgoing.is_simulated = true;
+        drop(outgoing);
         self.fall_asleep();
     }
 
@@ -103,7 +109,11 @@ impl SimulatedDriver {
     pub fn lose(&mut self, error: &Error, recipient: &dyn Recipient<Link>) {
         assert!(self.parts.is_empty(), "whoever ends a connection waits for the write that is under way");
         self.incoming = None;
-        let disconnect = || self.link.outgoing.lock().pipeline.disconnect();
+        let disconnect = || {
+            let mut outgoing = self.link.outgoing.lock();
+            outgoing.is_simulated = false;
+            outgoing.pipeline.disconnect()
+        };
         self.link.report_loss(Some(recipient), error, disconnect);
     }
 
@@ -122,6 +132,7 @@ impl SimulatedDriver {
         let ends = may_end && !self.link.is_in_flight();
         if ends {
             self.incoming = None;
+            self.link.outgoing.lock().is_simulated = false;
             self.link.update_status(|status| status.connected = false);
             self.link.report_tracking_ended(Some(recipient));
         }

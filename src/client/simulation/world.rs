@@ -17,6 +17,7 @@ use super::server::{Log, Server};
 use super::wire::Wire;
 use super::workload::Asked;
 use crate::client::core::Core;
+use crate::client::fixture;
 use crate::client::intake::Batch;
 use crate::client::request;
 use crate::config::Config;
@@ -25,7 +26,6 @@ use crate::connection::link::Link;
 use crate::connection::simulated_driver::SimulatedDriver;
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
-use crate::topology::deferred::Deferred;
 
 /// So many requests are open at most, so that there is time for each.
 const OPEN: usize = 60;
@@ -72,10 +72,7 @@ impl World {
         let max_attempts = random.choice([1, 2, 8]).unwrap_or(8);
         let max_requests = random.choice([8, 1_000_000]).unwrap_or(8);
         let config = Config { max_attempts, max_requests, ..Config::default() };
-        let (core, alive) = Core::new(config, None).unwrap();
-        core.clock.move_on(Duration::ZERO);
-        // It is to be started, and never is.
-        let link = core.node().link(0, &mut Deferred::default()).unwrap();
+        let (core, link, alive) = fixture::client(config);
         let inbox = Inbox::default();
         World {
             driver: SimulatedDriver::new(&link),

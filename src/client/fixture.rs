@@ -1,0 +1,280 @@
+//! A client under test and the servers at the other end of its links: the client is the real one, but its links are
+//! never started and its clock goes only when the test moves it. No socket, no thread.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use super::core::Core;
+use super::pending::Work;
+use super::request::{Place, Request, Timeout};
+use super::session::{Kind, Session};
+use super::simulation::inbox::{self, Inbox};
+use crate::config::Config;
+use crate::connection::io_role::Submitter;
+use crate::connection::link::Link;
+use crate::connection::purpose::Purpose;
+use crate::connection::requests::Location;
+use crate::connection::simulated_driver::SimulatedDriver;
+use crate::connection::unit::Ticket;
+use crate::error::{Error, Outcome, Status};
+use crate::protocol::command;
+use crate::protocol::reply::{Kind as ReplyKind, Node};
+use crate::topology::Route;
+use crate::topology::deferred::Deferred;
+use crate::topology::node::SessionId;
+
+/// A client with the shared link of database 0, and what keeps it from believing that its tasks have ended.
+pub fn client(config: Config) -> (Arc<Core<inbox::Place>>, Arc<Link>, Sender<()>) {
+    let (core, alive) = Core::on(None, config, None);
+    core.clock.move_on(Duration::ZERO);
+    // It is to be started, and never is.
+    let link = core.node().link(0, &mut Deferred::default()).unwrap();
+    (core, link, alive)
+}
+
+/// The server at the other end of a link.
+pub struct Peer {
+    pub link: Arc<Link>,
+    driver: SimulatedDriver,
+    core: Arc<Core<inbox::Place>>,
+}
+
+impl Peer {
+    fn new(link: &Arc<Link>, core: &Arc<Core<inbox::Place>>) -> Peer {
+        Peer { link: Arc::clone(link), driver: SimulatedDriver::new(link), core: Arc::clone(core) }
+    }
+
+    /// Accepts a connection.
+    pub fn connect(&mut self) {
+        self.driver.connect(&*self.core);
+    }
+
+    /// Accepts a connection, if there is none or the client wants a new one.
+    fn connect_again(&mut self) {
+        if self.driver.reconnect(&*self.core) || !self.driver.is_connected() {
+            self.connect();
+        }
+    }
+
+    /// Reads all that the client has to write: the words of each command, and ` | ` between commands.
+    pub fn read(&mut self) -> String {
+        self.read_at_most(usize::MAX)
+    }
+
+    /// Reads so many bytes of it.
+    pub fn read_at_most(&mut self, most: usize) -> String {
+        if !self.driver.wants_to_write() {
+            return String::new();
+        }
+        let mut bytes = self.driver.begin_write().concat();
+        bytes.truncate(most);
+        assert!(self.driver.end_write(bytes.len()));
+        let words = |command: &[u8]| {
+            let words: Vec<_> = command::decode(command).map(String::from_utf8_lossy).collect();
+            words.join(" ")
+        };
+        let commands: Vec<String> = command::commands(&bytes).map(|range| words(&bytes[range])).collect();
+        commands.join(" | ")
+    }
+
+    /// Answers with these lines.
+    pub fn answer(&mut self, lines: &[&str]) {
+        let bytes: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        self.driver.receive(bytes.as_bytes(), &*self.core).unwrap();
+    }
+
+    /// Reads everything, then answers.
+    pub fn serve(&mut self, lines: &[&str]) {
+        self.read();
+        self.answer(lines);
+    }
+
+    /// Whether nothing is left at the link.
+    pub fn is_at_rest(&self) -> bool {
+        self.driver.is_at_rest()
+    }
+
+    /// The connection ends.
+    pub fn lose(&mut self) {
+        self.lose_for(Status::Lost);
+    }
+
+    /// The connection ends for this reason.
+    pub fn lose_for(&mut self, status: Status) {
+        self.driver.lose(&Error::new(status, "gone"), &*self.core);
+    }
+
+    /// No connection can be made.
+    pub fn is_unreachable(&self) {
+        self.driver.give_up(&Error::new(Status::Connect, "nobody is there"), &*self.core);
+    }
+}
+
+/// A client, its place for completions, and the server at the shared link.
+pub struct Fixture {
+    pub core: Arc<Core<inbox::Place>>,
+    pub shared: Peer,
+    inbox: Inbox,
+    place: inbox::Place,
+    asked: u64,
+    alive: Option<Sender<()>>,
+}
+
+impl Fixture {
+    /// As configured by default, with a shared connection.
+    pub fn connected() -> Fixture {
+        let mut fixture = Fixture::new(Config::default());
+        fixture.shared.connect();
+        fixture
+    }
+
+    /// No connection is made yet.
+    pub fn new(config: Config) -> Fixture {
+        let (core, link, alive) = client(config);
+        let inbox = Inbox::default();
+        let place = inbox::Place::new(1, true, &inbox);
+        Fixture { shared: Peer::new(&link, &core), core, inbox, place, asked: 0, alive: Some(alive) }
+    }
+
+    /// Submits these commands, each a line of words.
+    pub fn submit(&mut self, commands: &[&str]) -> Result<u64, Error> {
+        self.submit_as(commands, |_| {})
+    }
+
+    /// Submits one request after a change of its terms. It has no deadline unless the change says so.
+    pub fn submit_as(&mut self, commands: &[&str], change: impl FnOnce(&mut Request<'_, &str>)) -> Result<u64, Error> {
+        self.submit_on(None, commands, change)
+    }
+
+    /// The same on a lease.
+    pub fn submit_on(
+        &mut self,
+        lease: Option<SessionId>,
+        commands: &[&str],
+        change: impl FnOnce(&mut Request<'_, &str>),
+    ) -> Result<u64, Error> {
+        let words: Vec<Vec<&str>> = commands.iter().map(|line| line.split_whitespace().collect()).collect();
+        let words: Vec<&[&str]> = words.iter().map(Vec::as_slice).collect();
+        self.asked += 1;
+        let mut request = Request {
+            commands: &words,
+            atomic: false,
+            idempotent: false,
+            dedicated: false,
+            cached: false,
+            timeout: Timeout::None,
+            route: Route::ByKey,
+            subscription: 0,
+            user_data: self.asked,
+        };
+        change(&mut request);
+        let place = Place { link: &self.shared.link, lease };
+        self.core.submit(place, &request, &self.place, Submitter::Other).map(|(id, _)| id)
+    }
+
+    /// A lease, which has no connection yet.
+    pub fn lease(&self) -> SessionId {
+        self.core.state.lock().sessions.add(Session::new(Kind::Lease { open: true }, 0))
+    }
+
+    /// The servers at the dedicated links, in the order in which these were opened.
+    pub fn dedicated(&self) -> Vec<Peer> {
+        let number = |link: &Arc<Link>| match link.purpose() {
+            Purpose::Dedicated(number) => Some(number),
+            _ => None,
+        };
+        let mut links: Vec<_> = self.core.node().links().into_iter().filter(|link| number(link).is_some()).collect();
+        links.sort_by_key(number);
+        links.iter().map(|link| Peer::new(link, &self.core)).collect()
+    }
+
+    /// The server at the only dedicated link, connected.
+    pub fn only_dedicated(&self) -> Peer {
+        let [mut peer]: [Peer; 1] = self.dedicated().try_into().ok().expect("one dedicated link");
+        peer.connect();
+        peer
+    }
+
+    /// Time passes, and the timer does what is due.
+    pub fn pass(&self, time: Duration) {
+        self.core.clock.move_on(time);
+        self.core.tick();
+    }
+
+    /// Closes the client, whose tasks have ended.
+    pub fn close(&mut self) -> bool {
+        drop(self.alive.take());
+        self.core.close(Some(Duration::ZERO))
+    }
+
+    /// What was completed since this was asked last: the number of the request, its status and outcome, its reply.
+    pub fn completions(&self) -> Vec<String> {
+        let completions = std::mem::take(&mut *self.inbox.lock());
+        let completions = completions.into_iter().map(|(_, completion)| {
+            let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
+            let outcome = outcomes.into_iter().find(|outcome| outcome.bit() == completion.flags).unwrap();
+            format!("{} {:?} {outcome:?}: {}", completion.user_data, completion.status, shown(&completion.reply))
+        });
+        completions.collect()
+    }
+
+    /// The ids of the requests that were completed since this was asked last.
+    pub fn completed_ids(&self) -> Vec<u64> {
+        self.inbox.lock().drain(..).map(|(_, completion)| completion.request).collect()
+    }
+
+    /// What follows when the connection is there again and all pauses are over: the completions or, if there are none,
+    /// what is sent again over the shared link.
+    pub fn sequel(&mut self) -> String {
+        let completions = self.completions();
+        if !completions.is_empty() {
+            return completions.join(" | ");
+        }
+        self.shared.connect_again();
+        self.pass(Duration::from_secs(5));
+        format!("again: {}", self.shared.read())
+    }
+
+    /// The one completion since this was asked last.
+    pub fn completion(&self) -> String {
+        let [completion]: [String; 1] = self.completions().try_into().expect("one completion");
+        completion
+    }
+
+    /// Where a request waits.
+    pub fn whereabouts(&self, id: u64) -> &'static str {
+        let id = Ticket(id);
+        let name = match self.core.node().link_of(id.link()).map(|link| link.location_of(id)) {
+            Some(Location::Here) => return "at the link",
+            Some(Location::Gone) => return "nowhere",
+            Some(Location::Moved(name)) => name,
+            None => id,
+        };
+        let mut state = self.core.state.lock();
+        let Some(pending) = state.requests.get(name) else { return "nowhere" };
+        match (&pending.dedicated, &pending.work) {
+            (Some(dedicated), _) if !dedicated.waiting.is_empty() => "in line",
+            (Some(_), _) => "on a dedicated link",
+            (None, Work::Single) => "at the client",
+            (None, Work::Script(_)) => "as a script",
+            (None, Work::Cached(_)) => "to be kept",
+            (None, Work::Gather(_)) => "gathered",
+            (None, Work::Composite(_)) => "in a composite",
+            (None, Work::Transaction) => "as a transaction",
+            (None, _) => "as something else",
+        }
+    }
+}
+
+/// A reply as people write it.
+fn shown(node: &Node) -> String {
+    let items = || node.items().iter().map(shown).collect::<Vec<_>>().join(", ");
+    match node.kind() {
+        ReplyKind::Array => format!("[{}]", items()),
+        ReplyKind::Map => format!("{{{}}}", items()),
+        ReplyKind::Nil => "nil".to_string(),
+        ReplyKind::Integer => node.to_i64().unwrap().to_string(),
+        _ => String::from_utf8_lossy(node.as_bytes()).into_owned(),
+    }
+}
