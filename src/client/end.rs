@@ -20,6 +20,9 @@ use crate::connection::unit::Ticket;
 use crate::error::{Error, Outcome, Status};
 use crate::runtime::Runtime;
 
+#[cfg(test)]
+mod tests;
+
 /// What is known of a unit that ends before its answer.
 pub(super) struct Unanswered<'a> {
     /// Its last attempt was sent, at least in part, and may still be answered.
@@ -229,15 +232,23 @@ impl<D: Destination> Core<D> {
         self.refuse(&mut self.state.lock());
         // First those from which others could still come to wait here.
         self.node().links().iter().for_each(|link| self.shut_down_at(link));
-        let mut state = self.state.lock();
         // No connection goes to anybody else any more.
-        state.sessions.clear();
-        let tickets = state.requests.tickets();
+        self.state.lock().sessions.clear();
+        // A request that is made of others ends those that it finds, and tells what became of them.
+        self.shut_down_here(|work| matches!(work, Work::Composite(_)));
+        self.shut_down_here(|_| true);
+        self.node().close();
+        self.clock.stop();
+    }
+
+    /// Ends the requests of this kind that wait here.
+    fn shut_down_here(&self, is_meant: impl Fn(&Work<D>) -> bool) {
+        let mut state = self.state.lock();
+        let mut tickets = state.requests.tickets();
+        tickets.retain(|ticket| state.requests.get(*ticket).is_some_and(|pending| is_meant(&pending.work)));
         let taken = tickets.into_iter().filter_map(|ticket| self.remove_unanswered(&mut state, ticket)).collect();
         drop(state);
         self.abort_all(taken);
-        self.node().close();
-        self.clock.stop();
     }
 
     /// The barrier: lets what is under way end until the deadline, ends the rest, and waits for the tasks.

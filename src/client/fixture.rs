@@ -173,6 +173,11 @@ impl Fixture {
         self.core.submit(place, &request, &self.place, Submitter::Other).map(|(id, _)| id)
     }
 
+    /// Hears of events.
+    pub fn listen(&mut self) -> u64 {
+        self.core.listen(&self.shared.link, &self.place, 0).unwrap()
+    }
+
     /// A lease, which has no connection yet.
     pub fn lease(&self) -> SessionId {
         self.core.state.lock().sessions.add(Session::new(Kind::Lease { open: true }, 0))
