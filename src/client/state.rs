@@ -159,14 +159,12 @@ impl<D: Destination> Drop for Unlocked<D> {
 #[cfg(test)]
 mod tests {
     use std::collections::vec_deque::Drain;
-    use std::sync::{Weak, mpsc};
 
     use super::*;
-    use crate::client::core::Core;
     use crate::client::mailbox::Mailbox;
-    use crate::connection::background_driver::Opening;
+    use crate::connection::fixture::{self, Noted};
+    use crate::connection::purpose::Purpose;
     use crate::connection::sink::{Completion, Sink, SinkKey};
-    use crate::topology::node::Node;
 
     #[derive(Clone, Debug)]
     struct Nobody;
@@ -192,15 +190,7 @@ mod tests {
 
     #[test]
     fn a_link_is_closed_when_the_lock_is_let_go_and_not_before() {
-        let node = Node::new(Opening {
-            config: Arc::default(),
-            endpoints: Arc::default(),
-            learnt: Arc::default(),
-            dialer: None,
-            recipient: Weak::<Core<Nobody>>::new(),
-            alive: mpsc::channel().0,
-        });
-        let link = node.link(0, &mut Deferred::default()).unwrap();
+        let link = fixture::link(Purpose::Commands(1), &Noted::new());
         let lock = StateLock::<Nobody>::new(None);
         let mut state = lock.lock();
         state.deferred.close(Arc::clone(&link));

@@ -27,6 +27,9 @@ use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::runtime::{Runtime, catch_panic};
 
+#[cfg(test)]
+mod tests;
+
 /// Reads in a row before the driver lets other links have their turn.
 const READS: usize = 16;
 
@@ -105,6 +108,15 @@ enum Reason {
     Known,
     /// Only that writing failed.
     Guessed,
+}
+
+impl Reason {
+    /// The one of two errors that says more of why the connection ended: the first, of this kind, or the one that was
+    /// found in what came before its end.
+    fn better_of(self, error: Error, found: Error) -> Error {
+        let says_little = self == Reason::Guessed || error.message == CLOSED;
+        if says_little || found.status == Status::Protocol { found } else { error }
+    }
 }
 
 struct BackgroundDriver {
@@ -219,10 +231,8 @@ impl BackgroundDriver {
     async fn report_loss(&mut self, error: Error, connection: &Arc<Connection>) {
         let mut error = self.disconnect_reason(connection, error, Reason::Known).await;
         // Whoever read for himself may know better.
-        if let Some(found) = connection.failure.lock().take()
-            && (error.message == CLOSED || found.status == Status::Protocol)
-        {
-            error = found;
+        if let Some(found) = connection.failure.lock().take() {
+            error = Reason::Known.better_of(error, found);
         }
         let recipient = self.recipient.upgrade();
         self.link.report_loss(recipient.as_deref(), &error, || self.link.disconnect(connection));
@@ -349,10 +359,7 @@ impl BackgroundDriver {
                 None => sleep(DELIVERY_PAUSE).await,
                 Some(Ok(Read::Nothing)) => break,
                 Some(Ok(_)) => yield_now().await,
-                Some(Err(found)) => {
-                    let is_better = reason == Reason::Guessed || error.message == CLOSED;
-                    return if is_better || found.status == Status::Protocol { found } else { error };
-                }
+                Some(Err(found)) => return reason.better_of(error, found),
             }
         }
         error

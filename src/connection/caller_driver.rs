@@ -17,6 +17,9 @@ use super::socket::Connection;
 use super::traffic::Read;
 use crate::error::Error;
 
+#[cfg(test)]
+mod tests;
+
 /// What a caller has to do for its request.
 #[derive(Debug)]
 pub struct CallerDriver {
@@ -160,11 +163,10 @@ impl CallerDriver {
         self.link.notify.notify_one();
     }
 
-    /// Sets how long a read waits. To wait less than asked is no harm: the background goes on.
+    /// Sets how long a read waits, if it has to be set anew.
     fn be_patient(&self, patience: Duration) {
-        let wanted = u64::try_from(patience.as_micros()).unwrap_or(u64::MAX).max(1000);
         let current = self.connection.patience.load(Ordering::Relaxed);
-        if current > wanted || current < wanted / 4 {
+        if let Some(wanted) = patience_to_set(current, patience) {
             let limited = self.connection.stream.limit_wait(Duration::from_micros(wanted));
             self.connection.patience.store(if limited.is_ok() { wanted } else { u64::MAX }, Ordering::Relaxed);
         }
@@ -205,6 +207,13 @@ impl CallerDriver {
             self.link.notify.notify_one();
         }
     }
+}
+
+/// The microseconds that a read is to wait from now on; `None`: what is set will do, which saves a system call. To wait
+/// less than asked is no harm: the background goes on.
+fn patience_to_set(current: u64, asked: Duration) -> Option<u64> {
+    let wanted = u64::try_from(asked.as_micros()).unwrap_or(u64::MAX).max(1000);
+    (current > wanted || current < wanted / 4).then_some(wanted)
 }
 
 impl Drop for CallerDriver {

@@ -33,6 +33,8 @@ pub mod descriptors;
 pub mod dial;
 pub mod ending;
 pub mod endpoints;
+#[cfg(test)]
+pub mod fixture;
 pub mod handshake;
 pub mod health_check;
 pub mod interest;

@@ -13,6 +13,9 @@ use super::link::Link;
 use super::socket::Connection;
 use crate::error::Error;
 
+#[cfg(test)]
+mod tests;
+
 /// Holds the I/O role of one connection for a queue.
 pub struct QueueDriver {
     link: Arc<Link>,

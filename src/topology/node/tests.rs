@@ -1,38 +1,9 @@
-use std::sync::{Weak, mpsc};
-
 use super::*;
 use crate::config::Config;
-use crate::connection::answers::Answers;
-use crate::connection::endpoints::Endpoints;
-use crate::connection::recipient::{LinkEvent, Recipient};
-use crate::connection::unit::{Addressee, Lost, Ticket};
-use crate::protocol::reply::Reply;
-
-/// Nobody is told anything: no link is started.
-struct Nobody;
-
-impl Recipient<Link> for Nobody {
-    fn answered(&self, _: &Arc<Link>, _: &mut Answers) {}
-    fn on_pushes(&self, _: &Arc<Link>, _: &mut Vec<Reply>) {}
-    fn tracking_ended(&self, _: &Arc<Link>) {}
-    fn lost(&self, _: &Arc<Link>, _: Vec<Lost>, _: &Error) {}
-    fn unreachable(&self, _: &Arc<Link>, _: Vec<Addressee>, _: &Error) {}
-    fn ready_to_wait(&self, _: &[Ticket]) -> bool {
-        true
-    }
-    fn on_event(&self, _: &Arc<Link>, _: LinkEvent) {}
-}
+use crate::connection::fixture::{self, Noted};
 
 fn node(max_connections: usize) -> Node {
-    let config = Config { max_connections, ..Config::default() };
-    Node::new(Opening {
-        endpoints: Arc::new(Endpoints::new(config.endpoints.clone())),
-        config: Arc::new(config),
-        learnt: Arc::default(),
-        dialer: None,
-        recipient: Weak::<Nobody>::new(),
-        alive: mpsc::channel().0,
-    })
+    Node::new(fixture::opening(Config { max_connections, ..Config::default() }, &Noted::new()))
 }
 
 /// A dedicated link, or `None`: a place in line.
