@@ -24,6 +24,9 @@ use crate::connection::unit::Ticket;
 use crate::error::{Error, Outcome, Status};
 use crate::topology::Route;
 
+#[cfg(test)]
+mod tests;
+
 impl<D: Destination> Core<D> {
     /// Accepts a request for a dedicated connection or says why not.
     pub(super) fn accept_dedicated<A: AsRef<[u8]>>(

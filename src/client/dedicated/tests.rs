@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::client::fixture::{Fixture, Peer};
-use crate::client::request::Request;
+use crate::client::request::{Request, Timeout};
 use crate::config::Config;
 use crate::connection::pool::Count;
 
@@ -54,17 +54,6 @@ fn who_finds_no_link_waits_in_line() {
     assert_eq!((count(&fixture), fixture.core.node().backlog().load().requests), ([1, 0, 0, 1], 0));
     peer.answer(&["+OK"]);
     assert_eq!((fixture.completions().len(), count(&fixture)), (3, [0, 1, 0, 1]));
-}
-
-#[test]
-fn the_line_is_not_longer_than_allowed() {
-    let config = Config { max_connections: 1, max_requests: 1, ..Config::default() };
-    let mut fixture = Fixture::new(config);
-    begun(&mut fixture, "SET k 1");
-    fixture.submit_as(&["SET k 2"], OWN).unwrap();
-    let error = fixture.submit_as(&["SET k 3"], OWN).unwrap_err();
-    assert_eq!(error.status, Status::Full, "{error}");
-    assert_eq!((count(&fixture), fixture.core.state.lock().requests.len()), ([1, 0, 1, 1], 2), "it left the line");
 }
 
 #[test]
@@ -215,4 +204,27 @@ fn an_idle_link_is_closed_when_its_time_has_come() {
     assert!(!peer.link.is_closed());
     fixture.pass(Duration::from_millis(200));
     assert_eq!((peer.link.is_closed(), count(&fixture)), (true, [0, 0, 0, 1]));
+}
+
+#[test]
+fn a_deadline_passes_in_line_as_on_a_link() {
+    for (is_sent, end) in [
+        (false, "Timeout NotRun: 127.0.0.1:6379: not sent within 50 ms, all 1 dedicated connections are in use"),
+        (true, "Timeout Unknown: 127.0.0.1:6379: no answer within 50 ms"),
+    ] {
+        let mut fixture = one_link();
+        let (_, mut peer) = begun(&mut fixture, "SET k 1");
+        let within = |request: &mut Request<'_, &str>| {
+            (request.dedicated, request.timeout) = (true, Timeout::After(Duration::from_millis(50)));
+        };
+        fixture.submit_as(&["SET k 2"], within).unwrap();
+        if is_sent {
+            peer.serve(&["+OK"]);
+            assert_eq!((fixture.completion(), peer.read()), ("1 Ok Answered: OK".to_string(), "SET k 2".to_string()));
+        }
+        fixture.pass(Duration::from_millis(44));
+        assert_eq!(fixture.completions(), Vec::<String>::new());
+        fixture.pass(Duration::from_millis(12));
+        assert_eq!((fixture.completion(), peer.link.is_closed()), (format!("2 {end}"), is_sent));
+    }
 }
