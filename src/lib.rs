@@ -13,13 +13,13 @@
 //!
 //! Beside them stand [`runtime`], the one I/O thread of a process, [`lock`] and [`shrink`].
 //!
-//! A request comes in through [`ffi::submit`]; `client::submit` checks it and [`client::intake`] appends it to its link,
-//! where it waits in [`connection::requests`]. It is written and matched with its reply by [`connection::traffic`], in
-//! the background ([`connection::background_driver`]), on the thread of a caller ([`connection::caller_driver`]) or of
-//! whoever takes from a queue ([`connection::queue_driver`]). A reply that is no error completes it there; everything
-//! else is judged by `client::recipient` and `client::attempt`. One that needs a connection of its own gets one out of
-//! the [`connection::pool`] of its [`topology::node`], or waits in its line. `docs/architecture.md` follows the path file
-//! by file.
+//! A request comes in through [`ffi::submit`]; `client::submit` checks it and [`client::intake`] appends it to its
+//! link, where it waits in [`connection::requests`]. It is written and matched with its reply by
+//! [`connection::traffic`], in the background ([`connection::background_driver`]), on the thread of a caller
+//! ([`connection::caller_driver`]) or of whoever takes from a queue ([`connection::queue_driver`]). A reply that is no
+//! error completes it there; everything else is judged by `client::recipient` and `client::attempt`. One that needs a
+//! connection of its own gets one out of the [`connection::pool`] of its [`topology::node`], or waits in its line.
+//! `docs/architecture.md` follows the path file by file.
 //!
 //! A request with many answers (SUBSCRIBE, MONITOR) takes [`client`]'s way to a hub: one connection that hears messages
 //! ([`connection::push`]) and a state machine that reconciles it with what is wanted. Each message waits in the bounded

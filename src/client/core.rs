@@ -1,7 +1,7 @@
 //! What all handles of a client share.
 //!
-//! Locks are taken in this order: state, hub, then what lies below (those of the node, a link's outgoing bytes, scripts,
-//! the cache, a queue). A request that its link completes by itself takes none of the first two.
+//! Locks are taken in this order: state, hub, then what lies below (those of the node, a link's outgoing bytes,
+//! scripts, the cache, a queue). A request that its link completes by itself takes none of the first two.
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{self, Receiver, Sender};

@@ -252,12 +252,12 @@ impl Fixture {
         let id = Ticket(id);
         let name = match self.core.node().link_of(id.link()).map(|link| link.location_of(id)) {
             Some(Location::Here) => return "at the link",
-            Some(Location::Gone) => return "nowhere",
+            Some(Location::Gone) => return "gone",
             Some(Location::Moved(name)) => name,
             None => id,
         };
         let mut state = self.core.state.lock();
-        let Some(pending) = state.requests.get(name) else { return "nowhere" };
+        let Some(pending) = state.requests.get(name) else { return "gone" };
         match (&pending.dedicated, &pending.work) {
             (Some(dedicated), _) if !dedicated.waiting.is_empty() => "in line",
             (Some(_), _) => "on a dedicated link",

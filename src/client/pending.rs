@@ -1,6 +1,7 @@
-//! The requests that wait at the client, because a link cannot complete them by itself: of several units, with messages,
-//! on a dedicated connection, or to be sent again. Whoever takes one out of here completes it; so reply, deadline,
-//! cancellation, loss and close cannot complete it twice, and the reply of a request that is gone finds nobody.
+//! The requests that wait at the client, because a link cannot complete them by itself: of several units, with
+//! messages, on a dedicated connection, or to be sent again. Whoever takes one out of here completes it; so reply,
+//! deadline, cancellation, loss and close cannot complete it twice, and the reply of a request that is gone finds
+//! nobody.
 
 use std::sync::Arc;
 

@@ -44,8 +44,8 @@ pub(super) struct State<D: Destination> {
     pub(super) taken: u64,
     /// What is done with links when the lock is let go.
     pub(super) deferred: Deferred,
-    /// There is room again for requests that wait for a dedicated link like this one: listeners are told when the lock is
-    /// let go.
+    /// There is room again for requests that wait for a dedicated link like this one: listeners are told when the lock
+    /// is let go.
     pub(super) writable: Option<Arc<Link>>,
 }
 

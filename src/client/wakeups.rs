@@ -20,8 +20,8 @@ pub(super) struct Wakeups<D> {
 }
 
 impl<D: Destination> Wakeups<D> {
-    /// What `next` asks for, which requests for this destination have brought about; `timer`: one of them has an earlier
-    /// deadline than the timer knows of.
+    /// What `next` asks for, which requests for this destination have brought about; `timer`: one of them has an
+    /// earlier deadline than the timer knows of.
     #[inline]
     pub(super) fn new(next: Next, destination: &D, timer: Option<Arc<Clock>>) -> Wakeups<D> {
         let queue = match next {

@@ -1,9 +1,9 @@
-//! A caller who moves bytes itself. One that has the I/O role writes what waits and reads for everybody, so that no other
-//! thread is woken and a round trip costs one send and one receive. One that found such a caller writes its request at
-//! once and waits: for its reply, or for the I/O role, which the other one hands on when it leaves.
+//! A caller who moves bytes itself. One that has the I/O role writes what waits and reads for everybody, so that no
+//! other thread is woken and a round trip costs one send and one receive. One that found such a caller writes its
+//! request at once and waits: for its reply, or for the I/O role, which the other one hands on when it leaves.
 //!
-//! Invariant: of all [`CallerDriver`]s of a connection one at most has the role; when it leaves, another caller reads, or
-//! the background does, if something is still under way.
+//! Invariant: of all [`CallerDriver`]s of a connection one at most has the role; when it leaves, another caller reads,
+//! or the background does, if something is still under way.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -54,9 +54,9 @@ impl CallerDriver {
         self.part == Part::Leader
     }
 
-    /// Writes what waits. With the I/O role also reads, for everybody, until the caller has its completion, but waits no
-    /// longer than `patience` for bytes, and no longer than is `left` until its deadline. Whatever goes wrong is left to
-    /// the background. True: the completion is there, and [`Caller::wait`] is not needed.
+    /// Writes what waits. With the I/O role also reads, for everybody, until the caller has its completion, but waits
+    /// no longer than `patience` for bytes, and no longer than is `left` until its deadline. Whatever goes wrong is
+    /// left to the background. True: the completion is there, and [`Caller::wait`] is not needed.
     pub fn drive(&mut self, patience: Duration, left: Option<Duration>, caller: &Arc<impl Caller>) -> bool {
         if self.part == Part::Follower {
             self.follow(caller);

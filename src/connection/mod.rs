@@ -5,9 +5,9 @@
 //!   its owner.
 //! * [`pool`]: the dedicated links of a server, who has one and who waits for one.
 //! * [`pipeline`]: the FIFO of who waits, and the outgoing bytes, in [`segments`]; [`mod@unit`]: what goes in one
-//!   piece; [`quota`]: how many may; [`requests`]: those that the link completes by itself, with their [`deadline`]s and
-//!   [`sinks`]; [`io_role`]: who may read; `coalescing`: whether callers write together; [`outgoing`]: all of it, under its
-//!   lock.
+//!   piece; [`quota`]: how many may; [`requests`]: those that the link completes by itself, with their [`deadline`]s
+//!   and [`sinks`]; [`io_role`]: who may read; `coalescing`: whether callers write together; [`outgoing`]: all of it,
+//!   under its lock.
 //! * [`reports`]: what the recipient is told of connections; [`answers`]: what a read brings; [`sink`]: what came of a
 //!   request, and where that goes; [`ending`]: how requests end without an answer.
 //! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a

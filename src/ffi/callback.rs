@@ -140,8 +140,8 @@ impl Callbacks {
 
     /// Waits until the thread, told to end, has run its last call and is gone.
     pub(super) fn join(&self) {
-        // Another one who joins waits for the lock, and so for the end of the thread as well. Joining fails if a callback
-        // panicked through C, which has been reported.
+        // Another one who joins waits for the lock, and so for the end of the thread as well. Joining fails if a
+        // callback panicked through C, which has been reported.
         drop(self.thread.lock().take().map(JoinHandle::join));
     }
 }

@@ -217,13 +217,13 @@ pub unsafe extern "C" fn jr_client_events(
 /// "tracking" (0 or 1: the server tells of changes to what is cached), "protocol", "server", "server_version", "mode",
 /// "role", "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections",
 /// "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes
-/// from a queue, or the thread of the callbacks, began to write and read), "round_trip_us" (of the last sample) and "error". "dedicated" is a map about
-/// dedicated connections together: "in_use", "idle", "waiting" (who waits in line for one), "waiting_requests" and
-/// "waiting_bytes" (of those who wait), "connections" (opened so far). "subscriptions" is an array of maps, one for
-/// each request that gets messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken",
-/// "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Of JR_REQUEST_CACHED: "cache_hits", "cache_misses",
-/// "cache_evictions" (of answers that made room), "cache_invalidations" (of answers that may be wrong), "cache_entries"
-/// and "cache_bytes" (in memory).
+/// from a queue, or the thread of the callbacks, began to write and read), "round_trip_us" (of the last sample) and
+/// "error". "dedicated" is a map about dedicated connections together: "in_use", "idle", "waiting" (who waits in line
+/// for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far). "subscriptions"
+/// is an array of maps, one for each request that gets messages: "request" (its id), "channels", "unread",
+/// "unread_bytes" (in memory), "taken", "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Of
+/// JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of answers that made room),
+/// "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in memory).
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *mut Node>) -> jr_status {
     call(|| {

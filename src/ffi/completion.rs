@@ -38,8 +38,8 @@ pub struct jr_completion {
 }
 
 /// Takes a completion. It runs on the one callback thread of its client, in the order of the completions; the struct
-/// lives during the call, its reply until you free it. It may submit, cancel and free anything; it must not wait. A slow
-/// one delays those behind it, and nothing else.
+/// lives during the call, its reply until you free it. It may submit, cancel and free anything; it must not wait. A
+/// slow one delays those behind it, and nothing else.
 pub type jr_callback = Option<unsafe extern "C" fn(completion: *const jr_completion)>;
 
 /// A callback that is there.

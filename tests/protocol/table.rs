@@ -1,4 +1,5 @@
-//! docs/protocol.md says what is taken for a reply and what is refused: each row of its table is held against the parser.
+//! docs/protocol.md says what is taken for a reply and what is refused: each row of its table is held against the
+//! parser.
 use justredis::error::Status;
 use justredis::protocol::{Limits, Parser};
 

@@ -178,7 +178,7 @@ fn close(fixture: &mut Fixture, _: u64) {
 }
 
 fn assert_nothing_is_left(fixture: &Fixture, id: u64, name: &str) {
-    assert_eq!((fixture.whereabouts(id), fixture.core.cancel(Ticket(id))), ("nowhere", false), "{name}");
+    assert_eq!((fixture.whereabouts(id), fixture.core.cancel(Ticket(id))), ("gone", false), "{name}");
     let state = fixture.core.state.lock();
     assert_eq!((state.requests.len(), state.deadlines.next()), (0, None), "{name}");
     let taken = state.taken + fixture.shared.link.taken();

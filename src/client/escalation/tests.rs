@@ -25,7 +25,7 @@ fn refused(within_millis: u64) -> (Fixture, u64) {
 
 /// Nobody holds a place, a name or a deadline any more.
 fn assert_nothing_is_left(fixture: &Fixture, id: u64) {
-    assert_eq!(fixture.whereabouts(id), "nowhere");
+    assert_eq!(fixture.whereabouts(id), "gone");
     assert!(!fixture.core.cancel(Ticket(id)));
     assert!(fixture.shared.is_at_rest());
     let state = fixture.core.state.lock();

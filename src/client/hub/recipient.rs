@@ -81,8 +81,8 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
 }
 
 impl<D: Destination> Hub<D> {
-    /// What the answers to the commands of the hub itself mean; those to the PINGs of subscriptions are told to the owner
-    /// as well.
+    /// What the answers to the commands of the hub itself mean; those to the PINGs of subscriptions are told to the
+    /// owner as well.
     fn judge(&self, owner: &dyn Owner, link: &Arc<Link>, answers: &mut dyn Iterator<Item = Answer>) {
         for answer in answers {
             if answer.to.ticket != OWN {

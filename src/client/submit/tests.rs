@@ -134,7 +134,7 @@ fn a_route_to_no_node_is_answered_at_once() {
     let mut fixture = Fixture::connected();
     let id = fixture.submit_as(&["PING"], |request| request.route = Route::Replicas).unwrap();
     assert_eq!(fixture.completion(), "1 Ok Answered: {}");
-    assert_eq!((fixture.whereabouts(id), fixture.shared.read().as_str()), ("nowhere", ""));
+    assert_eq!((fixture.whereabouts(id), fixture.shared.read().as_str()), ("gone", ""));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_composite_is_answered_by_address() {
     let id = fixture.submit_as(&["PING"], |request| request.route = Route::All).unwrap();
     fixture.shared.serve(&["+PONG"]);
     assert_eq!(fixture.completion(), format!("1 Ok Answered: {{{address}, PONG}}"));
-    assert_eq!(fixture.whereabouts(id), "nowhere");
+    assert_eq!(fixture.whereabouts(id), "gone");
 }
 
 /// The timer is called if it would sleep for longer than the deadline of what was accepted, and else not.

@@ -28,7 +28,7 @@ fn what_the_server_waits_with_ends_when_the_server_has_said_what_it_did() {
         fixture.shared.answer(&["-ERR timeout is negative", ":1"]);
         peer.answer(&[answer]);
         assert_eq!((fixture.completion(), !peer.link.is_closed()), (completion, is_kept));
-        assert_eq!(fixture.whereabouts(id), "nowhere");
+        assert_eq!(fixture.whereabouts(id), "gone");
     }
 }
 
@@ -59,7 +59,7 @@ fn close_asks_the_server_to_stop_and_ends_what_does_not_in_time() {
     assert!(!fixture.close());
     assert_eq!(fixture.completion(), "1 Closed Unknown: the client was closed");
     assert!(peer.link.is_closed());
-    assert_eq!(fixture.whereabouts(id), "nowhere");
+    assert_eq!(fixture.whereabouts(id), "gone");
 }
 
 #[test]

@@ -118,8 +118,8 @@ mod system {
             _ = epoll::delete(&self.epoll, socket);
         }
 
-        /// Waits until it is raised or a socket has bytes, and gives those sockets, whose bytes may have come at any time
-        /// before; an error if a signal handler ran.
+        /// Waits until it is raised or a socket has bytes, and gives those sockets, whose bytes may have come at any
+        /// time before; an error if a signal handler ran.
         pub fn wait(&self, timeout: Option<Duration>) -> io::Result<Ready> {
             let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
             let mut space = [const { MaybeUninit::<Event>::uninit() }; EVENTS];
