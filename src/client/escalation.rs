@@ -6,7 +6,6 @@
 
 use std::sync::Arc;
 
-use super::attempt::outcome_of;
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::{Delivery, Destination, Responder};
@@ -110,8 +109,9 @@ impl<D: Destination> Core<D> {
         sentence: &dyn Fn(Unanswered<'_>) -> String,
     ) -> Option<Delivery> {
         let GivenUp { taken, is_sent } = given_up;
-        let outcome = outcome_of(None, is_sent);
-        let error = Error::new(status, sentence(Unanswered::new(is_sent, None)));
+        let unit = Unanswered::new(is_sent, None);
+        let outcome = unit.outcome;
+        let error = Error::new(status, sentence(unit));
         if link.has_room_again() {
             self.on_event(link, LinkEvent::Writable);
         }

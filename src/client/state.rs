@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::delayed::Delayed;
 use super::destination::Destination;
 use super::event::Listeners;
-use super::pending::Requests;
+use super::pending::{Pending, Requests};
 use super::session::Sessions;
 use crate::connection::deadline::Deadlines;
 use crate::connection::link::Link;
@@ -63,6 +63,22 @@ impl<D: Destination> State<D> {
             deferred: Deferred::default(),
             writable: None,
         }
+    }
+
+    /// Sets the deadline of a request that has none; true if the timer sleeps for longer than that.
+    #[inline]
+    pub(super) fn set_deadline(&mut self, ticket: Ticket, due: u64) -> bool {
+        self.deadlines.set(ticket.index(), due);
+        let is_earlier = due < self.armed;
+        self.armed = self.armed.min(due);
+        is_earlier
+    }
+
+    /// Puts a request into the place that was reserved for it, with a deadline if it has one; true as of
+    /// [`State::set_deadline`].
+    pub(super) fn hold(&mut self, ticket: Ticket, pending: Pending<D>, due: Option<u64>) -> bool {
+        self.requests.fill(ticket, pending);
+        due.is_some_and(|due| self.set_deadline(ticket, due))
     }
 }
 

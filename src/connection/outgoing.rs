@@ -18,7 +18,7 @@ use crate::protocol::reply::{Kind, Reply};
 /// What is locked together.
 pub(super) struct Outgoing {
     pub(super) pipeline: Pipeline,
-    /// Those of whom the link completes by itself.
+    /// Those that the link completes by itself.
     pub(super) requests: Requests,
     pub(super) role: IoRole,
     /// Callers who wait while another one reads; some may have their replies by now.

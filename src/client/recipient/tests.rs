@@ -49,7 +49,8 @@ fn every_work_with_every_answer() {
             &["GET k"],
             ATOMIC,
             &[LOADING, ":1", LOADING],
-            "1 Server Answered: LOADING not yet: MULTI was refused: LOADING not yet; the commands behind it ran one by one",
+            "1 Server Answered: LOADING not yet: MULTI was refused: LOADING not yet; the commands behind it ran one by \
+             one",
         ),
         (&["EVAL x 0"], AS_IT_IS, &["-ERR no"], "1 Server Answered: ERR no"),
         // A script may say that itself.
