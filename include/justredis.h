@@ -553,10 +553,10 @@ jr_status jr_cancel(const struct jr_client *client, uint64_t id);
 
 /**
  * Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
- * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
- * "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or with the
- * client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not
- * taken in time the oldest are dropped.
+ * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "warning", "writable"),
+ * "address", "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or
+ * with the client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are
+ * not taken in time the oldest are dropped.
  *
  * # Safety
  * As jr_submit.

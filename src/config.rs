@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::address::Address;
 use crate::error::{Error, Status};
 
+mod markdown;
+mod option;
 pub mod options;
 mod quote;
 mod secret;
@@ -51,6 +53,16 @@ pub enum Overflow {
     Close,
 }
 
+/// The oldest version of TLS that is spoken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// 1.2 or 1.3, whichever is the newest that the server has.
+    #[default]
+    Tls12,
+    /// 1.3 only.
+    Tls13,
+}
+
 /// Everything a client can be told. Each field is described by the option of the same name in [`options::OPTIONS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the table of options documents each field, and only once")]
@@ -63,6 +75,15 @@ pub struct Config {
     pub protocol: Protocol,
     pub client_name: Option<String>,
     pub library_info: bool,
+    pub tls: bool,
+    pub tls_ca: Option<String>,
+    pub tls_certificate: Option<String>,
+    /// A secret, because it may be the key itself.
+    pub tls_key: Option<Secret>,
+    pub tls_server_name: Option<String>,
+    pub tls_minimum_version: TlsVersion,
+    pub tls_crl: Option<String>,
+    pub tls_insecure: bool,
     pub connect_timeout: Duration,
     pub connect_retries: ConnectRetries,
     /// `None`: no deadline.
@@ -99,6 +120,14 @@ impl Default for Config {
             protocol: Protocol::Auto,
             client_name: None,
             library_info: true,
+            tls: false,
+            tls_ca: None,
+            tls_certificate: None,
+            tls_key: None,
+            tls_server_name: None,
+            tls_minimum_version: TlsVersion::Tls12,
+            tls_crl: None,
+            tls_insecure: false,
             connect_timeout: Duration::from_secs(2),
             connect_retries: ConnectRetries::Auto,
             command_timeout: Some(Duration::from_secs(5)),
@@ -139,6 +168,34 @@ impl Config {
         }
         if self.reconnect_delay > self.reconnect_delay_max {
             return wrong("option \"reconnect_delay\" is longer than \"reconnect_delay_max\"");
+        }
+        self.validate_tls()
+    }
+
+    fn validate_tls(&self) -> Result<(), Error> {
+        let wrong = |sentence: String| Err(Error::new(Status::Config, sentence));
+        if self.tls_certificate.is_some() != self.tls_key.is_some() {
+            return wrong("options \"tls_certificate\" and \"tls_key\" belong together; one is missing".to_owned());
+        }
+        if !self.tls {
+            let given = [
+                ("tls_ca", self.tls_ca.is_some()),
+                ("tls_certificate", self.tls_certificate.is_some()),
+                ("tls_server_name", self.tls_server_name.is_some()),
+                ("tls_crl", self.tls_crl.is_some()),
+                ("tls_insecure", self.tls_insecure),
+            ];
+            return match given.iter().find(|(_, is_given)| *is_given) {
+                Some((name, _)) => wrong(format!(
+                    "option \"{name}\" is set, and TLS is off; write rediss:// instead of redis://, or set \"tls\" \
+                     to on"
+                )),
+                None => Ok(()),
+            };
+        }
+        let is_unix = |address: &Address| matches!(address, Address::Unix(_));
+        if self.tls_server_name.is_none() && !self.tls_insecure && self.endpoints.iter().any(is_unix) {
+            return wrong("TLS over a Unix socket needs the option \"tls_server_name\": a path is no name".to_owned());
         }
         Ok(())
     }

@@ -10,9 +10,9 @@ const DEFAULT_HOST: &str = "127.0.0.1";
 
 /// Sets in `config` what the URL says and leaves the rest as it is; on an error (`Status::Config`) nothing changed.
 ///
-/// `redis://` and `valkey://`: several hosts may stand before the path, separated by commas. `unix://`: the path is
-/// that of the socket, and the database is an option. Everything may be percent-encoded. White space around it is not
-/// part of it: a file that holds a URL ends with a newline.
+/// `redis://` and `valkey://`, with TLS `rediss://` and `valkeys://`: several hosts may stand before the path,
+/// separated by commas. `unix://`: the path is that of the socket, and the database is an option. Everything may be
+/// percent-encoded. White space around it is not part of it: a file that holds a URL ends with a newline.
 pub fn apply(url: &str, config: &mut Config) -> Result<(), Error> {
     let url = url.trim_matches(|letter: char| letter.is_ascii_whitespace());
     let mut changed = config.clone();
@@ -37,7 +37,8 @@ pub fn apply(url: &str, config: &mut Config) -> Result<(), Error> {
         None => (None, authority),
     };
     match scheme.to_ascii_lowercase().as_str() {
-        "redis" | "valkey" => {
+        scheme @ ("redis" | "valkey" | "rediss" | "valkeys") => {
+            changed.tls |= matches!(scheme, "rediss" | "valkeys");
             changed.endpoints = tcp_endpoints(hosts)?;
             if let Some(database) = database(path)? {
                 changed.database = database;
@@ -50,8 +51,11 @@ pub fn apply(url: &str, config: &mut Config) -> Result<(), Error> {
             let path = decode(path, "path")?;
             changed.endpoints = vec![Address::unix(path).map_err(|error| wrong(&error.message))?];
         }
-        "rediss" | "valkeys" => return Err(wrong("TLS is not supported by this version yet")),
-        _ => return Err(wrong("its scheme is unknown; write redis://, valkey:// or unix://")),
+        _ => {
+            return Err(wrong(
+                "its scheme is unknown; write redis://, rediss:// (TLS), valkey://, valkeys:// or unix://",
+            ));
+        }
     }
     if let Some(user) = user {
         credentials(user, &mut changed)?;

@@ -109,6 +109,7 @@ impl Bench {
         let opening = Opening {
             endpoints: Arc::new(Endpoints::new(config.endpoints.clone())),
             config: Arc::new(config),
+            identity: Arc::default(),
             learnt: Arc::default(),
             dialer: None,
             recipient: Arc::downgrade(&recipient),

@@ -68,6 +68,7 @@ impl<D: Destination> Core<D> {
                 endpoints: Arc::new(Endpoints::new(config.endpoints.clone())),
                 config: Arc::clone(&config),
                 learnt: Arc::default(),
+                identity: Arc::default(),
                 dialer,
                 recipient,
                 alive: alive.clone(),

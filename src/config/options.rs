@@ -1,43 +1,12 @@
 //! The one table of options. [`Config::set`], the query part of a URL and the list in the README are all read from
 //! it, so that they cannot disagree; a test holds the default texts against what `Config::default` really gives.
 
-use super::quote::quote;
+use rustls::pki_types::ServerName;
+
+use super::option::{Opt, Setter, option};
 use super::value::{self, LONGEST, Range};
-use super::{Config, ConnectRetries, Overflow, Protocol, Secret};
+use super::{ConnectRetries, Overflow, Protocol, Secret, TlsVersion};
 use crate::address::Address;
-use crate::error::{Error, Status};
-use crate::url;
-
-/// One option: its name, what it takes, what it does.
-pub struct Opt {
-    /// As in `jr_config_set` and in the query part of a URL.
-    pub name: &'static str,
-    /// The form of its value.
-    pub value: &'static str,
-    /// What it is when it is not set, as one would set it; empty: not set.
-    pub default: &'static str,
-    /// What it does, in one sentence.
-    pub meaning: &'static str,
-    /// Its value must never be shown.
-    pub secret: bool,
-    set: Setter,
-}
-
-/// How an option takes its value: most read one value and say what they expected instead of it.
-enum Setter {
-    Value(fn(&mut Config, &str) -> Result<(), String>),
-    Url,
-}
-
-const fn option(
-    name: &'static str,
-    value: &'static str,
-    default: &'static str,
-    meaning: &'static str,
-    set: fn(&mut Config, &str) -> Result<(), String>,
-) -> Opt {
-    Opt { name, value, default, meaning, secret: false, set: Setter::Value(set) }
-}
 
 const MILLISECOND_UP: Range = Range { least: 1, most: LONGEST };
 const SECOND_UP: Range = Range { least: 1000, most: LONGEST };
@@ -118,6 +87,91 @@ pub static OPTIONS: &[Opt] = &[
             proxies that know few commands.",
         |config, text| {
             config.library_info = value::switch(text)?;
+            Ok(())
+        },
+    ),
+    option(
+        "tls",
+        "switch",
+        "off",
+        "Encrypts every connection; a `rediss://` URL sets it. Who issued the certificate of the server is checked, and \
+            for which name.",
+        |config, text| {
+            config.tls = value::switch(text)?;
+            Ok(())
+        },
+    ),
+    option(
+        "tls_ca",
+        "path or PEM",
+        "",
+        "The certificates of the authorities that are trusted, instead of those of the system.",
+        |config, text| {
+            config.tls_ca = given(text);
+            Ok(())
+        },
+    ),
+    option(
+        "tls_certificate",
+        "path or PEM",
+        "",
+        "The certificate that the client shows, with those that issued it behind; needs `tls_key`.",
+        |config, text| {
+            config.tls_certificate = given(text);
+            Ok(())
+        },
+    ),
+    Opt {
+        secret: true,
+        ..option("tls_key", "path or PEM", "", "The private key of that certificate, not encrypted.", |config, text| {
+            config.tls_key = secret(text);
+            Ok(())
+        })
+    },
+    option(
+        "tls_server_name",
+        "name",
+        "",
+        "The name that the certificates of all servers must be for, instead of the host of each endpoint.",
+        |config, text| {
+            if !text.is_empty() && ServerName::try_from(text).is_err() {
+                return Err("the name of a host, or an IP address".to_owned());
+            }
+            config.tls_server_name = given(text);
+            Ok(())
+        },
+    ),
+    option(
+        "tls_minimum_version",
+        "`1.2`, `1.3`",
+        "1.2",
+        "The oldest version of TLS that is spoken.",
+        |config, text| {
+            config.tls_minimum_version = match text {
+                "1.2" => TlsVersion::Tls12,
+                "1.3" => TlsVersion::Tls13,
+                _ => return Err("1.2 or 1.3".to_owned()),
+            };
+            Ok(())
+        },
+    ),
+    option(
+        "tls_crl",
+        "path or PEM",
+        "",
+        "Lists of certificates that were revoked; each list must be by the authority that issued the certificate.",
+        |config, text| {
+            config.tls_crl = given(text);
+            Ok(())
+        },
+    ),
+    option(
+        "tls_insecure",
+        "switch",
+        "off",
+        "Takes any certificate of any server, so that whoever is in between can read and change everything. For tests.",
+        |config, text| {
+            config.tls_insecure = value::switch(text)?;
             Ok(())
         },
     ),
@@ -333,24 +387,17 @@ pub static OPTIONS: &[Opt] = &[
     ),
 ];
 
-impl Opt {
-    pub(super) fn set(&self, config: &mut Config, text: &str) -> Result<(), Error> {
-        match self.set {
-            Setter::Url => url::apply(text, config),
-            Setter::Value(set) => set(config, text).map_err(|expected| {
-                let got = if self.secret { String::new() } else { format!(", got {}", quote(text)) };
-                Error::new(Status::Config, format!("option \"{}\": expected {expected}{got}", self.name))
-            }),
-        }
-    }
-}
-
 pub(super) fn find(name: &str) -> Option<&'static Opt> {
     OPTIONS.iter().find(|option| option.name == name)
 }
 
 fn secret(text: &str) -> Option<Secret> {
     if text.is_empty() { None } else { Some(Secret::new(text)) }
+}
+
+/// The text, unless it is empty.
+fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn number(text: &str, least: u64, most: u64) -> Result<u32, String> {
@@ -368,33 +415,4 @@ fn endpoints(text: &str) -> Result<Vec<Address>, String> {
         .map(|part| Address::parse(part.trim()))
         .collect::<Result<_, _>>()
         .map_err(|error| format!("host:port, [v6]:port, host or /path, separated by commas ({})", error.message))
-}
-
-/// A table whose columns stand under each other.
-pub(super) fn markdown() -> String {
-    let code = |text: &str| if text.is_empty() { "(none)".to_owned() } else { format!("`{text}`") };
-    let mut rows = vec![["option", "value", "default", "meaning"].map(str::to_owned), ["-"; 4].map(str::to_owned)];
-    rows.extend(
-        OPTIONS.iter().map(|option| {
-            [code(option.name), option.value.to_owned(), code(option.default), option.meaning.to_owned()]
-        }),
-    );
-    let mut widths = [0; 4];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut table = String::new();
-    for row in &rows {
-        for (width, cell) in widths.into_iter().zip(row) {
-            let fill = if cell == "-" { '-' } else { ' ' };
-            table.push_str("| ");
-            table.push_str(cell);
-            table.extend(std::iter::repeat_n(fill, width - cell.chars().count()));
-            table.push(' ');
-        }
-        table.push_str("|\n");
-    }
-    table
 }

@@ -1,6 +1,7 @@
 //! Sets options by name.
 
-use super::options::{find, markdown};
+use super::markdown::markdown;
+use super::options::find;
 use super::{Config, suggestion};
 use crate::error::{Error, Status};
 

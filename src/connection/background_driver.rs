@@ -21,8 +21,9 @@ use super::purpose::Purpose;
 use super::recipient::{LinkEvent, Recipient};
 use super::reconnect::Schedule;
 use super::socket::Connection;
-use super::stream::{Dialer, reason};
-use super::traffic::{CLOSED, Read};
+use super::stream::Dialer;
+use super::tls::keeper::IdentityKeeper;
+use super::traffic::{CLOSED, Read, lost};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::runtime::{Runtime, catch_panic};
@@ -58,6 +59,8 @@ pub struct Opening {
     pub endpoints: Arc<Endpoints>,
     /// What its links have learnt of it.
     pub learnt: Arc<Learnt>,
+    /// What the client trusts and shows in TLS.
+    pub identity: Arc<IdentityKeeper>,
     /// Dials in the place of the library.
     pub dialer: Option<Arc<dyn Dialer>>,
     /// Who is told of replies and losses.
@@ -87,6 +90,7 @@ pub fn start(link: &Arc<Link>, opening: &Opening, runtime: &Runtime) {
         link: Arc::clone(link),
         dialer: opening.dialer.clone(),
         learnt: Arc::clone(&opening.learnt),
+        identity: Arc::clone(&opening.identity),
         recipient: Weak::clone(&link.recipient),
         failed_rounds: 0,
         _alive: opening.alive.clone(),
@@ -123,6 +127,7 @@ struct BackgroundDriver {
     link: Arc<Link>,
     dialer: Option<Arc<dyn Dialer>>,
     learnt: Arc<Learnt>,
+    identity: Arc<IdentityKeeper>,
     recipient: Weak<dyn Recipient<Link>>,
     schedule: Schedule,
     failed_rounds: u32,
@@ -283,8 +288,7 @@ impl BackgroundDriver {
                 Ok(writable) => writable,
                 // What the server said before it went is worth reading: it may say why.
                 Err(error) => {
-                    let error = Error::new(Status::Lost, reason(&error));
-                    return Ending::Broken(self.disconnect_reason(connection, error, Reason::Guessed).await);
+                    return Ending::Broken(self.disconnect_reason(connection, lost(&error), Reason::Guessed).await);
                 }
             };
             if link.set_blocked(!writable) {

@@ -1,4 +1,4 @@
-//! Questions and answers on a bare stream, before it carries anybody's requests.
+//! Questions and answers on a fresh connection, before it carries anybody's requests.
 //!
 //! Invariant: whatever the server sends, one question costs at most `MOST_BYTES` of it, and no read that finds bytes
 //! keeps the I/O thread: others get a turn between two of them.
@@ -8,9 +8,9 @@ use std::io;
 use bytes::{Bytes, BytesMut};
 use tokio::task::yield_now;
 
-use super::interest::EventInterest;
+use super::readiness::{when_readable, when_writable};
 use super::refusal::refusal;
-use super::stream::{Stream, reason};
+use super::transport::{Received, Transport, failure};
 use crate::config::Config;
 use crate::error::{Error, Status};
 use crate::protocol::command;
@@ -28,7 +28,7 @@ const HUNG_UP: &str = "the server closed the connection during the handshake";
 
 /// A conversation; its parser was made with [`LIMITS`].
 pub(super) struct Conversation<'a> {
-    stream: &'a Stream,
+    transport: &'a mut Transport,
     parser: &'a mut Parser,
     config: &'a Config,
     /// The server has closed the connection.
@@ -37,8 +37,8 @@ pub(super) struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     /// Nothing was asked yet, and nothing is owed.
-    pub(super) fn new(stream: &'a Stream, parser: &'a mut Parser, config: &'a Config) -> Conversation<'a> {
-        Conversation { stream, parser, config, hung_up: false }
+    pub(super) fn new(transport: &'a mut Transport, parser: &'a mut Parser, config: &'a Config) -> Conversation<'a> {
+        Conversation { transport, parser, config, hung_up: false }
     }
 
     /// Asks one question.
@@ -74,35 +74,28 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    async fn write(&mut self, mut bytes: Bytes) -> Result<(), Error> {
-        let mut is_told_of_room = false;
-        while !bytes.is_empty() {
-            match self.stream.send(std::slice::from_ref(&bytes)) {
-                Ok(taken) => drop(bytes.split_to(taken)),
-                // There may be room before the event for it is enabled.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && !is_told_of_room => {
-                    self.stream.set_interest(EventInterest::ReadingAndWriting).map_err(broken)?;
-                    is_told_of_room = true;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait().await?,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(self.disconnect_reason(error)),
-            }
+    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        match self.send(bytes).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.disconnect_reason(&error)),
         }
-        if is_told_of_room { self.stream.set_interest(EventInterest::Reading).map_err(broken) } else { Ok(()) }
     }
 
-    /// Waits until something happens on the socket. To be followed by another attempt.
-    async fn wait(&self) -> Result<(), Error> {
-        self.stream.ready().await.map_err(broken)?.clear_ready();
-        Ok(())
+    async fn send(&mut self, mut bytes: Bytes) -> io::Result<()> {
+        let Transport { stream, sender, .. } = &mut *self.transport;
+        while !bytes.is_empty() {
+            let taken = when_writable(stream, || sender.send(stream, std::slice::from_ref(&bytes))).await?;
+            drop(bytes.split_to(taken));
+        }
+        when_writable(stream, || sender.flush(stream)).await
     }
 
     /// Why the server hung up before it was asked anything, if it said so; else `error`.
-    fn disconnect_reason(&mut self, error: io::Error) -> Error {
+    fn disconnect_reason(&mut self, error: &io::Error) -> Error {
         let mut received = 0;
         while received <= MOST_BYTES
-            && let Ok(bytes @ 1..) = self.parser.receive(|space| self.stream.receive(space))
+            && let Ok(Received { bytes: bytes @ 1.., .. }) =
+                self.transport.receiver.receive(&self.transport.stream, self.parser, false)
         {
             received += bytes;
         }
@@ -117,28 +110,26 @@ impl<'a> Conversation<'a> {
 
     /// Reads once; gives how many bytes came.
     async fn read(&mut self) -> Result<usize, Error> {
-        let mut has_waited = false;
-        loop {
-            match self.parser.receive(|space| self.stream.receive(space)) {
-                Ok(0) => {
-                    self.hung_up = true;
-                    return Err(Error::new(Status::Connect, HUNG_UP));
+        let Transport { stream, sender, receiver } = &mut *self.transport;
+        let parser = &mut *self.parser;
+        let received = when_readable(stream, || receiver.receive(stream, parser, false)).await;
+        match received {
+            Ok((Received { bytes: 0, .. }, _)) => {
+                self.hung_up = true;
+                Err(Error::new(Status::Connect, HUNG_UP))
+            }
+            Ok((Received { bytes, needs_flush, .. }, has_waited)) => {
+                if needs_flush {
+                    when_writable(stream, || sender.flush(stream)).await.map_err(|error| broken(&error))?;
                 }
-                Ok(received) => {
-                    if !has_waited {
-                        yield_now().await;
-                    }
-                    return Ok(received);
+                if !has_waited {
+                    yield_now().await;
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.wait().await?;
-                    has_waited = true;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.hung_up = true;
-                    return Err(broken(error));
-                }
+                Ok(bytes)
+            }
+            Err(error) => {
+                self.hung_up = true;
+                Err(broken(&error))
             }
         }
     }
@@ -149,8 +140,13 @@ pub(super) fn text_of(reply: &Reply) -> String {
     String::from_utf8_lossy(reply.as_bytes()).into_owned()
 }
 
-fn broken(error: io::Error) -> Error {
-    Error::new(Status::Connect, format!("{} during the handshake", reason(&error)))
+/// A failure of TLS here is one of its handshake: a server of TLS 1.3 refuses a client only afterwards.
+fn broken(error: &io::Error) -> Error {
+    let in_the_handshake = failure(Status::Connect, error);
+    match in_the_handshake.status {
+        Status::Tls => in_the_handshake,
+        status => Error::new(status, format!("{} during the handshake", in_the_handshake.message)),
+    }
 }
 
 fn unasked() -> Error {

@@ -18,6 +18,10 @@ use super::handshake::{Terms, has_data, shake_hands};
 use super::race::race;
 use super::server_info::ServerInfo;
 use super::stream::{Dialer, Stream, reason};
+use super::tls::handshake::{begin_session, server_name};
+use super::tls::keeper::{IdentityKeeper, Kept};
+use super::tls::peer::Peer;
+use super::transport::Transport;
 use crate::address::Address;
 use crate::config::Config;
 use crate::error::{Error, Status};
@@ -30,15 +34,18 @@ mod tests;
 /// How to dial.
 #[derive(Clone, Copy)]
 pub(super) struct Dial<'a> {
-    pub(super) config: &'a Config,
+    pub(super) config: &'a Arc<Config>,
     pub(super) dialer: Option<&'a Arc<dyn Dialer>>,
     pub(super) failed: &'a FailedAddresses,
     pub(super) terms: Terms,
+    pub(super) identity: &'a IdentityKeeper,
+    /// Is told what is worth a warning and hinders nothing.
+    pub(super) warn: &'a (dyn Fn(Error) + Sync),
 }
 
 /// A connection that commands can be sent on.
 pub(super) struct Dialled {
-    pub(super) stream: Stream,
+    pub(super) transport: Transport,
     /// Stands between two replies.
     pub(super) parser: Parser,
     pub(super) server_info: ServerInfo,
@@ -58,15 +65,21 @@ impl Dial<'_> {
             (None, Address::Unix(path)) => timeout_at(until.into(), dial_unix(path)).await,
             (None, Address::Tcp { host, port }) => {
                 let (addresses, is_name) = resolve(host, *port, until).await?;
-                return self.try_each(&addresses, is_name, until).await;
+                return self.try_each(address, &addresses, is_name, until).await;
             }
         };
         let socket = socket.unwrap_or_else(|_| Err(self.no_answer()))?;
-        self.greet(socket, until.saturating_duration_since(Instant::now())).await
+        self.greet(address, socket, until.saturating_duration_since(Instant::now())).await
     }
 
     /// The first of these addresses that answers the handshake. `named`: errors say which address they are about.
-    async fn try_each(&self, addresses: &[SocketAddr], named: bool, until: Instant) -> Result<Dialled, Error> {
+    async fn try_each(
+        &self,
+        endpoint: &Address,
+        addresses: &[SocketAddr],
+        named: bool,
+        until: Instant,
+    ) -> Result<Dialled, Error> {
         let about = |address: SocketAddr, error: Error| match named {
             true => Error::new(error.status, format!("{} ({address})", error.message)),
             false => error,
@@ -90,7 +103,7 @@ impl Dial<'_> {
             rest = race.untried;
             rest.extend(race.unanswered);
             let share = handshake_share(until.saturating_duration_since(Instant::now()), rest.len());
-            match self.greet(socket, share).await {
+            match self.greet(endpoint, socket, share).await {
                 Ok(dialled) => {
                     self.failed.remove(address);
                     return Ok(dialled);
@@ -108,13 +121,29 @@ impl Dial<'_> {
         }
     }
 
-    /// Shakes hands within `budget`.
-    async fn greet(&self, socket: OwnedFd, budget: Duration) -> Result<Dialled, Error> {
+    /// Shakes hands within `budget`: first those of TLS, if it is on.
+    async fn greet(&self, endpoint: &Address, socket: OwnedFd, budget: Duration) -> Result<Dialled, Error> {
+        let until = Instant::now() + budget;
         let stream = Stream::new(socket).map_err(|error| Error::new(Status::Connect, reason(&error)))?;
+        let mut transport = match self.config.tls {
+            false => Transport::plain(stream),
+            true => {
+                let encrypted = timeout_at(until.into(), self.encrypt(endpoint, stream)).await;
+                encrypted.unwrap_or_else(|_| Err(self.no_session()))?
+            }
+        };
         let mut parser = Parser::new(conversation::LIMITS, self.config.receive_buffer);
-        let greeted = shake_hands(&stream, &mut parser, self.config, self.terms);
-        let (server_info, has_data) = timeout(budget, greeted).await.unwrap_or_else(|_| Err(self.no_answer()))?;
-        Ok(Dialled { stream, parser, server_info, has_data })
+        let greeted = shake_hands(&mut transport, &mut parser, self.config, self.terms);
+        let (server_info, has_data) =
+            timeout_at(until.into(), greeted).await.unwrap_or_else(|_| Err(self.no_answer()))?;
+        Ok(Dialled { transport, parser, server_info, has_data })
+    }
+
+    async fn encrypt(&self, endpoint: &Address, stream: Stream) -> Result<Transport, Error> {
+        let name = server_name(endpoint, self.config)?;
+        let Kept { identity, warning } = self.identity.identity(self.config).await?;
+        warning.into_iter().for_each(self.warn);
+        begin_session(stream, Peer { name, identity }, self.identity).await
     }
 
     /// Waits for a server that is there but still loads its data, however long that takes: nothing is sent to it
@@ -122,7 +151,7 @@ impl Dial<'_> {
     pub(super) async fn until_loaded(&self, dialled: &mut Dialled) -> Result<(), Error> {
         while !dialled.has_data {
             sleep(self.config.reconnect_delay).await;
-            let asked = has_data(&dialled.stream, &mut dialled.parser, self.config);
+            let asked = has_data(&mut dialled.transport, &mut dialled.parser, self.config);
             let answer = timeout(self.config.connect_timeout, asked).await;
             dialled.has_data = answer.unwrap_or_else(|_| Err(self.no_answer()))?;
         }
@@ -133,14 +162,23 @@ impl Dial<'_> {
         let waited = self.config.connect_timeout.as_millis();
         Error::new(Status::Connect, format!("no connection within {waited} ms: the server does not answer"))
     }
+
+    fn no_session(&self) -> Error {
+        let waited = self.config.connect_timeout.as_millis();
+        let sentence = format!(
+            "the TLS handshake was not finished within {waited} ms; a server that does not speak TLS on this port may \
+             wait for ever, as this one does"
+        );
+        Error::new(Status::Tls, sentence)
+    }
 }
 
 impl Dialled {
-    /// The socket and the parser, which from now on takes replies as large as the configuration says.
-    pub(super) fn into_parts(self, config: &Config) -> (Stream, Parser, ServerInfo) {
-        let Dialled { stream, mut parser, server_info, .. } = self;
+    /// The connection and the parser, which from now on takes replies as large as the configuration says.
+    pub(super) fn into_parts(self, config: &Config) -> (Transport, Parser, ServerInfo) {
+        let Dialled { transport, mut parser, server_info, .. } = self;
         parser.set_limits(Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes });
-        (stream, parser, server_info)
+        (transport, parser, server_info)
     }
 }
 

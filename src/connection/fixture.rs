@@ -63,6 +63,7 @@ pub fn opening(config: Config, recipient: &Arc<Noted>) -> Opening {
     Opening {
         endpoints: Arc::new(Endpoints::new(config.endpoints.clone())),
         config: Arc::new(config),
+        identity: Arc::default(),
         learnt: Arc::default(),
         dialer: None,
         recipient,

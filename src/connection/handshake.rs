@@ -7,7 +7,7 @@
 use super::conversation::{Conversation, text_of};
 use super::refusal::{Meaning, has_no_password, hello_refused, meaning_of, refusal, without_secrets};
 use super::server_info::ServerInfo;
-use super::stream::Stream;
+use super::transport::Transport;
 use crate::config::{Config, Protocol, Secret};
 use crate::error::{Error, Status};
 use crate::protocol::parser::Parser;
@@ -28,13 +28,13 @@ pub struct Terms {
 
 /// Makes a fresh connection ready for commands of one database. Also says whether the server has its data; if not, ask
 /// [`has_data`] before sending anything, or every command is refused and the order among them lost.
-pub async fn shake_hands(
-    stream: &Stream,
+pub(super) async fn shake_hands(
+    transport: &mut Transport,
     parser: &mut Parser,
     config: &Config,
     terms: Terms,
 ) -> Result<(ServerInfo, bool), Error> {
-    let mut handshake = Handshake { conversation: Conversation::new(stream, parser, config), config };
+    let mut handshake = Handshake { conversation: Conversation::new(transport, parser, config), config };
     let server_info = match config.protocol {
         Protocol::Resp2 => None,
         Protocol::Resp3 => Some(handshake.hello(terms).await?.ok_or_else(no_resp3)?),
@@ -57,8 +57,8 @@ pub async fn shake_hands(
 }
 
 /// Whether a server that was loading its data has it now.
-pub async fn has_data(stream: &Stream, parser: &mut Parser, config: &Config) -> Result<bool, Error> {
-    let reply = Conversation::new(stream, parser, config).ask_one(&["PING"]).await?;
+pub(super) async fn has_data(transport: &mut Transport, parser: &mut Parser, config: &Config) -> Result<bool, Error> {
+    let reply = Conversation::new(transport, parser, config).ask_one(&["PING"]).await?;
     check_pong(&reply)?;
     Ok(!is_loading(&reply))
 }
@@ -99,8 +99,8 @@ impl Handshake<'_> {
         let reply = match self.conversation.ask_one(&args).await {
             Ok(reply) => reply,
             Err(error) if self.conversation.hung_up => {
-                let hint = "when it heard HELLO (a proxy that does not know it needs the options protocol=2 and \
-                            library_info=off)";
+                let hint = "when it heard HELLO (a server that wants TLS needs rediss:// or tls=on; a proxy that does \
+                            not know HELLO needs protocol=2 and library_info=off)";
                 return Err(Error::new(error.status, format!("{} {hint}", error.message)));
             }
             Err(error) => return Err(error),

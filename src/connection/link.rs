@@ -241,7 +241,7 @@ impl Link {
         self.closing.store(true, Ordering::SeqCst);
         if let Some(connection) = &self.outgoing.lock().connection {
             // A caller who waits on the socket wakes up.
-            connection.stream.shut_down();
+            connection.close();
         }
         self.notify.notify_one();
     }
@@ -306,7 +306,7 @@ impl Link {
         let idle = !outgoing.pipeline.is_in_flight();
         if let Some(connection) = outgoing.connection.take_if(|_| idle) {
             // A caller who was about to write waits on the socket in vain.
-            connection.stream.shut_down();
+            connection.close();
         }
         idle
     }

@@ -15,10 +15,10 @@
 //! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
 //! * [`endpoints`]: the addresses of a server, in turn; [`dial`]: one of them, from its name to the end of the
 //!   handshake; [`addresses`] and [`race`]: which of a name's addresses; [`handshake`]: the first commands, over
-//!   [`conversation`]; [`server_info`] and [`refusal`]: what the server says; [`learnt`]: what of it holds for the next
-//!   handshake.
-//! * [`socket`]: one connection of a link; [`stream`]: its descriptor; [`interest`]: what the background hears of it;
-//!   [`descriptors`]: which are ours, for a fork.
+//!   [`conversation`] and `readiness`; [`server_info`] and [`refusal`]: what the server says; [`learnt`]: what of it
+//!   holds for the next handshake.
+//! * [`socket`]: one connection of a link; `transport`: its bytes, plain or by [`mod@tls`]; [`stream`]: its descriptor;
+//!   [`interest`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
 //! * [`reconnect`], [`health_check`], [`monitor`]: when to dial again, when a server is dead.
 
 pub mod addresses;
@@ -50,6 +50,7 @@ pub mod push;
 pub mod queue_driver;
 pub mod quota;
 pub mod race;
+mod readiness;
 pub mod recipient;
 pub mod reconnect;
 pub mod refusal;
@@ -64,5 +65,7 @@ pub mod sinks;
 pub mod socket;
 pub mod stream;
 pub mod submission;
+pub mod tls;
 pub mod traffic;
+mod transport;
 pub mod unit;

@@ -16,6 +16,8 @@ pub enum LinkEvent {
     Lost(Error),
     /// A round of dials failed; it will be dialled again.
     Unreachable(Error),
+    /// Something that hinders nothing yet, and will if it stays as it is.
+    Warning(Error),
     /// There is room again after a request was refused with [`crate::error::Status::Full`].
     Writable,
 }

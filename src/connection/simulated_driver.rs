@@ -11,6 +11,7 @@ use super::link::Link;
 use super::recipient::Recipient;
 use super::server_info::ServerInfo;
 use super::socket::Incoming;
+use super::transport::Receiver;
 use super::unit::Ticket;
 use crate::error::Error;
 use crate::protocol::parser::{Limits, Parser};
@@ -44,7 +45,7 @@ impl SimulatedDriver {
     pub fn connect(&mut self, recipient: &dyn Recipient<Link>) {
         let config = &self.link.config;
         let limits = Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes };
-        self.incoming = Some(Incoming::new(Parser::new(limits, config.receive_buffer)));
+        self.incoming = Some(Incoming::new(Receiver::Plain, Parser::new(limits, config.receive_buffer)));
         self.is_blocked = false;
         let server_info = ServerInfo { protocol: 3, connection: CONNECTION, ..ServerInfo::default() };
         self.link.report_connected(Some(recipient), server_info);

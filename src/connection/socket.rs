@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::answers::Answers;
 use super::stream::Stream;
+use super::transport::{Receiver, Sender, Transport};
 use crate::error::Error;
 use crate::lock::Lock;
 use crate::protocol::parser::{Frame, Parser};
@@ -19,8 +20,8 @@ const LOOK: u64 = 500;
 pub(super) struct Connection {
     pub(super) stream: Stream,
     pub(super) incoming: Lock<Incoming>,
-    /// The parts of the write that is under way; who holds it writes.
-    pub(super) writer: Lock<Vec<Bytes>>,
+    /// Who holds it writes.
+    pub(super) writer: Lock<Writer>,
     /// Why a caller who read found the connection at its end; the background draws the consequences.
     pub(super) failure: Lock<Option<Error>>,
     /// How long a caller waits on the socket, in microseconds.
@@ -41,7 +42,17 @@ impl std::fmt::Debug for Connection {
     }
 }
 
+/// The way out.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) sender: Sender,
+    /// The parts of the write that is under way.
+    pub(super) parts: Vec<Bytes>,
+}
+
+/// The way in.
 pub(super) struct Incoming {
+    pub(super) receiver: Receiver,
     pub(super) parser: Parser,
     pub(super) replies: Vec<Reply>,
     pub(super) answers: Answers,
@@ -49,9 +60,9 @@ pub(super) struct Incoming {
 }
 
 impl Incoming {
-    /// Nothing has come yet but what the parser holds.
-    pub(super) fn new(parser: Parser) -> Incoming {
-        Incoming { parser, replies: Vec::new(), answers: Answers::default(), pushes: Vec::new() }
+    /// Nothing has come yet but what the parser and the receiver hold.
+    pub(super) fn new(receiver: Receiver, parser: Parser) -> Incoming {
+        Incoming { receiver, parser, replies: Vec::new(), answers: Answers::default(), pushes: Vec::new() }
     }
 
     /// Takes the complete replies out of the parser, up to the first push, which is given, or to the end. On a link
@@ -70,11 +81,12 @@ impl Incoming {
 }
 
 impl Connection {
-    pub(super) fn new(stream: Stream, parser: Parser) -> Connection {
+    pub(super) fn new(transport: Transport, parser: Parser) -> Connection {
+        let Transport { stream, sender, receiver } = transport;
         Connection {
             stream,
-            incoming: Lock::new(Incoming::new(parser)),
-            writer: Lock::default(),
+            incoming: Lock::new(Incoming::new(receiver, parser)),
+            writer: Lock::new(Writer { sender, parts: Vec::new() }),
             failure: Lock::default(),
             patience: AtomicU64::new(u64::MAX),
             born: Instant::now(),
@@ -87,6 +99,14 @@ impl Connection {
     /// Whoever read for himself found it at its end: from now on nothing is written to it.
     pub(super) fn fail(&self, error: Error) {
         *self.failure.lock() = Some(error);
+        self.stream.shut_down();
+    }
+
+    /// Ends the connection in order: the server is told, if the socket takes that at once and nobody writes.
+    pub(super) fn close(&self) {
+        if let Some(mut writer) = self.writer.try_lock() {
+            writer.sender.close(&self.stream);
+        }
         self.stream.shut_down();
     }
 

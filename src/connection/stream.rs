@@ -18,6 +18,9 @@ use crate::address::Address;
 /// At most this many parts go into one system call.
 pub const PARTS: usize = 64;
 
+/// Without waiting, and without a signal when the other side is gone.
+const SEND: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+
 /// Brings a connected socket; for who wants to dial in a way of his own. Called on a thread that may block.
 pub trait Dialer: Send + Sync {
     /// A connected stream socket, which then belongs to the library, or the reason why there is none.
@@ -54,6 +57,14 @@ impl Stream {
         self.receive_with(space, RecvFlags::empty())
     }
 
+    /// Receives into the front of `space`, which is initialised; gives how many bytes came. `wait`: as
+    /// [`Stream::receive_waiting`], else as [`Stream::receive`].
+    pub fn receive_into(&self, space: &mut [u8], wait: bool) -> io::Result<usize> {
+        let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+        let (received, _) = rustix::net::recv(&self.socket, space, flags)?;
+        Ok(received)
+    }
+
     fn receive_with<'a>(&self, space: &'a mut [MaybeUninit<u8>], flags: RecvFlags) -> io::Result<&'a mut [u8]> {
         let ((received, _), _) = rustix::net::recv(&self.socket, space, flags)?;
         Ok(received)
@@ -66,9 +77,8 @@ impl Stream {
 
     /// Sends as much of the first [`PARTS`] parts as the socket takes: `WouldBlock` when it takes nothing.
     pub fn send(&self, parts: &[Bytes]) -> io::Result<usize> {
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         if let [part] = parts {
-            return Ok(rustix::net::send(&self.socket, part, flags)?);
+            return self.send_bytes(part);
         }
         let mut slices = [IoSlice::new(&[]); PARTS];
         let count = parts.len().min(PARTS);
@@ -76,7 +86,12 @@ impl Stream {
             *slice = IoSlice::new(part);
         }
         let mut nothing = SendAncillaryBuffer::default();
-        Ok(rustix::net::sendmsg(&self.socket, &slices[..count], &mut nothing, flags)?)
+        Ok(rustix::net::sendmsg(&self.socket, &slices[..count], &mut nothing, SEND)?)
+    }
+
+    /// Sends as much of these bytes as the socket takes: `WouldBlock` when it takes nothing.
+    pub fn send_bytes(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(&self.socket, bytes, SEND)?)
     }
 
     /// After how long without an acknowledgement the kernel ends the connection; `None`: as it pleases.

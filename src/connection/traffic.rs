@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::link::Link;
 use super::recipient::{LinkEvent, Recipient};
-use super::socket::{Connection, Incoming};
-use super::stream::reason;
+use super::socket::{Connection, Incoming, Writer};
+use super::transport::{Received, failure};
 use crate::error::{Error, Status};
 use crate::shrink;
 
@@ -19,11 +19,13 @@ pub(super) const CLOSED: &str = "the server closed the connection";
 /// So often a look reads at most: a server that sends without end is left to the background.
 const LOOK_READS: usize = 16;
 
-/// A read takes at most so much, however large the read buffer is: all of it is parsed and delivered in one go.
-const AT_ONCE: usize = 256 << 10;
-
 /// The round-trip time is taken once in so many bytes, because clocks cost time, too.
 const SAMPLED: u64 = 4096;
+
+/// The connection ended by this error.
+pub(super) fn lost(error: &io::Error) -> Error {
+    Error::new(Status::Lost, failure(Status::Lost, error).message)
+}
 
 /// What a read brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,22 +41,27 @@ pub(super) enum Read {
 impl Link {
     /// Writes what waits. `Ok(false)`: the socket is full, call again when it is writable.
     pub(super) fn flush(&self, connection: &Arc<Connection>) -> io::Result<bool> {
-        let mut parts = connection.writer.lock();
+        let mut writer = connection.writer.lock();
+        let Writer { sender, parts } = &mut *writer;
         loop {
             let mut outgoing = self.outgoing.lock();
             if outgoing.belongs_to(connection) {
                 match self.reconnecting.load(Ordering::Relaxed) {
-                    false => outgoing.pipeline.begin_write(&mut parts),
+                    false => outgoing.pipeline.begin_write(parts),
                     // What was begun has to end, because only then the connection can.
-                    true => outgoing.pipeline.begin_rest(&mut parts),
+                    true => outgoing.pipeline.begin_rest(parts),
                 }
             }
             outgoing.writing = !parts.is_empty();
             drop(outgoing);
             if parts.is_empty() {
-                return Ok(true);
+                return match sender.flush(&connection.stream) {
+                    Ok(()) => Ok(true),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+                    Err(error) => Err(error),
+                };
             }
-            let sent = connection.stream.send(&parts);
+            let sent = sender.send(&connection.stream, parts);
             // What was sent may be large, and the next write far away.
             parts.clear();
             let mut outgoing = self.outgoing.lock();
@@ -72,7 +79,7 @@ impl Link {
                         self.sample.lock().0.get_or_insert_with(|| (written, Instant::now()));
                         self.sampling.store(true, Ordering::Relaxed);
                     }
-                    if !is_unsent {
+                    if !is_unsent && sender.is_flushed() {
                         return Ok(true);
                     }
                 }
@@ -132,28 +139,25 @@ impl Link {
         recipient: &dyn Recipient<Link>,
         wait: bool,
     ) -> Result<Read, Error> {
-        let mut room = 0;
-        let received = incoming.parser.receive(|space| {
-            let most = space.len().min(AT_ONCE);
-            let space = space.get_mut(..most).unwrap_or_default();
-            room = space.len();
-            let stream = &connection.stream;
-            if wait { stream.receive_waiting(space) } else { stream.receive(space) }
-        });
-        let received = match received {
-            Ok(0) => return Err(Error::new(Status::Lost, CLOSED)),
+        let Incoming { receiver, parser, .. } = &mut *incoming;
+        let Received { bytes, is_full, needs_flush } = match receiver.receive(&connection.stream, parser, wait) {
+            Ok(Received { bytes: 0, .. }) => return Err(Error::new(Status::Lost, CLOSED)),
             Ok(received) => received,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Read::Nothing),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(Read::Full),
-            Err(error) => return Err(Error::new(Status::Lost, reason(&error))),
+            Err(error) => return Err(lost(&error)),
         };
-        self.counters.received.fetch_add(received as u64, Ordering::Relaxed);
+        if needs_flush && !matches!(self.flush(connection), Ok(true)) {
+            // The background waits for room, or finds out what is wrong.
+            self.notify.notify_one();
+        }
+        self.counters.received.fetch_add(bytes as u64, Ordering::Relaxed);
         match self.purpose().receives_pushes() {
             true => self.read_pushes(connection, incoming, recipient)?,
             false => self.match_replies(incoming, recipient, |incoming| self.assign(connection, incoming))?,
         }
         self.check_rest(incoming)?;
-        Ok(if received < room { Read::Rest } else { Read::Full })
+        Ok(if is_full { Read::Full } else { Read::Rest })
     }
 
     /// What stands behind the last complete reply has to be a part of one that is owed.

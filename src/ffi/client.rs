@@ -172,10 +172,10 @@ pub extern "C" fn jr_cancel(client: Option<&jr_client>, id: u64) -> jr_status {
 }
 
 /// Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
-/// each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "writable"), "address",
-/// "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or with the
-/// client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not
-/// taken in time the oldest are dropped.
+/// each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "warning", "writable"),
+/// "address", "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or
+/// with the client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are
+/// not taken in time the oldest are dropped.
 ///
 /// # Safety
 /// As jr_submit.

@@ -283,7 +283,7 @@ fn stranger<'a>(mark: u8, input: &[u8]) -> Found<Token<'a>> {
         return Ok(None);
     }
     if mark == 0x15 || mark == 0x16 {
-        return Err(violation("the server speaks TLS, which this version does not; use its port without TLS".into()));
+        return Err(violation("the server speaks TLS on this port; write rediss:// instead of redis:// (option tls=on), or use its port without TLS".into()));
     }
     let Error { status, message } = unexpected("a reply", input);
     Err(Error::new(status, format!("{message}; is this the port of a Redis server?")))
@@ -309,6 +309,6 @@ mod tests {
     #[test]
     fn the_advice_on_tls_names_nothing_that_is_refused() {
         let error = stranger(0x15, &[0x15, 3, 1, 0, 2]).err().unwrap();
-        assert!(error.message.contains("without TLS") && !error.message.contains("rediss"), "{error}");
+        assert!(error.message.contains("rediss://"), "{error}");
     }
 }

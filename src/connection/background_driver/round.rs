@@ -57,21 +57,28 @@ impl BackgroundDriver {
 
     /// One address, until commands can be sent to it.
     async fn dial(&self, address: &Address) -> Result<(Connection, ServerInfo), Error> {
-        let config = &*self.link.config;
+        let config = &self.link.config;
         let terms = Terms {
             database: self.link.database(),
             track: self.link.wants_tracking(),
             number: self.link.purpose().may_block(),
             resp3_seen: self.learnt.speaks_resp3(),
         };
-        let dial = Dial { config, dialer: self.dialer.as_ref(), failed: &self.link.endpoints.failed, terms };
+        let dial = Dial {
+            config,
+            dialer: self.dialer.as_ref(),
+            failed: &self.link.endpoints.failed,
+            terms,
+            identity: &self.identity,
+            warn: &|warning| self.notify(LinkEvent::Warning(warning)),
+        };
         let mut dialled = dial.dial(address).await?;
         if !dialled.has_data {
             let loading = Error::new(Status::Connect, format!("{address}: the server is loading its data"));
             self.link.update_status(|status| status.error = Some(loading));
             dial.until_loaded(&mut dialled).await?;
         }
-        let (stream, parser, server_info) = dialled.into_parts(config);
-        Ok((Connection::new(stream, parser), server_info))
+        let (transport, parser, server_info) = dialled.into_parts(config);
+        Ok((Connection::new(transport, parser), server_info))
     }
 }

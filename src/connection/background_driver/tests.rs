@@ -11,7 +11,7 @@ use crate::connection::unit::{Addressee, Ticket, Unit};
 
 /// The driver of a link that was never started, to this database.
 fn driver(config: Config, purpose: Purpose, database: u32, recipient: &Arc<Noted>) -> BackgroundDriver {
-    let Opening { dialer, learnt, alive, .. } = fixture::opening(Config::default(), recipient);
+    let Opening { dialer, identity, learnt, alive, .. } = fixture::opening(Config::default(), recipient);
     let link = prepare(&fixture::opening(config, recipient), database, purpose);
     BackgroundDriver {
         schedule: Schedule::new(Duration::from_millis(50), Duration::from_secs(1)),
@@ -19,6 +19,7 @@ fn driver(config: Config, purpose: Purpose, database: u32, recipient: &Arc<Noted
         link,
         dialer,
         learnt,
+        identity,
         failed_rounds: 0,
         _alive: alive,
     }

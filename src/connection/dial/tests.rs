@@ -100,12 +100,14 @@ fn dial(hosts: &Hosts, failed: &FailedAddresses, options: &[(&str, &str)]) -> Re
     let mut config = Config::default();
     let always = [("protocol", "2"), ("library_info", "off")];
     always.iter().chain(options).for_each(|(name, value)| config.set(name, value).unwrap());
+    let config = Arc::new(config);
     let before: Vec<usize> = hosts.accepted.iter().map(|accepted| accepted.load(Ordering::SeqCst)).collect();
     let terms = Terms { database: 0, track: false, number: false, resp3_seen: false };
-    let dial = Dial { config: &config, dialer: None, failed, terms };
+    let identity = IdentityKeeper::default();
+    let dial = Dial { config: &config, dialer: None, failed, terms, identity: &identity, warn: &|_| {} };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let until = Instant::now() + config.connect_timeout;
-    let dialled = runtime.block_on(dial.try_each(&hosts.addresses, true, until))?;
+    let dialled = runtime.block_on(dial.try_each(&Address::default(), &hosts.addresses, true, until))?;
     drop(dialled);
     let after = hosts.accepted.iter().map(|accepted| accepted.load(Ordering::SeqCst));
     let connected: Vec<usize> = after.zip(before).enumerate().filter(|(_, (a, b))| a > b).map(|(n, _)| n).collect();
