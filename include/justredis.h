@@ -83,7 +83,7 @@
 #define JR_LOG_ERROR 1
 
 /**
- * A connection was lost, or a limit was reached.
+ * A connection was lost, a limit was reached, or something hinders nothing yet and will if it stays as it is.
  */
 #define JR_LOG_WARNING 2
 

@@ -10,7 +10,7 @@ pub type jr_logger = Option<unsafe extern "C" fn(user_data: *mut c_void, level: 
 
 /// A connection could not be made.
 pub const JR_LOG_ERROR: i32 = 1;
-/// A connection was lost, or a limit was reached.
+/// A connection was lost, a limit was reached, or something hinders nothing yet and will if it stays as it is.
 pub const JR_LOG_WARNING: i32 = 2;
 /// A connection was made.
 pub const JR_LOG_INFO: i32 = 3;
@@ -19,7 +19,7 @@ pub const JR_LOG_INFO: i32 = 3;
 pub(super) fn level_of(event: &str) -> i32 {
     match event {
         "unreachable" => JR_LOG_ERROR,
-        "lost" => JR_LOG_WARNING,
+        "lost" | "warning" => JR_LOG_WARNING,
         _ => JR_LOG_INFO,
     }
 }

@@ -33,7 +33,7 @@ struct Current {
 pub struct Kept {
     /// For the handshake.
     pub identity: Arc<Identity>,
-    /// Why the files that are there now are not used, but what was read before.
+    /// The files that are there now cannot be used, or something else that hinders nothing.
     pub warning: Option<Error>,
 }
 
@@ -46,13 +46,14 @@ impl IdentityKeeper {
         if let Some(Current { identity, .. }) = before.as_ref().filter(|_| !is_stale && !has_files(config)) {
             return Ok(Kept { identity: Arc::clone(identity), warning: None });
         }
-        let (config, known) = (Arc::clone(config), before.as_ref().map(|before| before.digest));
-        let read = on_thread("justredis-tls", move || renewed(&config, known.filter(|_| !is_stale))).await;
+        let (options, known) = (Arc::clone(config), before.as_ref().map(|before| before.digest));
+        let read = on_thread("justredis-tls", move || renewed(&options, known.filter(|_| !is_stale))).await;
         match (read.unwrap_or_else(Err), before) {
-            (Ok(Some(new)), _) => {
+            (Ok(Some(new)), before) => {
                 let identity = Arc::clone(&new.identity);
                 *current = Some(new);
-                Ok(Kept { identity, warning: None })
+                let warning = (config.tls_insecure && before.is_none()).then(insecure);
+                Ok(Kept { identity, warning })
             }
             (Ok(None), Some(before)) => Ok(Kept { identity: before.identity, warning: None }),
             (Err(error), Some(before)) => {
@@ -68,6 +69,11 @@ impl IdentityKeeper {
     pub fn on_refusal(&self) {
         self.is_stale.store(true, Ordering::Relaxed);
     }
+}
+
+fn insecure() -> Error {
+    let sentence = "the option tls_insecure is on: whoever is in between can read and change everything";
+    Error::new(Status::Tls, sentence)
 }
 
 /// What the options say now; `None`: the same as what has this digest.
