@@ -14,6 +14,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::endpoints::Endpoints;
 use super::health_check::HealthAction;
+use super::idle_buffers::IdleBuffers;
 use super::learnt::Learnt;
 use super::link::Link;
 use super::monitor::{HealthMonitor, RoleMonitor};
@@ -248,6 +249,7 @@ impl BackgroundDriver {
         let link = &*self.link;
         let mut health = HealthMonitor::new(self.dialer.is_none());
         let mut role_monitor = RoleMonitor::default();
+        let mut buffers = IdleBuffers::default();
         // Reads since the last one that found nothing.
         let mut row = 0;
         loop {
@@ -296,6 +298,10 @@ impl BackgroundDriver {
                 continue;
             }
             health.begin_or_end(link);
+            let release_at = buffers.observe(link.carried(), Instant::now());
+            let look_at = role_monitor.read.then_some(role_monitor.look_at);
+            let health_at = health.check.is_some().then_some(health.look_at);
+            let wake_at = [release_at, look_at, health_at].into_iter().flatten().min();
             link.asleep.store(true, Ordering::SeqCst);
             if writable && !reconnecting && link.background_writes() && link.is_unsent() {
                 link.asleep.store(false, Ordering::SeqCst);
@@ -322,9 +328,15 @@ impl BackgroundDriver {
                     }
                 }
                 () = link.notify.notified() => {}
-                () = sleep_until(health.look_at.into()), if health.check.is_some() => {}
-                () = sleep_until(role_monitor.look_at.into()), if role_monitor.read => {
-                    role_monitor.look(link, connection);
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now).into()), if wake_at.is_some() => {
+                    let now = Instant::now();
+                    let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+                    if is_due(look_at) {
+                        role_monitor.look(link, connection);
+                    }
+                    if is_due(release_at) && buffers.look(link.carried(), now) {
+                        link.release_buffers(connection);
+                    }
                 }
             }
             link.asleep.store(false, Ordering::SeqCst);

@@ -126,6 +126,13 @@ impl Deadlines {
         (self.occupied[from as usize % SLOTS / 64] != 0).then_some(from + SLOTS as u64 - 64)
     }
 
+    /// Gives all memory back, if there are no deadlines.
+    pub fn release(&mut self) {
+        if self.occupied.iter().all(|word| *word == 0) {
+            *self = Deadlines { now: self.now, ..Deadlines::default() };
+        }
+    }
+
     /// Gives memory back, if it is much; there are no deadlines.
     pub fn shrink(&mut self) {
         if self.nodes.len() > KEPT {
@@ -154,6 +161,9 @@ mod tests {
                     let (_, index) = model.swap_remove(random.usize(0..model.len()));
                     deadlines.remove(index);
                     deadlines.remove(index);
+                }
+                if random.bool() {
+                    deadlines.release();
                 }
                 if random.u32(0..8) == 0 {
                     let step = if random.u32(0..20) == 0 { 3 * SLOTS as u64 } else { random.u64(0..50) };

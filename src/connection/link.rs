@@ -290,6 +290,22 @@ impl Link {
         self.outgoing.lock().connection.clone()
     }
 
+    /// So many bytes were carried so far, in both directions.
+    pub(super) fn carried(&self) -> u64 {
+        self.counters.received.load(Ordering::Relaxed) + self.counters.sent.load(Ordering::Relaxed)
+    }
+
+    /// Gives back the memory in which bytes wait, if none do.
+    pub(super) fn release_buffers(&self, connection: &Connection) {
+        // Whoever reads needs it.
+        if let Some(mut incoming) = connection.incoming.try_lock() {
+            incoming.parser.release();
+        }
+        let mut outgoing = self.outgoing.lock();
+        outgoing.pipeline.release_buffers();
+        outgoing.requests.release_buffers();
+    }
+
     /// From now on this connection carries the bytes.
     pub(super) fn connect(&self, connection: &Arc<Connection>) {
         let mut outgoing = self.outgoing.lock();

@@ -377,6 +377,11 @@ impl Pipeline {
         self.slots.range(..first).map(|slot| slot.ticket).filter(|ticket| *ticket != Ticket::NOBODY)
     }
 
+    /// Gives back the room for more bytes, if none wait.
+    pub(super) fn release_buffers(&mut self) {
+        self.segments.release();
+    }
+
     fn advance(&mut self, to: u64) {
         self.start = to;
         self.segments.drop_before(to);

@@ -210,6 +210,11 @@ impl Requests {
         due.into_iter().filter_map(|index| self.entries.get(index as usize).map(|entry| entry.ticket)).collect()
     }
 
+    /// Gives back the memory that only requests with deadlines need, if there are none.
+    pub(super) fn release_buffers(&mut self) {
+        self.deadlines.release();
+    }
+
     /// Somebody will look for passed deadlines at the tick that this gives, at the latest.
     pub fn arm(&mut self) -> Option<u64> {
         let next = self.deadlines.next();

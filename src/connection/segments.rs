@@ -131,6 +131,13 @@ impl Segments {
         self.end = end;
     }
 
+    /// Lets go of the room for more bytes, if nothing waits.
+    pub(super) fn release(&mut self) {
+        if self.filled == 0 && self.segments.is_empty() {
+            *self = Segments { end: self.end, ..Segments::default() };
+        }
+    }
+
     /// How many segments there are.
     #[cfg(test)]
     pub(super) fn count(&self) -> usize {

@@ -154,6 +154,14 @@ impl Parser {
         }
     }
 
+    /// Lets go of the read buffer, if no byte waits in it.
+    pub fn release(&mut self) {
+        if self.is_idle() {
+            self.input = Buffer::default();
+            self.start = 0;
+        }
+    }
+
     /// How many bytes wait in the read buffer.
     pub fn buffered(&self) -> usize {
         self.input.len() - self.start

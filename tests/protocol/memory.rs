@@ -41,6 +41,21 @@ fn assert_peak(name: &str, (reply, usage): (Reply, Usage)) {
 }
 
 #[test]
+fn the_read_buffer_is_given_back_only_between_two_replies() {
+    let mut parser = Parser::new(Limits::default(), 65536);
+    parser.feed(b"+one\r\n$3\r\nt");
+    assert!(parser.next().unwrap().is_some());
+    let ((), kept) = usage(|| parser.release());
+    assert_eq!(kept.held, 0, "bytes wait in it");
+    parser.feed(b"wo\r\n");
+    assert!(parser.next().unwrap().is_some());
+    let ((), released) = usage(|| parser.release());
+    assert!(released.held <= -65536, "{released:?}");
+    parser.feed(b"+three\r\n");
+    assert!(matches!(parser.next(), Ok(Some(Frame::Reply(reply))) if reply.as_bytes() == b"three"));
+}
+
+#[test]
 fn a_million_items_peak_at_the_reply_and_a_fifth() {
     for (name, item) in [("strings", "$10\r\n0123456789\r\n"), ("integers", ":1\r\n"), ("pairs", "*2\r\n:1\r\n+b\r\n")]
     {

@@ -46,6 +46,22 @@ fn replies_go_to_slots_in_order() {
 }
 
 #[test]
+fn room_that_is_given_back_loses_no_byte() {
+    let mut pipeline = Pipeline::new(WIDE);
+    pipeline.release_buffers();
+    push(&mut pipeline, 1, b"one");
+    pipeline.release_buffers();
+    assert_eq!(write_all(&mut pipeline), b"one");
+    pipeline.release_buffers();
+    assert_eq!(pipeline.front_bytes().as_ref(), b"one", "it may have to be sent again");
+    assert_eq!(answer(&mut pipeline, false), Ok(Some(1)));
+    pipeline.release_buffers();
+    push(&mut pipeline, 2, b"two");
+    assert_eq!(write_all(&mut pipeline), b"two");
+    assert_eq!(answer(&mut pipeline, false), Ok(Some(2)));
+}
+
+#[test]
 fn the_rest_of_a_slot_can_be_written_without_beginning_another() {
     let mut pipeline = Pipeline::new(WIDE);
     let mut parts = Vec::new();
