@@ -102,8 +102,9 @@ impl<'a> Conversation<'a> {
         match self.parser.next() {
             Ok(Some(Frame::Reply(reply))) if reply.is_error() => refusal(&text_of(&reply), self.config),
             _ => {
-                self.hung_up = true;
-                broken(error)
+                let error = broken(error);
+                self.hung_up = error.status != Status::Tls;
+                error
             }
         }
     }
@@ -128,8 +129,10 @@ impl<'a> Conversation<'a> {
                 Ok(bytes)
             }
             Err(error) => {
-                self.hung_up = true;
-                Err(broken(&error))
+                let error = broken(&error);
+                // A failure of TLS says why.
+                self.hung_up = error.status != Status::Tls;
+                Err(error)
             }
         }
     }

@@ -99,8 +99,10 @@ impl Handshake<'_> {
         let reply = match self.conversation.ask_one(&args).await {
             Ok(reply) => reply,
             Err(error) if self.conversation.hung_up => {
-                let hint = "when it heard HELLO (a server that wants TLS needs rediss:// or tls=on; a proxy that does \
-                            not know HELLO needs protocol=2 and library_info=off)";
+                let tls = if config.tls { "" } else { "a server that wants TLS needs rediss:// or tls=on; " };
+                let hint = format!(
+                    "when it heard HELLO ({tls}a proxy that does not know HELLO needs protocol=2 and library_info=off)"
+                );
                 return Err(Error::new(error.status, format!("{} {hint}", error.message)));
             }
             Err(error) => return Err(error),
