@@ -266,7 +266,7 @@ impl BackgroundDriver {
             if let Some(error) = connection.failure.lock().take() {
                 return Ending::Broken(error);
             }
-            if role_monitor.observe(link, connection)
+            if role_monitor.observe(link)
                 && let Err(error) = self.read(connection)
             {
                 return Ending::Broken(error);

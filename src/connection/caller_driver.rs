@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::caller::{Caller, Follower, HeldWakes};
-use super::io_role::{Follow, Leaving, RoleChange, Successor};
+use super::io_control::{Arrival, Handover, Notice};
 use super::link::Link;
 use super::socket::Connection;
 use super::traffic::Read;
@@ -84,15 +84,11 @@ impl CallerDriver {
         if !outgoing.belongs_to(&self.connection) {
             return;
         }
-        match outgoing.role.follow() {
-            Follow::Lead => self.part = Part::Leader,
-            Follow::Background => {}
-            Follow::Wait => {
-                outgoing.followers.push_back(Follower::new(caller));
-                // While nothing is in flight, whoever has the role is about to write. Whoever writes just now goes on
-                // with what came meanwhile.
-                let pipeline = &outgoing.pipeline;
-                let writes = pipeline.is_in_flight() && pipeline.is_unsent() && !outgoing.writing;
+        let pending = outgoing.pending();
+        match outgoing.control.come(|| Follower::new(caller), pending) {
+            Arrival::Lead => self.part = Part::Leader,
+            Arrival::Background => {}
+            Arrival::Wait { writes } => {
                 drop(outgoing);
                 if writes && !matches!(self.link.flush(&self.connection), Ok(true)) {
                     // The background waits for room, or finds out what is wrong.
@@ -146,8 +142,8 @@ impl CallerDriver {
         let mut took = Duration::ZERO;
         loop {
             let mut outgoing = self.link.outgoing.lock();
-            let under_way = outgoing.pipeline.under_way();
-            if outgoing.pipeline.is_in_flight() || !outgoing.role.yields(under_way, took) {
+            let (under_way, pending) = (outgoing.pipeline.under_way(), outgoing.pending());
+            if !outgoing.control.yields(under_way, pending, took) {
                 return;
             }
             drop(outgoing);
@@ -187,25 +183,19 @@ impl CallerDriver {
     fn give_back(&mut self, in_order: bool) -> Option<Follower> {
         let mut outgoing = self.link.outgoing.lock();
         if outgoing.belongs_to(&self.connection) {
-            let (idle, followers) = (outgoing.pipeline.is_idle(), outgoing.followers.len());
-            match outgoing.role.give_back(Leaving { idle, in_order, followers }) {
-                Successor::Follower => return outgoing.followers.pop_front(),
-                Successor::Others(change) => {
-                    outgoing.followers.clear();
-                    outgoing.apply(change);
+            let idle = outgoing.pipeline.is_idle();
+            match outgoing.control.give_back(idle, in_order) {
+                Handover::ToFollower(follower) => return Some(follower),
+                Handover::ToOthers(effects) => {
+                    let notify = outgoing.set_interest(effects);
                     drop(outgoing);
-                    self.notify_background(change);
+                    if notify == Notice::Yes || (notify == Notice::IfBytesWait && self.connection.stream.has_bytes()) {
+                        self.link.notify.notify_one();
+                    }
                 }
             }
         }
         None
-    }
-
-    /// Data that arrived while epoll was disarmed produces no event; notify the I/O thread.
-    fn notify_background(&self, change: RoleChange) {
-        if change == RoleChange::Begin || (change == RoleChange::Unnoticed && self.connection.stream.has_bytes()) {
-            self.link.notify.notify_one();
-        }
     }
 }
 
@@ -221,7 +211,7 @@ impl Drop for CallerDriver {
         if self.part == Part::Follower {
             // It will not wait; others may rely on its coming.
             let mut outgoing = self.link.outgoing.lock();
-            let leads = outgoing.belongs_to(&self.connection) && outgoing.role.follow() == Follow::Lead;
+            let leads = outgoing.belongs_to(&self.connection) && outgoing.control.stay_away();
             drop(outgoing);
             self.part = if leads { Part::Leader } else { Part::Ended };
             self.link.notify.notify_one();

@@ -1,5 +1,5 @@
-//! Who has the I/O role: who may write to a connection and to read from it: a state machine without threads; its owner
-//! asks it under the lock of the outgoing bytes.
+//! Who has the I/O role: who may write to a connection and to read from it: a state machine without threads, the part
+//! of [`super::io_control`] that decides it.
 //!
 //! Invariant: while a reply is owed, somebody reads: the background, the one caller who took the I/O role and has not
 //! given it back, a caller who is about to come and take it, or the takers of one queue, as long as all that is under
@@ -65,7 +65,7 @@ enum Reader {
 /// What the background is to be told from now on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum RoleChange {
+pub(super) enum RoleChange {
     /// As before.
     Nothing,
     /// It reads from now on.
@@ -81,10 +81,10 @@ pub enum RoleChange {
 pub enum Writer {
     /// The background, or the caller who reads just now.
     Others,
-    /// The caller who submitted: it has the I/O role now, and must give it back with [`IoRole::give_back`].
+    /// The caller who submitted: it has the I/O role now, and must give it back.
     Caller,
-    /// Another caller has the I/O role. The one who submitted waits for it, and says so with [`IoRole::follow`]; it
-    /// sends at once if something is in flight, else whoever reads is about to.
+    /// Another caller has the I/O role. The one who submitted waits for it, and says so when it comes; it sends
+    /// at once if something is in flight, else whoever reads is about to.
     Follower,
     /// The takers of the queue.
     Queue {
@@ -95,7 +95,7 @@ pub enum Writer {
 
 /// What a caller who was to wait for another one does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Follow {
+pub(super) enum Follow {
     /// It waits until its reply comes, or the I/O role.
     Wait,
     /// It has the I/O role, as if it had been [`Writer::Caller`].
@@ -107,7 +107,7 @@ pub enum Follow {
 /// Who has the I/O role after a caller who gave it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Successor {
+pub(super) enum Successor {
     /// One of the callers who wait, who is to be told.
     Follower,
     /// Whoever it is hears of it in time, once the background is told of this.
@@ -116,13 +116,13 @@ pub enum Successor {
 
 /// How a caller leaves who has the I/O role.
 #[derive(Clone, Copy, Debug)]
-pub struct Leaving {
+pub(super) struct Leaving {
     /// Nothing is under way any more.
-    pub idle: bool,
+    pub(super) idle: bool,
     /// The connection is in order, and bytes come.
-    pub in_order: bool,
+    pub(super) in_order: bool,
     /// So many callers came to wait, and perhaps still do.
-    pub followers: usize,
+    pub(super) followers: usize,
 }
 
 /// What is under way, as sequence numbers.
@@ -146,7 +146,7 @@ impl UnderWay {
 
 /// The role.
 #[derive(Debug)]
-pub struct IoRole {
+pub(super) struct IoRole {
     reader: Reader,
     /// Calls in a row that found nothing under way.
     solo_calls: u32,
@@ -172,7 +172,7 @@ pub struct IoRole {
 
 impl IoRole {
     /// The background reads. `receives_pushes`: messages may come that nobody asked for, also while nothing is owed.
-    pub fn new(receives_pushes: bool) -> IoRole {
+    pub(super) fn new(receives_pushes: bool) -> IoRole {
         IoRole {
             reader: Reader::Background,
             solo_calls: 0,
@@ -189,32 +189,32 @@ impl IoRole {
     }
 
     /// Whether the background may read.
-    pub fn is_background(&self) -> bool {
+    pub(super) fn is_background(&self) -> bool {
         self.reader == Reader::Background || (self.receives_pushes && self.reader == Reader::Nobody)
     }
 
     /// Whether messages may come that nobody asked for.
-    pub fn receives_pushes(&self) -> bool {
+    pub(super) fn receives_pushes(&self) -> bool {
         self.receives_pushes
     }
 
     /// Whether the takers of a queue read.
-    pub fn is_of_a_queue(&self) -> bool {
+    pub(super) fn is_of_a_queue(&self) -> bool {
         matches!(self.reader, Reader::Queue(_))
     }
 
     /// Whether the takers of a queue still have the I/O role of this number.
-    pub fn is_held_by(&self, number: u64) -> bool {
+    pub(super) fn is_held_by(&self, number: u64) -> bool {
         self.is_of_a_queue() && self.taken == number
     }
 
     /// How often somebody other than the background took the role; the number of a driver that began just now.
-    pub fn taken(&self) -> u64 {
+    pub(super) fn taken(&self) -> u64 {
         self.taken
     }
 
     /// Somebody submits while so much is under way.
-    pub fn submit(&mut self, by: Submitter, under_way: UnderWay) -> (Writer, RoleChange) {
+    pub(super) fn submit(&mut self, by: Submitter, under_way: UnderWay) -> (Writer, RoleChange) {
         self.count(by, under_way);
         match (self.reader, by) {
             (Reader::Caller | Reader::NextCaller, Submitter::Caller) if !self.ends && !self.are_many(under_way) => {
@@ -298,7 +298,7 @@ impl IoRole {
     }
 
     /// The background reads, unless a caller does.
-    pub fn reclaim(&mut self) -> RoleChange {
+    pub(super) fn reclaim(&mut self) -> RoleChange {
         match self.reader {
             Reader::Caller | Reader::NextCaller => RoleChange::Nothing,
             _ => self.hand_back(),
@@ -307,7 +307,7 @@ impl IoRole {
 
     /// As [`IoRole::reclaim`], because the takers of the queue stay away: it will be longer until they get the next
     /// chance.
-    pub fn reclaim_from_absent(&mut self) -> RoleChange {
+    pub(super) fn reclaim_from_absent(&mut self) -> RoleChange {
         if self.is_of_a_queue() {
             self.takeover_threshold = (self.takeover_threshold * 2).min(MAX_THRESHOLD);
         }
@@ -315,23 +315,23 @@ impl IoRole {
     }
 
     /// The takers of the queue come and take.
-    pub fn reset_backoff(&mut self) {
+    pub(super) fn reset_backoff(&mut self) {
         self.takeover_threshold = TAKEOVER_AFTER;
     }
 
     /// Whether the caller who took the role just now is to ask [`IoRole::yields`] before it writes.
-    pub fn expects_others(&mut self) -> bool {
+    pub(super) fn expects_others(&mut self) -> bool {
         self.coalescing.begin()
     }
 
     /// Whether the caller who has the role, and of whom nothing is in flight, lets other threads run before it writes:
     /// callers who are expected submit meanwhile. `took`: how long the last time took.
-    pub fn yields(&mut self, under_way: UnderWay, took: Duration) -> bool {
+    pub(super) fn yields(&mut self, under_way: UnderWay, took: Duration) -> bool {
         self.coalescing.yields(under_way.count().saturating_sub(1), took)
     }
 
     /// A caller who was told to be a [`Writer::Follower`] comes to wait.
-    pub fn follow(&mut self) -> Follow {
+    pub(super) fn follow(&mut self) -> Follow {
         self.arriving = self.arriving.saturating_sub(1);
         match self.reader {
             Reader::NextCaller => {
@@ -344,7 +344,7 @@ impl IoRole {
     }
 
     /// The caller who has the I/O role gives it back.
-    pub fn give_back(&mut self, leaving: Leaving) -> Successor {
+    pub(super) fn give_back(&mut self, leaving: Leaving) -> Successor {
         if self.reader != Reader::Caller {
             // The connection ended meanwhile, and the I/O role began anew.
             return Successor::Others(RoleChange::Nothing);

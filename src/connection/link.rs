@@ -13,8 +13,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::caller::Follower;
 use super::endpoints::Endpoints;
-use super::io_role::{IoRole, Submitter};
+use super::io_control::{Effects, IoControl, Notice, Pending};
+use super::io_role::Submitter;
 use super::outgoing::Outgoing;
 use super::purpose::Purpose;
 use super::quota::Limits;
@@ -309,11 +311,9 @@ impl Link {
     /// From now on this connection carries the bytes.
     pub(super) fn connect(&self, connection: &Arc<Connection>) {
         let mut outgoing = self.outgoing.lock();
-        outgoing.role = IoRole::new(self.receives_pushes());
-        outgoing.followers.clear();
+        let effects = outgoing.control.connect(self.receives_pushes());
         outgoing.connection = Some(Arc::clone(connection));
-        outgoing.blocked = false;
-        outgoing.set_interest();
+        outgoing.set_interest(effects);
     }
 
     /// Lets go of the connection if nothing is under way.
@@ -354,8 +354,7 @@ impl Link {
     /// Whether the background writes what waits: else a caller or the takers of a queue are about to.
     pub(super) fn background_writes(&self) -> bool {
         let outgoing = self.outgoing.lock();
-        let role = &outgoing.role;
-        role.is_background() || (outgoing.pipeline.is_in_flight() && !role.is_of_a_queue())
+        outgoing.control.background_writes(outgoing.pending())
     }
 
     /// Whether something is to be written while nothing is owed.
@@ -371,11 +370,25 @@ impl Link {
     /// The socket is full, or not any more: whether the background has to hear of room. True: it has to from now on.
     pub(super) fn set_blocked(&self, blocked: bool) -> bool {
         let mut outgoing = self.outgoing.lock();
-        let has_changed = outgoing.blocked != blocked;
-        if has_changed {
-            outgoing.blocked = blocked;
-            outgoing.set_interest();
+        let effects = outgoing.control.set_blocked(blocked);
+        outgoing.set_interest(effects);
+        blocked && effects.interest.is_some()
+    }
+
+    /// Ends the driver of a queue, or the pause of callers: the background reads.
+    pub fn reclaim(&self) {
+        self.carry_out(|control, _| control.reclaim());
+    }
+
+    /// Tells who writes and reads of an event that concerns no socket but the present one, and does what follows.
+    pub(super) fn carry_out(&self, event: impl FnOnce(&mut IoControl<Follower>, Pending) -> Effects) {
+        let mut outgoing = self.outgoing.lock();
+        let pending = outgoing.pending();
+        let effects = event(&mut outgoing.control, pending);
+        let notify = outgoing.set_interest(effects);
+        drop(outgoing);
+        if notify == Notice::Yes {
+            self.notify.notify_one();
         }
-        has_changed && blocked
     }
 }

@@ -6,8 +6,8 @@
 //! * [`pool`]: the dedicated links of a server, who has one and who waits for one.
 //! * [`pipeline`]: the FIFO of who waits, and the outgoing bytes, in [`segments`]; [`mod@unit`]: what goes in one
 //!   piece; [`quota`]: how many may; [`requests`]: those that the link completes by itself, with their [`deadline`]s
-//!   and [`sinks`]; [`io_role`]: who may read; `coalescing`: whether callers write together; [`outgoing`]: all of it,
-//!   under its lock.
+//!   and [`sinks`]; [`io_control`]: who writes and reads, with `io_role`, `coalescing` and `reader_watch`;
+//!   [`outgoing`]: all of it, under its lock.
 //! * [`reports`]: what the recipient is told of connections; [`answers`]: what a read brings; [`sink`]: what came of a
 //!   request, and where that goes; [`ending`]: how requests end without an answer.
 //! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a
@@ -40,6 +40,7 @@ pub mod handshake;
 pub mod health_check;
 mod idle_buffers;
 pub mod interest;
+pub mod io_control;
 pub mod io_role;
 pub mod learnt;
 pub mod link;
@@ -53,6 +54,7 @@ pub mod queue_driver;
 pub mod quota;
 pub mod race;
 mod readiness;
+mod reader_watch;
 pub mod recipient;
 pub mod reconnect;
 pub mod refusal;

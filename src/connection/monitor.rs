@@ -1,18 +1,12 @@
-//! What the background keeps an eye on while a connection lives: whether the server is silent, and whether those
-//! who read in its place still do.
+//! When the background looks after a connection that lives: whether the server is silent, and whether those who read in
+//! its place still do. What follows is decided by [`super::health_check`] and [`super::io_control`].
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::health_check::HealthCheck;
 use super::link::Link;
 use super::socket::Connection;
-
-/// When nobody has read for this long, the background does.
-const CALLERS_PAUSE: Duration = Duration::from_millis(100);
-
-/// When bytes have waited for this long for whoever takes from a queue, the background sees to them.
-const TAKERS_PAUSE: Duration = Duration::from_millis(2);
 
 /// What a connection is watched with.
 pub(super) struct HealthMonitor {
@@ -72,57 +66,43 @@ fn activity_of(link: &Link) -> (u64, u64) {
     (counters.received.load(Ordering::Relaxed), counters.answers.load(Ordering::Relaxed))
 }
 
-/// Who reads in the place of the background, and whether they still do. When they have not for a while, the background
-/// reads again: it also hears of messages out of turn, and it does not let the answers of a queue wait whose takers are
-/// busy with something else.
+/// Looks now and then whether those who read in the place of the background still do.
 pub(super) struct RoleMonitor {
+    /// Others read.
     pub(super) read: bool,
-    of_a_queue: bool,
-    /// How often somebody took the I/O role.
-    taken: u64,
-    /// How often they came by.
-    activity: u64,
-    /// So many looks in a row saw no sign of them.
-    quiet: u32,
     pub(super) look_at: Instant,
 }
 
 impl Default for RoleMonitor {
     fn default() -> RoleMonitor {
-        RoleMonitor { read: false, of_a_queue: false, taken: 0, activity: 0, quiet: 0, look_at: Instant::now() }
+        RoleMonitor { read: false, look_at: Instant::now() }
     }
 }
 
 impl RoleMonitor {
     /// Looks who reads. True if the role just returned to the I/O thread, which must read once: epoll does not report
     /// data that was buffered before the I/O thread was interested in it.
-    pub(super) fn observe(&mut self, link: &Link, connection: &Connection) -> bool {
-        let (read, of_a_queue, taken) = link.role_monitor();
-        let came_back = !read && (self.read || taken != self.taken);
-        if (read, of_a_queue) != (self.read, self.of_a_queue) {
-            *self = RoleMonitor { read, of_a_queue, activity: link.activity(connection), ..RoleMonitor::default() };
-            self.look_at += self.pause();
+    pub(super) fn observe(&mut self, link: &Link) -> bool {
+        let observed = link.outgoing.lock().control.observe();
+        self.read = observed.others_read;
+        if let Some(pause) = observed.look_in {
+            self.look_at = Instant::now() + pause;
         }
-        self.taken = taken;
-        came_back
-    }
-
-    fn pause(&self) -> Duration {
-        if self.of_a_queue { TAKERS_PAUSE } else { CALLERS_PAUSE }
+        observed.came_back
     }
 
     /// It is time to look whether they still do.
     pub(super) fn look(&mut self, link: &Link, connection: &Connection) {
-        let activity = link.activity(connection);
-        let came = std::mem::replace(&mut self.activity, activity) != activity;
-        self.quiet = if came { 0 } else { self.quiet + 1 };
-        self.look_at = Instant::now() + self.pause();
-        if came {
-            link.reset_backoff();
-        } else if self.pause() * self.quiet >= CALLERS_PAUSE {
-            link.reclaim();
-        } else if self.of_a_queue {
-            link.reclaim_from_absent(connection);
+        let is_awaited = connection.awaited.load(Ordering::Relaxed);
+        let mut is_nobody_there = false;
+        link.carry_out(|control, pending| {
+            let look = control.look(pending, is_awaited);
+            self.look_at = Instant::now() + look.pause;
+            is_nobody_there = look.is_nobody_there;
+            look.effects
+        });
+        if is_nobody_there && connection.stream.has_bytes() {
+            link.carry_out(|control, _| control.reclaim_from_absent());
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The requests that wait and their bytes on the way out, who reads what comes back, and the connection that carries
 //! both: under one lock, because whether somebody reads depends on whether something is under way.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::answers::Answers;
 use super::caller::Follower;
-use super::interest::EventInterest;
-use super::io_role::{IoRole, RoleChange, Submitter, Writer};
+use super::io_control::{Effects, IoControl, Notice, Pending};
+use super::io_role::{Submitter, Writer};
 use super::pipeline::Pipeline;
 use super::quota::Limits;
 use super::requests::Requests;
@@ -20,15 +19,10 @@ pub(super) struct Outgoing {
     pub(super) pipeline: Pipeline,
     /// Those that the link completes by itself.
     pub(super) requests: Requests,
-    pub(super) role: IoRole,
-    /// Callers who wait while another one reads; some may have their replies by now.
-    pub(super) followers: VecDeque<Follower>,
+    /// Who writes and reads.
+    pub(super) control: IoControl<Follower>,
     /// The connection that carries the bytes; what another one brings is not for them.
     pub(super) connection: Option<Arc<Connection>>,
-    /// Somebody writes, and will look for more to write before it stops.
-    pub(super) writing: bool,
-    /// The socket is full: the background must hear of room.
-    pub(super) blocked: bool,
     /// There is a connection, and it is that of a [`super::simulated_driver::SimulatedDriver`].
     #[cfg(test)]
     pub(super) is_simulated: bool,
@@ -40,11 +34,8 @@ impl Outgoing {
         Outgoing {
             pipeline: Pipeline::new(limits),
             requests: Requests::new(number),
-            role: IoRole::new(false),
-            followers: VecDeque::new(),
+            control: IoControl::default(),
             connection: None,
-            writing: false,
-            blocked: false,
             #[cfg(test)]
             is_simulated: false,
         }
@@ -86,36 +77,23 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Whether the takers of a queue still have this I/O role on this connection.
-    pub(super) fn is_held_by(&self, number: u64, connection: &Arc<Connection>) -> bool {
-        self.role.is_held_by(number) && self.belongs_to(connection)
+    /// What the outgoing bytes are in the midst of.
+    pub(super) fn pending(&self) -> Pending {
+        Pending { in_flight: self.pipeline.is_in_flight(), unsent: self.pipeline.is_unsent() }
     }
 
-    /// Somebody submits: who writes it, and whether that is new to the background.
-    pub(super) fn submit(&mut self, by: Submitter) -> (Writer, RoleChange) {
-        let (role, change) = self.role.submit(by, self.pipeline.under_way());
-        self.apply(change);
-        (role, change)
+    /// Somebody submits: who writes it, and whether the background is to be notified when the lock was let go.
+    pub(super) fn submit(&mut self, by: Submitter) -> (Writer, Notice) {
+        let (writer, effects) = self.control.submit(by, self.pipeline.under_way());
+        (writer, self.set_interest(effects))
     }
 
-    /// Tells the kernel what the background is to hear of. (What goes wrong here goes wrong with the socket, which
-    /// whoever reads or writes next will find out.)
-    pub(super) fn set_interest(&self) {
-        let Some(connection) = &self.connection else { return };
-        let interest = match (self.blocked, self.role.is_background()) {
-            (true, _) => EventInterest::ReadingAndWriting,
-            (false, true) => EventInterest::Reading,
-            // Where messages may come, what the background is told of changes with each call.
-            (false, false) if self.role.receives_pushes() => EventInterest::Ending,
-            (false, false) => EventInterest::Nothing,
-        };
-        _ = connection.stream.set_interest(interest);
-    }
-
-    /// As [`Outgoing::set_interest`], if the I/O role says so.
-    pub(super) fn apply(&self, change: RoleChange) {
-        if change != RoleChange::Nothing {
-            self.set_interest();
+    /// Tells the kernel what the background is to hear of; gives what is left to be done. (What goes wrong here goes
+    /// wrong with the socket, which whoever reads or writes next will find out.)
+    pub(super) fn set_interest(&self, effects: Effects) -> Notice {
+        if let (Some(interest), Some(connection)) = (effects.interest, &self.connection) {
+            _ = connection.stream.set_interest(interest);
         }
+        effects.notify
     }
 }

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::io_role::{IoRole, RoleChange};
+use super::io_control::Notice;
 use super::link::Link;
 use super::socket::Connection;
 use crate::error::Error;
@@ -37,9 +37,8 @@ impl QueueDriver {
 
     /// Writes what waits. False: the I/O role is lost, and the driver is to be dropped.
     pub fn write(&self) -> bool {
-        self.connection.visits.fetch_add(1, Ordering::Relaxed);
         // A full socket is left to the background, which waits for room and reads meanwhile.
-        self.is_held() && self.look() && matches!(self.link.flush(&self.connection), Ok(true))
+        self.visit() && self.look() && matches!(self.link.flush(&self.connection), Ok(true))
     }
 
     /// Looks what came, if nothing is owed and nobody has looked for a while. False: the connection has ended.
@@ -79,7 +78,14 @@ impl QueueDriver {
 
     /// Whether the I/O role is not lost.
     pub fn is_held(&self) -> bool {
-        self.link.outgoing.lock().is_held_by(self.number, &self.connection)
+        let outgoing = self.link.outgoing.lock();
+        outgoing.control.is_held_by(self.number) && outgoing.belongs_to(&self.connection)
+    }
+
+    /// As [`QueueDriver::is_held`], and whoever watches over those who read is told that somebody came.
+    fn visit(&self) -> bool {
+        let mut outgoing = self.link.outgoing.lock();
+        outgoing.belongs_to(&self.connection) && outgoing.control.visit(self.number)
     }
 
     /// Leaves the end of the connection to the background.
@@ -103,54 +109,11 @@ impl Drop for QueueDriver {
         if !outgoing.belongs_to(&self.connection) {
             return;
         }
-        let change = if outgoing.role.is_held_by(self.number) { outgoing.role.reclaim() } else { RoleChange::Begin };
-        // Also when somebody else reclaimed it: the background may have looked while this thread still read.
-        if outgoing.role.is_background() {
-            outgoing.apply(change);
-            drop(outgoing);
-            self.link.notify.notify_one();
-        }
-    }
-}
-
-impl Link {
-    /// Ends the driver of a queue, or the pause of callers: the background reads.
-    pub fn reclaim(&self) {
-        self.reclaim_by(IoRole::reclaim);
-    }
-
-    /// Ends the driver of a queue if bytes wait and nobody comes for them.
-    pub(super) fn reclaim_from_absent(&self, connection: &Connection) {
-        let is_awaited = connection.awaited.load(Ordering::Relaxed);
-        if !is_awaited && (self.is_unsent() || connection.stream.has_bytes()) {
-            self.reclaim_by(IoRole::reclaim_from_absent);
-        }
-    }
-
-    /// Whoever has the I/O role in the place of the background comes by.
-    pub(super) fn reset_backoff(&self) {
-        self.outgoing.lock().role.reset_backoff();
-    }
-
-    /// Whether somebody other than the background reads, whether these are the takers of a queue, and how often
-    /// somebody took the I/O role.
-    pub(super) fn role_monitor(&self) -> (bool, bool, u64) {
-        let role = &self.outgoing.lock().role;
-        (!role.is_background(), role.is_of_a_queue(), role.taken())
-    }
-
-    /// How often others than the background came by; tells whether they still do.
-    pub(super) fn activity(&self, connection: &Connection) -> u64 {
-        self.outgoing.lock().role.taken() + connection.visits.load(Ordering::Relaxed)
-    }
-
-    fn reclaim_by(&self, reclaim: impl FnOnce(&mut IoRole) -> RoleChange) {
-        let mut outgoing = self.outgoing.lock();
-        let change = reclaim(&mut outgoing.role);
-        outgoing.apply(change);
+        let effects = outgoing.control.leave(self.number);
+        let notify = outgoing.set_interest(effects);
         drop(outgoing);
-        if change == RoleChange::Begin {
-            self.notify.notify_one();
+        if notify == Notice::Yes {
+            self.link.notify.notify_one();
         }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
-use super::io_role::IoRole;
 use super::link::Link;
 use super::recipient::Recipient;
 use super::server_info::ServerInfo;
@@ -50,7 +49,8 @@ impl SimulatedDriver {
         let server_info = ServerInfo { protocol: 3, connection: CONNECTION, ..ServerInfo::default() };
         self.link.report_connected(Some(recipient), server_info);
         let mut outgoing = self.link.outgoing.lock();
-        outgoing.role = IoRole::new(self.link.receives_pushes());
+        // (There is no kernel that tells of bytes.)
+        _ = outgoing.control.connect(self.link.receives_pushes());
         outgoing.is_simulated = true;
         drop(outgoing);
         self.fall_asleep();

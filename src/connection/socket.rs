@@ -30,8 +30,6 @@ pub(super) struct Connection {
     born: Instant,
     /// When somebody looked last what came while nothing was owed, in microseconds since then.
     looked: AtomicU64,
-    /// How often somebody who took from a queue came by.
-    pub(super) visits: AtomicU64,
     /// Somebody who takes from a queue waits for bytes.
     pub(super) awaited: AtomicBool,
 }
@@ -91,7 +89,6 @@ impl Connection {
             patience: AtomicU64::new(u64::MAX),
             born: Instant::now(),
             looked: AtomicU64::new(0),
-            visits: AtomicU64::new(0),
             awaited: AtomicBool::new(false),
         }
     }

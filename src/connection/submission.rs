@@ -8,7 +8,8 @@ use std::sync::{Arc, MutexGuard};
 
 use super::caller_driver::CallerDriver;
 use super::interest::CAN_LIMIT_INTEREST;
-use super::io_role::{RoleChange, Submitter, Writer};
+use super::io_control::{Notice, Task};
+use super::io_role::{Submitter, Writer};
 use super::link::Link;
 use super::outgoing::Outgoing;
 use super::pipeline::Pipeline;
@@ -42,7 +43,7 @@ pub struct Submission<'a> {
     /// Nothing waited for being written before.
     nothing_waited: bool,
     /// What the first request brought about.
-    outcome: Option<(Writer, RoleChange)>,
+    outcome: Option<(Writer, Notice)>,
 }
 
 impl<'a> Submission<'a> {
@@ -108,31 +109,29 @@ impl<'a> Submission<'a> {
     #[inline]
     pub fn end<T>(self, prepare: impl FnOnce(Next) -> T) -> T {
         let Submission { link, mut outgoing, nothing_waited, outcome, .. } = self;
-        let Some((role, change)) = outcome else { return prepare(Next::Nothing) };
-        let yields = role == Writer::Caller && outgoing.role.expects_others();
-        let next = match (role, &outgoing.connection) {
-            (Writer::Queue { new: false }, _) if nothing_waited => Next::Take,
-            (Writer::Queue { new: false }, _) => Next::Nothing,
-            (Writer::Queue { new: true }, Some(connection)) => {
+        let Some((writer, notify)) = outcome else { return prepare(Next::Nothing) };
+        let task = outgoing.control.task(writer, nothing_waited, link.is_asleep());
+        let next = match (task, &outgoing.connection) {
+            (Task::Begin { number }, Some(connection)) => {
                 link.counters.queue_turns.fetch_add(1, Ordering::Relaxed);
-                let number = outgoing.role.taken();
                 Next::Begin(QueueDriver::new(Arc::clone(link), Arc::clone(connection), number))
             }
-            (Writer::Caller, Some(connection)) => {
+            (Task::Lead { yields }, Some(connection)) => {
                 link.counters.lone_calls.fetch_add(1, Ordering::Relaxed);
                 Next::CallerDriver(CallerDriver::leader(Arc::clone(link), Arc::clone(connection), yields))
             }
-            (Writer::Follower, Some(connection)) => {
+            (Task::Follow, Some(connection)) => {
                 Next::CallerDriver(CallerDriver::follower(Arc::clone(link), Arc::clone(connection)))
             }
-            _ if link.is_asleep() => Next::Wake(Arc::clone(link)),
-            _ => Next::Nothing,
+            (Task::Take, _) => Next::Take,
+            (Task::Wake, _) => Next::Wake(Arc::clone(link)),
+            // (Without a connection, nobody but the background gets the I/O role.)
+            (Task::Nothing | Task::Begin { .. } | Task::Lead { .. } | Task::Follow, _) => Next::Nothing,
         };
-        // The background shall look now and then whether somebody still reads.
-        let watched = (change == RoleChange::End || matches!(next, Next::Begin(_))).then(|| Arc::clone(link));
+        let notified = (notify == Notice::Yes).then(|| Arc::clone(link));
         let prepared = prepare(next);
         drop(outgoing);
-        if let Some(link) = watched {
+        if let Some(link) = notified {
             link.notify.notify_one();
         }
         prepared

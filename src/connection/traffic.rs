@@ -52,7 +52,7 @@ impl Link {
                     true => outgoing.pipeline.begin_rest(parts),
                 }
             }
-            outgoing.writing = !parts.is_empty();
+            outgoing.control.write_begins(!parts.is_empty());
             drop(outgoing);
             if parts.is_empty() {
                 return match sender.flush(&connection.stream) {
@@ -67,7 +67,7 @@ impl Link {
             let mut outgoing = self.outgoing.lock();
             let is_in_step = outgoing.pipeline.end_write(*sent.as_ref().unwrap_or(&0));
             let (written, is_unsent) = (outgoing.pipeline.written(), outgoing.pipeline.is_unsent());
-            outgoing.writing = is_in_step && sent.is_ok() && is_unsent;
+            outgoing.control.write_ends(is_in_step && sent.is_ok(), is_unsent);
             drop(outgoing);
             if !is_in_step {
                 return Err(io::Error::other("the server answered what it was not sent"));
@@ -98,7 +98,7 @@ impl Link {
     ) -> Result<Read, Error> {
         // A caller who holds it reads, or is about to hand over: then it calls the background.
         let Some(mut incoming) = connection.incoming.try_lock() else { return Ok(Read::Nothing) };
-        if !self.outgoing.lock().role.is_background() {
+        if !self.outgoing.lock().control.background_reads() {
             return Ok(Read::Nothing);
         }
         self.read(connection, &mut incoming, recipient, false)

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use justredis::connection::io_role::{Follow, Leaving, RoleChange, Submitter, Successor, UnderWay, Writer};
+use justredis::connection::io_control::{Arrival, Handover, Notice, Task};
+use justredis::connection::io_role::Submitter;
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
 
@@ -27,28 +28,25 @@ impl Seat {
 impl Model {
     /// One call.
     pub fn call(&self, caller: usize) {
-        let mut outgoing = self.outgoing.lock().unwrap();
-        let (writer, change) = outgoing.submit(Submitter::Caller);
-        self.apply(&outgoing.role, change);
-        outgoing.under_way.push_back(Waiting::Caller(caller));
-        outgoing.unsent += 1;
-        let mut took_it = writer == Writer::Caller;
-        drop(outgoing);
-        let mut leads = match writer {
-            Writer::Caller => true,
-            Writer::Follower => self.follow(caller),
-            _ => {
+        let task = self.append(Submitter::Caller, Waiting::Caller(caller));
+        let (mut took_it, mut yields) = (matches!(task, Task::Lead { .. }), task == Task::Lead { yields: true });
+        let mut leads = match task {
+            Task::Lead { .. } => true,
+            Task::Follow => self.follow(caller),
+            Task::Wake => {
                 self.wake_background();
                 false
             }
+            Task::Nothing => false,
+            Task::Take | Task::Begin { .. } => panic!("a caller got {task:?}"),
         };
         loop {
             if leads {
                 let mut held = Vec::new();
-                let in_order = self.lead(caller, took_it, &mut held);
+                let in_order = self.lead(caller, took_it, yields, &mut held);
                 self.leave(in_order);
                 self.wake_held(held);
-                took_it = false;
+                (took_it, yields) = (false, false);
             }
             if self.take_seat(caller) {
                 return;
@@ -60,30 +58,30 @@ impl Model {
     /// Comes to wait while another caller reads. True: it has the I/O role.
     fn follow(&self, caller: usize) -> bool {
         let mut outgoing = self.outgoing.lock().unwrap();
-        match outgoing.role.follow() {
-            Follow::Lead => return self.mutant != Mutant::DoesNotCome,
-            Follow::Background => return false,
-            Follow::Wait => {}
-        }
+        let pending = outgoing.pending();
         let number = self.seats.lock().unwrap()[caller].taken;
-        outgoing.followers.push_back((caller, number));
-        let in_flight = outgoing.under_way.len() > outgoing.unsent;
-        let writes = in_flight && outgoing.unsent > 0 && !outgoing.writing;
+        let arrival = outgoing.control.come(|| (caller, number), pending);
         drop(outgoing);
-        if writes {
-            self.flush();
+        match arrival {
+            Arrival::Lead => self.mutant != Mutant::DoesNotCome,
+            Arrival::Background => false,
+            Arrival::Wait { writes } => {
+                if writes && !self.flush() {
+                    self.notify_background();
+                }
+                false
+            }
         }
-        false
     }
 
     /// Writes and reads with the I/O role, which it took or was given. False: nothing came for a while.
-    fn lead(&self, caller: usize, took_it: bool, held: &mut Vec<usize>) -> bool {
+    fn lead(&self, caller: usize, took_it: bool, yields: bool, held: &mut Vec<usize>) -> bool {
         let _incoming = self.incoming.lock().unwrap();
-        while took_it && self.yields() {
+        while yields && self.yields() {
             thread::yield_now();
         }
-        if took_it || self.mutant != Mutant::WritesNothing {
-            self.flush();
+        if (took_it || self.mutant != Mutant::WritesNothing) && !self.flush() {
+            return false;
         }
         while !self.seats.lock().unwrap()[caller].is_done() {
             self.wake_held(std::mem::take(held));
@@ -91,8 +89,8 @@ impl Model {
                 return false;
             }
             let replies = self.receive(!self.impatient);
-            self.deliver_and_hold(replies, held);
-            if self.outgoing.lock().unwrap().under_way.is_empty() {
+            self.deliver_and_hold(replies.unwrap_or_default(), held);
+            if !self.outgoing.lock().unwrap().pending().in_flight {
                 break;
             }
             thread::yield_now();
@@ -102,10 +100,8 @@ impl Model {
 
     fn yields(&self) -> bool {
         let mut outgoing = self.outgoing.lock().unwrap();
-        let in_flight = outgoing.under_way.len() > outgoing.unsent;
-        let next = outgoing.answered + outgoing.under_way.len() as u64;
-        let under_way = UnderWay { oldest: outgoing.answered, next };
-        !in_flight && outgoing.role.yields(under_way, Duration::ZERO)
+        let (under_way, pending) = (outgoing.under_way(), outgoing.pending());
+        outgoing.control.yields(under_way, pending, Duration::ZERO)
     }
 
     /// Gives the I/O role to whoever reads next.
@@ -113,14 +109,9 @@ impl Model {
         loop {
             let mut outgoing = self.outgoing.lock().unwrap();
             let idle = outgoing.under_way.is_empty() || self.mutant == Mutant::LeavesOthersBehind;
-            let followers = outgoing.followers.len();
-            let change = match outgoing.role.give_back(Leaving { idle, in_order, followers }) {
-                Successor::Others(change) => {
-                    outgoing.followers.clear();
-                    change
-                }
-                Successor::Follower => {
-                    let (caller, number) = outgoing.followers.pop_front().expect("a caller who came to wait");
+            let effects = match outgoing.control.give_back(idle, in_order) {
+                Handover::ToOthers(effects) => effects,
+                Handover::ToFollower((caller, number)) => {
                     drop(outgoing);
                     if self.offer(caller, number) {
                         return;
@@ -128,15 +119,15 @@ impl Model {
                     continue;
                 }
             };
-            self.apply(&outgoing.role, change);
+            self.set_interest(effects);
             drop(outgoing);
-            let must_look = match change {
-                RoleChange::Begin => self.mutant != Mutant::GivesBackSilently,
-                RoleChange::Unnoticed => self.mutant != Mutant::DoesNotLook && self.socket.lock().unwrap().has_bytes(),
-                RoleChange::Nothing | RoleChange::End => false,
+            let must_look = match effects.notify {
+                Notice::Yes => self.mutant != Mutant::GivesBackSilently,
+                Notice::IfBytesWait => self.mutant != Mutant::DoesNotLook && self.socket.lock().unwrap().has_bytes(),
+                Notice::No => false,
             };
             if must_look {
-                self.wake_background();
+                self.notify_background();
             }
             return;
         }

@@ -1,17 +1,18 @@
 //! Who writes and who reads, model-checked: callers who take the I/O role and give it back, a queue whose takers keep
-//! it until somebody else submits, and the background, in random interleavings. The state machines are the real ones;
-//! socket, server, reactor and epoll are models of what they promise:
+//! it until somebody else submits, and the background, in random interleavings. The state machines are the real ones,
+//! and all that is decided or remembered of who writes and reads is theirs; socket, server, reactor and epoll are
+//! models of what they promise:
 //!
 //! * the server answers in order, and bytes stay in the socket until somebody reads them;
 //! * the background is woken when bytes come while it watches; of what is there already when it begins to watch it
-//!   hears nothing, and must be told to look;
+//!   hears nothing, and must be told to look; the same holds for room in a socket that was full;
 //! * the descriptor of a queue is readable while it is raised, and while a socket that it shows has bytes.
 //!
 //! Whatever is lost (a reply that nobody reads, a wake-up) leaves somebody waiting for ever, which is found as a
 //! deadlock.
 //!
 //! The searches are seeded, so that each run of a test does the same: see [`search`].
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may fail anywhere")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail anywhere")]
 
 mod callers;
 mod model;
@@ -80,6 +81,24 @@ fn run_hearing(callers: usize, calls: usize, mutant: Mutant) {
     run(Model::new(mutant, role_of_callers(true), callers), program);
 }
 
+/// Callers on a socket with room for so many requests, whom the server answers when it has so many (`batch`).
+fn run_slow_server(callers: usize, calls: usize, (room, batch): (usize, usize), mutant: Mutant) {
+    let caller = |caller: usize| -> Work { Box::new(move |model| (0..calls).for_each(|_| model.call(caller))) };
+    let model = Model { batch, ..Model::new(mutant, role_of_callers(false), callers) };
+    model.socket.lock().unwrap().room = room;
+    run(model, (0..callers).map(caller).collect());
+}
+
+/// Requests for a queue from which nobody takes, and calls; time passes.
+fn run_absent(requests: usize, calls: usize, mutant: Mutant) {
+    let program: Vec<Work> = vec![
+        Box::new(move |model: &Model| (0..requests).for_each(|_| model.submit())),
+        Box::new(move |model: &Model| (0..calls).for_each(|_| model.call(0))),
+        Box::new(move |model: &Model| model.wait_for_completions(requests)),
+    ];
+    run(Model { has_time: true, ..Model::new(mutant, role_near_a_queue(), 1) }, program);
+}
+
 /// Who shares a connection with the queue.
 #[derive(Clone, Copy)]
 struct Queued {
@@ -89,10 +108,12 @@ struct Queued {
     poll: bool,
     /// Calls of a thread that does not use the queue.
     calls: usize,
+    /// Requests for which the socket has room.
+    room: usize,
 }
 
 fn run_queue(queued: Queued, mutant: Mutant) {
-    let Queued { requests, takers, poll, calls } = queued;
+    let Queued { requests, takers, poll, calls, room } = queued;
     let mut program: Vec<Work> = vec![Box::new(move |model: &Model| (0..requests).for_each(|_| model.submit()))];
     for _ in 0..takers {
         program.push(Box::new(move |model: &Model| model.take_many(requests / takers, poll)));
@@ -100,7 +121,9 @@ fn run_queue(queued: Queued, mutant: Mutant) {
     if calls > 0 {
         program.push(Box::new(move |model: &Model| (0..calls).for_each(|_| model.call(0))));
     }
-    run(Model::new(mutant, role_near_a_queue(), 1), program);
+    let model = Model::new(mutant, role_near_a_queue(), 1);
+    model.socket.lock().unwrap().room = room;
+    run(model, program);
 }
 
 /// As many wakes as there are takers who wait, while others submit and call; each of them returns.
@@ -129,7 +152,7 @@ fn run_wakes_of_a_poller(wakes: usize, mutant: Mutant) {
     run_and_then(Model::new(mutant, role_near_a_queue(), 1), program, rest);
 }
 
-const ONE_TAKER: Queued = Queued { requests: 4, takers: 1, poll: false, calls: 0 };
+const ONE_TAKER: Queued = Queued { requests: 4, takers: 1, poll: false, calls: 0, room: usize::MAX };
 const TWO_TAKERS: Queued = Queued { takers: 2, ..ONE_TAKER };
 const A_CALLER: Queued = Queued { calls: 2, ..ONE_TAKER };
 
@@ -188,6 +211,39 @@ fn what_the_last_reader_left_unwritten_is_found() {
 #[should_panic(expected = "deadlock")]
 fn a_caller_who_is_never_woken_is_found() {
     search(|| run_callers(2, MANY, Mutant::ForgetsWhoSleeps));
+}
+
+/// The server answers when it has a request of each.
+#[test]
+fn what_joins_is_sent_while_another_one_reads() {
+    search(|| run_slow_server(2, ONE, (usize::MAX, 2), Mutant::None));
+    search(|| run_slow_server(3, MANY, (usize::MAX, 3), Mutant::None));
+}
+
+#[test]
+fn what_finds_no_room_is_sent_later() {
+    search(|| run_slow_server(3, MANY, (1, 3), Mutant::None));
+    search(|| run_queue(Queued { room: 1, ..TWO_TAKERS }, Mutant::None));
+    search(|| run_queue(Queued { room: 1, poll: true, ..A_CALLER }, Mutant::None));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_background_that_does_not_hear_of_room_is_found() {
+    search(|| run_slow_server(3, MANY, (1, 3), Mutant::AsksForNoRoom));
+}
+
+#[test]
+fn what_nobody_takes_is_written_and_read_in_time() {
+    search(|| run_absent(1, 0, Mutant::None));
+    search(|| run_absent(4, 0, Mutant::None));
+    search(|| run_absent(4, 2, Mutant::None));
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn absent_takers_whom_nobody_looks_for_are_found() {
+    search(|| run_absent(4, 0, Mutant::DoesNotLookForTakers));
 }
 
 #[test]

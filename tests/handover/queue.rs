@@ -1,6 +1,6 @@
 //! A queue and those who take from it, around the real state machine of the takers.
 
-use justredis::connection::io_role::{RoleChange, Writer};
+use justredis::connection::io_control::{Notice, Task};
 use justredis::ffi::queue::takers::{Alarm, Step};
 use shuttle::sync::MutexGuard;
 use shuttle::sync::atomic::Ordering::SeqCst;
@@ -10,30 +10,27 @@ use super::model::{Held, Model, Mutant, QUEUE, Waiting};
 impl Model {
     /// One request for the queue, as the library takes it.
     pub fn submit(&self) {
-        let mut outgoing = self.outgoing.lock().unwrap();
-        let nothing_waits = outgoing.unsent == 0;
-        let (role, change) = outgoing.submit(QUEUE);
-        self.apply(&outgoing.role, change);
-        outgoing.under_way.push_back(Waiting::Queue);
-        outgoing.unsent += 1;
-        let number = outgoing.role.taken();
-        drop(outgoing);
-        match role {
-            Writer::Queue { new } if new || nothing_waits => {
-                let mut held = self.queue.lock().unwrap();
-                if new {
-                    held.drivers.push(number);
-                    self.socket.lock().unwrap().shown = true;
-                }
-                let mut alarm = held.takers.submitted();
-                if self.mutant == Mutant::NoWordToWhoWaits {
-                    alarm.descriptor = None;
-                }
-                self.sound(held, alarm);
-            }
-            Writer::Queue { .. } => {}
-            _ => self.wake_background(),
+        match self.append(QUEUE, Waiting::Queue) {
+            Task::Take => self.call_takers(None),
+            Task::Begin { number } => self.call_takers(Some(number)),
+            Task::Wake => self.wake_background(),
+            Task::Nothing => {}
+            task @ (Task::Lead { .. } | Task::Follow) => panic!("a queue got {task:?}"),
         }
+    }
+
+    /// There is something to write for the takers, perhaps with a new I/O role.
+    fn call_takers(&self, driver: Option<u64>) {
+        let mut held = self.queue.lock().unwrap();
+        if let Some(number) = driver {
+            held.drivers.push(number);
+            self.socket.lock().unwrap().shown = true;
+        }
+        let mut alarm = held.takers.submitted();
+        if self.mutant == Mutant::NoWordToWhoWaits {
+            alarm.descriptor = None;
+        }
+        self.sound(held, alarm);
     }
 
     pub fn sound(&self, mut held: MutexGuard<'_, Held>, alarm: Alarm) {
@@ -111,7 +108,13 @@ impl Model {
     }
 
     pub fn is_held(&self, number: u64) -> bool {
-        self.outgoing.lock().unwrap().role.is_held_by(number)
+        self.outgoing.lock().unwrap().control.is_held_by(number)
+    }
+
+    /// The takers of this I/O role come and write. False: they have lost it, or the socket is full.
+    fn write(&self, number: u64) -> bool {
+        let is_held = self.outgoing.lock().unwrap().control.visit(number);
+        is_held && self.flush()
     }
 
     /// Takes at most one completion; how many there were to take.
@@ -162,13 +165,12 @@ impl Model {
         let alarm = held.takers.begin(may_wait);
         self.show(&mut held, alarm);
         drop(held);
-        let mut lost: Vec<u64> = drivers.extract_if(.., |number| !self.is_held(*number)).collect();
-        if !drivers.is_empty() {
-            self.flush();
-            if may_wait {
-                self.poll();
-                self.queue.lock().unwrap().takers.stop_waiting();
-            }
+        let mut lost: Vec<u64> = drivers.extract_if(.., |number| !self.write(*number)).collect();
+        if !drivers.is_empty() && may_wait {
+            self.awaited.store(true, SeqCst);
+            self.poll();
+            self.awaited.store(false, SeqCst);
+            self.queue.lock().unwrap().takers.stop_waiting();
         }
         lost.extend(drivers.extract_if(.., |number| {
             let incoming = self.incoming.lock().unwrap();
@@ -176,15 +178,17 @@ impl Model {
                 return true;
             }
             let replies = self.receive(false);
-            self.deliver(replies);
+            self.deliver(replies.unwrap_or_default());
             drop(incoming);
             !self.is_held(*number)
         }));
-        for _ in lost {
-            let outgoing = self.outgoing.lock().unwrap();
-            if outgoing.role.is_background() && self.mutant != Mutant::LeavesTheSocketSilently {
-                self.apply(&outgoing.role, RoleChange::Begin);
-                self.wake_background();
+        for number in lost {
+            let mut outgoing = self.outgoing.lock().unwrap();
+            let effects = outgoing.control.leave(number);
+            self.set_interest(effects);
+            drop(outgoing);
+            if effects.notify == Notice::Yes && self.mutant != Mutant::LeavesTheSocketSilently {
+                self.notify_background();
             }
         }
         let mut held = self.queue.lock().unwrap();
@@ -206,6 +210,14 @@ impl Model {
                 self.poll();
             }
             count -= self.take(!polls);
+        }
+    }
+
+    /// Waits until so many completions can be taken, and takes none.
+    pub fn wait_for_completions(&self, count: usize) {
+        let mut held = self.queue.lock().unwrap();
+        while held.completions < count {
+            held = self.put.wait(held).unwrap();
         }
     }
 
