@@ -229,6 +229,7 @@ impl<F> IoControl<F> {
     pub fn leave(&mut self, number: u64) -> Effects {
         let change = if self.is_held_by(number) { self.role.reclaim() } else { RoleChange::Begin };
         // Also when somebody else reclaimed it: the background may have looked while they still read.
+        self.watch.stopped();
         if self.role.is_background() { self.effects_of(change) } else { Effects::default() }
     }
 

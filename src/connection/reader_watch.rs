@@ -37,8 +37,8 @@ impl Readers {
 pub struct Observed {
     /// Others read, and it is to look whether they still do.
     pub others_read: bool,
-    /// The I/O role just came back to it, so it must read once: of what is in the socket since before, the kernel does
-    /// not tell.
+    /// The I/O role just came back to it, or somebody who lost it has stopped only now: it must read once, because the
+    /// kernel does not tell again of what is in the socket since before.
     pub came_back: bool,
     /// In how long it is to look, if that is to be set anew.
     pub look_in: Option<Duration>,
@@ -68,14 +68,22 @@ pub(super) struct ReaderWatch {
     activity: u64,
     /// So many looks in a row saw no sign of them.
     quiet: u32,
+    /// Somebody who read has stopped only now, after the background was called.
+    stopped: bool,
 }
 
 impl ReaderWatch {
+    /// Somebody who read has stopped. If the background was called before, it may have looked in vain meanwhile.
+    pub(super) fn stopped(&mut self) {
+        self.stopped = true;
+    }
+
     /// The background looks who reads.
     pub(super) fn observe(&mut self, readers: Readers) -> Observed {
         let Readers { are_others, are_of_a_queue, taken, .. } = readers;
-        let came_back = !are_others && (self.others_read || taken != self.taken);
-        self.taken = taken;
+        let was_elsewhere = self.others_read || taken != self.taken;
+        let came_back = !are_others && (was_elsewhere || self.stopped);
+        (self.taken, self.stopped) = (taken, false);
         let has_changed = (are_others, are_of_a_queue) != (self.others_read, self.of_a_queue);
         if has_changed {
             (self.others_read, self.of_a_queue) = (are_others, are_of_a_queue);
@@ -136,6 +144,18 @@ mod tests {
             assert!(watch.observe(Readers { taken: 2, ..BACKGROUND }).came_back);
         }
         assert!(!ReaderWatch::default().observe(BACKGROUND).came_back);
+    }
+
+    #[test]
+    fn the_background_reads_once_more_when_somebody_has_stopped_only_then() {
+        let back = Readers { taken: 1, ..BACKGROUND };
+        let mut watch = watching(TAKERS);
+        assert!(watch.observe(back).came_back);
+        watch.stopped();
+        assert!(watch.observe(back).came_back);
+        assert!(!watch.observe(back).came_back);
+        watch.stopped();
+        assert!(!watch.observe(CALLERS).came_back, "others read again");
     }
 
     #[test]

@@ -347,7 +347,9 @@ impl Model {
     pub fn background(&self) {
         loop {
             let observed = self.outgoing.lock().unwrap().control.observe();
-            self.read_in_background();
+            if observed.came_back {
+                self.read_in_background();
+            }
             let may_write = self.background_writes().0;
             let is_full = may_write && !self.flush();
             if self.set_blocked(is_full) {

@@ -167,8 +167,12 @@ fn takers_who_leave_have_the_background_look() {
     let mut control = connected(false);
     let number = number_of(take(&mut control, QUEUE).0);
     assert!(control.visit(number) && !control.visit(number + 1));
-    assert_eq!(control.leave(number), BEGIN);
-    assert_eq!(control.leave(number), BEGIN, "it may have looked while they still read");
+    _ = control.observe();
+    assert_eq!(control.reclaim(), BEGIN);
+    assert!(control.observe().came_back);
+    assert_eq!(control.leave(number), BEGIN, "it may have looked in vain, because they still read");
+    assert!(control.observe().came_back);
+    assert!(!control.observe().came_back);
     let (task, _) = take(&mut control, Submitter::Caller);
     assert_eq!((task, control.leave(number)), (Task::Lead { yields: false }, NOTHING), "somebody else reads by now");
 }
