@@ -26,6 +26,7 @@ use support::port;
 use support::resp::Plain;
 use support::scripted::{HELLO_3, Scripted, Step};
 use support::server::Server;
+use support::transport::url;
 use support::wait;
 
 /// An address where nobody listens.
@@ -54,14 +55,14 @@ fn tcp_over_both_versions_and_a_unix_socket() {
 #[test]
 fn all_addresses_of_a_name_are_tried() {
     let server = Server::start();
-    reaches(&Tester::connect(format!("redis://localhost:{}", server.port())), &server);
+    reaches(&Tester::connect(url(format!("localhost:{}", server.port()))), &server);
 }
 
 #[test]
 fn endpoints_are_tried_in_order() {
     let (first, second) = (Server::start(), Server::start());
     let endpoints = format!("{},{},{}", refused(), first.address(), second.address());
-    let client = Tester::with("redis://", &[("endpoints", &endpoints)]);
+    let client = Tester::with(url(""), &[("endpoints", &endpoints)]);
     reaches(&client, &first);
     first.kill();
     client.until_stat("connections", |connections| connections == 2);
@@ -71,17 +72,17 @@ fn endpoints_are_tried_in_order() {
 #[test]
 fn passwords_of_the_server_and_of_users() {
     let server = Server::builder().password("open sesame").start();
-    let url = format!("redis://{}", server.address());
+    let bare = url(server.address());
     for protocol in ["auto", "2", "3"] {
-        let client = Tester::with(&url, &[("password", "open sesame"), ("protocol", protocol)]);
+        let client = Tester::with(&bare, &[("password", "open sesame"), ("protocol", protocol)]);
         assert_eq!(client.text(&["ACL", "WHOAMI"]), "default");
     }
     assert!(server.command(&["ACL", "SETUSER", "ann", "on", ">pw of ann", "+@all", "~*"]).is_ok());
     for protocol in ["auto", "2"] {
         let options = [("username", "ann"), ("password", "pw of ann"), ("protocol", protocol)];
-        assert_eq!(Tester::with(&url, &options).text(&["ACL", "WHOAMI"]), "ann");
+        assert_eq!(Tester::with(&bare, &options).text(&["ACL", "WHOAMI"]), "ann");
     }
-    let encoded = format!("redis://ann:pw%20of%20ann@{}/2", server.address());
+    let encoded = url(format!("ann:pw%20of%20ann@{}/2", server.address()));
     let client = Tester::connect(encoded);
     assert_eq!(client.text(&["ACL", "WHOAMI"]), "ann");
 }
@@ -91,7 +92,7 @@ fn a_wrong_password_fails_every_request_at_once_until_it_is_right() {
     let server = Server::builder().password("right").start();
     // Nothing but the refusal itself may end the requests: the next dials are far away, deadlines further.
     let options = [("password", "later"), ("reconnect_delay", "1d"), ("reconnect_delay_max", "1d")];
-    let client = Tester::with(format!("redis://{}", server.address()), &options);
+    let client = Tester::with(url(server.address()), &options);
     for _ in 0..20 {
         client.run_within(100_000, &["INCR", "n"]).says(
             Status::Auth,
@@ -99,8 +100,7 @@ fn a_wrong_password_fails_every_request_at_once_until_it_is_right() {
             &["WRONGPASS", &server.address().to_string()],
         );
     }
-    let client =
-        Tester::with(format!("redis://{}", server.address()), &[("password", "later"), ("reconnect_delay_max", "50")]);
+    let client = Tester::with(url(server.address()), &[("password", "later"), ("reconnect_delay_max", "50")]);
     assert_eq!(client.run(&["INCR", "n"]).status, Status::Auth);
     assert!(server.command(&["CONFIG", "SET", "requirepass", "later"]).is_ok());
     wait::until("the password to be accepted", || client.run(&["INCR", "n"]).is_ok());
@@ -112,7 +112,7 @@ fn a_wrong_password_fails_every_request_at_once_until_it_is_right() {
 fn a_password_that_became_wrong_fails_at_once_and_among_several_endpoints_too() {
     let server = Server::builder().password("before").start();
     let endpoints = format!("{},{}", server.address(), refused());
-    let client = Tester::with("redis://", &[("endpoints", &endpoints), ("password", "before")]);
+    let client = Tester::with(url(""), &[("endpoints", &endpoints), ("password", "before")]);
     assert_eq!(client.text(&["PING"]), "PONG");
     let mut plain = server.connect().unwrap();
     assert!(plain.command(&["CONFIG", "SET", "requirepass", "after"]).unwrap().is_ok());
@@ -125,7 +125,7 @@ fn a_password_that_became_wrong_fails_at_once_and_among_several_endpoints_too() 
 fn a_missing_password_is_asked_for() {
     let server = Server::builder().password("secret").start();
     for options in ["?protocol=auto", "?protocol=2", "?protocol=3", "/3?protocol=2", "/3?protocol=3"] {
-        let client = Tester::connect(format!("redis://{}{options}", server.address()));
+        let client = Tester::connect(url(format!("{}{options}", server.address())));
         client.run(&["PING"]).says(Status::Auth, NotRun, &["password", "NOAUTH"]);
     }
 }
@@ -276,9 +276,9 @@ fn a_server_that_never_answers_costs_the_connect_budget() {
 #[test]
 fn a_refused_port_and_an_unknown_host_are_told_at_once() {
     let address = refused();
-    let client = Tester::connect(format!("redis://{address}"));
+    let client = Tester::connect(url(address));
     client.run_within(100_000, &["PING"]).says(Status::Connect, NotRun, &[&address.to_string(), "refused"]);
-    let client = Tester::with("redis://no-such-host.invalid", &[("connect_timeout", "15s")]);
+    let client = Tester::with(url("no-such-host.invalid"), &[("connect_timeout", "15s")]);
     client.run_within(100_000, &["PING"]).says(Status::Connect, NotRun, &["no-such-host.invalid"]);
 }
 
@@ -359,7 +359,7 @@ impl Dialer for Detour {
 
 fn by_detour(to: Option<SocketAddr>, wait_for_the_end: bool) -> (Tester, Arc<Detour>) {
     let dialer = Arc::new(Detour { to, wait_for_the_end, dials: AtomicUsize::new(0) });
-    let client = Tester::dialling(format!("redis://{}", refused()), &[], Some(dialer.clone()));
+    let client = Tester::dialling(url(refused()), &[], Some(dialer.clone()));
     (client, dialer)
 }
 

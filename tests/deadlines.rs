@@ -31,6 +31,7 @@ use justredis::topology::Route;
 use support::client::{Tester, request, until_event, within};
 use support::proxy::Proxy;
 use support::server::Server;
+use support::transport;
 use support::wait;
 
 /// A server that is stopped is not dead as long as somebody is ready to wait for it; here the link is to live anyway.
@@ -193,11 +194,13 @@ unsafe extern "C" fn sleep_in_callback(completion: *const jr_completion) {
 fn deadlines_pass_while_a_callback_sleeps() {
     let server = Server::start();
     let mut config = jr_config_new().unwrap();
-    let (url, dead_after) = (CString::new(server.url()).unwrap(), CString::new("1h").unwrap());
-    // SAFETY: all texts end with a NUL and live through the calls.
-    unsafe {
-        assert_eq!(jr_config_set(Some(&mut config), c"url".as_ptr(), url.as_ptr()), JR_OK);
-        assert_eq!(jr_config_set(Some(&mut config), c"dead_after".as_ptr(), dead_after.as_ptr()), JR_OK);
+    let url = server.url();
+    let trust = transport::trust(&url);
+    let trust = trust.iter().map(|(key, value)| (*key, value.as_str()));
+    for (key, value) in [("url", url.as_str()), ("dead_after", "1h")].into_iter().chain(trust) {
+        let (key, value) = (CString::new(key).unwrap(), CString::new(value).unwrap());
+        // SAFETY: both end with a NUL and live through the call.
+        assert_eq!(unsafe { jr_config_set(Some(&mut config), key.as_ptr(), value.as_ptr()) }, JR_OK);
     }
     let mut client = MaybeUninit::uninit();
     assert_eq!(jr_client_new(Some(&config), Some(&mut client)), JR_OK);

@@ -117,7 +117,7 @@ fn invalidations_come_for_all_keys_with_a_prefix() {
 fn what_a_server_does_not_grant_ends_the_request() {
     let server = Server::start();
     server.command(&["ACL", "SETUSER", "bob", "on", ">secret", "+@all", "-monitor", "~*", "&*"]);
-    let client = Tester::connect(server.url().replace("redis://", "redis://bob:secret@"));
+    let client = Tester::connect(server.url().replace("://", "://bob:secret@"));
     for words in [&["MONITOR"][..], &["CLIENT", "TRACKING", "ON", "BCAST", "OPTIN"]] {
         let refused = Subscription::to(&client, words);
         let end = &refused.inbox.take(1)[0];

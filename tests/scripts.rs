@@ -19,6 +19,7 @@ use support::client::{Tester, request};
 use support::proxy::Proxy;
 use support::scripted::{Scripted, Step};
 use support::server::Server;
+use support::transport;
 
 const SCRIPT: &str = "return {KEYS[1], ARGV[1]}";
 
@@ -190,7 +191,7 @@ fn eval_works_where_an_acl_forbids_evalsha() {
     let server = Server::start();
     let rules = ["on", ">p", "~*", "&*", "+@all", "-evalsha", "-evalsha_ro"];
     assert!(server.command(&[&["ACL", "SETUSER", "u"], &rules[..]].concat()).is_ok());
-    eval_goes_on(&server, &format!("redis://u:p@{}", server.address()));
+    eval_goes_on(&server, &transport::url(format!("u:p@{}", server.address())));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use support::client::{Tester, config, request, until_event};
 use support::port;
 use support::scripted::{Scripted, Step};
 use support::server::Server;
+use support::transport::url;
 
 const PASSWORD: &str = "canary-of-the-password";
 const USER: &str = "canary-of-the-user";
@@ -28,10 +29,10 @@ fn clean(text: &str) {
 /// Each way of giving user and password: a URL and options.
 fn ways(address: &str) -> Vec<(String, Vec<(&'static str, &'static str)>)> {
     vec![
-        (format!("redis://{USER}:{PASSWORD}@{address}"), vec![]),
-        (format!("redis://{address}"), vec![("username", USER), ("password", PASSWORD)]),
-        (format!("redis://{address}?username={USER}&password={PASSWORD}"), vec![]),
-        (format!("redis://:{PASSWORD}@{address}/7"), vec![("protocol", "2")]),
+        (url(format!("{USER}:{PASSWORD}@{address}")), vec![]),
+        (url(address), vec![("username", USER), ("password", PASSWORD)]),
+        (url(format!("{address}?username={USER}&password={PASSWORD}")), vec![]),
+        (url(format!(":{PASSWORD}@{address}/7")), vec![("protocol", "2")]),
     ]
 }
 

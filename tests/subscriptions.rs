@@ -17,6 +17,7 @@ use support::client::{Done, Inbox, Tester, request, within};
 use support::messages::{Subscription, show};
 use support::proxy::Proxy;
 use support::server::Server;
+use support::transport;
 use support::wait;
 
 /// A server, and a client for each version of the protocol in turn.
@@ -174,7 +175,7 @@ fn what_is_no_subscription_is_refused_with_a_sentence() {
 fn a_channel_that_the_server_denies_ends_what_asked_for_it() {
     let server = Server::start();
     server.command(&["ACL", "SETUSER", "bob", "on", ">secret", "+@all", "~*", "resetchannels", "&ok*"]);
-    let url = server.url().replace("redis://", "redis://bob:secret@");
+    let url = server.url().replace("://", "://bob:secret@");
     for protocol in ["2", "3"] {
         let client = Tester::with(&url, &[("protocol", protocol), ("reconnect_delay_max", "50ms")]);
         let denied = Subscription::to(&client, &["SUBSCRIBE", "no"]);
@@ -234,7 +235,7 @@ fn without_a_server_a_subscription_says_so_or_waits() {
     wait::until("only what is wanted", || channels(&server) == 2);
     drop((news, patient));
     // A client that never reached its server.
-    let unreachable = Tester::connect("redis://127.0.0.1:1");
+    let unreachable = Tester::connect(transport::url("127.0.0.1:1"));
     let lost = Subscription::to(&unreachable, &["SUBSCRIBE", "x"]);
     lost.inbox.take(1)[0].says(Status::Connect, NotRun, &["127.0.0.1:1", "refused"]);
 }

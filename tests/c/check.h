@@ -111,13 +111,26 @@ static inline const char *server_url(void) {
 
 /* "127.0.0.1:6379", as the library writes it in errors and maps. */
 static inline const char *server_address(void) {
-    return server_url() + strlen("redis://");
+    return strstr(server_url(), "://") + strlen("://");
 }
 
+static inline uint16_t server_port(void) {
+    return (uint16_t)atoi(strrchr(server_url(), ':') + 1);
+}
+
+/* "rediss" when the tests run over TLS, else "redis". */
+static inline const char *scheme(void) {
+    return strncmp(server_url(), "rediss:", strlen("rediss:")) == 0 ? "rediss" : "redis";
+}
+
+/* Where the URL asks for TLS, the servers of JR_TLS_CA are trusted. */
 static inline jr_config *config_of(const char *url) {
+    const char *authority = getenv("JR_TLS_CA");
     jr_config *config = jr_config_new();
     CHECK(config != NULL);
     CHECK_INT(jr_config_set(config, "url", url), JR_OK);
+    if (authority != NULL && strncmp(url, "rediss:", strlen("rediss:")) == 0)
+        CHECK_INT(jr_config_set(config, "tls_ca", authority), JR_OK);
     return config;
 }
 
@@ -249,7 +262,7 @@ static inline struct silent_server listen_silently(void) {
     CHECK_INT(listen(server.descriptor, 16), 0);
     CHECK_INT(getsockname(server.descriptor, (struct sockaddr *)&name, &length), 0);
     snprintf(server.address, sizeof server.address, "127.0.0.1:%d", ntohs(name.sin_port));
-    snprintf(server.url, sizeof server.url, "redis://%s", server.address);
+    snprintf(server.url, sizeof server.url, "%s://%s", scheme(), server.address);
     return server;
 }
 

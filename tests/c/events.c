@@ -145,7 +145,7 @@ static int32_t dialer(void *user_data, const char *address, uint32_t timeout_ms)
     atomic_fetch_add(&program->dials, 1);
     if (atomic_load(&program->refuse))
         return -atomic_load(&program->refuse);
-    name.sin_port = htons((uint16_t)atoi(strrchr(server_url(), ':') + 1));
+    name.sin_port = htons(server_port());
     int descriptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK_INT(connect(descriptor, (struct sockaddr *)&name, sizeof name), 0);
     return descriptor;
@@ -153,7 +153,11 @@ static int32_t dialer(void *user_data, const char *address, uint32_t timeout_ms)
 
 static void by_logger_and_dialer(void) {
     static struct program program;
-    jr_config *config = config_of("redis://nowhere.example:1?reconnect_delay=5ms");
+    char url[64];
+    snprintf(url, sizeof url, "%s://nowhere.example:1?reconnect_delay=5ms", scheme());
+    jr_config *config = config_of(url);
+    if (strcmp(scheme(), "rediss") == 0)
+        CHECK_INT(jr_config_set(config, "tls_server_name", "localhost"), JR_OK);
     jr_client *client = NULL, *second = NULL;
     CHECK_INT(jr_config_set_dialer(config, dialer, &program, release), JR_OK);
     CHECK_INT(jr_config_set_logger(config, logger, &program, release), JR_OK);

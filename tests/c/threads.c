@@ -26,10 +26,6 @@ static void allow_threads(int count) {
     atomic_store(&allowed, count);
 }
 
-static uint16_t server_port(void) {
-    return (uint16_t)atoi(strrchr(server_url(), ':') + 1);
-}
-
 static _Atomic int brought = -1;
 
 static int32_t dialer(void *user_data, const char *address, uint32_t timeout_ms) {
@@ -46,7 +42,8 @@ static int32_t dialer(void *user_data, const char *address, uint32_t timeout_ms)
 /* A client that needs a thread to dial: to resolve a name, or for the program's own dialer. */
 static jr_client *dialling_by_thread(int by_dialer) {
     char url[128];
-    snprintf(url, sizeof url, "redis://localhost:%d?reconnect_delay=5ms&reconnect_delay_max=20ms", server_port());
+    snprintf(url, sizeof url, "%s://localhost:%d?reconnect_delay=5ms&reconnect_delay_max=20ms", scheme(),
+             server_port());
     jr_config *config = config_of(url);
     jr_client *client = NULL;
     if (by_dialer)

@@ -15,6 +15,8 @@ use justredis::ffi::status::JR_OK;
 use justredis::ffi::submit::{jr_execute, jr_submit};
 use justredis::protocol::reply::Reply;
 
+use super::transport;
+
 /// A completion, whichever way it came.
 pub struct Completion {
     pub user_data: u64,
@@ -63,8 +65,10 @@ pub struct Client(Option<Box<jr_client>>);
 impl Client {
     pub fn new(url: &str, options: &[(&str, &str)]) -> Client {
         let mut config = jr_config_new().unwrap();
-        for (key, value) in [("url", url)].iter().chain(options) {
-            let (key, value) = (CString::new(*key).unwrap(), CString::new(*value).unwrap());
+        let trust = transport::trust(url);
+        let trust = trust.iter().map(|(key, value)| (*key, value.as_str()));
+        for (key, value) in [("url", url)].into_iter().chain(trust).chain(options.iter().copied()) {
+            let (key, value) = (CString::new(key).unwrap(), CString::new(value).unwrap());
             // SAFETY: both end with a NUL and live through the call.
             assert_eq!(unsafe { jr_config_set(Some(&mut config), key.as_ptr(), value.as_ptr()) }, JR_OK);
         }

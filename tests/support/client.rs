@@ -21,6 +21,7 @@ use justredis::error::{Error, Outcome, Status};
 use justredis::protocol::reply::{Node, Reply};
 use justredis::topology::Route;
 
+use super::transport;
 use super::wait::{self, LIMIT};
 
 /// Where completions go and stay until they are taken; clones are the same inbox.
@@ -215,10 +216,11 @@ pub fn within(milliseconds: u64) -> Timeout {
     Timeout::After(Duration::from_millis(milliseconds))
 }
 
-/// A configuration of a URL and some options.
+/// A configuration of a URL and some options, which trusts the servers of this run.
 pub fn config(url: impl AsRef<str>, options: &[(&str, &str)]) -> Config {
     let mut config = Config::default();
     config.set("url", url.as_ref()).unwrap();
+    transport::trust(url.as_ref()).iter().for_each(|(name, value)| config.set(name, value).unwrap());
     options.iter().for_each(|(name, value)| config.set(name, value).unwrap());
     config
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a broken harness must stop the test")]
 
 pub mod api;
+pub mod certificates;
 pub mod client;
 pub mod flow;
 pub mod guard;
@@ -16,4 +17,6 @@ pub mod resp;
 pub mod scripted;
 pub mod server;
 pub mod source;
+pub mod transport;
 pub mod wait;
+pub mod wire;

@@ -1,5 +1,6 @@
 //! A TCP proxy that injects faults between a client and a server, in plain threads: two for each connection, one
-//! for each direction. What a direction does to its bytes is in [`Flow`]; what befalls connections is here.
+//! for each direction. What a direction does to its bytes is in [`Flow`]; what befalls connections is here. Where client
+//! and server speak TLS, the bytes are those of TLS.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,6 +13,7 @@ use socket2::SockRef;
 
 use super::flow::{Chunk, Fault, Flow};
 use super::port;
+use super::transport;
 
 /// Listens on a port of 127.0.0.1 and passes everything on to a server. Ends with its value.
 pub struct Proxy {
@@ -72,9 +74,9 @@ impl Proxy {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// `redis://127.0.0.1:port`
+    /// `redis://127.0.0.1:port`, or `rediss://127.0.0.1:port`, as the servers of this run speak
     pub fn url(&self) -> String {
-        format!("redis://{}", self.address())
+        transport::url(self.address())
     }
 
     /// The direction from the clients to the server.

@@ -1,5 +1,5 @@
 //! A server that says what a test tells it to say, for faults that no real server shows: wrong replies, half
-//! replies, garbage, silence. It records every command it was sent.
+//! replies, garbage, silence. It records every command it was sent. Over TLS the steps mean the plaintext.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,11 +8,14 @@ use std::sync::{Arc, Mutex, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use socket2::SockRef;
 
 use super::port;
 use super::resp::read_command;
+use super::transport;
 use super::wait;
+use super::wire::Wire;
 
 /// What the scripted server does next on a connection.
 #[derive(Clone, Debug)]
@@ -28,8 +31,14 @@ pub enum Step {
     Send(Vec<u8>),
     /// Sends these bytes again and again, until the client ends the connection.
     Flood(Vec<u8>),
-    /// Closes the connection (FIN).
+    /// Sends these bytes in one write, those of each part in a TLS record of their own.
+    Records(Vec<Vec<u8>>),
+    /// What is sent from here on is under new keys, and the client is asked for new ones, too (TLS 1.3).
+    UpdateKeys,
+    /// Closes the connection (FIN); over TLS it says so first.
     Close,
+    /// Closes the connection (FIN) without a word, as somebody could who is on the way.
+    Cut,
     /// Resets the connection (RST).
     Reset,
     /// Reads everything from here on and says nothing.
@@ -79,11 +88,12 @@ impl Received {
 pub const HELLO_3: &str = "%7\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$5\r\nproto\r\n:3\r\n\
     $2\r\nid\r\n:1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n";
 
-type Play = dyn Fn(usize, &TcpStream, &Notes) + Send + Sync;
+type Play = dyn Fn(&mut Stage<'_>) + Send + Sync;
 
 /// A scripted server on a port of 127.0.0.1. Ends with its value.
 pub struct Scripted {
     address: SocketAddr,
+    is_tls: bool,
     notes: Arc<Notes>,
     acceptor: Option<JoinHandle<()>>,
 }
@@ -92,6 +102,7 @@ pub struct Scripted {
 struct Notes {
     ended: AtomicBool,
     accepted: AtomicUsize,
+    resumed: AtomicUsize,
     flooded: AtomicUsize,
     received: Mutex<Vec<Received>>,
     differences: Mutex<Vec<String>>,
@@ -101,10 +112,17 @@ struct Notes {
 impl Scripted {
     /// Plays `steps` on every connection; after the last one the connection closes.
     pub fn playing(steps: Vec<Step>) -> Scripted {
-        Scripted::start(Arc::new(move |number, stream, notes| {
-            let mut stage = Stage::new(number, stream, notes);
-            let _ = steps.iter().all(|step| stage.play(step));
-        }))
+        Scripted::playing_over(current(), steps)
+    }
+
+    /// The same over this TLS, whatever the transport of the run is, or without any.
+    pub fn playing_over(tls: Option<Arc<ServerConfig>>, steps: Vec<Step>) -> Scripted {
+        Scripted::start(
+            tls,
+            Arc::new(move |stage| {
+                let _ = steps.iter().all(|step| stage.play(step));
+            }),
+        )
     }
 
     /// Answers each command with the steps that `answer` makes of it; it may block to hold an answer back.
@@ -117,21 +135,39 @@ impl Scripted {
         greeting: &'static str,
         answer: impl Fn(&Received) -> Vec<Step> + Send + Sync + 'static,
     ) -> Scripted {
-        Scripted::start(Arc::new(move |number, stream, notes| {
-            let mut stage = Stage::new(number, stream, notes);
-            stage.play(&Step::send(greeting));
-            while let Some(command) = stage.read() {
-                if !answer(&command).iter().all(|step| stage.play(step)) {
-                    break;
+        Scripted::talking(current(), greeting, answer)
+    }
+
+    fn talking(
+        tls: Option<Arc<ServerConfig>>,
+        greeting: &'static str,
+        answer: impl Fn(&Received) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Scripted {
+        Scripted::start(
+            tls,
+            Arc::new(move |stage| {
+                stage.play(&Step::send(greeting));
+                while let Some(command) = stage.read() {
+                    if !answer(&command).iter().all(|step| stage.play(step)) {
+                        break;
+                    }
                 }
-            }
-        }))
+            }),
+        )
     }
 
     /// As [`Scripted::answering`], but what belongs to a handshake (HELLO, AUTH, CLIENT, SELECT, PING) is answered
     /// here, as a server of Redis 7 would.
     pub fn after_handshake(answer: impl Fn(&Received) -> Vec<Step> + Send + Sync + 'static) -> Scripted {
-        Scripted::answering(move |command| match command.name().as_str() {
+        Scripted::after_handshake_over(current(), answer)
+    }
+
+    /// The same over this TLS, whatever the transport of the run is, or without any.
+    pub fn after_handshake_over(
+        tls: Option<Arc<ServerConfig>>,
+        answer: impl Fn(&Received) -> Vec<Step> + Send + Sync + 'static,
+    ) -> Scripted {
+        Scripted::talking(tls, "", move |command| match command.name().as_str() {
             "HELLO" => vec![Step::send(HELLO_3)],
             "AUTH" | "CLIENT" | "SELECT" => vec![Step::send("+OK\r\n")],
             "PING" => vec![Step::send("+PONG\r\n")],
@@ -149,14 +185,19 @@ impl Scripted {
         self.address
     }
 
-    /// `redis://127.0.0.1:port`
+    /// `redis://127.0.0.1:port`, or `rediss://127.0.0.1:port`
     pub fn url(&self) -> String {
-        format!("redis://{}", self.address)
+        transport::url_over(self.is_tls, self.address)
     }
 
     /// Connections accepted so far.
     pub fn accepted(&self) -> usize {
         self.notes.accepted.load(SeqCst)
+    }
+
+    /// Connections with a TLS session that the client had before.
+    pub fn resumed(&self) -> usize {
+        self.notes.resumed.load(SeqCst)
     }
 
     /// Bytes that a [`Step::Flood`] has sent so far.
@@ -180,13 +221,19 @@ impl Scripted {
         self.notes.differences.lock().unwrap().clone()
     }
 
-    fn start(play: Arc<Play>) -> Scripted {
+    fn start(tls: Option<Arc<ServerConfig>>, play: Arc<Play>) -> Scripted {
         let listener = port::listener(Ipv4Addr::LOCALHOST.into());
         let address = listener.local_addr().unwrap();
         let notes = Arc::new(Notes::default());
-        let acceptor = Some(accept_from(listener, play, notes.clone()));
-        Scripted { address, notes, acceptor }
+        let is_tls = tls.is_some();
+        let acceptor = Some(accept_from(listener, tls, play, notes.clone()));
+        Scripted { address, is_tls, notes, acceptor }
     }
+}
+
+/// The TLS of this run.
+fn current() -> Option<Arc<ServerConfig>> {
+    transport::current().map(|tls| tls.acceptor())
 }
 
 impl Drop for Scripted {
@@ -200,18 +247,29 @@ impl Drop for Scripted {
     }
 }
 
-fn accept_from(listener: TcpListener, play: Arc<Play>, notes: Arc<Notes>) -> JoinHandle<()> {
+fn accept_from(
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    play: Arc<Play>,
+    notes: Arc<Notes>,
+) -> JoinHandle<()> {
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             if notes.ended.load(SeqCst) {
                 break;
             }
             let number = notes.accepted.fetch_add(1, SeqCst);
-            let (play, notes) = (play.clone(), notes.clone());
+            let (tls, play, notes) = (tls.clone(), play.clone(), notes.clone());
             thread::spawn(move || {
                 let stream = Arc::new(stream);
                 notes.streams.lock().unwrap().push(Arc::downgrade(&stream));
-                play(number, &stream, &notes);
+                let _ = stream.set_nodelay(true);
+                if let Ok(wire) = Wire::accept(&stream, tls.as_ref()) {
+                    notes.resumed.fetch_add(usize::from(wire.is_resumed()), SeqCst);
+                    let mut stage = Stage { number, stream: BufReader::new(wire), notes: &notes, ends_rudely: false };
+                    play(&mut stage);
+                    stage.end();
+                }
                 // Closing with unread bytes would reset: end the stream first, unless a reset is what is wanted.
                 if matches!(SockRef::from(stream.as_ref()).linger(), Ok(None)) {
                     let _ = stream.shutdown(Shutdown::Both);
@@ -224,14 +282,17 @@ fn accept_from(listener: TcpListener, play: Arc<Play>, notes: Arc<Notes>) -> Joi
 /// One connection of a scripted server.
 struct Stage<'a> {
     number: usize,
-    stream: BufReader<&'a TcpStream>,
+    stream: BufReader<Wire<'a>>,
     notes: &'a Notes,
+    /// Over TLS, the client is not told that the connection ends.
+    ends_rudely: bool,
 }
 
-impl<'a> Stage<'a> {
-    fn new(number: usize, stream: &'a TcpStream, notes: &'a Notes) -> Stage<'a> {
-        let _ = stream.set_nodelay(true);
-        Stage { number, stream: BufReader::new(stream), notes }
+impl Stage<'_> {
+    fn end(&mut self) {
+        if !self.ends_rudely {
+            self.stream.get_mut().say_goodbye();
+        }
     }
 
     fn read(&mut self) -> Option<Received> {
@@ -254,9 +315,16 @@ impl<'a> Stage<'a> {
                 }
                 false
             }
+            Step::Records(parts) => self.stream.get_mut().send_records(parts).is_ok(),
+            Step::UpdateKeys => self.stream.get_mut().update_keys().is_ok(),
             Step::Close => false,
+            Step::Cut => {
+                self.ends_rudely = true;
+                false
+            }
             Step::Reset => {
-                let _ = SockRef::from(*self.stream.get_ref()).set_linger(Some(Duration::ZERO));
+                self.ends_rudely = true;
+                let _ = SockRef::from(self.stream.get_ref().socket()).set_linger(Some(Duration::ZERO));
                 false
             }
             Step::Silence => {

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use super::guard::Guard;
 use super::port;
 use super::resp::{Answer, Plain};
+use super::transport::{self, Tls};
 use super::wait;
 
 /// How a server shall be started.
@@ -24,13 +25,15 @@ pub struct Builder {
     address: IpAddr,
     password: Option<String>,
     unix_socket: bool,
+    tls: Option<Tls>,
     arguments: Vec<String>,
 }
 
 impl Builder {
     fn new(binary: PathBuf) -> Builder {
         let address = Ipv4Addr::LOCALHOST.into();
-        Builder { binary, address, password: None, unix_socket: false, arguments: Vec::new() }
+        let (tls, arguments) = (transport::current(), Vec::new());
+        Builder { binary, address, password: None, unix_socket: false, tls, arguments }
     }
 
     /// Another program instead of `redis-server`.
@@ -57,6 +60,12 @@ impl Builder {
         self
     }
 
+    /// Speaks TLS in this way, whatever the transport of the run is.
+    pub fn tls(mut self, tls: Tls) -> Builder {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Any other arguments, as on the command line: `&["--maxclients", "10"]`.
     pub fn arguments(mut self, arguments: &[&str]) -> Builder {
         self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
@@ -67,10 +76,12 @@ impl Builder {
     pub fn start(self) -> Server {
         let directory = tempfile::Builder::new().prefix("justredis-").tempdir().expect("a temporary directory");
         for _ in 0..20 {
-            let port = port::free(self.address);
-            match Running::start(&self, port, directory.path()) {
+            let plain = port::free(self.address);
+            let port = if self.tls.is_some() { port::free(self.address) } else { plain };
+            let ports = Ports { plain, port };
+            match Running::start(&self, ports, directory.path()) {
                 Ok(running) => {
-                    return Server { builder: self, port, directory, running: Mutex::new(Some(running)) };
+                    return Server { builder: self, ports, directory, running: Mutex::new(Some(running)) };
                 }
                 Err(log) if log.contains("in use") => continue,
                 Err(log) => panic!("{} does not start:\n{log}", self.binary.display()),
@@ -83,13 +94,22 @@ impl Builder {
 /// A running server.
 pub struct Server {
     builder: Builder,
-    port: u16,
+    ports: Ports,
     directory: TempDir,
     running: Mutex<Option<Running>>,
 }
 
+/// Where a server listens.
+#[derive(Clone, Copy)]
+struct Ports {
+    /// Without TLS.
+    plain: u16,
+    /// For clients; with TLS if the server speaks it, else the same.
+    port: u16,
+}
+
 impl Server {
-    /// A plain server on 127.0.0.1.
+    /// A server on 127.0.0.1 without anything special.
     pub fn start() -> Server {
         Server::builder().start()
     }
@@ -112,22 +132,25 @@ impl Server {
         program.map(Builder::new)
     }
 
-    /// The TCP port; it stays the same over [`Server::restart`].
+    /// The TCP port for clients; it stays the same over [`Server::restart`].
     pub fn port(&self) -> u16 {
-        self.port
+        self.ports.port
+    }
+
+    /// The TCP port without TLS; of a server that does not speak it, the same.
+    pub fn plain_port(&self) -> u16 {
+        self.ports.plain
     }
 
     /// Address and port.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::new(self.builder.address, self.port)
+        SocketAddr::new(self.builder.address, self.ports.port)
     }
 
-    /// `redis://127.0.0.1:6379`, with the password when there is one.
+    /// `redis://127.0.0.1:6379`, with the password when there is one; `rediss://` if the server speaks TLS.
     pub fn url(&self) -> String {
-        match &self.builder.password {
-            Some(password) => format!("redis://:{password}@{}", self.address()),
-            None => format!("redis://{}", self.address()),
-        }
+        let password = self.builder.password.as_ref().map_or(String::new(), |password| format!(":{password}@"));
+        transport::url_over(self.builder.tls.is_some(), format!("{password}{}", self.address()))
     }
 
     /// The Unix socket; only of a server started with [`Builder::unix_socket`].
@@ -158,7 +181,7 @@ impl Server {
 
     /// A connection of our own, authenticated when there is a password.
     pub fn connect(&self) -> io::Result<Plain> {
-        connect(&self.builder, self.port)
+        connect(&self.builder, self.ports)
     }
 
     /// Ends the process with SIGKILL and waits for its end: the port then refuses. Harmless when it is dead.
@@ -168,12 +191,12 @@ impl Server {
         }
     }
 
-    /// Starts the server again on the same port (after a kill, if it still runs) and waits until it answers.
+    /// Starts the server again on the same ports (after a kill, if it still runs) and waits until it answers.
     /// The data are gone, unless the arguments make it keep them.
     pub fn restart(&self) {
         self.kill();
         let running = wait::until_some("the port of the server to be free again", || {
-            match Running::start(&self.builder, self.port, self.directory.path()) {
+            match Running::start(&self.builder, self.ports, self.directory.path()) {
                 Ok(running) => Some(running),
                 Err(log) if log.contains("in use") => None,
                 Err(log) => panic!("the server does not start again:\n{log}"),
@@ -239,10 +262,10 @@ struct Running {
 
 impl Running {
     /// Starts the process and waits until it answers; what it printed, when it ended instead.
-    fn start(builder: &Builder, port: u16, directory: &Path) -> Result<Running, String> {
+    fn start(builder: &Builder, ports: Ports, directory: &Path) -> Result<Running, String> {
         let log = directory.join("log");
         let output = File::create(&log).expect("a file for the server's output");
-        let child = command_line(builder, port, directory)
+        let child = command_line(builder, ports, directory)
             .stdin(Stdio::null())
             .stderr(output.try_clone().expect("a second descriptor"))
             .stdout(output)
@@ -252,7 +275,7 @@ impl Running {
         let mut running = Running { child, guard };
         let ended = wait::until_some("the server to answer PING", || match running.child.try_wait() {
             Ok(Some(status)) => Some(Some(status)),
-            _ if running.answers(builder, port) => Some(None),
+            _ if running.answers(builder, ports) => Some(None),
             _ => None,
         });
         match ended {
@@ -262,8 +285,8 @@ impl Running {
     }
 
     /// True when the process that answers on the port is ours: another one may have taken it first.
-    fn answers(&self, builder: &Builder, port: u16) -> bool {
-        let Ok(mut plain) = connect(builder, port) else { return false };
+    fn answers(&self, builder: &Builder, ports: Ports) -> bool {
+        let Ok(mut plain) = connect(builder, ports) else { return false };
         let ready = matches!(plain.command(&["PING"]), Ok(Answer::Status(text)) if text == "PONG");
         let ours = format!("process_id:{}\r\n", self.child.id());
         ready && matches!(plain.command(&["INFO", "server"]), Ok(information) if information.text().contains(&ours))
@@ -281,9 +304,12 @@ impl Running {
     }
 }
 
-fn command_line(builder: &Builder, port: u16, directory: &Path) -> Command {
+fn command_line(builder: &Builder, ports: Ports, directory: &Path) -> Command {
     let mut command = Command::new(&builder.binary);
-    command.args(["--port", &port.to_string(), "--bind", &builder.address.to_string()]);
+    command.args(["--port", &ports.plain.to_string(), "--bind", &builder.address.to_string()]);
+    if let Some(tls) = &builder.tls {
+        command.args(tls.arguments(ports.port));
+    }
     command.args(["--save", "", "--daemonize", "no", "--protected-mode", "no", "--enable-debug-command", "yes"]);
     command.arg("--dir").arg(directory);
     if let Some(password) = &builder.password {
@@ -300,8 +326,9 @@ fn socket_path(directory: &Path) -> PathBuf {
     directory.join("socket")
 }
 
-fn connect(builder: &Builder, port: u16) -> io::Result<Plain> {
-    let mut plain = Plain::connect(SocketAddr::new(builder.address, port))?;
+/// Without TLS.
+fn connect(builder: &Builder, ports: Ports) -> io::Result<Plain> {
+    let mut plain = Plain::connect(SocketAddr::new(builder.address, ports.plain))?;
     if let Some(password) = &builder.password {
         let answer = plain.command(&["AUTH", password])?;
         if !answer.is_ok() {

@@ -8,11 +8,14 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use fastrand::Rng;
+use rustls::ServerConfig;
 use socket2::SockRef;
 
 use super::chaos::{Act, Chaos};
 use super::outcomes::Log;
 use crate::support::port;
+use crate::support::transport;
+use crate::support::wire::Wire;
 
 /// A chaotic server on a port of 127.0.0.1.
 pub struct ChaosServer {
@@ -24,6 +27,7 @@ pub struct ChaosServer {
 struct Shared {
     seed: u64,
     twice: bool,
+    tls: Option<Arc<ServerConfig>>,
     ended: AtomicBool,
     log: Mutex<Log>,
     /// Weak, because a reset is sent when the last owner closes.
@@ -35,14 +39,15 @@ impl ChaosServer {
         let listener = port::listener(Ipv4Addr::LOCALHOST.into());
         let port = listener.local_addr().unwrap().port();
         let (log, streams) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { seed, twice, ended: AtomicBool::new(false), log, streams });
+        let tls = transport::current().map(|tls| tls.acceptor());
+        let shared = Arc::new(Shared { seed, twice, tls, ended: AtomicBool::new(false), log, streams });
         let accepting = Arc::clone(&shared);
         let acceptor = Some(thread::spawn(move || accepting.accept_from(&listener)));
         ChaosServer { port, shared, acceptor }
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        transport::url(format!("127.0.0.1:{}", self.port))
     }
 
     /// Ends everything: what was run, and how many connections there were.
@@ -71,7 +76,7 @@ impl Shared {
     }
 
     /// Plays one connection until it is over.
-    fn serve(&self, mut stream: &TcpStream, number: u64) {
+    fn serve(&self, stream: &TcpStream, number: u64) {
         let seed = self.seed.wrapping_mul(31).wrapping_add(number);
         let (mut chaos, mut random) = (Chaos::new(seed, self.twice), Rng::with_seed(seed));
         let _ = stream.set_nodelay(true);
@@ -80,10 +85,11 @@ impl Shared {
             let _ = SockRef::from(stream).set_recv_buffer_size(4096);
             let _ = SockRef::from(stream).set_send_buffer_size(4096);
         }
+        let Ok(mut wire) = Wire::accept(stream, self.tls.as_ref()) else { return };
         let mut acts = chaos.greet();
         let mut buffer = vec![0; 1 << random.u32(2..15)];
-        while self.carry_out(stream, &acts, &chaos).is_some() {
-            let Ok(count @ 1..) = stream.read(&mut buffer) else { break };
+        while self.carry_out(&mut wire, &acts, &chaos).is_some() {
+            let Ok(count @ 1..) = wire.read(&mut buffer) else { break };
             acts = chaos.feed(&buffer[..count], &mut self.log.lock().unwrap());
         }
         if matches!(SockRef::from(stream).linger(), Ok(None)) {
@@ -92,21 +98,22 @@ impl Shared {
     }
 
     /// `None`: the connection is over.
-    fn carry_out(&self, mut stream: &TcpStream, acts: &[Act], chaos: &Chaos) -> Option<()> {
+    fn carry_out(&self, wire: &mut Wire<'_>, acts: &[Act], chaos: &Chaos) -> Option<()> {
         for act in acts {
             match act {
-                Act::Send(bytes) => stream.write_all(bytes).ok()?,
+                Act::Send(bytes) => wire.write_all(bytes).ok()?,
                 Act::Pause(pause) => thread::sleep(*pause),
                 Act::Reset => {
-                    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+                    let _ = SockRef::from(wire.socket()).set_linger(Some(Duration::ZERO));
                     return None;
                 }
                 Act::End => {
-                    stream.shutdown(Shutdown::Write).ok()?;
+                    wire.say_goodbye();
+                    wire.socket().shutdown(Shutdown::Write).ok()?;
                     chaos.ended(&mut self.log.lock().unwrap());
                     // Unread bytes at the end would make a reset of it, which overtakes the answers.
-                    let _ = stream.set_read_timeout(Some(Duration::from_secs(2)));
-                    while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {}
+                    let _ = wire.socket().set_read_timeout(Some(Duration::from_secs(2)));
+                    while matches!(wire.read(&mut [0; 4096]), Ok(1..)) {}
                     return None;
                 }
             }
