@@ -100,7 +100,7 @@ fn a_server_listens_on_ipv6() {
 
 #[test]
 fn servers_are_had_by_their_version() {
-    for name in ["redis-7.0", "redis-8.2", "valkey-8.1", "valkey-9.1"] {
+    for name in ["redis-7.0", "redis-8.0", "redis-8.2", "valkey-8.1", "valkey-9", "valkey-9.1"] {
         let Some(builder) = Server::version(name) else { continue };
         let info = builder.start().command(&["INFO", "server"]).text();
         let (kind, version) = name.split_once('-').unwrap();
