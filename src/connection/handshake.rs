@@ -98,14 +98,10 @@ impl Handshake<'_> {
         }
         let reply = match self.conversation.ask_one(&args).await {
             Ok(reply) => reply,
-            Err(error) if self.conversation.hung_up => {
-                let tls = if config.tls { "" } else { "a server that wants TLS needs rediss:// or tls=on; " };
-                let hint = format!(
-                    "when it heard HELLO ({tls}a proxy that does not know HELLO needs protocol=2 and library_info=off)"
-                );
-                return Err(Error::new(error.status, format!("{} {hint}", error.message)));
+            Err(error) => {
+                let of_proxies = "a proxy that does not know HELLO needs protocol=2 and library_info=off";
+                return Err(self.explained(error, " when it heard HELLO", Some(of_proxies)));
             }
-            Err(error) => return Err(error),
         };
         if reply.kind() != Kind::Error {
             return ServerInfo::of(&reply);
@@ -116,6 +112,17 @@ impl Handshake<'_> {
             Meaning::NoHello if falls_back => Ok(None),
             _ => Err(hello_refused(&text, config)),
         }
+    }
+
+    /// What a server may have meant that hung up without a word at this moment.
+    fn explained(&self, error: Error, moment: &str, of_proxies: Option<&str>) -> Error {
+        if !self.conversation.hung_up {
+            return error;
+        }
+        let of_tls = (!self.config.tls).then_some("a server that wants TLS needs rediss:// or tls=on");
+        let causes: Vec<&str> = of_tls.into_iter().chain(of_proxies).collect();
+        let causes = if causes.is_empty() { String::new() } else { format!(" ({})", causes.join("; ")) };
+        Error::new(error.status, format!("{}{moment}{causes}", error.message))
     }
 
     async fn authenticate(&mut self) -> Result<(), Error> {
@@ -164,11 +171,11 @@ impl Handshake<'_> {
         }
         questions.push(vec!["PING"]);
         let replies = match self.conversation.ask(&questions).await {
-            Err(error) if self.conversation.hung_up && config.library_info => {
-                let hint = "(a proxy that does not know CLIENT SETINFO needs the option library_info=off)";
-                return Err(Error::new(error.status, format!("{} {hint}", error.message)));
+            Ok(replies) => replies,
+            Err(error) => {
+                let of_proxies = "a proxy that does not know CLIENT SETINFO needs the option library_info=off";
+                return Err(self.explained(error, "", config.library_info.then_some(of_proxies)));
             }
-            answered => answered?,
         };
         for (question, reply) in questions.iter().zip(&replies) {
             let optional = matches!(question.get(1), Some(&("SETINFO" | "ID" | "TRACKING")));

@@ -49,11 +49,14 @@ impl Transport {
         Transport { stream, sender: Sender::Plain, receiver: Receiver::Plain }
     }
 
-    /// Bytes travel encrypted by this session, which is open; `held`: the part of a record that came already.
-    pub(super) fn encrypted(stream: Stream, session: Session, peer: Peer, held: Vec<u8>) -> Transport {
+    /// Bytes travel encrypted by this session, whose handshake is done; `early`: the plaintext that came already, and
+    /// whether it was all that the server sends.
+    pub(super) fn encrypted(stream: Stream, session: Session, peer: Peer, early: (Vec<u8>, bool)) -> Transport {
         let session = Arc::new(Lock::new(session));
         let sender = Sender::Tls(Sealer { session: Arc::clone(&session), records: Records::default() });
-        Transport { stream, sender, receiver: Receiver::Tls(Opener { session, peer, held, end: None }) }
+        let (early, is_closed) = early;
+        let end = is_closed.then_some(End::Closed);
+        Transport { stream, sender, receiver: Receiver::Tls(Opener { session, peer, early, end }) }
     }
 }
 
@@ -175,8 +178,8 @@ impl Sealer {
 pub(super) struct Opener {
     session: Arc<Lock<Session>>,
     peer: Peer,
-    /// The part of a record that has come.
-    held: Vec<u8>,
+    /// Plaintext that came with the end of the handshake.
+    early: Vec<u8>,
     /// Nothing more can be received.
     end: Option<End>,
 }
@@ -192,6 +195,11 @@ enum End {
 
 impl Opener {
     fn receive(&mut self, stream: &Stream, parser: &mut Parser, wait: bool) -> io::Result<Received> {
+        if !self.early.is_empty() {
+            let early = std::mem::take(&mut self.early);
+            parser.feed(&early);
+            return Ok(Received { bytes: early.len(), is_full: true, needs_flush: false });
+        }
         match &self.end {
             None => {}
             Some(End::Closed) => return Ok(Received { bytes: 0, is_full: false, needs_flush: false }),
@@ -210,7 +218,8 @@ impl Opener {
         parser: &mut Parser,
         wait: bool,
     ) -> io::Result<Received> {
-        let held = self.held.len();
+        // Only who receives changes what is held.
+        let held = self.session.lock().held().len();
         let Some((front, space)) = buffer.split_at_mut_checked(held).filter(|(_, space)| !space.is_empty()) else {
             return Err(io::Error::other(Error::new(Status::Tls, "the server sent a TLS message that is too long")));
         };
@@ -219,19 +228,17 @@ impl Opener {
         if bytes == 0 {
             return Ok(Received { bytes, is_full, needs_flush: false });
         }
-        front.copy_from_slice(&self.held);
-        let incoming = buffer.get_mut(..held + bytes).unwrap_or_default();
         let mut session = self.session.lock();
-        let (used, state) = session.receive(incoming, |plaintext| parser.feed(plaintext));
+        front.copy_from_slice(session.held());
+        let incoming = buffer.get_mut(..held + bytes).unwrap_or_default();
+        let state = session.receive(incoming, |plaintext| parser.feed(plaintext));
         let needs_flush = session.has_replies();
         drop(session);
-        let rest = incoming.get(used..).unwrap_or_default();
-        self.held = if rest.is_empty() { Vec::new() } else { rest.to_vec() };
         // What stands before the end is to be delivered first.
         self.end = match state {
             Ok(State::Closed) => Some(End::Closed),
             Ok(State::Open | State::Handshake) => None,
-            Err(error) => Some(End::Failed(self.peer.failure(&error))),
+            Err(error) => Some(End::Failed(self.peer.failure(&error, true))),
         };
         Ok(Received { bytes, is_full, needs_flush })
     }

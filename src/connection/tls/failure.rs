@@ -18,6 +18,8 @@ pub struct Facts {
     pub trusts_system: bool,
     /// What the option `tls_minimum_version` says.
     pub minimum: TlsVersion,
+    /// The handshake was done before.
+    pub is_established: bool,
     /// The server has asked for a certificate of the client.
     pub is_asked: bool,
     /// The client has one.
@@ -47,9 +49,11 @@ impl Facts {
                 | InvalidMessage::UnknownProtocolVersion
                 | InvalidMessage::MessageTooLarge
                 | InvalidMessage::InvalidEmptyPayload,
-            ) => "the server does not speak TLS on this port; use its port for TLS, or write redis:// without the \
+            ) if !self.is_established => {
+                "the server does not speak TLS on this port; use its port for TLS, or write redis:// without the \
                   second \"s\" (option tls=off)"
-                .to_owned(),
+                    .to_owned()
+            }
             error => format!("the TLS session failed: {error}"),
         }
     }

@@ -44,16 +44,15 @@ pub(in crate::connection) async fn begin_session(
         .map_err(|error| Error::new(Status::Tls, error.to_string()))?;
     let mut incoming = scratch::take();
     let done = shake_hands(&stream, &mut session, &mut incoming).await;
-    let held = done.as_ref().map_or_else(|_| Vec::new(), |range| incoming.get(..*range).unwrap_or_default().to_vec());
     scratch::give_back(incoming);
     match done {
-        Ok(_) => Ok(Transport::encrypted(stream, session, peer, held)),
+        Ok(early) => Ok(Transport::encrypted(stream, session, peer, early)),
         Err(Failure::Io(error)) => Err(broken(&error)),
         Err(Failure::Tls(error)) => {
             if matches!(error, rustls::Error::InvalidCertificate(_)) {
                 keeper.on_refusal();
             }
-            Err(peer.failure(&error))
+            Err(peer.failure(&error, false))
         }
     }
 }
@@ -63,19 +62,24 @@ enum Failure {
     Tls(rustls::Error),
 }
 
-/// Shakes hands; gives how many bytes at the front of `incoming` belong to the session that is open now.
-async fn shake_hands(stream: &Stream, session: &mut Session, incoming: &mut [u8]) -> Result<usize, Failure> {
+/// Shakes hands; gives the plaintext that came with the server's last message, and whether it was all that it sends: a
+/// server may speak, and even end, before it has heard the client's last.
+async fn shake_hands(stream: &Stream, session: &mut Session, incoming: &mut [u8]) -> Result<(Vec<u8>, bool), Failure> {
     let (mut filled, mut received) = (0, 0);
-    let mut outgoing = Records::default();
+    let (mut early, mut outgoing) = (Vec::new(), Records::default());
     loop {
-        let (used, state) = session.receive(incoming.get_mut(..filled).unwrap_or_default(), |_| {});
-        incoming.copy_within(used.min(filled)..filled, 0);
-        filled -= used.min(filled);
+        let state = session.receive(incoming.get_mut(..filled).unwrap_or_default(), |plaintext| {
+            early.extend_from_slice(plaintext);
+        });
+        filled = session.held().len();
+        incoming.get_mut(..filled).unwrap_or_default().copy_from_slice(session.held());
         session.take_replies(&mut outgoing);
         let sent = when_writable(stream, || send(stream, &mut outgoing)).await;
         // Why the session failed says more than that the server did not hear of it.
         match state.map_err(Failure::Tls)? {
-            State::Open => return sent.map(|()| filled).map_err(Failure::Io),
+            State::Open => return sent.map(|()| (early, false)).map_err(Failure::Io),
+            // That it did not hear of the end of the handshake says less than what it said.
+            State::Closed if session.is_established() => return Ok((early, true)),
             State::Closed => return Err(Failure::Io(io::ErrorKind::UnexpectedEof.into())),
             State::Handshake => {}
         }

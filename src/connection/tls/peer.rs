@@ -19,14 +19,15 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Why the session failed.
-    pub fn failure(&self, error: &rustls::Error) -> Error {
+    /// Why the session failed, in the handshake or when it was established.
+    pub fn failure(&self, error: &rustls::Error, is_established: bool) -> Error {
         let Identity { verifier, shown, trusts_system, minimum, .. } = &*self.identity;
         let facts = Facts {
             server: self.name.to_str().into_owned(),
             certificate: verifier.refused(&self.name),
             trusts_system: *trusts_system,
             minimum: *minimum,
+            is_established,
             is_asked: shown.is_asked(),
             has_certificate: shown.has_certs(),
         };

@@ -4,7 +4,9 @@
 //! encrypted while records are received waits in `replies`, and goes before what is encrypted next.
 //!
 //! It stands on the interface of rustls that works on buffers of ours, so that all whole records are decrypted at once
-//! and the readiness of the socket stays the truth: what is held back is at most a part of a record.
+//! and the readiness of the socket stays the truth: what is held back is at most a part of a record, or of a message of
+//! the handshake in several records. rustls remembers places in what is held back, and panics when it is not shown it
+//! at every call, whatever the call is for.
 
 use std::sync::Arc;
 
@@ -39,7 +41,11 @@ pub enum State {
 pub struct Session {
     connection: UnbufferedClientConnection,
     replies: Records,
+    /// What came and is not used up, as rustls left it.
+    held: Vec<u8>,
     is_closed: bool,
+    /// After it, rustls is not to be asked again: it would look at the same bytes again, and fail again.
+    failure: Option<Error>,
 }
 
 impl std::fmt::Debug for Session {
@@ -52,13 +58,45 @@ impl Session {
     /// Nothing was said yet; [`Session::receive`] of nothing begins the handshake.
     pub fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Session, Error> {
         let connection = UnbufferedClientConnection::new(config, name)?;
-        Ok(Session { connection, replies: Records::default(), is_closed: false })
+        let (replies, held) = (Records::default(), Vec::new());
+        Ok(Session { connection, replies, held, is_closed: false, failure: None })
     }
 
-    /// Takes the whole records at the front of `incoming` and gives their plaintext to `take`. Says how many bytes are
-    /// used up, the others are to stand in front of what comes next, and how far the session is. After an error the
-    /// session is at its end; the alert that tells the server why waits to be sent.
-    pub fn receive(&mut self, incoming: &mut [u8], mut take: impl FnMut(&[u8])) -> (usize, Result<State, Error>) {
+    /// What [`Session::receive`] has not used up.
+    pub fn held(&self) -> &[u8] {
+        &self.held
+    }
+
+    /// Whether the handshake is done.
+    pub fn is_established(&self) -> bool {
+        !self.connection.is_handshaking()
+    }
+
+    /// Takes what is held with what came behind it, and gives the plaintext of whole records to `take`. Says how far
+    /// the session is. After an error the session is at its end; the alert that tells the server why waits to be sent.
+    pub fn receive(&mut self, incoming: &mut [u8], take: impl FnMut(&[u8])) -> Result<State, Error> {
+        self.check()?;
+        let (used, state) = self.process(incoming, take);
+        let rest = incoming.get_mut(used..).unwrap_or_default();
+        self.held = if rest.is_empty() { Vec::new() } else { rest.to_vec() };
+        state.inspect_err(|error| self.fail(error))
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        self.failure.clone().map_or(Ok(()), Err)
+    }
+
+    /// At most one message is left to be said, the alert: what was to be said before was encoded before.
+    fn fail(&mut self, error: &Error) {
+        self.failure = Some(error.clone());
+        if let Ok(ConnectionState::EncodeTlsData(mut data)) = self.connection.process_tls_records(&mut self.held).state
+        {
+            _ = encode(&mut self.replies, |space| data.encode(space));
+        }
+    }
+
+    /// The same, and how many bytes are used up.
+    fn process(&mut self, incoming: &mut [u8], mut take: impl FnMut(&[u8])) -> (usize, Result<State, Error>) {
         let mut used = 0;
         loop {
             let UnbufferedStatus { discard, state } =
@@ -100,20 +138,7 @@ impl Session {
             used += discard + behind;
             match state {
                 None => {}
-                Some(Err(error)) => {
-                    self.encode_alert();
-                    return (used, Err(error));
-                }
                 Some(state) => return (used, state),
-            }
-        }
-    }
-
-    /// What is left to be said after an error.
-    fn encode_alert(&mut self) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) = self.connection.process_tls_records(&mut []).state {
-            if encode(&mut self.replies, |space| data.encode(space)).is_err() {
-                return;
             }
         }
     }
@@ -132,9 +157,10 @@ impl Session {
 
     /// Encrypts plaintext into `out`, behind what waits to be sent.
     pub fn encrypt(&mut self, plaintext: &[u8], out: &mut Records) -> Result<(), Error> {
+        self.check()?;
         self.take_replies(out);
         loop {
-            match self.connection.process_tls_records(&mut []).state? {
+            match self.connection.process_tls_records(&mut self.held).state? {
                 ConnectionState::WriteTraffic(mut traffic) => {
                     let room = plaintext.len() + (plaintext.len() / RECORD + 1) * OVERHEAD;
                     return out.append(room, |space| traffic.encrypt(plaintext, space).map_err(|error| unsent(&error)));
@@ -150,7 +176,11 @@ impl Session {
     /// Encrypts the alert that says that nothing more will be sent (RFC 8446, 6.1), if that is possible just now.
     pub fn encrypt_close(&mut self, out: &mut Records) {
         self.take_replies(out);
-        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = self.connection.process_tls_records(&mut []).state {
+        if self.failure.is_some() {
+            return;
+        }
+        let status = self.connection.process_tls_records(&mut self.held);
+        if let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state {
             _ = out.append(SMALL, |space| traffic.queue_close_notify(space));
         }
     }

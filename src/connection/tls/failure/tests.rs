@@ -14,6 +14,7 @@ fn facts() -> Facts {
         certificate: Some(Names { subject: "db".to_owned(), issuer: "Corp CA".to_owned() }),
         trusts_system: false,
         minimum: TlsVersion::Tls12,
+        is_established: false,
         is_asked: false,
         has_certificate: false,
     }
@@ -104,11 +105,16 @@ fn what_the_server_says_against_the_client() {
 #[test]
 fn servers_of_other_versions_and_of_none() {
     let version = Error::PeerIncompatible(PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig);
+    let established = Facts { is_established: true, ..facts() };
     let newest = Facts { minimum: TlsVersion::Tls13, ..facts() };
     for (sentence, part) in [
         (facts().sentence(&version), "neither TLS 1.2 nor 1.3"),
         (newest.sentence(&version), "not TLS 1.3 (option tls_minimum_version)"),
         (facts().sentence(&Error::InvalidMessage(InvalidMessage::InvalidContentType)), "does not speak TLS"),
+        (
+            established.sentence(&Error::InvalidMessage(InvalidMessage::InvalidContentType)),
+            "the TLS session failed: received corrupt message",
+        ),
         (
             facts().sentence(&Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon)),
             "too little of TLS in common",
