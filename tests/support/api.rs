@@ -2,6 +2,7 @@
 
 use std::ffi::CString;
 use std::mem::MaybeUninit;
+use std::os::fd::BorrowedFd;
 use std::ptr;
 
 use justredis::error::Outcome;
@@ -168,6 +169,22 @@ impl Queue {
         let queue = Queue(jr_queue_new());
         assert!(!has_descriptor || jr_queue_fd(Some(queue.raw())) >= 0);
         queue
+    }
+
+    /// What an event loop polls; only with a descriptor.
+    pub fn descriptor(&self) -> BorrowedFd<'_> {
+        // SAFETY: the queue owns it, and lives as long.
+        unsafe { BorrowedFd::borrow_raw(jr_queue_fd(Some(self.raw()))) }
+    }
+
+    /// At most one completion, without waiting.
+    pub fn take_one(&self) -> Option<Completion> {
+        let mut room = MaybeUninit::uninit();
+        // SAFETY: there is room for one, and it is read when it was written.
+        unsafe {
+            let count = jr_queue_take(Some(self.raw()), room.as_mut_ptr(), 1, 0);
+            (count == 1).then(|| Completion::of(room.assume_init_ref()))
+        }
     }
 
     fn raw(&self) -> &jr_queue {

@@ -1,6 +1,6 @@
 //! A TCP proxy that injects faults between a client and a server, in plain threads: two for each connection, one
-//! for each direction. What a direction does to its bytes is in [`Flow`]; what befalls connections is here. Where client
-//! and server speak TLS, the bytes are those of TLS.
+//! for each direction. What a direction does to its bytes is in [`Flow`]; what befalls connections is here. Where
+//! client and server speak TLS, the bytes are those of TLS.
 
 use std::io::{self, ErrorKind, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};

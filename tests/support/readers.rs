@@ -148,9 +148,11 @@ impl CClient {
 
     /// Runs a request to its end.
     pub fn run(&self, job: &Job) -> Answer {
-        if self.reader != Reader::Caller {
-            return self.end(self.begin(job));
-        }
+        if self.reader == Reader::Caller { self.call(job) } else { self.end(self.begin(job)) }
+    }
+
+    /// Runs a request to its end on this thread, whoever reads else.
+    pub fn call(&self, job: &Job) -> Answer {
         let (status, reply) = self.client.execute(&job.call(0));
         let outcome = reply.outcome().unwrap_or(Outcome::Answered);
         Answer { status: Status::from_code(status).unwrap(), outcome, reply }

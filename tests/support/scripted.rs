@@ -103,6 +103,7 @@ struct Notes {
     ended: AtomicBool,
     accepted: AtomicUsize,
     resumed: AtomicUsize,
+    asked_for: Mutex<Vec<Option<String>>>,
     flooded: AtomicUsize,
     received: Mutex<Vec<Received>>,
     differences: Mutex<Vec<String>>,
@@ -200,6 +201,11 @@ impl Scripted {
         self.notes.resumed.load(SeqCst)
     }
 
+    /// The name that each TLS handshake asked for (SNI).
+    pub fn asked_for(&self) -> Vec<Option<String>> {
+        self.notes.asked_for.lock().unwrap().clone()
+    }
+
     /// Bytes that a [`Step::Flood`] has sent so far.
     pub fn flooded(&self) -> usize {
         self.notes.flooded.load(SeqCst)
@@ -266,6 +272,7 @@ fn accept_from(
                 let _ = stream.set_nodelay(true);
                 if let Ok(wire) = Wire::accept(&stream, tls.as_ref()) {
                     notes.resumed.fetch_add(usize::from(wire.is_resumed()), SeqCst);
+                    notes.asked_for.lock().unwrap().push(wire.asked_for());
                     let mut stage = Stage { number, stream: BufReader::new(wire), notes: &notes, ends_rudely: false };
                     play(&mut stage);
                     stage.end();

@@ -41,6 +41,14 @@ impl<'a> Wire<'a> {
         matches!(self, Wire::Tls(tls) if tls.conn.handshake_kind() == Some(HandshakeKind::Resumed))
     }
 
+    /// The name by which the client asked for this server (SNI).
+    pub fn asked_for(&self) -> Option<String> {
+        match self {
+            Wire::Plain(_) => None,
+            Wire::Tls(tls) => tls.conn.server_name().map(str::to_owned),
+        }
+    }
+
     /// Sends a record for each of `parts`, all of them in one write to the socket.
     pub fn send_records(&mut self, parts: &[Vec<u8>]) -> io::Result<()> {
         match self {
@@ -62,7 +70,10 @@ impl<'a> Wire<'a> {
     pub fn update_keys(&mut self) -> io::Result<()> {
         match self {
             Wire::Plain(_) => Ok(()),
-            Wire::Tls(tls) => tls.conn.refresh_traffic_keys().map_err(io::Error::other),
+            Wire::Tls(tls) => {
+                tls.conn.refresh_traffic_keys().map_err(io::Error::other)?;
+                tls.flush()
+            }
         }
     }
 
