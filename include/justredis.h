@@ -78,6 +78,26 @@
 #define JR_COMPLETION_DROPPED 32
 
 /**
+ * jr_credentials_query: a connection is being made, and no valid credentials are held.
+ */
+#define JR_CREDENTIALS_CONNECT 1
+
+/**
+ * jr_credentials_query: those that are held expire soon.
+ */
+#define JR_CREDENTIALS_RENEW 2
+
+/**
+ * jr_credentials_query: a server refused those that are held.
+ */
+#define JR_CREDENTIALS_REJECTED 3
+
+/**
+ * jr_credentials_query: for servers with data.
+ */
+#define JR_CREDENTIALS_DATA 1
+
+/**
  * A connection could not be made.
  */
 #define JR_LOG_ERROR 1
@@ -224,6 +244,11 @@ typedef struct jr_client jr_client;
  * from it.
  */
 typedef struct jr_config jr_config;
+
+/**
+ * Where a credentials callback puts its answer, with jr_credentials_set. Lives during the call.
+ */
+typedef struct jr_credentials jr_credentials;
 
 /**
  * Where completions wait, with a descriptor that an event loop can poll. Any thread; may serve several clients.
@@ -400,6 +425,47 @@ typedef int32_t (*jr_dialer)(void *user_data, const char *address, uint32_t time
 typedef void (*jr_release)(void *user_data);
 
 /**
+ * What a program is asked for. Lives during the call.
+ */
+typedef struct jr_credentials_query {
+    /**
+     * sizeof(jr_credentials_query) of the library, which may be larger than the program's: members are only added.
+     */
+    size_t size;
+    /**
+     * A server for which they are: "10.0.0.3:6379", "/run/redis.sock". What is answered serves all connections.
+     */
+    const char *address;
+    /**
+     * JR_CREDENTIALS_DATA.
+     */
+    uint32_t purpose;
+    /**
+     * JR_CREDENTIALS_CONNECT, JR_CREDENTIALS_RENEW or JR_CREDENTIALS_REJECTED; others may be added.
+     */
+    uint32_t reason;
+    /**
+     * After so many milliseconds no connection waits for the answer any more. One that comes later is used all the
+     * same, by the next ones.
+     */
+    uint32_t budget_ms;
+} jr_credentials_query;
+
+/**
+ * Gives user and password to the library: calls jr_credentials_set and returns JR_OK. Any other status: there are none
+ * just now. The library asks again, with growing pauses, and what it holds stays in force until it expires. JR_ERR_AUTH
+ * says that waiting does not help: requests that wait for a connection end with that at once. What the callback
+ * returns is not checked further: numbers that are no status count as JR_ERR_CONNECT.
+ *
+ * Called on a library thread that may block, one call at a time for each client; all its connections share the answer.
+ * While it runs, connections that have valid credentials go on. It must not wait for this client (jr_execute and
+ * jr_client_close answer JR_ERR_DEADLOCK there).
+ */
+typedef jr_status (*jr_credentials_callback)(void *user_data,
+                                             const struct jr_credentials_query *query,
+                                             struct jr_credentials *answer);
+
+/**
  * Takes a message about the life of the connections. `level` is JR_LOG_ERROR, JR_LOG_WARNING or JR_LOG_INFO. Called on
  * the callback thread of the client; the text lives during the call and never holds a secret.
  */
@@ -553,7 +619,8 @@ jr_status jr_cancel(const struct jr_client *client, uint64_t id);
 
 /**
  * Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
- * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "warning", "writable"),
+ * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "warning", "writable",
+ * "authenticated": the connection has another user from now on; "authentication_refused": it keeps the one it has),
  * "address", "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or
  * with the client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are
  * not taken in time the oldest are dropped.
@@ -562,6 +629,18 @@ jr_status jr_cancel(const struct jr_client *client, uint64_t id);
  * As jr_submit.
  */
 jr_status jr_client_events(const struct jr_client *client, const struct jr_request *target, uint64_t *id);
+
+/**
+ * Brings user (NULL: the default one) and password to a client that runs: for programs that renew them by themselves.
+ * From now on they are in force for the client and all its views and leases, until others are brought or a server
+ * refuses them; then a credentials callback, if there is one, is asked. Connections follow at once, as
+ * jr_config_set_credentials says; this does not wait for it. Both texts are copied. Keep the old user until the events
+ * "authenticated" or CLIENT LIST show that nobody needs it. JR_ERR_CLOSED: the client is closed.
+ *
+ * # Safety
+ * Both texts end with a NUL.
+ */
+jr_status jr_client_set_credentials(const struct jr_client *client, const char *user, const char *password);
 
 /**
  * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links",
@@ -621,6 +700,26 @@ jr_status jr_config_set(struct jr_config *config, const char *key, const char *v
 jr_status jr_config_set_dialer(struct jr_config *config, jr_dialer dialer, void *user_data, jr_release release);
 
 /**
+ * Lets the program be asked for user and password: before the first connection is made, when those that it gave are
+ * about to expire, and when a server refuses them (once, then requests that wait for a connection end with
+ * JR_ERR_AUTH). NULL: the options "username" and "password" count; with a callback, "password" must not be set
+ * (jr_client_new: JR_ERR_CONFIG).
+ *
+ * Connections that there are follow: AUTH goes out between two requests. A command with which the server waits (BLPOP)
+ * is called back shortly before its credentials expire and sent again with the time that is left, unless that could
+ * miss something (XREAD with $), or it is on a lease, which is authenticated when the wait is over. Under RESP2, where a
+ * connection that subscribes takes no AUTH, a new one takes its place: its confirmations have JR_COMPLETION_GAP. Where
+ * AUTH is refused the old user stays in force and it is tried again, with growing pauses, until the old one expires;
+ * then the connection is made anew. jr_client_events tells of all that.
+ *
+ * `release` (or NULL) is called with `user_data` when nothing uses it any more, also on failure.
+ */
+jr_status jr_config_set_credentials(struct jr_config *config,
+                                    jr_credentials_callback callback,
+                                    void *user_data,
+                                    jr_release release);
+
+/**
  * Lets the program read about connections made, lost and refused. NULL: nobody. `release` as in jr_config_set_dialer.
  */
 jr_status jr_config_set_logger(struct jr_config *config, jr_logger logger, void *user_data, jr_release release);
@@ -629,6 +728,17 @@ jr_status jr_config_set_logger(struct jr_config *config, jr_logger logger, void 
  * Frees a set of options; clients made from it go on. NULL does nothing.
  */
 void jr_config_free(struct jr_config *config);
+
+/**
+ * The answer of a credentials callback: `user` (NULL: the default user), `password` (or a token that serves as one),
+ * and for how many milliseconds they are valid from now on (0: until they are refused). They are asked for anew after
+ * some four fifths of that; connections are then authenticated again while they are in use. Both texts are copied, and
+ * the copies are wiped when they are not needed any more. The last call counts.
+ *
+ * # Safety
+ * Both texts end with a NUL. `answer` is what the callback got, and the callback has not returned.
+ */
+jr_status jr_credentials_set(struct jr_credentials *answer, const char *user, const char *password, uint32_t valid_ms);
 
 /**
  * A new, empty queue. Cheap: its descriptor is made when jr_queue_fd first asks for it. NULL only when out of memory.

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use bytes::Bytes;
 use justredis::connection::answers::Answers;
 use justredis::connection::background_driver::{self, Opening};
+use justredis::connection::credentials::source::CredentialsSource;
 use justredis::connection::endpoints::Endpoints;
 use justredis::connection::link::Link;
 use justredis::connection::purpose::Purpose;
@@ -108,6 +109,7 @@ impl Bench {
         let config = config(server.url(), &options);
         let opening = Opening {
             endpoints: Arc::new(Endpoints::new(config.endpoints.clone())),
+            credentials: Arc::new(CredentialsSource::new(&config, None)),
             config: Arc::new(config),
             identity: Arc::default(),
             learnt: Arc::default(),

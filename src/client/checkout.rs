@@ -103,11 +103,14 @@ impl<D: Destination> Core<D> {
                 state_change,
                 cache_changes,
                 abandoned: None,
+                sent: None,
+                interruption: None,
             };
             let (link, sequence, next) = match session.free_link().cloned() {
                 Some(link) => {
                     // Whoever takes from a queue looks after shared connections only.
                     let by = if by == Submitter::Caller { by } else { Submitter::Other };
+                    self.authenticate_first(&link);
                     let mut submission = link.submission(by);
                     let append = |pipeline: &mut Pipeline| prepared.append(pipeline, ticket);
                     let sequence = submission.append(prepared.load(), append)?;
@@ -115,6 +118,7 @@ impl<D: Destination> Core<D> {
                     session.dirty_state.sent(number, state_change);
                     if blocks {
                         session.blocking = Some(ticket);
+                        dedicated.sent = Some(self.clock.instant());
                     }
                     (link, sequence, next)
                 }

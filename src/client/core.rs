@@ -14,11 +14,11 @@ use super::hub::Hub;
 use super::script::Scripts;
 use super::state::StateLock;
 use crate::config::Config;
-use crate::connection::background_driver::Opening;
+use crate::connection::background_driver::{Hooks, Opening};
+use crate::connection::credentials::source::CredentialsSource;
 use crate::connection::endpoints::Endpoints;
 use crate::connection::link::Link;
 use crate::connection::recipient::Recipient;
-use crate::connection::stream::Dialer;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::runtime::Runtime;
@@ -36,6 +36,8 @@ pub struct Core<D: Destination> {
     pub(super) clock: Arc<Clock>,
     /// The connection of all subscriptions.
     pub(super) hub: Lock<Weak<Hub<D>>>,
+    /// User and password of all connections.
+    pub(super) credentials: Arc<CredentialsSource>,
     /// Disconnected when every task of this client has ended.
     pub(super) tasks: Lock<Option<Receiver<()>>>,
     /// Completions that were delivered.
@@ -43,24 +45,28 @@ pub struct Core<D: Destination> {
     pub(super) settled: Condvar,
     /// As the phase says, without the lock.
     pub(super) closed: AtomicBool,
+    /// A task authenticates the connections again when the credentials change.
+    pub(super) follows_credentials: AtomicBool,
 }
 
 impl<D: Destination> Core<D> {
     /// A client whose tasks hold what is given with it; the timer is still to be started.
-    pub(super) fn new(config: Config, dialer: Option<Arc<dyn Dialer>>) -> Result<(Arc<Core<D>>, Sender<()>), Error> {
+    pub(super) fn new(config: Config, hooks: Hooks) -> Result<(Arc<Core<D>>, Sender<()>), Error> {
         config.validate()?;
+        if hooks.credentials.is_some() && config.password.is_some() {
+            let sentence = "option \"password\" is set, and a credentials callback; one of them has to be left out";
+            return Err(Error::new(Status::Config, sentence));
+        }
         let runtime = Runtime::share()?;
-        Ok(Core::on(Some(runtime), config, dialer))
+        Ok(Core::on(Some(runtime), config, hooks))
     }
 
     /// The same with this I/O thread; without one, as in tests, no link is ever started.
-    pub(super) fn on(
-        runtime: Option<Arc<Runtime>>,
-        config: Config,
-        dialer: Option<Arc<dyn Dialer>>,
-    ) -> (Arc<Core<D>>, Sender<()>) {
+    pub(super) fn on(runtime: Option<Arc<Runtime>>, config: Config, hooks: Hooks) -> (Arc<Core<D>>, Sender<()>) {
         let (alive, tasks) = mpsc::channel();
         let core = Arc::new_cyclic(|me: &Weak<Core<D>>| {
+            let Hooks { dialer, credentials } = hooks;
+            let credentials = Arc::new(CredentialsSource::new(&config, credentials));
             let config = Arc::new(config);
             let cache = (config.cache_bytes > 0).then(|| Arc::new(Lock::new(Cache::new(config.cache_bytes))));
             let recipient: Weak<dyn Recipient<Link>> = me.clone();
@@ -68,6 +74,7 @@ impl<D: Destination> Core<D> {
                 endpoints: Arc::new(Endpoints::new(config.endpoints.clone())),
                 config: Arc::clone(&config),
                 learnt: Arc::default(),
+                credentials: Arc::clone(&credentials),
                 identity: Arc::default(),
                 dialer,
                 recipient,
@@ -81,10 +88,12 @@ impl<D: Destination> Core<D> {
                 cache,
                 clock: Arc::default(),
                 hub: Lock::default(),
+                credentials,
                 tasks: Lock::new(Some(tasks)),
                 delivered: AtomicU64::new(0),
                 settled: Condvar::new(),
                 closed: AtomicBool::new(false),
+                follows_credentials: AtomicBool::new(false),
             }
         });
         (core, alive)

@@ -48,10 +48,13 @@ impl<D: Destination> Core<D> {
                 continue;
             };
             let units = mem::take(&mut dedicated.waiting);
+            self.authenticate_first(&link);
             self.node().backlog().remove(&units);
             session.dirty_state.sent(dedicated.number, dedicated.state_change);
             if dedicated.blocks {
                 session.blocking = Some(ticket);
+                dedicated.sent = Some(self.clock.instant());
+                dedicated.interruption = None;
             }
             pending.link = Arc::clone(&link);
             for unit in units {
@@ -133,6 +136,7 @@ impl<D: Destination> Core<D> {
             session.used |= answered;
             if session.blocking == Some(ticket) {
                 session.blocking = None;
+                self.note_unblocked();
             }
         } else {
             session.used = true;
@@ -175,7 +179,9 @@ impl<D: Destination> Core<D> {
         let mut deliveries = Deliveries::new();
         let mut state = self.state.lock();
         // Whoever gets the link from now on finds it gone: it is taken out under the same lock.
-        let unsent = link.take_unsent();
+        let is_request = |unit: &Unit| unit.to.ticket != Ticket::LOGIN;
+        let lost: Vec<Lost> = lost.into_iter().filter(|lost| is_request(&lost.unit)).collect();
+        let unsent: Vec<Unit> = link.take_unsent().into_iter().filter(is_request).collect();
         let session = self.node().remove(number);
         if let Some(id) = session
             && let Some(session) = state.sessions.get(id)

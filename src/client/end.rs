@@ -239,6 +239,7 @@ impl<D: Destination> Core<D> {
         self.shut_down_here(|_| true);
         self.node().close();
         self.clock.stop();
+        self.credentials.end();
     }
 
     /// Ends the requests of this kind that wait here.

@@ -48,14 +48,16 @@ impl<D: Destination> Listeners<D> {
     }
 }
 
-/// A map: "event" is "connected", "lost", "unreachable", "warning" or "writable"; "address",
-/// "database", "purpose" of the connection; "reason" where there is one.
+/// A map: "event" is "connected", "lost", "unreachable", "warning", "authenticated", "authentication_refused" or
+/// "writable"; "address", "database", "purpose" of the connection; "reason" where there is one.
 fn describe(link: &Arc<Link>, news: &LinkEvent) -> Result<Reply, Error> {
     let (event, reason) = match news {
         LinkEvent::Connected => ("connected", None),
         LinkEvent::Lost(error) => ("lost", Some(error)),
         LinkEvent::Unreachable(error) => ("unreachable", Some(error)),
         LinkEvent::Warning(error) => ("warning", Some(error)),
+        LinkEvent::Authenticated => ("authenticated", None),
+        LinkEvent::AuthenticationRefused(error) => ("authentication_refused", Some(error)),
         LinkEvent::Writable => ("writable", None),
     };
     let mut pairs = vec![

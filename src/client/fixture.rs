@@ -11,6 +11,7 @@ use super::request::{Place, Request, Timeout};
 use super::session::{Kind, Session};
 use super::simulation::inbox::{self, Inbox};
 use crate::config::Config;
+use crate::connection::background_driver::Hooks;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::purpose::Purpose;
@@ -26,7 +27,7 @@ use crate::topology::node::SessionId;
 
 /// A client with the shared link of database 0, and what keeps it from believing that its tasks have ended.
 pub fn client(config: Config) -> (Arc<Core<inbox::Place>>, Arc<Link>, Sender<()>) {
-    let (core, alive) = Core::on(None, config, None);
+    let (core, alive) = Core::on(None, config, Hooks::default());
     core.clock.move_on(Duration::ZERO);
     // It is to be started, and never is.
     let link = core.node().link(0, &mut Deferred::default()).unwrap();

@@ -7,6 +7,7 @@
 pub(super) mod action;
 mod apply;
 mod recipient;
+mod succession;
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -25,8 +26,11 @@ use super::mailbox::{Counts, Put};
 use super::subscription::{Effect, Subscriptions};
 use super::topic::Topic;
 use crate::connection::background_driver::{self, Opening};
+use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
+use crate::connection::pipeline::Pipeline;
 use crate::connection::purpose::Purpose;
+use crate::connection::quota::Load;
 use crate::connection::recipient::Recipient;
 use crate::connection::unit::{Addressee, Ticket, Unit};
 use crate::error::{Error, Outcome};
@@ -56,21 +60,34 @@ pub trait Owner: Recipient<Link> {
 pub struct Hub<D: Destination> {
     owner: Weak<dyn Owner>,
     me: Weak<Hub<D>>,
-    link: Arc<Link>,
+    purpose: Purpose,
     subscribers: Lock<Subscribers<D>>,
 }
 
 impl<D: Destination> std::fmt::Debug for Hub<D> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Hub").field("link", &self.link).finish_non_exhaustive()
+        formatter.debug_struct("Hub").field("purpose", &self.purpose).finish_non_exhaustive()
     }
 }
 
 struct Subscribers<D> {
+    /// The connection of which messages are delivered.
+    link: Arc<Link>,
+    /// The one that is to take its place.
+    successor: Option<Successor>,
     subscriptions: Subscriptions,
     outlets: HashMap<Ticket, Subscriber<D>>,
     /// The last one has gone: nobody can come any more.
     closed: bool,
+}
+
+/// The connection that is to take the place of another one.
+struct Successor {
+    link: Arc<Link>,
+    /// What the server confirmed on its present connection.
+    joined: Vec<Topic>,
+    /// So many answers are missing.
+    left: usize,
 }
 
 struct Subscriber<D> {
@@ -104,15 +121,25 @@ impl<D: Destination> Hub<D> {
             let recipient: Weak<dyn Recipient<Link>> = me.clone();
             // Messages come from all databases.
             let link = background_driver::prepare(&Opening { recipient, ..opening }, 0, purpose);
-            let subscribers =
-                Subscribers { subscriptions: Subscriptions::default(), outlets: HashMap::new(), closed: false };
-            Hub { owner, me: Weak::clone(me), link, subscribers: Lock::new(subscribers) }
+            let subscribers = Subscribers {
+                link,
+                successor: None,
+                subscriptions: Subscriptions::default(),
+                outlets: HashMap::new(),
+                closed: false,
+            };
+            Hub { owner, me: Weak::clone(me), purpose, subscribers: Lock::new(subscribers) }
         })
     }
 
-    /// The connection.
-    pub(super) fn link(&self) -> &Arc<Link> {
-        &self.link
+    /// The connection; there may be another one at any time.
+    pub(super) fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.subscribers.lock().link)
+    }
+
+    /// What it is for.
+    pub(super) fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// A new subscription gets its messages through this outlet. Gives the outlet back if the hub was closed meanwhile.
@@ -165,11 +192,22 @@ impl<D: Destination> Hub<D> {
         Ended { outcome, started: false, flags: 0, rest: self.carry_out(&mut subscribers, None) }
     }
 
-    /// A request for a subscription is under way on the connection.
-    pub(super) fn ping_started(&self, subscription: Ticket, request: Ticket) -> Actions {
+    /// A request for a subscription, an encoded PING, is sent on the connection; gives that, and its place there.
+    pub(super) fn ping(
+        &self,
+        subscription: Ticket,
+        request: Ticket,
+        bytes: &Bytes,
+    ) -> Result<(Arc<Link>, u64, Actions), Error> {
+        // The connection is not replaced meanwhile.
         let mut subscribers = self.subscribers.lock();
+        let (to, link) = (Addressee { ticket: request, part: 0 }, Arc::clone(&subscribers.link));
+        let append = |pipeline: &mut Pipeline| pipeline.append_encoded(to, 1, bytes.clone());
+        let load = Load { requests: 1, bytes: bytes.len() };
+        let sequence = link.submission(Submitter::Other).append(load, append)?;
         subscribers.subscriptions.ping_started(subscription, request);
-        self.carry_out(&mut subscribers, None)
+        let rest = self.carry_out(&mut subscribers, None);
+        Ok((link, sequence, rest))
     }
 
     /// Such a request is over.
@@ -197,7 +235,7 @@ impl<D: Destination> Hub<D> {
         for effect in subscribers.subscriptions.effects() {
             rest.0.push(match effect {
                 Effect::Send(topic, joins) => {
-                    self.send(&topic, joins);
+                    send(&subscribers.link, &topic, joins);
                     continue;
                 }
                 Effect::Confirm { to, channel, name, joins, count, gap, asked } => {
@@ -226,25 +264,38 @@ impl<D: Destination> Hub<D> {
             // Before anybody hears of the end.
             rest.0.insert(0, Action::Close);
         }
-        self.link.wake();
+        subscribers.link.wake();
         rest
     }
+}
 
-    fn send(&self, topic: &Topic, joins: bool) {
-        let bytes = match topic {
-            Topic::Channel(channel, name) => {
-                let args: [&[u8]; 2] = [channel.command(joins).as_bytes(), name];
-                match command::encode_to_vec(&args) {
-                    Ok(bytes) => bytes.into(),
-                    // Without memory for a name that has come this far: what is left of the connection is not trusted.
-                    Err(_) => return self.link.reconnect(),
-                }
+/// Tells the server that a topic is wanted, or not any more.
+fn send(link: &Link, topic: &Topic, joins: bool) {
+    let bytes = match topic {
+        Topic::Channel(channel, name) => {
+            let args: [&[u8]; 2] = [channel.command(joins).as_bytes(), name];
+            match command::encode_to_vec(&args) {
+                Ok(bytes) => bytes.into(),
+                // Without memory for a name that has come this far: what is left of the connection is not trusted.
+                Err(_) => return link.reconnect(),
             }
-            Topic::Feed(command) if joins => command.clone(),
-            // The connection ends with it.
-            Topic::Feed(_) => return,
-        };
-        self.link.send(Unit { to: Addressee { ticket: OWN, part: 0 }, replies: 1, bytes });
+        }
+        Topic::Feed(command) if joins => command.clone(),
+        // The connection ends with it.
+        Topic::Feed(_) => return,
+    };
+    link.send(Unit { to: Addressee { ticket: OWN, part: 0 }, replies: 1, bytes });
+}
+
+/// What a command of the hub itself asked for, and whether to begin.
+fn asked(request: &Bytes) -> (Topic, bool) {
+    let mut args = command::decode(request);
+    match args.next().and_then(Channel::of_command) {
+        Some((channel, joins)) => {
+            let name = args.next().map(|name| request.slice_ref(name)).unwrap_or_default();
+            (Topic::Channel(channel, name), joins)
+        }
+        None => (Topic::Feed(request.clone()), true),
     }
 }
 

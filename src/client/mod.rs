@@ -15,6 +15,7 @@
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
 //!   readers, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
+//! * `credentials`: keeps all connections authenticated while user and password change.
 //! * `stats`: all of it in numbers. `simulation`: all of it under test, without sockets, threads and time; `fixture`:
 //!   one client and the servers at its links, for a test to play.
 
@@ -32,6 +33,7 @@ mod checkout;
 mod clock;
 mod composite;
 mod core;
+mod credentials;
 mod dedicated;
 mod delayed;
 mod end;
@@ -72,7 +74,9 @@ use self::intake::Batch;
 use self::lease::Lease;
 use self::request::{Place, Request};
 use crate::config::Config;
+use crate::connection::background_driver::Hooks;
 use crate::connection::caller::Caller;
+use crate::connection::credentials::Credentials;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::stream::Dialer;
@@ -81,12 +85,16 @@ use crate::error::{Error, Status};
 use crate::protocol::reply::Reply;
 
 /// The heart of a client, with its timer running.
-fn start<D: Destination>(config: Config, dialer: Option<Arc<dyn Dialer>>) -> Result<Arc<Core<D>>, Error> {
-    let (core, alive) = Core::new(config, dialer)?;
+fn start<D: Destination>(config: Config, hooks: Hooks) -> Result<Arc<Core<D>>, Error> {
+    let asks = hooks.credentials.is_some();
+    let (core, alive) = Core::new(config, hooks)?;
     core.with_runtime(|runtime| {
         runtime.spawn(timer::run(Arc::downgrade(&core), Arc::clone(&core.clock), alive));
         Ok(())
     })?;
+    if asks {
+        core.follow_credentials()?;
+    }
     Ok(core)
 }
 
@@ -106,17 +114,18 @@ impl<D: Destination> Clone for Client<D> {
 impl<D: Destination> Client<D> {
     /// Starts dialling and does not wait for it.
     pub fn new(config: Config, dialer: Option<Arc<dyn Dialer>>) -> Result<Client<D>, Error> {
-        let database = config.database;
-        let core = start(config, dialer)?;
-        let link = core.link(database)?;
-        Ok(Client { core, link, lease: None })
+        Client::with_hooks(config, Hooks { dialer, credentials: None }, None)
     }
 
-    /// As [`Client::new`], with a listener that misses nothing: see [`Client::listen`].
-    pub fn with_listener(config: Config, dialer: Option<Arc<dyn Dialer>>, listener: &D) -> Result<Client<D>, Error> {
+    /// As [`Client::new`], with all that the program may do by itself, and perhaps with a listener that misses nothing:
+    /// see [`Client::listen`].
+    pub fn with_hooks(config: Config, hooks: Hooks, listener: Option<&D>) -> Result<Client<D>, Error> {
         let database = config.database;
-        let core = start(config, dialer)?;
-        let link = core.open_and_listen(database, listener)?;
+        let core = start(config, hooks)?;
+        let link = match listener {
+            Some(listener) => core.open_and_listen(database, listener)?,
+            None => core.link(database)?,
+        };
         Ok(Client { core, link, lease: None })
     }
 
@@ -190,6 +199,12 @@ impl<D: Destination> Client<D> {
     /// Ends a request before its answer: its completion follows. False: there is no such request (any more).
     pub fn cancel(&self, id: u64) -> bool {
         self.core.cancel(Ticket(id))
+    }
+
+    /// Credentials for all connections, from now on: those that there are are authenticated again, without waiting for
+    /// it.
+    pub fn set_credentials(&self, credentials: Credentials) -> Result<(), Error> {
+        self.core.set_credentials(credentials)
     }
 
     /// The state of the client in numbers.

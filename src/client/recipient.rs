@@ -47,11 +47,18 @@ impl<D: Destination> Core<D> {
     /// What an answer means; `None`: the request goes on.
     fn judge(&self, state: &mut State<D>, link: &Arc<Link>, answer: Answer) -> Option<Verdict> {
         let Answer { to, reply, exchange } = answer;
+        if to.ticket == Ticket::LOGIN {
+            link.on_login_reply(&reply);
+            return None;
+        }
         // Nearly all are like this.
         if let Some(pending) = state.requests.get(to.ticket)
             && let (Work::Single, None, None) = (&pending.work, &pending.dedicated, &exchange)
         {
             return Some(Verdict::answered(Status::Ok, reply));
+        }
+        if self.resume(state, to.ticket, &reply) {
+            return None;
         }
         let mut reply = reply;
         let is_error = reply.is_error();
@@ -343,5 +350,9 @@ impl<D: Destination> Recipient<Link> for Core<D> {
 
     fn on_event(&self, link: &Arc<Link>, news: LinkEvent) {
         self.state.listeners.notify(link, &news);
+        if matches!(news, LinkEvent::Connected) && self.credentials.rotates() {
+            // They may have changed during the handshake.
+            self.credentials.wake();
+        }
     }
 }

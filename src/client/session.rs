@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::cache::fill::Changes;
 use crate::connection::link::Link;
@@ -34,6 +35,19 @@ pub struct DedicatedRequest {
     pub cache_changes: Changes,
     /// Its user does not want it any more, but the server waits with it and has to be asked to stop.
     pub abandoned: Option<Abandoned>,
+    /// When it was sent; of one with which the server may wait.
+    pub sent: Option<Instant>,
+    /// The server was asked to stop waiting with it, so that its connection can be authenticated.
+    pub interruption: Option<Interruption>,
+}
+
+/// How it stands with a request whose wait is interrupted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// The server was asked; it is this unit that is sent again.
+    Asked(Unit),
+    /// The server refused to stop.
+    Refused,
 }
 
 /// Why a request is over although its answer is still awaited.

@@ -22,13 +22,10 @@ use super::topic::Topic;
 use super::wakeups::Wakeups;
 use crate::config::Protocol;
 use crate::connection::caller_driver::CallerDriver;
-use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
-use crate::connection::pipeline::Pipeline;
 use crate::connection::purpose::Purpose;
-use crate::connection::quota::Load;
 use crate::connection::submission::Next;
-use crate::connection::unit::{Addressee, Ticket};
+use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
@@ -56,6 +53,7 @@ enum Change {
 /// What was begun for a request.
 struct Begun<D: Destination> {
     hub: Arc<Hub<D>>,
+    link: Arc<Link>,
     sequence: u64,
     work: Work<D>,
     rest: Actions,
@@ -111,15 +109,12 @@ impl Change {
             Change::Add(topics) => hub.add(changed, request, topics),
             Change::Remove(channel, names) => hub.remove(changed, request, channel, names),
             Change::Ping(bytes) => {
-                let (to, link) = (Addressee { ticket: request, part: 0 }, Arc::clone(hub.link()));
-                let append = |pipeline: &mut Pipeline| pipeline.append_encoded(to, 1, bytes.clone());
-                let load = Load { requests: 1, bytes: bytes.len() };
-                let sequence = link.submission(Submitter::Other).append(load, append)?;
-                let rest = hub.ping_started(changed, request);
-                return Ok(Begun { hub: Arc::clone(&hub), sequence, work: Work::Ping(hub, changed), rest });
+                let (link, sequence, rest) = hub.ping(changed, request, &bytes)?;
+                return Ok(Begun { hub: Arc::clone(&hub), link, sequence, work: Work::Ping(hub, changed), rest });
             }
         };
-        Ok(Begun { hub: Arc::clone(&hub), sequence: NOT_QUEUED, work: Work::Change(hub), rest })
+        let link = hub.link();
+        Ok(Begun { hub: Arc::clone(&hub), link, sequence: NOT_QUEUED, work: Work::Change(hub), rest })
     }
 }
 
@@ -161,7 +156,7 @@ impl<D: Destination> Core<D> {
             }
             Wish::Of(changed, change) => hub_of(&mut state, changed).and_then(|hub| change.begin(hub, changed, ticket)),
         };
-        let Begun { hub, sequence, work, rest } = begun.inspect_err(|_| state.requests.give_back(ticket))?;
+        let Begun { hub, link, sequence, work, rest } = begun.inspect_err(|_| state.requests.give_back(ticket))?;
         if matches!(work, Work::Subscription(_)) {
             state.subscriptions.insert(ticket);
         }
@@ -170,7 +165,7 @@ impl<D: Destination> Core<D> {
             sequence,
             timeout: timeout.unwrap_or_default(),
             idempotent: request.idempotent,
-            ..Pending::new(responder, hub.link(), work)
+            ..Pending::new(responder, &link, work)
         };
         let timer = state.hold(ticket, pending, due).then(|| Arc::clone(&self.clock));
         let wakeups = Wakeups::new(Next::Nothing, destination, timer);
@@ -194,6 +189,7 @@ impl<D: Destination> Core<D> {
             match hub.begin(ticket, topics, outlet) {
                 Ok(rest) => {
                     return Ok(Begun {
+                        link: hub.link(),
                         hub: Arc::clone(&hub),
                         sequence: NOT_QUEUED,
                         work: Work::Subscription(hub),
@@ -223,7 +219,7 @@ impl<D: Destination> Core<D> {
     fn open_hub(self: &Arc<Self>, purpose: Purpose, deferred: &mut Deferred) -> Result<Arc<Hub<D>>, Error> {
         let me: Weak<Core<D>> = Arc::downgrade(self);
         let hub = Hub::new(me, self.node().opening()?, purpose);
-        self.node().add_push_link(hub.link(), deferred)?;
+        self.node().add_push_link(&hub.link(), deferred)?;
         Ok(hub)
     }
 }
@@ -268,7 +264,7 @@ impl<D: Destination> Owner for Core<D> {
 /// The connection of a subscription to channels.
 fn hub_of<D: Destination>(state: &mut State<D>, subscription: Ticket) -> Result<Arc<Hub<D>>, Error> {
     match state.requests.get(subscription).map(|pending| &pending.work) {
-        Some(Work::Subscription(hub)) if hub.link().purpose() == Purpose::Subscriptions => Ok(Arc::clone(hub)),
+        Some(Work::Subscription(hub)) if hub.purpose() == Purpose::Subscriptions => Ok(Arc::clone(hub)),
         Some(_) => wrong(format!("request {} is no subscription to channels", subscription.0)),
         None => {
             let sentence = format!("there is no subscription {}, or it has ended", subscription.0);

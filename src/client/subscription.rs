@@ -279,6 +279,25 @@ impl Subscriptions {
         self.reconcile(topic);
     }
 
+    /// All topics that somebody wants, but for those that the server is to be asked for later.
+    pub fn topics_to_move(&self) -> Vec<Topic> {
+        let is_wanted = |topic: &Topic| {
+            let entry = self.topics.get(topic);
+            entry.is_some_and(|entry| !entry.wants.is_empty() && !matches!(entry.presence, Presence::Postponed(_)))
+        };
+        self.topics.in_order().into_iter().filter(is_wanted).collect()
+    }
+
+    /// Another connection has taken the place of the present one, and has subscribed to these topics already. Whoever
+    /// has one of them is told of the gap.
+    pub fn moved(&mut self, joined: &[Topic], now: Instant) {
+        self.lost(now);
+        self.connected = true;
+        joined.iter().for_each(|topic| self.topics.enter(topic).presence = Presence::Joining);
+        joined.iter().for_each(|topic| self.confirmed(topic, true, now));
+        self.reconcile_all();
+    }
+
     fn join(&mut self, subscription: Ticket, request: Ticket, topic: Topic) {
         let Some(subscriber) = self.subscribers.get_mut(&subscription) else { return };
         subscriber.topics.insert(topic.clone());

@@ -6,12 +6,13 @@
 //! UNBLOCK, which stands behind it, with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::connection::link::Link;
 use crate::connection::unit::Ticket;
-use crate::protocol::catalog::{self, Flags};
+use crate::protocol::catalog::{self, BlockingTimeout, Flags};
 use crate::protocol::command;
 use crate::topology::node::SessionId;
 
@@ -45,6 +46,24 @@ pub fn unblock_commands(blocking: &[u8], connection: i64) -> Option<(Bytes, u32)
     }
     bytes.append(&mut command::encode_to_vec(&["CLIENT", "UNBLOCK", &number]).ok()?);
     Some((bytes.into(), replies))
+}
+
+/// Whether an encoded blocking command that did nothing can be sent again as if it had waited all the time.
+pub fn can_wait_anew(blocking: &[u8]) -> bool {
+    let args: Vec<&[u8]> = command::decode(blocking).collect();
+    catalog::timeout_text(&args, Duration::ZERO).is_some()
+}
+
+/// An encoded blocking command, for the time that is left when the server has waited for so long with it; `None`:
+/// none is left.
+pub fn with_time_left(blocking: &Bytes, waited: Duration) -> Option<Bytes> {
+    let mut args: Vec<&[u8]> = command::decode(blocking).collect();
+    let BlockingTimeout::After(timeout) = catalog::blocking_timeout(&args)? else { return Some(blocking.clone()) };
+    let left = timeout.checked_sub(waited).filter(|left| left.as_millis() > 0)?;
+    let position = catalog::timeout_position(&args)?;
+    let text = catalog::timeout_text(&args, left)?;
+    *args.get_mut(position)? = text.as_bytes();
+    command::encode_to_vec(&args).ok().map(Bytes::from)
 }
 
 #[cfg(test)]
@@ -85,5 +104,46 @@ mod tests {
             None,
             "its number is unknown"
         );
+    }
+
+    #[test]
+    fn what_is_sent_again_waits_for_the_time_that_is_left() {
+        let left = |line: &str, waited: u64| {
+            let args: Vec<&str> = line.split(' ').collect();
+            let bytes = Bytes::from(command::encode_to_vec(&args).unwrap());
+            let bytes = with_time_left(&bytes, Duration::from_millis(waited))?;
+            let args: Vec<_> = command::decode(&bytes).map(String::from_utf8_lossy).collect();
+            Some(args.join(" "))
+        };
+        for (line, waited, again) in [
+            ("BLPOP a b 0", 7000, Some("BLPOP a b 0")),
+            ("BLPOP a b 10", 2500, Some("BLPOP a b 7.500")),
+            ("BLPOP a b 10", 9999, Some("BLPOP a b 0.001")),
+            ("BLPOP a b 10", 10_000, None),
+            ("BLPOP a b 10", 11_000, None),
+            ("BLMPOP 1.5 1 a LEFT", 400, Some("BLMPOP 1.100 1 a LEFT")),
+            ("XREAD BLOCK 1000 STREAMS s 0-1", 400, Some("XREAD BLOCK 600 STREAMS s 0-1")),
+            ("XREADGROUP GROUP g c BLOCK 0 STREAMS s >", 5, Some("XREADGROUP GROUP g c BLOCK 0 STREAMS s >")),
+        ] {
+            assert_eq!(left(line, waited).as_deref(), again, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_speaks_of_the_moment_is_not_sent_again() {
+        for (line, can) in [
+            ("BLPOP a 0", true),
+            ("BZMPOP 0 1 a MIN", true),
+            ("XREAD BLOCK 0 STREAMS s 0-1", true),
+            ("XREADGROUP GROUP g c BLOCK 5 STREAMS s >", true),
+            ("XREAD BLOCK 0 STREAMS s $", false),
+            ("XREAD BLOCK 0 STREAMS s t 0-1 $", false),
+            ("TS.READ k 0 BLOCK 0 1", false),
+            ("WAIT 1 0", false),
+            ("WAITAOF 1 1 0", false),
+        ] {
+            let args: Vec<&str> = line.split(' ').collect();
+            assert_eq!(can_wait_anew(&command::encode_to_vec(&args).unwrap()), can, "{line}");
+        }
     }
 }

@@ -14,9 +14,9 @@ use super::destination::{Delivery, Destination, Responder};
 use super::end::EarlyEnd;
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::request::in_millis;
-use super::session::Abandoned;
+use super::session::{Abandoned, Interruption};
 use super::state::State;
-use super::unblock::{Unblock, unblock_commands};
+use super::unblock::{Unblock, can_wait_anew, unblock_commands, with_time_left};
 use crate::connection::link::Link;
 use crate::connection::unit::{Addressee, Ticket, Unit};
 use crate::error::{Error, Status};
@@ -28,6 +28,15 @@ mod tests;
 
 /// After so long the server is asked again, when it did not wait yet.
 const PAUSE: Duration = Duration::from_millis(10);
+
+/// What asks a server to stop waiting with a request.
+enum Commands {
+    /// It cannot be asked.
+    None,
+    /// It need not be asked: its answer, or the word of its loss, is on the way here.
+    Late,
+    Some(Box<Unblock>),
+}
 
 impl<D: Destination> Core<D> {
     /// Ends a request before its answer, for this reason; `None`: it is over already.
@@ -62,32 +71,89 @@ impl<D: Destination> Core<D> {
     /// Asks the server to stop waiting with a request; false if that cannot be done.
     fn unblock(&self, state: &mut State<D>, ticket: Ticket, status: Status) -> bool {
         let Some(pending) = state.requests.get(ticket) else { return false };
-        let (link, place) = (Arc::clone(&pending.link), pending.last_place());
-        let number = link.status().server_info.connection;
-        let (Some(dedicated), Some(shared)) = (&mut pending.dedicated, self.node().shared_link(link.database())) else {
-            return false;
-        };
-        let session = dedicated.session;
-        let bytes = link.bytes_of(place);
-        let commands = bytes.as_ref().and_then(|bytes| unblock_commands(bytes, number));
-        if bytes.is_some() && commands.is_none() {
+        let commands = self.commands_to_unblock(ticket, pending);
+        let Some(dedicated) = &mut pending.dedicated else { return false };
+        if matches!(commands, Commands::None) {
             return false;
         }
+        let session = dedicated.session;
         dedicated.abandoned = Some(Abandoned { status, refused: None });
         let due = self.clock.due(in_millis(self.config.unblock_grace));
         self.postpone(state, ticket, due);
-        // Without its bytes it stands there no more: its answer, or the word of its loss, is on the way here.
-        let Some((bytes, replies)) = commands else { return true };
-        let Some(unblock) = state.requests.reserve() else { return true };
-        let work = Unblock { of: ticket, session, link, bytes, replies, is_settled: false };
-        let work = Work::Unblock(Box::new(work));
-        if state.hold(unblock, Pending::new(Responder::to_nobody(), &shared, work), Some(due)) {
+        // It may be asked already, so that its connection can be authenticated.
+        let is_asked = state.sessions.get(session).is_some_and(|session| session.unblocking.is_some());
+        if let Commands::Some(unblock) = commands
+            && !is_asked
+        {
+            self.ask_to_unblock(state, *unblock, Some(due));
+        }
+        true
+    }
+
+    /// What asks the server to stop waiting with this request.
+    fn commands_to_unblock(&self, of: Ticket, pending: &Pending<D>) -> Commands {
+        let Some(dedicated) = &pending.dedicated else { return Commands::None };
+        let link = &pending.link;
+        if self.node().shared_link(link.database()).is_none() {
+            return Commands::None;
+        }
+        let Some(blocking) = link.bytes_of(pending.last_place()) else { return Commands::Late };
+        match unblock_commands(&blocking, link.status().server_info.connection) {
+            None => Commands::None,
+            Some((bytes, replies)) => {
+                let (session, link) = (dedicated.session, Arc::clone(link));
+                Commands::Some(Box::new(Unblock { of, session, link, bytes, replies, is_settled: false }))
+            }
+        }
+    }
+
+    fn ask_to_unblock(&self, state: &mut State<D>, unblock: Unblock, due: Option<u64>) {
+        let Some(shared) = self.node().shared_link(unblock.link.database()) else { return };
+        let (session, Some(ticket)) = (unblock.session, state.requests.reserve()) else { return };
+        let work = Work::Unblock(Box::new(unblock));
+        if state.hold(ticket, Pending::new(Responder::to_nobody(), &shared, work), due) {
             self.clock.wake();
         }
         if let Some(session) = state.sessions.get(session) {
-            session.unblocking = Some(unblock);
+            session.unblocking = Some(ticket);
         }
-        self.try_to_unblock(state, unblock);
+        self.try_to_unblock(state, ticket);
+    }
+
+    /// Asks the server to stop waiting with a request, which is then sent again with the time that is left. Does
+    /// nothing where that cannot be done.
+    pub(super) fn interrupt(&self, state: &mut State<D>, ticket: Ticket) {
+        let Some(pending) = state.requests.get(ticket) else { return };
+        let place = pending.last_place();
+        let Commands::Some(unblock) = self.commands_to_unblock(ticket, pending) else { return };
+        let (link, is_single) = (Arc::clone(&pending.link), matches!(pending.work, Work::Single));
+        let Some(bytes) = link.bytes_of(place).map(|bytes| Bytes::copy_from_slice(&bytes)) else { return };
+        let Some(dedicated) = &mut pending.dedicated else { return };
+        let may_ask = is_single && !dedicated.whole && dedicated.abandoned.is_none();
+        let may_ask = may_ask && dedicated.interruption != Some(Interruption::Refused) && can_wait_anew(&bytes);
+        let is_asked = state.sessions.get(unblock.session).is_none_or(|session| session.unblocking.is_some());
+        if may_ask && !is_asked {
+            let unit = Unit { to: Addressee { ticket, part: 0 }, replies: 1, bytes };
+            dedicated.interruption = Some(Interruption::Asked(unit));
+            self.ask_to_unblock(state, *unblock, None);
+        }
+    }
+
+    /// The server has answered a request whose wait was interrupted with nothing: sends it again, if there is time left.
+    /// False: that was its answer.
+    pub(super) fn resume(&self, state: &mut State<D>, ticket: Ticket, reply: &Reply) -> bool {
+        let Some(dedicated) = state.requests.get(ticket).and_then(|pending| pending.dedicated.as_mut()) else {
+            return false;
+        };
+        let (session, sent) = (dedicated.session, dedicated.sent);
+        let Some(Interruption::Asked(unit)) = dedicated.interruption.take() else { return false };
+        if reply.kind() != Kind::Nil || dedicated.abandoned.is_some() {
+            return false;
+        }
+        let waited = sent.map(|sent| self.clock.instant().saturating_duration_since(sent)).unwrap_or_default();
+        let Some(bytes) = with_time_left(&unit.bytes, waited) else { return false };
+        self.enqueue_again(state, Unit { bytes, ..unit });
+        self.proceed(state, session);
         true
     }
 
@@ -126,7 +192,11 @@ impl<D: Destination> Core<D> {
     pub(super) fn judge_unblock(&self, state: &mut State<D>, to: Addressee, reply: Reply) -> Option<Verdict> {
         let Work::Unblock(unblock) = &mut state.requests.get(to.ticket)?.work else { return None };
         let of = unblock.of;
-        let waits = |state: &mut State<D>| !state.requests.is_over(of);
+        let session = unblock.session;
+        let waits = |state: &mut State<D>| {
+            let is_blocking = state.sessions.get(session).is_some_and(|session| session.blocking == Some(of));
+            is_blocking && !state.requests.is_over(of)
+        };
         if reply.kind() == Kind::Error {
             unblock.is_settled = true;
             self.refuse_to_unblock(state, of, String::from_utf8_lossy(reply.as_bytes()).into_owned());
@@ -143,6 +213,9 @@ impl<D: Destination> Core<D> {
     /// The request ends now: its connection has to be closed.
     fn refuse_to_unblock(&self, state: &mut State<D>, ticket: Ticket, text: String) {
         let Some(dedicated) = state.requests.get(ticket).and_then(|pending| pending.dedicated.as_mut()) else { return };
+        if dedicated.interruption.is_some() {
+            dedicated.interruption = Some(Interruption::Refused);
+        }
         let Some(abandoned) = &mut dedicated.abandoned else { return };
         abandoned.refused = Some(text);
         self.postpone(state, ticket, 0);
@@ -163,6 +236,14 @@ impl<D: Destination> Core<D> {
         if !unblock.is_settled && sequence != NOT_QUEUED && !shared.withdraw(sequence) {
             // It may still come to the server, and unblock whatever then waits there.
             session.dirty_state.mark_dirty();
+            // What is to be sent again after it is so however often it comes.
+            let is_interrupted = state.requests.get(unblock.of).is_some_and(|pending| {
+                let dedicated = pending.dedicated.as_ref();
+                dedicated.is_some_and(|dedicated| dedicated.interruption.is_some() && dedicated.abandoned.is_none())
+            });
+            if is_interrupted {
+                return self.move_on(state, unblock.session);
+            }
             let why = Error::new(Status::Lost, "given up, because CLIENT UNBLOCK may still come");
             state.deferred.abort(Arc::clone(&unblock.link), why);
         }

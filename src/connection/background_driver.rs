@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use tokio::task::yield_now;
 use tokio::time::{sleep, sleep_until};
 
+use super::credentials::CredentialsProvider;
+use super::credentials::source::CredentialsSource;
 use super::endpoints::Endpoints;
 use super::health_check::HealthAction;
 use super::idle_buffers::IdleBuffers;
@@ -51,6 +53,15 @@ const LAST_BYTES: u64 = 16 << 20;
 /// The time in which a thread delivers what it has read.
 const DELIVERY_PAUSE: Duration = Duration::from_millis(1);
 
+/// What the program does in the place of the library.
+#[derive(Clone, Default)]
+pub struct Hooks {
+    /// It dials.
+    pub dialer: Option<Arc<dyn Dialer>>,
+    /// It is asked for user and password.
+    pub credentials: Option<Arc<dyn CredentialsProvider>>,
+}
+
 /// What a link needs to be opened.
 #[derive(Clone)]
 pub struct Opening {
@@ -60,6 +71,8 @@ pub struct Opening {
     pub endpoints: Arc<Endpoints>,
     /// What its links have learnt of it.
     pub learnt: Arc<Learnt>,
+    /// User and password of the client.
+    pub credentials: Arc<CredentialsSource>,
     /// What the client trusts and shows in TLS.
     pub identity: Arc<IdentityKeeper>,
     /// Dials in the place of the library.
@@ -80,8 +93,9 @@ pub fn open(opening: &Opening, database: u32, purpose: Purpose, runtime: &Runtim
 
 /// A link that does not dial yet, for a recipient that is still being made; to be started.
 pub fn prepare(opening: &Opening, database: u32, purpose: Purpose) -> Arc<Link> {
-    let Opening { config, endpoints, recipient, .. } = opening;
-    Arc::new(Link::new(Arc::clone(config), Arc::clone(endpoints), database, purpose, Weak::clone(recipient)))
+    let Opening { config, endpoints, credentials, recipient, .. } = opening;
+    let (config, endpoints, credentials) = (Arc::clone(config), Arc::clone(endpoints), Arc::clone(credentials));
+    Arc::new(Link::new(config, endpoints, credentials, database, purpose, Weak::clone(recipient)))
 }
 
 /// Starts a link that was prepared for this opening, perhaps with a recipient of its own.

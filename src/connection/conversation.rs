@@ -5,15 +5,14 @@
 
 use std::io;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::task::yield_now;
 
+use super::credentials::{Credentials, encode_secretly};
 use super::readiness::{when_readable, when_writable};
 use super::refusal::refusal;
 use super::transport::{Received, Transport, failure};
-use crate::config::Config;
 use crate::error::{Error, Status};
-use crate::protocol::command;
 use crate::protocol::parser::{Frame, Limits, Parser};
 use crate::protocol::reply::Reply;
 
@@ -30,15 +29,20 @@ const HUNG_UP: &str = "the server closed the connection during the handshake";
 pub(super) struct Conversation<'a> {
     transport: &'a mut Transport,
     parser: &'a mut Parser,
-    config: &'a Config,
+    /// What the server is told of them it shall not repeat in an error.
+    told: Option<&'a Credentials>,
     /// The server has closed the connection.
     pub(super) hung_up: bool,
 }
 
 impl<'a> Conversation<'a> {
     /// Nothing was asked yet, and nothing is owed.
-    pub(super) fn new(transport: &'a mut Transport, parser: &'a mut Parser, config: &'a Config) -> Conversation<'a> {
-        Conversation { transport, parser, config, hung_up: false }
+    pub(super) fn new(
+        transport: &'a mut Transport,
+        parser: &'a mut Parser,
+        told: Option<&'a Credentials>,
+    ) -> Conversation<'a> {
+        Conversation { transport, parser, told, hung_up: false }
     }
 
     /// Asks one question.
@@ -50,11 +54,8 @@ impl<'a> Conversation<'a> {
     /// Asks several questions at once; gives as many answers. More answers than questions are an error: whoever came
     /// next would take them for their own.
     pub(super) async fn ask(&mut self, questions: &[Vec<&str>]) -> Result<Vec<Reply>, Error> {
-        let mut out = BytesMut::new();
-        for question in questions {
-            out.extend_from_slice(&command::encode_to_vec(question)?);
-        }
-        self.write(out.freeze()).await?;
+        // Among them may be a password.
+        self.write(Bytes::from_owner(encode_secretly(questions)?)).await?;
         let mut replies = Vec::with_capacity(questions.len());
         let mut received = 0;
         loop {
@@ -100,7 +101,7 @@ impl<'a> Conversation<'a> {
             received += bytes;
         }
         match self.parser.next() {
-            Ok(Some(Frame::Reply(reply))) if reply.is_error() => refusal(&text_of(&reply), self.config),
+            Ok(Some(Frame::Reply(reply))) if reply.is_error() => refusal(&text_of(&reply), self.told),
             _ => {
                 let error = broken(error);
                 self.hung_up = error.status != Status::Tls;

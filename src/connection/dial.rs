@@ -14,6 +14,8 @@ use tokio::time::{sleep, timeout, timeout_at};
 
 use super::addresses::{FailedAddresses, handshake_share, order};
 use super::conversation;
+use super::credentials::Login;
+use super::credentials::source::CredentialsSource;
 use super::handshake::{Terms, has_data, shake_hands};
 use super::race::race;
 use super::server_info::ServerInfo;
@@ -38,6 +40,7 @@ pub(super) struct Dial<'a> {
     pub(super) dialer: Option<&'a Arc<dyn Dialer>>,
     pub(super) failed: &'a FailedAddresses,
     pub(super) terms: Terms,
+    pub(super) credentials: &'a Arc<CredentialsSource>,
     pub(super) identity: &'a IdentityKeeper,
     /// Is told what is worth a warning and hinders nothing.
     pub(super) warn: &'a (dyn Fn(Error) + Sync),
@@ -49,33 +52,51 @@ pub(super) struct Dialled {
     /// Stands between two replies.
     pub(super) parser: Parser,
     pub(super) server_info: ServerInfo,
+    /// What it is authenticated with.
+    pub(super) login: Login,
     /// The server has its data; else see [`Dial::until_loaded`].
     pub(super) has_data: bool,
 }
 
 impl Dial<'_> {
-    /// Connects and shakes hands within `connect_timeout`.
+    /// Connects and shakes hands within `connect_timeout`, once more if the credentials are refused and the program can
+    /// be asked for others.
     pub(super) async fn dial(&self, address: &Address) -> Result<Dialled, Error> {
         let until = Instant::now() + self.config.connect_timeout;
+        loop {
+            let login = self.credentials.login(address, until).await?;
+            match self.connect(address, &login, until).await {
+                Err(error) if error.status == Status::Auth && self.credentials.refused(&login) => {}
+                dialled => {
+                    if dialled.is_ok() {
+                        self.credentials.accept(login.generation);
+                    }
+                    return dialled;
+                }
+            }
+        }
+    }
+
+    async fn connect(&self, address: &Address, login: &Login, until: Instant) -> Result<Dialled, Error> {
         let socket = match (self.dialer, address) {
             (Some(dialer), _) => {
-                let dialled = dial_by(dialer, address, self.config.connect_timeout);
+                let dialled = dial_by(dialer, address, left_until(until));
                 timeout_at(until.into(), dialled).await
             }
             (None, Address::Unix(path)) => timeout_at(until.into(), dial_unix(path)).await,
             (None, Address::Tcp { host, port }) => {
                 let (addresses, is_name) = resolve(host, *port, until).await?;
-                return self.try_each(address, &addresses, is_name, until).await;
+                return self.try_each((address, login), &addresses, is_name, until).await;
             }
         };
         let socket = socket.unwrap_or_else(|_| Err(self.no_answer()))?;
-        self.greet(address, socket, until.saturating_duration_since(Instant::now())).await
+        self.greet((address, login), socket, until.saturating_duration_since(Instant::now())).await
     }
 
     /// The first of these addresses that answers the handshake. `named`: errors say which address they are about.
     async fn try_each(
         &self,
-        endpoint: &Address,
+        endpoint: (&Address, &Login),
         addresses: &[SocketAddr],
         named: bool,
         until: Instant,
@@ -122,7 +143,12 @@ impl Dial<'_> {
     }
 
     /// Shakes hands within `budget`: first those of TLS, if it is on.
-    async fn greet(&self, endpoint: &Address, socket: OwnedFd, budget: Duration) -> Result<Dialled, Error> {
+    async fn greet(
+        &self,
+        (endpoint, login): (&Address, &Login),
+        socket: OwnedFd,
+        budget: Duration,
+    ) -> Result<Dialled, Error> {
         let until = Instant::now() + budget;
         let stream = Stream::new(socket).map_err(|error| Error::new(Status::Connect, reason(&error)))?;
         let mut transport = match self.config.tls {
@@ -133,10 +159,10 @@ impl Dial<'_> {
             }
         };
         let mut parser = Parser::new(conversation::LIMITS, self.config.receive_buffer);
-        let greeted = shake_hands(&mut transport, &mut parser, self.config, self.terms);
+        let greeted = shake_hands(&mut transport, &mut parser, self.config, login.credentials.as_deref(), self.terms);
         let (server_info, has_data) =
             timeout_at(until.into(), greeted).await.unwrap_or_else(|_| Err(self.no_answer()))?;
-        Ok(Dialled { transport, parser, server_info, has_data })
+        Ok(Dialled { transport, parser, server_info, login: login.clone(), has_data })
     }
 
     async fn encrypt(&self, endpoint: &Address, stream: Stream) -> Result<Transport, Error> {
@@ -151,7 +177,7 @@ impl Dial<'_> {
     pub(super) async fn until_loaded(&self, dialled: &mut Dialled) -> Result<(), Error> {
         while !dialled.has_data {
             sleep(self.config.reconnect_delay).await;
-            let asked = has_data(&mut dialled.transport, &mut dialled.parser, self.config);
+            let asked = has_data(&mut dialled.transport, &mut dialled.parser);
             let answer = timeout(self.config.connect_timeout, asked).await;
             dialled.has_data = answer.unwrap_or_else(|_| Err(self.no_answer()))?;
         }
@@ -180,6 +206,12 @@ impl Dialled {
         parser.set_limits(Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes });
         (transport, parser, server_info)
     }
+}
+
+/// The time that is left, in whole milliseconds.
+fn left_until(until: Instant) -> Duration {
+    let left = until.saturating_duration_since(Instant::now());
+    Duration::from_millis(left.as_micros().div_ceil(1000) as u64)
 }
 
 async fn dial_by(dialer: &Arc<dyn Dialer>, address: &Address, budget: Duration) -> Result<OwnedFd, Error> {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 
 use super::answers::Answers;
 use super::background_driver::{self, Opening};
+use super::credentials::source::CredentialsSource;
 use super::endpoints::Endpoints;
 use super::link::Link;
 use super::purpose::Purpose;
@@ -62,6 +63,7 @@ pub fn opening(config: Config, recipient: &Arc<Noted>) -> Opening {
     let recipient: Weak<Noted> = Arc::downgrade(recipient);
     Opening {
         endpoints: Arc::new(Endpoints::new(config.endpoints.clone())),
+        credentials: Arc::new(CredentialsSource::new(&config, None)),
         config: Arc::new(config),
         identity: Arc::default(),
         learnt: Arc::default(),

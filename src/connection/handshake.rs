@@ -5,10 +5,11 @@
 //! With `protocol` 2 and without `library_info` nothing is said that every proxy does not know.
 
 use super::conversation::{Conversation, text_of};
-use super::refusal::{Meaning, has_no_password, hello_refused, meaning_of, refusal, without_secrets};
+use super::credentials::{Credentials, shown};
+use super::refusal::{Meaning, has_no_password, hello_refused, meaning_of, refusal};
 use super::server_info::ServerInfo;
 use super::transport::Transport;
-use crate::config::{Config, Protocol, Secret};
+use crate::config::{Config, Protocol};
 use crate::error::{Error, Status};
 use crate::protocol::parser::Parser;
 use crate::protocol::reply::{Kind, Reply};
@@ -32,9 +33,11 @@ pub(super) async fn shake_hands(
     transport: &mut Transport,
     parser: &mut Parser,
     config: &Config,
+    credentials: Option<&Credentials>,
     terms: Terms,
 ) -> Result<(ServerInfo, bool), Error> {
-    let mut handshake = Handshake { conversation: Conversation::new(transport, parser, config), config };
+    let conversation = Conversation::new(transport, parser, credentials);
+    let mut handshake = Handshake { conversation, config, credentials };
     let server_info = match config.protocol {
         Protocol::Resp2 => None,
         Protocol::Resp3 => Some(handshake.hello(terms).await?.ok_or_else(no_resp3)?),
@@ -57,8 +60,8 @@ pub(super) async fn shake_hands(
 }
 
 /// Whether a server that was loading its data has it now.
-pub(super) async fn has_data(transport: &mut Transport, parser: &mut Parser, config: &Config) -> Result<bool, Error> {
-    let reply = Conversation::new(transport, parser, config).ask_one(&["PING"]).await?;
+pub(super) async fn has_data(transport: &mut Transport, parser: &mut Parser) -> Result<bool, Error> {
+    let reply = Conversation::new(transport, parser, None).ask_one(&["PING"]).await?;
     check_pong(&reply)?;
     Ok(!is_loading(&reply))
 }
@@ -83,6 +86,7 @@ fn no_resp3() -> Error {
 struct Handshake<'a> {
     conversation: Conversation<'a>,
     config: &'a Config,
+    credentials: Option<&'a Credentials>,
 }
 
 impl Handshake<'_> {
@@ -90,8 +94,9 @@ impl Handshake<'_> {
     async fn hello(&mut self, terms: Terms) -> Result<Option<ServerInfo>, Error> {
         let config = self.config;
         let mut args: Vec<&str> = vec!["HELLO", "3"];
-        if let Some(password) = &config.password {
-            args.extend(["AUTH", config.username.as_ref().map_or("default", Secret::expose), password.expose()]);
+        if let Some(credentials) = self.credentials {
+            // AUTH among its words, with the user and the password.
+            args.extend(credentials.words(true));
         }
         if let Some(name) = &config.client_name {
             args.extend(["SETNAME", name]);
@@ -108,9 +113,9 @@ impl Handshake<'_> {
         }
         let text = text_of(&reply);
         let falls_back = config.protocol == Protocol::Auto && !terms.resp3_seen;
-        match meaning_of(&text, config.password.is_some()) {
+        match meaning_of(&text, self.credentials.is_some()) {
             Meaning::NoHello if falls_back => Ok(None),
-            _ => Err(hello_refused(&text, config)),
+            _ => Err(hello_refused(&text, self.credentials)),
         }
     }
 
@@ -126,11 +131,8 @@ impl Handshake<'_> {
     }
 
     async fn authenticate(&mut self) -> Result<(), Error> {
-        let Some(password) = &self.config.password else { return Ok(()) };
-        let mut args = vec!["AUTH"];
-        args.extend(self.config.username.as_ref().map(Secret::expose));
-        args.push(password.expose());
-        let reply = self.conversation.ask_one(&args).await?;
+        let Some(credentials) = self.credentials else { return Ok(()) };
+        let reply = self.conversation.ask_one(&credentials.words(false)).await?;
         if reply.kind() != Kind::Error {
             return Ok(());
         }
@@ -138,13 +140,13 @@ impl Handshake<'_> {
         // A server of Redis 6 takes any password for a user who needs none, but only if the user is named, as HELLO
         // does: whether it lets somebody in must not depend on the option protocol.
         if has_no_password(&text)
-            && self.config.username.is_none()
-            && let Ok(reply) = self.conversation.ask_one(&["AUTH", "default", password.expose()]).await
+            && credentials.username.is_none()
+            && let Ok(reply) = self.conversation.ask_one(&credentials.words(true)).await
             && reply.kind() != Kind::Error
         {
             return Ok(());
         }
-        Err(refusal(&text, self.config))
+        Err(refusal(&text, self.credentials))
     }
 
     /// Everything that needs a known user and may go out together; in the end whether the server has its data. A server
@@ -194,10 +196,10 @@ impl Handshake<'_> {
                 }
                 return Err(match question[0] {
                     "SELECT" if !text.starts_with("NOAUTH") => {
-                        let text = without_secrets(&text, config);
+                        let text = shown(&text, self.credentials);
                         Error::new(Status::Connect, format!("database {database} could not be selected: {text}"))
                     }
-                    _ => refusal(&text, config),
+                    _ => refusal(&text, self.credentials),
                 });
             }
         }

@@ -14,10 +14,13 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 use super::caller::Follower;
+use super::credentials::renewal::Renewal;
+use super::credentials::source::CredentialsSource;
 use super::endpoints::Endpoints;
 use super::io_control::{Effects, IoControl, Notice, Pending};
 use super::io_role::Submitter;
 use super::outgoing::Outgoing;
+use super::pipeline::Pipeline;
 use super::purpose::Purpose;
 use super::quota::Limits;
 use super::recipient::Recipient;
@@ -69,6 +72,9 @@ pub struct Link {
     pub(super) config: Arc<Config>,
     /// Where its server is dialled.
     pub(super) endpoints: Arc<Endpoints>,
+    /// With what it is authenticated.
+    pub(super) credentials: Arc<CredentialsSource>,
+    pub(super) renewal: Lock<Renewal>,
     pub(super) recipient: Weak<dyn Recipient<Link>>,
     database: u32,
     purpose: Purpose,
@@ -99,6 +105,7 @@ impl Link {
     pub(super) fn new(
         config: Arc<Config>,
         endpoints: Arc<Endpoints>,
+        credentials: Arc<CredentialsSource>,
         database: u32,
         purpose: Purpose,
         recipient: Weak<dyn Recipient<Link>>,
@@ -106,9 +113,12 @@ impl Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         let wants_tracking = purpose.may_track() && config.cache_bytes > 0;
         let address = endpoints.first().map(ToString::to_string).unwrap_or_default();
+        let renewal = Renewal::new((config.reconnect_delay, config.reconnect_delay_max));
         Link {
             config,
             endpoints,
+            credentials,
+            renewal: Lock::new(renewal),
             recipient,
             database,
             purpose,
@@ -179,12 +189,25 @@ impl Link {
 
     /// The same, with something that is to be done for these bytes under the lock under which they are appended.
     pub fn send_with(&self, unit: Unit, before: impl FnOnce(&[u8])) -> u64 {
-        let Unit { to, replies, bytes } = unit;
+        self.append(unit, before, Pipeline::append_encoded)
+    }
+
+    /// As [`Link::send`], and the bytes are not copied: they are gone with their owner when they are let go of.
+    pub(super) fn send_uncopied(&self, unit: Unit) -> u64 {
+        self.append(unit, |_| {}, Pipeline::append_uncopied)
+    }
+
+    fn append(
+        &self,
+        Unit { to, replies, bytes }: Unit,
+        before: impl FnOnce(&[u8]),
+        append: impl FnOnce(&mut Pipeline, Addressee, u32, Bytes) -> u64,
+    ) -> u64 {
         let mut outgoing = self.outgoing.lock();
         before(&bytes);
         // What this means for the background it finds when it is woken.
         _ = outgoing.submit(Submitter::Other);
-        let sequence = outgoing.pipeline.append_encoded(to, replies, bytes);
+        let sequence = append(&mut outgoing.pipeline, to, replies, bytes);
         drop(outgoing);
         self.wake();
         sequence

@@ -13,6 +13,7 @@
 //! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a
 //!   [`caller`] does it itself; [`queue_driver`]: whoever takes from a queue does.
 //! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
+//! * [`credentials`]: user and password, which may change.
 //! * [`endpoints`]: the addresses of a server, in turn; [`dial`]: one of them, from its name to the end of the
 //!   handshake; [`addresses`] and [`race`]: which of a name's addresses; [`handshake`]: the first commands, over
 //!   [`conversation`] and `readiness`; [`server_info`] and [`refusal`]: what the server says; [`learnt`]: what of it
@@ -29,6 +30,7 @@ pub mod caller;
 pub mod caller_driver;
 mod coalescing;
 pub mod conversation;
+pub mod credentials;
 pub mod deadline;
 pub mod descriptors;
 pub mod dial;

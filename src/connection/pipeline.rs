@@ -162,6 +162,11 @@ impl Pipeline {
                 room
             });
         }
+        self.append_uncopied(to, replies, bytes)
+    }
+
+    /// As [`Pipeline::append_encoded`], and never copies.
+    pub fn append_uncopied(&mut self, to: Addressee, replies: u32, bytes: Bytes) -> u64 {
         self.segments.append_shared(bytes);
         self.add_slot(to, replies)
     }

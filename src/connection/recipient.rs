@@ -18,6 +18,10 @@ pub enum LinkEvent {
     Unreachable(Error),
     /// Something that hinders nothing yet, and will if it stays as it is.
     Warning(Error),
+    /// The connection has another user from now on.
+    Authenticated,
+    /// The server refused another user; the connection keeps the one it has.
+    AuthenticationRefused(Error),
     /// There is room again after a request was refused with [`crate::error::Status::Full`].
     Writable,
 }

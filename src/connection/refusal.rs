@@ -1,7 +1,7 @@
 //! What the errors mean with which a server answers the handshake. Pure: text in, meaning and sentence out, and never a
 //! secret in it.
 
-use crate::config::{Config, Secret};
+use super::credentials::{Credentials, shown};
 use crate::error::{Error, Status};
 
 /// What an error in answer to HELLO 3 means.
@@ -60,24 +60,24 @@ pub(super) fn has_no_password(text: &str) -> bool {
 }
 
 /// The server's "no" to HELLO that leaves no way to go on.
-pub(super) fn hello_refused(text: &str, config: &Config) -> Error {
-    match meaning_of(text, config.password.is_some()) {
+pub(super) fn hello_refused(text: &str, told: Option<&Credentials>) -> Error {
+    match meaning_of(text, told.is_some()) {
         Meaning::NoHello => {
-            let shown = without_secrets(text, config);
+            let shown = shown(text, told);
             let sentence = format!("the server does not speak RESP3 ({shown}); set the option protocol to 2");
             Error::new(Status::Connect, sentence)
         }
-        Meaning::Auth | Meaning::Nobody => refusal(text, config),
+        Meaning::Auth | Meaning::Nobody => refusal(text, told),
         Meaning::Other => {
-            let Error { status, message } = refusal(text, config);
+            let Error { status, message } = refusal(text, told);
             Error::new(status, format!("{message} (if it does not know HELLO, set the option protocol to 2)"))
         }
     }
 }
 
 /// The server's "no" to anything else.
-pub(super) fn refusal(text: &str, config: &Config) -> Error {
-    let shown = without_secrets(text, config);
+pub(super) fn refusal(text: &str, told: Option<&Credentials>) -> Error {
+    let shown = shown(text, told);
     if has_no_password(text) {
         let sentence = format!("the server has no password, leave the option password unset: {shown}");
         return Error::new(Status::Auth, sentence);
@@ -90,20 +90,10 @@ pub(super) fn refusal(text: &str, config: &Config) -> Error {
     }
 }
 
-/// The server's text, unless it repeats a secret that we told it.
-pub(super) fn without_secrets<'a>(text: &'a str, config: &Config) -> &'a str {
-    let repeats = |secret: &Option<Secret>| secret.as_ref().is_some_and(|secret| text.contains(secret.expose()));
-    // The words of this one are fixed, and a user may well be called "user".
-    let is_fixed = text == "WRONGPASS invalid username-password pair or user is disabled.";
-    if !is_fixed && (repeats(&config.password) || repeats(&config.username)) {
-        return "it repeats the user name or the password, so its words are not shown";
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Secret;
 
     #[test]
     fn what_an_error_in_answer_to_hello_means() {
@@ -143,8 +133,7 @@ mod tests {
 
     #[test]
     fn a_refusal_says_what_to_do_and_no_secret() {
-        let mut config = Config::default();
-        config.set("password", "hunter2").unwrap();
+        let told = Credentials { username: None, password: Secret::new("hunter2") };
         for (text, status, part) in [
             ("ERR Client sent AUTH, but no password is set", Status::Auth, "leave the option password unset"),
             (
@@ -157,7 +146,7 @@ mod tests {
             ("ERR max number of clients reached", Status::Connect, "max number of clients"),
             ("ERR invalid hunter2", Status::Connect, "its words are not shown"),
         ] {
-            let error = refusal(text, &config);
+            let error = refusal(text, Some(&told));
             assert_eq!(error.status, status, "{text}");
             assert!(error.message.contains(part) && !error.message.contains("hunter2"), "{}", error.message);
         }
@@ -166,7 +155,7 @@ mod tests {
             ("ERR unknown command 'HELLO' 'hunter2'", "set the option protocol to 2"),
             ("ERR what is this", "set the option protocol to 2"),
         ] {
-            let error = hello_refused(text, &config);
+            let error = hello_refused(text, Some(&told));
             assert_eq!(error.status, Status::Connect, "{text}");
             assert!(error.message.contains(part) && !error.message.contains("hunter2"), "{}", error.message);
         }

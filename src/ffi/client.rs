@@ -1,5 +1,6 @@
 //! Clients and their views, as handles that are counted.
 
+use std::ffi::c_char;
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,14 +8,18 @@ use std::time::Duration;
 
 use super::boundary::{call, check_generation, check_may_wait, null};
 use super::callback::Callbacks;
-use super::config::{ClientDialer, jr_config};
+use super::config::{UserDialer, jr_config};
+use super::credentials::{UserCredentials, read_credentials};
 use super::fork;
+use super::lent::Lent;
 use super::request::{JR_TIMEOUT_NONE, jr_bytes, jr_request, read_request};
 use super::signals;
 use super::status::jr_status;
 use super::target::Target;
 use super::user::{User, to_target};
 use crate::client::Client;
+use crate::connection::background_driver::Hooks;
+use crate::connection::credentials::CredentialsProvider;
 use crate::connection::stream::Dialer;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Node;
@@ -41,7 +46,8 @@ enum Kind {
 /// What all handles of a client hold together; with the last of them the client ends.
 struct Shared {
     root: User,
-    dialer: Option<Arc<ClientDialer>>,
+    dialer: Option<Arc<Lent<UserDialer>>>,
+    credentials: Option<Arc<Lent<UserCredentials>>>,
 }
 
 impl Drop for Shared {
@@ -89,22 +95,24 @@ pub extern "C" fn jr_client_new(
         fork::watch();
         signals::keep_off_threads();
         let out = client.ok_or_else(|| null("client"))?;
-        let (options, dialer, logger) = match config {
-            None => Default::default(),
-            Some(config) => (config.config.clone(), config.dialer.clone(), config.logger.clone()),
-        };
-        let dialer = dialer.map(|dialer| Arc::new(ClientDialer::new(dialer)));
+        let options = config.map(|config| config.config.clone()).unwrap_or_default();
+        let logger = config.and_then(|config| config.logger.clone());
+        let dialer = config.and_then(|config| config.dialer.clone()).map(|dialer| Arc::new(Lent::new(dialer)));
+        let credentials = config.and_then(|config| config.credentials.clone());
+        let credentials = credentials.map(|credentials| Arc::new(Lent::new(credentials)));
         let has_logger = logger.is_some();
         let callbacks = Callbacks::new(logger);
-        let by_user = dialer.clone().map(|dialer| dialer as Arc<dyn Dialer>);
-        let root: Client<Target> = if has_logger {
-            callbacks.start()?;
-            Client::with_listener(options, by_user, &Target::Log(Arc::clone(&callbacks)))?
-        } else {
-            Client::new(options, by_user)?
+        let hooks = Hooks {
+            dialer: dialer.clone().map(|dialer| dialer as Arc<dyn Dialer>),
+            credentials: credentials.clone().map(|credentials| credentials as Arc<dyn CredentialsProvider>),
         };
+        if has_logger {
+            callbacks.start()?;
+        }
+        let listener = has_logger.then(|| Target::Log(Arc::clone(&callbacks)));
+        let root: Client<Target> = Client::with_hooks(options, hooks, listener.as_ref())?;
         let user = User { client: root, callbacks };
-        let shared = Arc::new(Shared { root: user.clone(), dialer });
+        let shared = Arc::new(Shared { root: user.clone(), dialer, credentials });
         let generation = runtime::generation();
         out.write(Box::new(jr_client { user, shared, generation, kind: Kind::Client, closed: AtomicBool::new(false) }));
         Ok(())
@@ -172,7 +180,8 @@ pub extern "C" fn jr_cancel(client: Option<&jr_client>, id: u64) -> jr_status {
 }
 
 /// Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
-/// each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "warning", "writable"),
+/// each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "warning", "writable",
+/// "authenticated": the connection has another user from now on; "authentication_refused": it keeps the one it has),
 /// "address", "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or
 /// with the client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are
 /// not taken in time the oldest are dropped.
@@ -206,6 +215,28 @@ pub unsafe extern "C" fn jr_client_events(
             *id = listening;
         }
         Ok(())
+    })
+}
+
+/// Brings user (NULL: the default one) and password to a client that runs: for programs that renew them by themselves.
+/// From now on they are in force for the client and all its views and leases, until others are brought or a server
+/// refuses them; then a credentials callback, if there is one, is asked. Connections follow at once, as
+/// jr_config_set_credentials says; this does not wait for it. Both texts are copied. Keep the old user until the events
+/// "authenticated" or CLIENT LIST show that nobody needs it. JR_ERR_CLOSED: the client is closed.
+///
+/// # Safety
+/// Both texts end with a NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jr_client_set_credentials(
+    client: Option<&jr_client>,
+    user: *const c_char,
+    password: *const c_char,
+) -> jr_status {
+    call(|| {
+        let client = jr_client::check(client)?;
+        // SAFETY: the caller promises C strings.
+        let credentials = unsafe { read_credentials(user, password) }?;
+        client.user().client.set_credentials(credentials)
     })
 }
 
@@ -256,6 +287,9 @@ pub extern "C" fn jr_client_close(client: Option<&jr_client>, timeout_ms: u32) -
         let drained = client.close(timeout);
         if let Some(dialer) = &shared.dialer {
             dialer.close();
+        }
+        if let Some(credentials) = &shared.credentials {
+            credentials.close();
         }
         callbacks.end();
         callbacks.join();

@@ -6,20 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::boundary::{call, guard, null, text};
+use super::credentials::{UserCredentials, jr_credentials_callback};
 use super::fork;
+use super::lent::Lent;
 use super::logger::{Logger, jr_logger};
 use super::status::jr_status;
 use super::user_data::UserData;
 use crate::address::Address;
 use crate::config::Config;
 use crate::connection::stream::Dialer;
-use crate::lock::Lock;
 
 /// The options of clients to be made. One thread at a time; may be changed, used again or freed once a client was made
 /// from it.
 pub struct jr_config {
     pub(super) config: Config,
     pub(super) dialer: Option<Arc<UserDialer>>,
+    pub(super) credentials: Option<Arc<UserCredentials>>,
     pub(super) logger: Option<Arc<Logger>>,
 }
 
@@ -38,33 +40,18 @@ pub(super) struct UserDialer {
     user_data: UserData,
 }
 
-/// The dialer as one client uses it: one call at a time, and none once the client is closed.
-pub(super) struct ClientDialer {
-    dialer: Arc<UserDialer>,
-    open: Lock<bool>,
-}
-
-impl ClientDialer {
-    pub(super) fn new(dialer: Arc<UserDialer>) -> ClientDialer {
-        ClientDialer { dialer, open: Lock::new(true) }
-    }
-
-    /// Waits for a call that runs; no other follows.
-    pub(super) fn close(&self) {
-        *self.open.lock() = false;
-    }
-}
-
-impl Dialer for ClientDialer {
+impl Dialer for Lent<UserDialer> {
     fn dial(&self, address: &Address, budget: Duration) -> Result<OwnedFd, String> {
-        let open = self.open.lock();
-        if !*open {
-            return Err("the client is closed".to_string());
-        }
+        self.call(|dialer| dialer.dial(address, budget)).unwrap_or_else(|| Err("the client is closed".to_string()))
+    }
+}
+
+impl UserDialer {
+    fn dial(&self, address: &Address, budget: Duration) -> Result<OwnedFd, String> {
         let timeout = u32::try_from(budget.as_millis()).unwrap_or(u32::MAX);
         let address = CString::new(address.to_string()).map_err(|_| "the address holds a NUL".to_string())?;
         // SAFETY: the user gave this function for this pointer; the address lives during the call.
-        let descriptor = unsafe { (self.dialer.function)(self.dialer.user_data.pointer, address.as_ptr(), timeout) };
+        let descriptor = unsafe { (self.function)(self.user_data.pointer, address.as_ptr(), timeout) };
         if descriptor < 0 {
             return Err(format!("the dialer failed: {}", std::io::Error::from_raw_os_error(-descriptor)));
         }
@@ -81,7 +68,8 @@ pub extern "C" fn jr_config_new() -> Option<Box<jr_config>> {
         |_| None,
         || {
             fork::watch();
-            Ok(Some(Box::new(jr_config { config: Config::default(), dialer: None, logger: None })))
+            let config = Config::default();
+            Ok(Some(Box::new(jr_config { config, dialer: None, credentials: None, logger: None })))
         },
     )
 }
@@ -120,6 +108,34 @@ pub extern "C" fn jr_config_set_dialer(
     call(|| {
         let config = config.ok_or_else(|| null("config"))?;
         config.dialer = dialer.map(|function| Arc::new(UserDialer { function, user_data }));
+        Ok(())
+    })
+}
+
+/// Lets the program be asked for user and password: before the first connection is made, when those that it gave are
+/// about to expire, and when a server refuses them (once, then requests that wait for a connection end with
+/// JR_ERR_AUTH). NULL: the options "username" and "password" count; with a callback, "password" must not be set
+/// (jr_client_new: JR_ERR_CONFIG).
+///
+/// Connections that there are follow: AUTH goes out between two requests. A command with which the server waits (BLPOP)
+/// is called back shortly before its credentials expire and sent again with the time that is left, unless that could
+/// miss something (XREAD with $), or it is on a lease, which is authenticated when the wait is over. Under RESP2, where a
+/// connection that subscribes takes no AUTH, a new one takes its place: its confirmations have JR_COMPLETION_GAP. Where
+/// AUTH is refused the old user stays in force and it is tried again, with growing pauses, until the old one expires;
+/// then the connection is made anew. jr_client_events tells of all that.
+///
+/// `release` (or NULL) is called with `user_data` when nothing uses it any more, also on failure.
+#[unsafe(no_mangle)]
+pub extern "C" fn jr_config_set_credentials(
+    config: Option<&mut jr_config>,
+    callback: jr_credentials_callback,
+    user_data: *mut c_void,
+    release: jr_release,
+) -> jr_status {
+    let user_data = UserData { pointer: user_data, release };
+    call(|| {
+        let config = config.ok_or_else(|| null("config"))?;
+        config.credentials = callback.map(|function| Arc::new(UserCredentials { function, user_data }));
         Ok(())
     })
 }

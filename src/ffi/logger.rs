@@ -19,7 +19,7 @@ pub const JR_LOG_INFO: i32 = 3;
 pub(super) fn level_of(event: &str) -> i32 {
     match event {
         "unreachable" => JR_LOG_ERROR,
-        "lost" | "warning" => JR_LOG_WARNING,
+        "lost" | "warning" | "authentication_refused" => JR_LOG_WARNING,
         _ => JR_LOG_INFO,
     }
 }

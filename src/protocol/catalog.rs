@@ -8,6 +8,8 @@ mod role;
 #[rustfmt::skip]
 mod table;
 
+use std::time::Duration;
+
 pub use entry::Command;
 pub use flags::Flags;
 pub use keys::{Keys, Positions};
@@ -70,6 +72,12 @@ pub fn blocking_timeout<A: AsRef<[u8]>>(args: &[A]) -> Option<BlockingTimeout> {
 /// Where in `args` the timeout of a blocking command stands.
 pub fn timeout_position<A: AsRef<[u8]>>(args: &[A]) -> Option<usize> {
     find(args)?.role.timeout_position(args).filter(|position| *position < args.len())
+}
+
+/// How the timeout of a blocking command is written, for the time that is left to it. `None`: what comes meanwhile would
+/// be missed if it were sent again.
+pub fn timeout_text<A: AsRef<[u8]>>(args: &[A], left: Duration) -> Option<String> {
+    find(args)?.role.timeout_text(args, left)
 }
 
 /// A power of two, more than four times the number of commands: nearly every name stands where its hash says.

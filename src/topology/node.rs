@@ -118,6 +118,11 @@ impl Node {
         self.pool.lock().remove(number)
     }
 
+    /// Whose the dedicated link of this number is; `None`: nobody's.
+    pub fn session_of(&self, number: u64) -> Option<SessionId> {
+        self.pool.lock().session(number).copied()
+    }
+
     /// A session does not wait in line any more.
     pub fn leave(&self, place: u64) {
         self.pool.lock().leave(place);

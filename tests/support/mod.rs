@@ -14,6 +14,7 @@ pub mod port;
 pub mod proxy;
 pub mod readers;
 pub mod resp;
+pub mod rotation;
 pub mod scripted;
 pub mod server;
 pub mod source;

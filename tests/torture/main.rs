@@ -17,6 +17,7 @@ mod chaos_server;
 mod faults;
 mod load;
 mod outcomes;
+mod rotation;
 mod subscriptions;
 
 use std::time::{Duration, Instant};

@@ -44,7 +44,7 @@ impl<D: Destination> Hub<D> {
                     owner.end_one(ticket, &Error::new(Status::Full, sentence));
                 }
                 Action::AskAfter(pause) => self.ask_after(&*owner, pause),
-                Action::Close => self.link().close(),
+                Action::Close => self.close(),
             }
         }
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::action::Actions;
-use super::{Hub, OWN, Owner, Subscribers};
+use super::{Hub, OWN, Owner, Subscribers, asked};
 use crate::client::destination::Destination;
 use crate::client::topic::Topic;
 use crate::connection::answers::Answers;
@@ -17,8 +17,7 @@ use crate::connection::purpose::Purpose;
 use crate::connection::recipient::{LinkEvent, Recipient};
 use crate::connection::unit::{Addressee, Answer, Lost, Ticket};
 use crate::error::{Error, Status};
-use crate::protocol::command;
-use crate::protocol::message::{Channel, Message};
+use crate::protocol::message::Message;
 use crate::protocol::reply::{Kind, Reply};
 
 impl<D: Destination> Recipient<Link> for Hub<D> {
@@ -32,9 +31,13 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
         answers.drain(|sink, completions| sink.deliver(completions), |answers| self.judge(&*owner, link, answers));
     }
 
-    fn on_pushes(&self, _link: &Arc<Link>, messages: &mut Vec<Reply>) {
+    fn on_pushes(&self, link: &Arc<Link>, messages: &mut Vec<Reply>) {
         let (mut told, mut rest) = (Vec::new(), Actions::default());
         let mut subscribers = self.subscribers.lock();
+        if !Arc::ptr_eq(link, &subscribers.link) {
+            drop(subscribers);
+            return self.on_other_pushes(link, messages);
+        }
         for message in messages.drain(..) {
             if let Some(Message::Confirmed(channel, false, name)) = Message::of(&message) {
                 let topic = Topic::Channel(channel, Bytes::copy_from_slice(name));
@@ -51,9 +54,13 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
         let mut subscribers = self.subscribers.lock();
+        if !Arc::ptr_eq(link, &subscribers.link) {
+            drop(subscribers);
+            return self.on_other_lost(link, &lost, why);
+        }
         subscribers.subscriptions.lost(Instant::now());
         // What was wanted of the old connection is told to the next one anew.
-        let unsent = self.link.clear_unsent();
+        let unsent = link.clear_unsent();
         drop(subscribers);
         let Some(owner) = self.owner.upgrade() else { return };
         owner.unreachable(link, unsent.into_iter().filter(|to| to.ticket != OWN).collect(), why);
@@ -63,7 +70,9 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
     fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error) {
         let Some(owner) = self.owner.upgrade() else { return };
         owner.unreachable(link, waiting.into_iter().filter(|to| to.ticket != OWN).collect(), why);
-        self.end_waiting(&*owner, why);
+        if self.is_current(link) {
+            self.end_waiting(&*owner, why);
+        }
     }
 
     fn ready_to_wait(&self, _tickets: &[Ticket]) -> bool {
@@ -74,8 +83,14 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
         let Some(owner) = self.owner.upgrade() else { return };
         let is_connected = matches!(news, LinkEvent::Connected);
         owner.on_event(link, news);
-        if is_connected {
+        if !is_connected {
+            return;
+        }
+        if self.is_current(link) {
+            self.give_up_succession();
             self.update(|all| all.connected(Instant::now()), None);
+        } else {
+            self.on_successor_connected(link);
         }
     }
 }
@@ -90,6 +105,11 @@ impl<D: Destination> Hub<D> {
                     self.echo(subscription, answer.to.ticket, &answer.reply);
                 }
                 owner.answered(link, &mut Answers::from(answer));
+                self.close_if_retired(link);
+                continue;
+            }
+            if !self.is_current(link) {
+                self.on_successor_answer(link, &answer);
                 continue;
             }
             if link.purpose() == Purpose::Invalidations && link.status().server_info.protocol == 2 {
@@ -138,18 +158,6 @@ impl<D: Destination> Hub<D> {
     fn end_waiting(&self, owner: &dyn Owner, why: &Error) {
         let tickets = self.subscribers.lock().subscriptions.waiting();
         tickets.into_iter().for_each(|ticket| owner.end_one(ticket, why));
-    }
-}
-
-/// What a command of the hub itself asked for, and whether to begin.
-fn asked(request: &Bytes) -> (Topic, bool) {
-    let mut args = command::decode(request);
-    match args.next().and_then(Channel::of_command) {
-        Some((channel, joins)) => {
-            let name = args.next().map(|name| request.slice_ref(name)).unwrap_or_default();
-            (Topic::Channel(channel, name), joins)
-        }
-        None => (Topic::Feed(request.clone()), true),
     }
 }
 

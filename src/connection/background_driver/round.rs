@@ -69,6 +69,7 @@ impl BackgroundDriver {
             dialer: self.dialer.as_ref(),
             failed: &self.link.endpoints.failed,
             terms,
+            credentials: &self.link.credentials,
             identity: &self.identity,
             warn: &|warning| self.notify(LinkEvent::Warning(warning)),
         };
@@ -78,6 +79,7 @@ impl BackgroundDriver {
             self.link.update_status(|status| status.error = Some(loading));
             dial.until_loaded(&mut dialled).await?;
         }
+        self.link.logged_in(dialled.login.clone());
         let (transport, parser, server_info) = dialled.into_parts(config);
         Ok((Connection::new(transport, parser), server_info))
     }

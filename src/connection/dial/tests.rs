@@ -104,10 +104,20 @@ fn dial(hosts: &Hosts, failed: &FailedAddresses, options: &[(&str, &str)]) -> Re
     let before: Vec<usize> = hosts.accepted.iter().map(|accepted| accepted.load(Ordering::SeqCst)).collect();
     let terms = Terms { database: 0, track: false, number: false, resp3_seen: false };
     let identity = IdentityKeeper::default();
-    let dial = Dial { config: &config, dialer: None, failed, terms, identity: &identity, warn: &|_| {} };
+    let credentials = Arc::new(CredentialsSource::new(&config, None));
+    let dial = Dial {
+        config: &config,
+        dialer: None,
+        failed,
+        terms,
+        credentials: &credentials,
+        identity: &identity,
+        warn: &|_| {},
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let until = Instant::now() + config.connect_timeout;
-    let dialled = runtime.block_on(dial.try_each(&Address::default(), &hosts.addresses, true, until))?;
+    let login = runtime.block_on(credentials.login(&Address::default(), until))?;
+    let dialled = runtime.block_on(dial.try_each((&Address::default(), &login), &hosts.addresses, true, until))?;
     drop(dialled);
     let after = hosts.accepted.iter().map(|accepted| accepted.load(Ordering::SeqCst));
     let connected: Vec<usize> = after.zip(before).enumerate().filter(|(_, (a, b))| a > b).map(|(n, _)| n).collect();

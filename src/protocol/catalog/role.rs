@@ -303,6 +303,20 @@ impl Role {
         }
     }
 
+    /// How it is told to wait for so long at most; `None`: it cannot be sent again as if it had waited all the time,
+    /// because it speaks of the moment at which it is run, or it does not wait.
+    pub(super) fn timeout_text<A: AsRef<[u8]>>(self, args: &[A], left: Duration) -> Option<String> {
+        let milliseconds = left.as_millis();
+        match self {
+            Role::Blocking(_) => Some(format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)),
+            Role::StreamRead => {
+                let is_from_now_on = args.iter().any(|argument| argument.as_ref() == b"$");
+                (!is_from_now_on).then(|| milliseconds.to_string())
+            }
+            _ => None,
+        }
+    }
+
     /// Where its timeout stands, or would stand if there were enough arguments.
     pub(super) fn timeout_position<A: AsRef<[u8]>>(self, args: &[A]) -> Option<usize> {
         match self {
