@@ -15,7 +15,7 @@ pub const DEFAULT_PORT: u16 = 6379;
 const LONGEST_HOST: usize = 253;
 
 /// Where one server listens. A host name is resolved anew on every dial, so it stays text here.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Address {
     /// A host name or numeric address (IPv6 without brackets) and a port.
     Tcp {

@@ -4,8 +4,10 @@
 //!   the server holds; [`rediscovery`]: whether to look for a better server; [`deferred`]: what is done with links when
 //!   no lock is held.
 //! * [`standalone`]: there is one node.
+//! * [`cluster`]: each node serves a part of the keys.
 
 pub mod backlog;
+pub mod cluster;
 pub mod deferred;
 pub mod held_scripts;
 pub mod node;
