@@ -63,12 +63,23 @@ pub enum TlsVersion {
     Tls13,
 }
 
+/// How the servers belong together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Deployment {
+    /// The endpoints lead to one server.
+    #[default]
+    Standalone,
+    /// They lead to nodes of a cluster, which know the others.
+    Cluster,
+}
+
 /// Everything a client can be told. Each field is described by the option of the same name in [`options::OPTIONS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the table of options documents each field, and only once")]
 pub struct Config {
     /// Never empty; tried in order.
     pub endpoints: Vec<Address>,
+    pub topology: Deployment,
     pub username: Option<Secret>,
     pub password: Option<Secret>,
     pub database: u32,
@@ -108,12 +119,15 @@ pub struct Config {
     pub max_unread_bytes: usize,
     pub subscription_overflow: Overflow,
     pub cache_bytes: usize,
+    pub max_nodes: usize,
+    pub refresh_interval: Duration,
 }
 
 impl Default for Config {
     fn default() -> Config {
         Config {
             endpoints: vec![Address::default()],
+            topology: Deployment::Standalone,
             username: None,
             password: None,
             database: 0,
@@ -149,6 +163,8 @@ impl Default for Config {
             max_unread_bytes: 64 << 20,
             subscription_overflow: Overflow::DropOldest,
             cache_bytes: 0,
+            max_nodes: 1024,
+            refresh_interval: Duration::from_secs(60),
         }
     }
 }
@@ -165,6 +181,12 @@ impl Config {
         }
         if self.cache_bytes > 0 && self.protocol == Protocol::Resp2 {
             return wrong("option \"cache_bytes\" needs RESP3, which \"protocol\" rules out");
+        }
+        if self.topology == Deployment::Cluster && self.database != 0 {
+            return wrong("option \"database\": a cluster has number 0 only");
+        }
+        if self.topology == Deployment::Cluster && self.cache_bytes > 0 {
+            return wrong("option \"cache_bytes\": there is no cache for a cluster yet");
         }
         if self.reconnect_delay > self.reconnect_delay_max {
             return wrong("option \"reconnect_delay\" is longer than \"reconnect_delay_max\"");

@@ -3,13 +3,19 @@
 //! Invariant: again goes only what certainly did not run, or what may run twice. Once an attempt may have run, whatever
 //! follows, the unit is never told as not run.
 
+use std::mem;
 use std::time::Duration;
 
 use super::retry::backoff;
+use crate::address::Address;
 use crate::error::Outcome;
+use crate::topology::cluster::redirect::Kind;
 
 #[cfg(test)]
 mod tests;
+
+/// So many redirects in a row are followed.
+pub const REDIRECTS: u8 = 16;
 
 /// What is fixed for a unit just now, whatever happened to it before.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +63,26 @@ impl Loss {
     }
 }
 
+/// A node of a cluster says that another one has what the unit is about.
+#[derive(Clone, Copy, Debug)]
+pub struct Redirected<'a> {
+    /// For how long.
+    pub kind: Kind,
+    /// What it says.
+    pub text: &'a [u8],
+    /// Who says it.
+    pub by: &'a Address,
+    /// The other one; `None`: it is not known, or cannot be had.
+    pub to: Option<&'a Address>,
+}
+
+impl Redirected<'_> {
+    /// Whether there is another node, to which the unit can be sent now.
+    fn leads_on(&self) -> bool {
+        self.to.is_some_and(|to| to != self.by)
+    }
+}
+
 /// What happened to a unit.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
@@ -64,6 +90,8 @@ pub enum Event<'a> {
     Refused(&'a [u8]),
     /// The same, and asking again would not help: the server's role is confirmed.
     RefusedForGood,
+    /// The same, because another server is to be asked.
+    Redirected(Redirected<'a>),
     /// Its connection ended.
     Lost(Loss),
 }
@@ -71,8 +99,11 @@ pub enum Event<'a> {
 /// What happens next.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Next {
-    /// It is sent again, after this pause.
+    /// It is sent again, after this pause; after a redirect without a pause to where that leads, else to whoever has
+    /// what it is about then.
     Send(Duration),
+    /// It was sent from one server to another, and now it is enough.
+    GiveUp(Outcome),
     /// What the server said last is its answer.
     Complete(Outcome),
     /// It ends without an answer.
@@ -86,6 +117,10 @@ pub struct Attempts {
     refused: u16,
     may_have_run: bool,
     last_refusal: Box<str>,
+    /// Redirects in a row.
+    redirects: u8,
+    was_moved: bool,
+    was_asked: bool,
 }
 
 impl Attempts {
@@ -93,16 +128,39 @@ impl Attempts {
     pub fn after(&mut self, event: Event<'_>, terms: &Terms) -> Next {
         match event {
             Event::Refused(text) if !terms.is_tied => {
-                self.last_refusal = String::from_utf8_lossy(text).into();
-                self.refused = self.refused.saturating_add(1);
+                self.note_refusal(text);
+                // Waiting for a repair is bounded by the deadline.
+                self.redirects = 0;
                 Next::Send(backoff(self.refused))
             }
-            Event::Refused(_) | Event::RefusedForGood => Next::Complete(match self.may_have_run {
-                true => Outcome::Unknown,
-                false => Outcome::Answered,
-            }),
+            Event::Redirected(redirected) if !terms.is_tied => self.after_redirect(&redirected),
+            Event::Refused(_) | Event::RefusedForGood | Event::Redirected(_) => Next::Complete(self.refused_outcome()),
             Event::Lost(loss) => self.after_loss(loss, terms),
         }
+    }
+
+    fn after_redirect(&mut self, redirected: &Redirected<'_>) -> Next {
+        self.note_refusal(redirected.text);
+        self.redirects += 1;
+        if self.redirects > REDIRECTS {
+            return Next::GiveUp(self.refused_outcome());
+        }
+        let before = match redirected.kind {
+            Kind::Moved => &mut self.was_moved,
+            Kind::Ask => &mut self.was_asked,
+        };
+        let is_first = !mem::replace(before, true);
+        Next::Send(if is_first && redirected.leads_on() { Duration::ZERO } else { backoff(self.redirects.into()) })
+    }
+
+    fn note_refusal(&mut self, text: &[u8]) {
+        self.last_refusal = String::from_utf8_lossy(text).into();
+        self.refused = self.refused.saturating_add(1);
+    }
+
+    /// The outcome of what ends with a refusal.
+    fn refused_outcome(&self) -> Outcome {
+        if self.may_have_run { Outcome::Unknown } else { Outcome::Answered }
     }
 
     fn after_loss(&mut self, loss: Loss, terms: &Terms) -> Next {

@@ -13,7 +13,7 @@ use super::destination::Destination;
 use super::hub::Hub;
 use super::script::Scripts;
 use super::state::StateLock;
-use crate::config::Config;
+use crate::config::{Config, Deployment};
 use crate::connection::background_driver::{Hooks, Opening};
 use crate::connection::credentials::source::CredentialsSource;
 use crate::connection::endpoints::Endpoints;
@@ -22,6 +22,8 @@ use crate::connection::recipient::Recipient;
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::runtime::Runtime;
+use crate::topology::Topology;
+use crate::topology::cluster::Cluster;
 use crate::topology::deferred::Deferred;
 use crate::topology::node::Node;
 use crate::topology::standalone::Standalone;
@@ -29,7 +31,7 @@ use crate::topology::standalone::Standalone;
 /// The heart of a client.
 pub struct Core<D: Destination> {
     pub(super) config: Arc<Config>,
-    pub(super) topology: Standalone,
+    pub(super) topology: Topology,
     pub(super) state: StateLock<D>,
     pub(super) scripts: Lock<Scripts>,
     pub(super) cache: Option<Arc<Lock<Cache>>>,
@@ -80,13 +82,18 @@ impl<D: Destination> Core<D> {
                 recipient,
                 alive: alive.clone(),
             };
+            let clock: Arc<Clock> = Arc::default();
+            let topology = match config.topology {
+                Deployment::Standalone => Topology::Standalone(Standalone::new(opening)),
+                Deployment::Cluster => Topology::Cluster(Box::new(Cluster::new(opening, clock.instant_of(0)))),
+            };
             Core {
                 config,
-                topology: Standalone::new(opening),
+                topology,
                 state: StateLock::new(runtime),
                 scripts: Lock::default(),
                 cache,
-                clock: Arc::default(),
+                clock,
                 hub: Lock::default(),
                 credentials,
                 tasks: Lock::new(Some(tasks)),
@@ -108,9 +115,9 @@ impl<D: Destination> Core<D> {
         link
     }
 
-    /// The server.
+    /// The server or, of a cluster, what is behind the configured endpoints.
     pub(super) fn node(&self) -> &Node {
-        self.topology.node()
+        self.topology.first()
     }
 
     /// Does something with the I/O thread, unless the client is closed.

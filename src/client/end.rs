@@ -79,8 +79,10 @@ impl<D: Destination> Core<D> {
         if pending.dedicated.is_some() {
             self.leave(state, ticket, &mut pending, answered);
         }
-        if let Work::Unblock(unblock) = &pending.work {
-            self.unblocked(state, unblock, pending.sequence, &pending.link);
+        match &pending.work {
+            Work::Unblock(unblock) => self.unblocked(state, unblock, pending.sequence, &pending.link),
+            Work::Slots(round) => self.one_view_less(state, *round),
+            _ => {}
         }
         if pending.responder.is_to_nobody() {
             self.settled.notify_all();
@@ -121,7 +123,7 @@ impl<D: Destination> Core<D> {
         sentence: &dyn Fn(Unanswered<'_>) -> String,
     ) -> Option<Delivery> {
         let Pending { mut responder, link, sequence, work, attempts, .. } = pending;
-        let ending = |sequence: u64, attempts: Option<&Attempts>| {
+        let ending = |link: &Link, sequence: u64, attempts: Option<&Attempts>| {
             let is_sent = sequence != NOT_QUEUED && !link.withdraw(sequence);
             let unit = Unanswered::new(is_sent, attempts);
             let outcome = unit.outcome;
@@ -130,7 +132,9 @@ impl<D: Destination> Core<D> {
         let failed = |(sentence, outcome): (String, Outcome)| Verdict::failed(&Error::new(status, sentence), outcome);
         let unsent = |outcome| sentence(Unanswered { is_sent: outcome == Outcome::Unknown, outcome, attempts: None });
         let verdict = match work {
-            Work::Gather(mut gather) => gather.end(status, ending),
+            Work::Gather(mut gather) => {
+                gather.end(status, |other, sequence, attempts| ending(other.unwrap_or(&link), sequence, attempts))
+            }
             Work::Composite(composite) => {
                 let error = Error::new(status, sentence(Unanswered::new(true, None)));
                 composite.end(&error, |child| _ = self.give_up(child, status, &|_, unit| sentence(unit)))
@@ -153,11 +157,14 @@ impl<D: Destination> Core<D> {
             }
             Work::Ping(hub, subscription) => {
                 hub.ping_finished(subscription, Ticket(responder.request()));
-                failed(ending(sequence, attempts.as_deref()))
+                failed(ending(&link, sequence, attempts.as_deref()))
             }
-            Work::Single | Work::Script(_) | Work::Transaction | Work::Unblock(_) | Work::Cached(_) => {
-                failed(ending(sequence, attempts.as_deref()))
-            }
+            Work::Single
+            | Work::Script(_)
+            | Work::Transaction
+            | Work::Unblock(_)
+            | Work::Slots(_)
+            | Work::Cached(_) => failed(ending(&link, sequence, attempts.as_deref())),
         };
         if link.has_room_again() {
             self.on_event(&link, LinkEvent::Writable);
@@ -197,7 +204,7 @@ impl<D: Destination> Core<D> {
 
     /// How many requests wait at the links.
     pub(super) fn waiting_at_links(&self) -> usize {
-        self.node().links().iter().map(|link| link.requests()).sum()
+        self.topology.links().iter().map(|link| link.requests()).sum()
     }
 
     /// Accepts nothing more, and ends what would not end by itself: subscriptions, blocking commands and those who hear
@@ -231,13 +238,13 @@ impl<D: Destination> Core<D> {
     pub(super) fn shut_down(&self) {
         self.refuse(&mut self.state.lock());
         // First those from which others could still come to wait here.
-        self.node().links().iter().for_each(|link| self.shut_down_at(link));
+        self.topology.links().iter().for_each(|link| self.shut_down_at(link));
         // No connection goes to anybody else any more.
         self.state.lock().sessions.clear();
         // A request that is made of others ends those that it finds, and tells what became of them.
         self.shut_down_here(|work| matches!(work, Work::Composite(_)));
         self.shut_down_here(|_| true);
-        self.node().close();
+        self.topology.close();
         self.clock.stop();
         self.credentials.end();
     }
@@ -258,7 +265,7 @@ impl<D: Destination> Core<D> {
         let until = timeout.map(|timeout| Instant::now() + timeout);
         self.end_endless();
         // Whoever takes from a queue may be the one who waits here.
-        self.node().links().iter().for_each(|link| link.reclaim());
+        self.topology.links().iter().for_each(|link| link.reclaim());
         // What a link completes by itself takes this lock afterwards, once it finds the client closed.
         let is_drained = |state: &State<D>| state.requests.len() + self.waiting_at_links() == 0;
         let drained = self.state.wait_until(&self.settled, until, is_drained);
@@ -269,8 +276,9 @@ impl<D: Destination> Core<D> {
             // Nobody ever sends: this returns when the last task has dropped its end.
             while tasks.recv().is_ok() {}
         }
-        let links = self.node().links();
-        let taken = |state: &State<D>| state.taken + links.iter().map(|link| link.taken()).sum::<u64>();
+        let links = self.topology.links();
+        let gone = self.topology.cluster().map_or(0, |cluster| cluster.taken_by_gone());
+        let taken = |state: &State<D>| state.taken + gone + links.iter().map(|link| link.taken()).sum::<u64>();
         let is_delivered = |state: &State<D>| self.delivered.load(Ordering::SeqCst) >= taken(state);
         self.state.wait_until(&self.settled, None, is_delivered);
         let runtime = self.state.runtime.lock().take();

@@ -50,7 +50,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn give_back(&self, ticket: Ticket, pending: &Pending<D>) {
         let id = Ticket(pending.responder.request());
         if id != ticket
-            && let Some(link) = self.node().link_of(id.link())
+            && let Some(link) = self.topology.link_of(id.link())
         {
             link.give_back(id);
         }
@@ -66,7 +66,7 @@ impl<D: Destination> Core<D> {
         if id.link() == Ticket::NO_LINK {
             return self.give_up_here(id, status, sentence);
         }
-        let Some(link) = self.node().link_of(id.link()) else { return false };
+        let Some(link) = self.topology.link_of(id.link()) else { return false };
         loop {
             match link.location_of(id) {
                 Location::Gone => return false,

@@ -10,7 +10,8 @@ use super::pending::Work;
 use super::request::{Place, Request, Timeout};
 use super::session::{Kind, Session};
 use super::simulation::inbox::{self, Inbox};
-use crate::config::Config;
+use crate::address::Address;
+use crate::config::{Config, Deployment};
 use crate::connection::background_driver::Hooks;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
@@ -52,7 +53,7 @@ impl Peer {
     }
 
     /// Accepts a connection, if there is none or the client wants a new one.
-    fn connect_again(&mut self) {
+    pub fn connect_again(&mut self) {
         if self.driver.reconnect(&*self.core) || !self.driver.is_connected() {
             self.connect();
         }
@@ -136,6 +137,25 @@ impl Fixture {
         let inbox = Inbox::default();
         let place = inbox::Place::new(1, true, &inbox);
         Fixture { shared: Peer::new(&link, &core), core, inbox, place, asked: 0, alive: Some(alive) }
+    }
+
+    /// A client of a cluster whose seed, at `seed:1`, is connected and said this when it was asked for the map.
+    pub fn cluster(slots: &[&str]) -> Fixture {
+        let endpoints = vec![Address::parse("seed:1").unwrap()];
+        let mut fixture = Fixture::new(Config { endpoints, topology: Deployment::Cluster, ..Config::default() });
+        fixture.core.tick();
+        fixture.shared.connect();
+        assert_eq!(fixture.shared.read(), "CLUSTER SLOTS");
+        fixture.shared.answer(slots);
+        fixture
+    }
+
+    /// The server at the link to an address, connected.
+    pub fn node(&self, address: &str) -> Peer {
+        let link = self.core.topology.links().into_iter().rev().find(|link| link.address() == address);
+        let mut peer = Peer::new(&link.expect(address), &self.core);
+        peer.connect();
+        peer
     }
 
     /// Submits these commands, each a line of words.
@@ -251,7 +271,7 @@ impl Fixture {
     /// Where a request waits.
     pub fn whereabouts(&self, id: u64) -> &'static str {
         let id = Ticket(id);
-        let name = match self.core.node().link_of(id.link()).map(|link| link.location_of(id)) {
+        let name = match self.core.topology.link_of(id.link()).map(|link| link.location_of(id)) {
             Some(Location::Here) => return "at the link",
             Some(Location::Gone) => return "gone",
             Some(Location::Moved(name)) => name,

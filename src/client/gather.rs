@@ -1,7 +1,9 @@
 //! The replies of a pipeline, which become one array.
 
 use std::mem;
+use std::sync::Arc;
 
+use crate::connection::link::Link;
 use crate::error::{Outcome, Status};
 use crate::protocol::reply::{Kind, Reply};
 
@@ -12,6 +14,8 @@ use super::completion::Verdict;
 struct Part {
     /// Its unit at the link.
     sequence: u64,
+    /// The link, if it is not that of the request.
+    link: Option<Arc<Link>>,
     attempts: Option<Box<Attempts>>,
     reply: Option<Reply>,
 }
@@ -26,7 +30,8 @@ pub struct Gather {
 impl Gather {
     /// As many parts as sequence numbers.
     pub fn new(sequences: impl Iterator<Item = u64>) -> Gather {
-        let parts: Vec<Part> = sequences.map(|sequence| Part { sequence, attempts: None, reply: None }).collect();
+        let parts: Vec<Part> =
+            sequences.map(|sequence| Part { sequence, link: None, attempts: None, reply: None }).collect();
         Gather { missing: parts.len(), parts }
     }
 
@@ -51,10 +56,23 @@ impl Gather {
         }
     }
 
-    /// The places of the parts that are not answered.
-    pub fn places(&self) -> impl DoubleEndedIterator<Item = (u32, u64)> {
+    /// A part stands at another link now, or at that of its request again.
+    pub fn set_link(&mut self, part: u32, link: Option<&Arc<Link>>) {
+        if let Some(part) = self.parts.get_mut(part as usize) {
+            part.link = link.cloned();
+        }
+    }
+
+    /// The link of a part, if it is not that of the request.
+    pub fn link(&self, part: u32) -> Option<&Arc<Link>> {
+        self.parts.get(part as usize)?.link.as_ref()
+    }
+
+    /// The places of the parts that are not answered: the part, its link if that is not that of the request, and its
+    /// unit there.
+    pub fn places(&self) -> impl DoubleEndedIterator<Item = (u32, Option<&Arc<Link>>, u64)> {
         let missing = self.parts.iter().enumerate().filter(|(_, part)| part.reply.is_none());
-        missing.map(|(index, part)| (index as u32, part.sequence))
+        missing.map(|(index, part)| (index as u32, part.link.as_ref(), part.sequence))
     }
 
     /// What became of earlier attempts of a part.
@@ -63,12 +81,16 @@ impl Gather {
     }
 
     /// Ends every part that is not answered, for this reason; `why` tells more of the unit at a place, and what may
-    /// have become of it.
-    pub fn end(&mut self, status: Status, mut why: impl FnMut(u64, Option<&Attempts>) -> (String, Outcome)) -> Verdict {
+    /// have become of it. The link of a place is given if it is not that of the request.
+    pub fn end(
+        &mut self,
+        status: Status,
+        mut why: impl FnMut(Option<&Arc<Link>>, u64, Option<&Attempts>) -> (String, Outcome),
+    ) -> Verdict {
         for part in &mut self.parts {
-            let (sequence, attempts) = (part.sequence, part.attempts.as_deref());
+            let (link, sequence, attempts) = (part.link.as_ref(), part.sequence, part.attempts.as_deref());
             part.reply.get_or_insert_with(|| {
-                let (sentence, outcome) = why(sequence, attempts);
+                let (sentence, outcome) = why(link, sequence, attempts);
                 Reply::error(status, outcome, &sentence)
             });
         }

@@ -12,6 +12,8 @@
 //!   [`mailbox`] where messages wait that more will follow.
 //! * On connections of their own: `session` keeps the books, `checkout` is the way in, `dedicated` the flow,
 //!   `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection for one user.
+//! * In a cluster: `routing` finds the node of a request, `redirects` follows what nodes say of each other, `discovery`
+//!   asks them for the map.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
 //!   readers, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
@@ -36,6 +38,7 @@ mod core;
 mod credentials;
 mod dedicated;
 mod delayed;
+mod discovery;
 mod end;
 mod escalation;
 mod event;
@@ -47,7 +50,9 @@ mod lease;
 mod pending;
 mod plan;
 mod recipient;
+mod redirects;
 mod retry;
+mod routing;
 mod script;
 mod session;
 mod setbacks;
@@ -131,6 +136,9 @@ impl<D: Destination> Client<D> {
 
     /// A view on another database.
     pub fn database(&self, number: u32) -> Result<Client<D>, Error> {
+        if number != 0 && self.core.topology.cluster().is_some() {
+            return Err(Error::new(Status::Argument, "a cluster has the database number 0 only"));
+        }
         if self.lease.is_some() {
             let sentence = "a lease has one connection; SELECT changes its database, or lease a view";
             return Err(Error::new(Status::Argument, sentence));
@@ -140,6 +148,9 @@ impl<D: Destination> Client<D> {
 
     /// A handle with a connection to itself. Its first command gets one or waits for one.
     pub fn lease(&self) -> Result<Client<D>, Error> {
+        if self.core.topology.cluster().is_some() {
+            return Err(Error::new(Status::Argument, "a lease is not supported on a cluster yet"));
+        }
         let lease = Lease::new(&self.core, self.link.database())?;
         let (core, link) = (Arc::clone(&self.core), Arc::clone(&self.link));
         Ok(Client { core, link, lease: Some(Arc::new(lease)) })

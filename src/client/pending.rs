@@ -39,6 +39,8 @@ pub enum Work<D: Destination> {
     Transaction,
     /// CLIENT UNBLOCK, by the client itself.
     Unblock(Box<Unblock>),
+    /// CLUSTER SLOTS, by the client itself, in the round of this number.
+    Slots(u64),
     /// Not a command: it hears of the life of the client until it is cancelled.
     Events,
     /// It gets messages until it is cancelled.
@@ -122,20 +124,37 @@ impl<D: Destination> Pending<D> {
         }
     }
 
+    /// The link of a unit.
+    pub fn link_of(&self, part: u32) -> &Arc<Link> {
+        match &self.work {
+            Work::Gather(gather) => gather.link(part).unwrap_or(&self.link),
+            _ => &self.link,
+        }
+    }
+
+    /// A unit of this request stands at this link now.
+    pub fn set_link(&mut self, part: u32, link: &Arc<Link>) {
+        match &mut self.work {
+            Work::Gather(gather) => gather.set_link(part, Some(link).filter(|link| !Arc::ptr_eq(link, &self.link))),
+            _ => self.link = Arc::clone(link),
+        }
+    }
+
     /// Withdraws unsent units from the last backwards, and stops at the first one that was sent. True if no unanswered
     /// unit was sent; then none will be.
     pub fn cancel_unsent(&mut self) -> bool {
         let link = &self.link;
-        let is_unsent = |sequence: u64| sequence == NOT_QUEUED || link.withdraw_unsent(sequence);
+        let is_unsent = |link: &Link, sequence: u64| sequence == NOT_QUEUED || link.withdraw_unsent(sequence);
         match &mut self.work {
             Work::Gather(gather) => {
-                let unsent = gather.places().rev().take_while(|(_, sequence)| is_unsent(*sequence));
-                let unsent: Vec<u32> = unsent.map(|(part, _)| part).collect();
+                let places = gather.places().rev();
+                let unsent = places.take_while(|(_, other, sequence)| is_unsent(other.unwrap_or(link), *sequence));
+                let unsent: Vec<u32> = unsent.map(|(part, ..)| part).collect();
                 unsent.iter().for_each(|part| gather.set_place(*part, NOT_QUEUED));
-                gather.places().all(|(_, sequence)| sequence == NOT_QUEUED)
+                gather.places().all(|(.., sequence)| sequence == NOT_QUEUED)
             }
             _ => {
-                let unsent = is_unsent(self.sequence);
+                let unsent = is_unsent(link, self.sequence);
                 if unsent {
                     self.sequence = NOT_QUEUED;
                 }
@@ -147,7 +166,7 @@ impl<D: Destination> Pending<D> {
     /// Where its last unit stands.
     pub fn last_place(&self) -> u64 {
         match &self.work {
-            Work::Gather(gather) => gather.places().next_back().map_or(NOT_QUEUED, |(_, sequence)| sequence),
+            Work::Gather(gather) => gather.places().next_back().map_or(NOT_QUEUED, |(.., sequence)| sequence),
             _ => self.sequence,
         }
     }
@@ -243,9 +262,12 @@ impl<D: Destination> Requests<D> {
         entry.is_none_or(|entry| entry.ticket != ticket || entry.pending.is_none())
     }
 
-    /// The tickets of those with which the server may be waiting.
+    /// The tickets of those with which the server may be waiting, and of those that nobody waits for.
     pub fn blocking(&self) -> Vec<Ticket> {
-        let is_blocking = |pending: &Pending<D>| pending.dedicated.as_ref().is_some_and(|dedicated| dedicated.blocks);
+        let is_blocking = |pending: &Pending<D>| {
+            let blocks = pending.dedicated.as_ref().is_some_and(|dedicated| dedicated.blocks);
+            blocks || matches!(pending.work, Work::Slots(_))
+        };
         let blocking = |entry: &&Entry<D>| entry.pending.as_ref().is_some_and(is_blocking);
         self.entries.iter().filter(blocking).map(|entry| entry.ticket).collect()
     }

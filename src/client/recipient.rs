@@ -9,7 +9,9 @@ use super::completion::Verdict;
 use super::core::Core;
 use super::destination::{Deliveries, Destination};
 use super::pending::{Pending, Work};
+use super::redirects::{AfterError, with_asking, without_asking};
 use super::retry::{self, Refusal};
+use super::routing::slot_of_unit;
 use super::state::State;
 use super::transaction::{End, Transaction};
 use crate::connection::answers::Answers;
@@ -20,6 +22,7 @@ use crate::connection::sink::{Completion, Sink};
 use crate::connection::unit::{Addressee, Answer, Exchange, Lost, Ticket, Unit};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
+use crate::topology::cluster::refresh::Reason;
 use crate::topology::rediscovery::Advice;
 
 #[cfg(test)]
@@ -33,14 +36,6 @@ pub(super) enum AfterLoss {
     Answered(Verdict),
     /// It ends, for this reason.
     Ended(Error, Outcome),
-}
-
-/// What an error reply means for the unit that it answers.
-enum AfterError {
-    /// The unit is sent again.
-    Again,
-    /// It is the answer, with this outcome.
-    Answer(Outcome),
 }
 
 impl<D: Destination> Core<D> {
@@ -62,11 +57,13 @@ impl<D: Destination> Core<D> {
         }
         let mut reply = reply;
         let is_error = reply.is_error();
-        let Exchange { request, earlier } = exchange.map(|exchange| *exchange).unwrap_or_default();
-        let unit = Unit { to, replies: earlier.len() as u32 + 1, bytes: request };
+        let Exchange { request, mut earlier } = exchange.map(|exchange| *exchange).unwrap_or_default();
+        let mut unit = Unit { to, replies: earlier.len() as u32 + 1, bytes: request };
+        let is_asking = without_asking(&mut unit, &mut earlier);
         if is_error {
-            match self.after_error(state, link, &unit, &reply) {
+            match self.after_error(state, link, (&unit, is_asking), &reply) {
                 AfterError::Again => return None,
+                AfterError::End(verdict) => reply = verdict.reply,
                 AfterError::Answer(Outcome::Answered) => {}
                 AfterError::Answer(outcome) => {
                     let text = String::from_utf8_lossy(reply.as_bytes());
@@ -91,7 +88,7 @@ impl<D: Destination> Core<D> {
             }
             Work::Script(script) => {
                 if !is_error {
-                    self.node().learn_script(script.id(), link);
+                    self.topology.with_node_of(link, |node| node.learn_script(script.id(), link));
                 }
                 Some(answered(reply))
             }
@@ -100,6 +97,7 @@ impl<D: Destination> Core<D> {
                 End::NotRun(refusal, text, verdict) => {
                     match self.after_refusal(state, link, &unit, (refusal, text.as_bytes())) {
                         AfterError::Again => None,
+                        AfterError::End(verdict) => Some(verdict),
                         AfterError::Answer(_) => Some(verdict),
                     }
                 }
@@ -110,6 +108,7 @@ impl<D: Destination> Core<D> {
                 gather.is_complete().then(|| gather.finish())
             }
             Work::Unblock(_) => self.judge_unblock(state, to, reply),
+            Work::Slots(round) => Some(self.judge_slots(link, *round, reply)),
             Work::Composite(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
         };
         verdict.inspect(|verdict| Self::update_dirty_state(state, to.ticket, verdict))
@@ -123,7 +122,13 @@ impl<D: Destination> Core<D> {
     }
 
     /// Sends a unit again whose error reply proves that it was not run, as often as that may help.
-    fn after_error(&self, state: &mut State<D>, link: &Arc<Link>, unit: &Unit, reply: &Reply) -> AfterError {
+    fn after_error(
+        &self,
+        state: &mut State<D>,
+        link: &Arc<Link>,
+        (unit, is_asking): (&Unit, bool),
+        reply: &Reply,
+    ) -> AfterError {
         let (to, request) = (unit.to, &unit.bytes);
         let answer = AfterError::Answer(Outcome::Answered);
         let Some(pending) = state.requests.get(to.ticket) else { return answer };
@@ -131,15 +136,20 @@ impl<D: Destination> Core<D> {
             && let Some(again) = self.scripts.lock().after_error(reply.as_bytes(), script, request)
         {
             if again.is_forbidden {
-                self.node().forbid_script(script.id(), link);
+                self.topology.with_node_of(link, |node| node.forbid_script(script.id(), link));
             }
-            pending.sequence = self.resend(link, Unit { to, replies: 1, bytes: again.eval.into() });
+            let unit = with_asking(Unit { to, replies: 1, bytes: again.eval.into() }, is_asking);
+            pending.sequence = self.resend(link, unit);
             return AfterError::Again;
         }
-        if matches!(pending.work, Work::Transaction | Work::Unblock(_)) {
+        if matches!(pending.work, Work::Transaction | Work::Unblock(_) | Work::Slots(_)) {
             return answer;
         }
-        match Refusal::of(reply.as_bytes(), request) {
+        let refusal = match self.topology.cluster() {
+            None => Refusal::of(reply.as_bytes(), request),
+            Some(_) => Refusal::of_slot(reply.as_bytes(), request, slot_of_unit(request)),
+        };
+        match refusal {
             Some(refusal) => self.after_refusal(state, link, unit, (refusal, reply.as_bytes())),
             None => answer,
         }
@@ -162,15 +172,17 @@ impl<D: Destination> Core<D> {
         let is_tied = dedicated.is_some_and(|dedicated| !Self::may_move(state, dedicated));
         let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
         let event = match refusal {
-            Refusal::NotPrimary if !is_tied => match self.node().rediscover(link, self.clock.instant()) {
-                Advice::Look => {
-                    self.node().reconnect(link, &mut state.deferred);
-                    Event::Refused(text)
+            Refusal::Redirected(kind) => return self.after_redirect(state, link, unit, (kind, text), is_tied),
+            Refusal::NotPrimary if !is_tied => {
+                self.note(Reason::ReadOnly);
+                self.look_for_primary(state, link, text)
+            }
+            Refusal::NotPrimary | Refusal::NotReady => {
+                if text.starts_with(b"CLUSTERDOWN") {
+                    self.note(Reason::Uncovered);
                 }
-                Advice::Wait => Event::Refused(text),
-                Advice::Believe => Event::RefusedForGood,
-            },
-            _ => Event::Refused(text),
+                Event::Refused(text)
+            }
         };
         let Some(pending) = state.requests.get(to.ticket) else { return AfterError::Again };
         match pending.after(to.part, event, &terms) {
@@ -178,8 +190,21 @@ impl<D: Destination> Core<D> {
                 self.delay(state, unit.clone(), pause);
                 AfterError::Again
             }
-            Next::Complete(outcome) | Next::Fail(outcome) => AfterError::Answer(outcome),
+            Next::Complete(outcome) | Next::GiveUp(outcome) | Next::Fail(outcome) => AfterError::Answer(outcome),
         }
+    }
+
+    /// The server of a link is no primary: looks for a better one, as often as that may help.
+    fn look_for_primary<'a>(&self, state: &mut State<D>, link: &Arc<Link>, text: &'a [u8]) -> Event<'a> {
+        let now = self.clock.instant();
+        self.topology.with_node_of(link, |node| match node.rediscover(link, now) {
+            Advice::Look => {
+                node.reconnect(link, &mut state.deferred);
+                Event::Refused(text)
+            }
+            Advice::Wait => Event::Refused(text),
+            Advice::Believe => Event::RefusedForGood,
+        })
     }
 
     /// What becomes of a unit that was lost with its connection: after which pause it is sent again, or its end.
@@ -187,7 +212,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn after_loss(&self, pending: &mut Pending<D>, lost: &Lost, why: &Error, may_move: bool) -> AfterLoss {
         let Lost { unit, is_next, is_whole, received } = lost;
         let (is_next, is_whole) = (*is_next, *is_whole);
-        let is_unblock = matches!(pending.work, Work::Unblock(_));
+        let is_own = matches!(pending.work, Work::Unblock(_) | Work::Slots(_));
         let transaction = matches!(pending.work, Work::Transaction).then(|| Transaction::of(received, &unit.bytes));
         let abandoned = pending
             .dedicated
@@ -203,7 +228,7 @@ impl<D: Destination> Core<D> {
         let terms = Terms {
             may_run_twice: matches!(pending.work, Work::Cached(_))
                 || retry::may_run_twice(&unit.bytes, pending.idempotent),
-            is_tied: !may_move || is_unblock || is_whole_only || abandoned.is_some(),
+            is_tied: !may_move || is_own || is_whole_only || abandoned.is_some(),
             max_attempts: self.config.max_attempts,
         };
         let outcome = match pending.after(unit.to.part, Event::Lost(loss), &terms) {
@@ -212,7 +237,7 @@ impl<D: Destination> Core<D> {
                 Some(verdict) => return AfterLoss::Answered(verdict),
                 None => outcome,
             },
-            Next::Fail(outcome) => outcome,
+            Next::Fail(outcome) | Next::GiveUp(outcome) => outcome,
         };
         let lost = pending.attempts(unit.to.part).as_ref().map_or(1, |attempts| attempts.lost());
         let status = match abandoned {
@@ -316,13 +341,14 @@ impl<D: Destination> Recipient<Link> for Core<D> {
         if let Purpose::Dedicated(number) = link.purpose() {
             return self.dedicated_lost(number, link, lost, why);
         }
-        let judge = |state: &mut State<D>, lost: Lost| {
+        self.note(Reason::Lost);
+        let judge = |state: &mut State<D>, mut lost: Lost| {
             let to = lost.unit.to;
+            without_asking(&mut lost.unit, &mut lost.received);
             let pending = state.requests.get(to.ticket)?;
             match self.after_loss(pending, &lost, why, true) {
                 AfterLoss::Again(Duration::ZERO) => {
-                    let sequence = self.resend(link, lost.unit);
-                    pending.set_place(to.part, sequence);
+                    self.put_again(state, lost.unit);
                     None
                 }
                 AfterLoss::Again(pause) => {
@@ -349,6 +375,9 @@ impl<D: Destination> Recipient<Link> for Core<D> {
     }
 
     fn on_event(&self, link: &Arc<Link>, news: LinkEvent) {
+        if matches!(news, LinkEvent::Unreachable(_)) {
+            self.note(Reason::Lost);
+        }
         self.state.listeners.notify(link, &news);
         if matches!(news, LinkEvent::Connected) && self.credentials.rotates() {
             // They may have changed during the handshake.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
+use crate::topology::cluster::redirect::{self, Kind};
 
 /// A "no" that the server says before it runs a command, and what helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Refusal {
     NotReady,
     /// The server is not the primary (any more): somewhere else.
     NotPrimary,
+    /// The slot is on another node of the cluster.
+    Redirected(Kind),
 }
 
 impl Refusal {
@@ -33,8 +36,15 @@ impl Refusal {
             b"READONLY" => Some(Refusal::NotPrimary),
             // It became a replica while it waited with the command.
             b"UNBLOCKED" if error.starts_with(b"UNBLOCKED force unblock") => Some(Refusal::NotPrimary),
-            _ => None,
+            _ => Kind::of(error).map(Refusal::Redirected),
         }
+    }
+
+    /// What an error reply to this encoded command proves if the text names this slot, that of its keys: code of a user
+    /// would have to know it, and where it is.
+    pub fn of_slot(error: &[u8], request: &[u8], slot: Option<u16>) -> Option<Refusal> {
+        let named = redirect::slot_of(error).filter(|named| Some(*named) == slot);
+        Refusal::of(error, request).or_else(|| named.and_then(|_| Refusal::of_text(error)))
     }
 }
 

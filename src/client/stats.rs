@@ -22,6 +22,7 @@ impl<D: Destination> Core<D> {
         let state = &mut *state;
         let own = self.state.listeners.tickets().len() + state.subscriptions.len() + state.sessions.unblocking();
         let own = own + state.requests.composites().map(|composite| composite.missing()).sum::<usize>();
+        let own = own + self.topology.cluster().map_or(0, |cluster| cluster.missing());
         let requests = state.requests.len() + self.waiting_at_links() - own;
         let mut subscriptions = Vec::new();
         for ticket in &state.subscriptions {
@@ -30,7 +31,7 @@ impl<D: Destination> Core<D> {
                 subscriptions.push(describe_subscription(*ticket, &report)?);
             }
         }
-        let links = self.node().links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
+        let links = self.topology.links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
         let cache = self.cache.as_ref().map(|cache| cache.lock().counts()).unwrap_or_default();
         Reply::map(vec![
             text("version", env!("CARGO_PKG_VERSION")),

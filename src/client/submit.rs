@@ -69,22 +69,28 @@ impl<D: Destination> Core<D> {
         destination: &D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
-        let link = place.link;
         if let Some((args, most)) = small(place, request, self.config.max_request_bytes) {
+            let routed = self.routed(place.link, request)?;
+            let link = routed.as_ref().unwrap_or(place.link);
             let mut intake = Intake::open(self, link, by)?;
             let id = intake.put(request, args, most, destination)?;
             return Ok((id, intake.close(destination)));
         }
         if request.cached {
+            let routed = self.routed(place.link, request)?;
+            let place = Place { link: routed.as_ref().unwrap_or(place.link), ..place };
             return self.accept_cached(place, request, destination, by);
         }
         let admission = Admission::of(request, place.lease.is_some())?;
+        self.check_for_cluster(&admission)?;
         if admission.multishot {
-            return self.accept_multishot(link, request, destination);
+            return self.accept_multishot(place.link, request, destination);
         }
         if admission.dedicated {
             return self.accept_dedicated(place, request, &admission, destination, by);
         }
+        let routed = self.routed(place.link, request)?;
+        let link = routed.as_ref().unwrap_or(place.link);
         let (plan, work) = match request.commands {
             [args] if admission.script => {
                 let (bytes, script) = self.encode_script(args, link)?;
@@ -170,7 +176,8 @@ impl<D: Destination> Core<D> {
     fn encode_script<A: AsRef<[u8]>>(&self, args: &[A], link: &Arc<Link>) -> Result<(Bytes, Arc<Script>), Error> {
         let read_only = args[0].as_ref().eq_ignore_ascii_case(b"EVAL_RO");
         let (script, may_be_known) = self.scripts.lock().find(args[1].as_ref(), read_only);
-        let bytes = match may_be_known && self.node().holds_script(script.id(), link) {
+        let bytes = match may_be_known && self.topology.with_node_of(link, |node| node.holds_script(script.id(), link))
+        {
             true => script.evalsha_of(args.iter().map(AsRef::as_ref).collect())?,
             false => command::encode_to_vec(args)?,
         };

@@ -54,18 +54,19 @@ async fn keep_time<D: Destination>(core: &Weak<Core<D>>, clock: &Clock) {
 impl<D: Destination> Core<D> {
     /// Ends what is due and sends what is to be sent; gives the time of the next.
     pub(super) fn tick(&self) -> Option<Instant> {
-        let links = self.node().links();
+        let links = self.topology.links();
         links.iter().for_each(|link| while self.expire_at(link, BATCH) == BATCH {});
         let next_at_links = links.iter().filter_map(|link| link.arm()).min();
         while self.expire() == BATCH {}
         let mut state = self.state.lock();
         self.send_again(&mut state);
+        let next_look = self.look_for_map(&mut state);
         let next_here = [state.deadlines.next(), self.expire_idle(&mut state.deferred)].into_iter().flatten().min();
         state.armed = next_here.unwrap_or(u64::MAX);
         let next = next_here.into_iter().chain(next_at_links).min();
         let deadline = next.map(|tick| self.clock.instant_of(tick));
         let delayed = state.delayed.peek().map(|delayed| delayed.at);
-        [deadline, delayed].into_iter().flatten().min()
+        [deadline, delayed, next_look].into_iter().flatten().min()
     }
 
     /// Ends the requests that wait here whose deadline has passed; gives how many.
@@ -130,10 +131,7 @@ impl<D: Destination> Core<D> {
                     self.proceed(state, session);
                 }
                 (None, Work::Unblock(_)) => self.try_to_unblock(state, to.ticket),
-                (None, _) => {
-                    let sequence = self.resend(&pending.link, unit);
-                    pending.set_place(to.part, sequence);
-                }
+                (None, _) => self.put_again(state, unit),
             }
         }
     }

@@ -5,7 +5,7 @@ use rustls::pki_types::ServerName;
 
 use super::option::{Opt, Setter, option};
 use super::value::{self, LONGEST, Range};
-use super::{ConnectRetries, Overflow, Protocol, Secret, TlsVersion};
+use super::{ConnectRetries, Deployment, Overflow, Protocol, Secret, TlsVersion};
 use crate::address::Address;
 
 const MILLISECOND_UP: Range = Range { least: 1, most: LONGEST };
@@ -30,6 +30,20 @@ pub static OPTIONS: &[Opt] = &[
         "Servers, separated by commas, tried in order: `host:port`, `[v6]:port`, `host` or `/path/to.sock`.",
         |config, text| {
             config.endpoints = endpoints(text)?;
+            Ok(())
+        },
+    ),
+    option(
+        "topology",
+        "`standalone`, `cluster`",
+        "standalone",
+        "Whether the endpoints lead to one server, or to nodes of a cluster.",
+        |config, text| {
+            config.topology = match text {
+                "standalone" => Deployment::Standalone,
+                "cluster" => Deployment::Cluster,
+                _ => return Err("standalone or cluster".to_owned()),
+            };
             Ok(())
         },
     ),
@@ -382,6 +396,20 @@ pub static OPTIONS: &[Opt] = &[
         "Memory for the answers of requests with JR_REQUEST_CACHED, kept right by CLIENT TRACKING; `0` is no cache.",
         |config, text| {
             config.cache_bytes = value::size(text, Range { least: 0, most: TIB })?;
+            Ok(())
+        },
+    ),
+    option("max_nodes", "number", "1024", "Nodes of a cluster; more are refused.", |config, text| {
+        config.max_nodes = count(text, 1, 16_384)?;
+        Ok(())
+    }),
+    option(
+        "refresh_interval",
+        "duration",
+        "60s",
+        "How often the nodes of a cluster are asked which of them serves what, when nothing else is a reason to.",
+        |config, text| {
+            config.refresh_interval = value::duration(text, SECOND_UP)?;
             Ok(())
         },
     ),

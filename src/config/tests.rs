@@ -6,6 +6,7 @@ use super::*;
 /// For every option but the URL: a value other than the default, and one that is wrong.
 const OTHERS: &[(&str, &str, &str)] = &[
     ("endpoints", "a:1,[::1]:2, /run/x.sock", "a:1,,b"),
+    ("topology", "cluster", "sentinel"),
     ("username", "somebody", "\0"),
     ("password", "hunter2", "\0"),
     ("database", "7", "-1"),
@@ -41,6 +42,8 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("max_unread_bytes", "1MiB", "1"),
     ("subscription_overflow", "close", "drop"),
     ("cache_bytes", "64MiB", "2TiB"),
+    ("max_nodes", "1", "0"),
+    ("refresh_interval", "1s", "999ms"),
 ];
 
 #[test]

@@ -67,6 +67,12 @@ impl Link {
         self.outgoing.lock().requests.len()
     }
 
+    /// Whether anything waits here, or an id of here is still known.
+    pub fn is_used(&self) -> bool {
+        let outgoing = self.outgoing.lock();
+        !outgoing.pipeline.is_idle() || outgoing.requests.has_ids()
+    }
+
     /// How many requests were taken out to be completed.
     pub fn taken(&self) -> u64 {
         self.outgoing.lock().requests.taken()

@@ -112,6 +112,11 @@ impl Requests {
         self.len() == 0
     }
 
+    /// Whether the id of a request is still known here, be it that the client goes on with it.
+    pub fn has_ids(&self) -> bool {
+        self.entries.len() > self.free.len()
+    }
+
     /// How many were taken out to be completed, since the link was opened.
     pub fn taken(&self) -> u64 {
         self.taken

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use super::backlog::Backlog;
@@ -27,8 +27,24 @@ mod tests;
 /// Who has a dedicated link, as the owner of the requests names it.
 pub type SessionId = u64;
 
+/// The numbers of shared links in the ids of requests: each is given once in the life of a client.
+#[derive(Debug, Default)]
+pub struct LinkNumbers(AtomicU32);
+
+impl LinkNumbers {
+    fn next(&self) -> Result<u16, Error> {
+        let number = self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        u16::try_from(number).map_err(|_| {
+            // Later ones find none either, however many they are.
+            self.0.store(number, Ordering::Relaxed);
+            Error::new(Status::Full, format!("{} connections that are shared were opened already", u16::MAX))
+        })
+    }
+}
+
 /// One server.
 pub struct Node {
+    numbers: Arc<LinkNumbers>,
     /// `None`: it is closed.
     opening: Lock<Option<Opening>>,
     /// By database.
@@ -42,11 +58,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// No link is opened yet.
-    pub fn new(opening: Opening) -> Node {
+    /// No link is opened yet. Its links have numbers that those of other nodes of the client have not.
+    pub fn new(opening: Opening, numbers: Arc<LinkNumbers>) -> Node {
         let config = &opening.config;
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         Node {
+            numbers,
             shared: Lock::default(),
             push_links: Lock::default(),
             pool: Lock::new(Pool::new(config.max_connections)),
@@ -64,8 +81,7 @@ impl Node {
             if let Some(link) = shared.get(&database) {
                 return Ok(Arc::clone(link));
             }
-            let number = u16::try_from(shared.len() + 1)
-                .map_err(|_| Error::new(Status::Full, format!("{} databases are in use already", shared.len())))?;
+            let number = self.numbers.next()?;
             let link = deferred.open(opening, database, Purpose::Commands(number));
             shared.insert(database, Arc::clone(&link));
             Ok(link)
@@ -212,6 +228,13 @@ impl Node {
     /// The shared link to the database of another link.
     fn shared_with(&self, link: &Link) -> Option<Arc<Link>> {
         if matches!(link.purpose(), Purpose::Commands(_)) { None } else { self.shared_link(link.database()) }
+    }
+
+    /// Opens no other link, and its links are to be closed: the node is not needed any more.
+    pub fn retire(&self, deferred: &mut Deferred) {
+        self.opening.lock().take();
+        self.links().into_iter().for_each(|link| deferred.close(link));
+        self.shared.lock().clear();
     }
 
     /// Closes every link and opens no other.

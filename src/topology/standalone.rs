@@ -1,7 +1,9 @@
 //! One server, or several endpoints of which the first that answers is used: one node.
 
-use super::Route;
+use std::sync::Arc;
+
 use super::node::Node;
+use super::route::Route;
 use crate::address::Address;
 use crate::connection::background_driver::Opening;
 use crate::connection::link::Link;
@@ -15,7 +17,7 @@ pub struct Standalone {
 impl Standalone {
     /// No link is opened yet.
     pub fn new(opening: Opening) -> Standalone {
-        Standalone { node: Node::new(opening) }
+        Standalone { node: Node::new(opening, Arc::default()) }
     }
 
     /// The one node.

@@ -23,10 +23,14 @@ fn told(next: Next) -> &'static str {
     match next {
         Next::Send(_) => "again",
         Next::Complete(Outcome::Answered) => "answered",
+        Next::GiveUp(Outcome::Answered) => "given up",
+        Next::GiveUp(Outcome::Unknown) => "given up, unknown",
         Next::Complete(Outcome::Unknown) => "answered, unknown",
         Next::Fail(Outcome::NotRun) => "not run",
         Next::Fail(Outcome::Unknown) => "unknown",
-        Next::Complete(Outcome::NotRun) | Next::Fail(Outcome::Answered) => "a contradiction",
+        Next::Complete(Outcome::NotRun) | Next::GiveUp(Outcome::NotRun) | Next::Fail(Outcome::Answered) => {
+            "a contradiction"
+        }
     }
 }
 
@@ -79,6 +83,67 @@ fn every_refusal() {
                 assert_ne!(next, Next::Send(Duration::ZERO), "the server wants to be left alone for a while");
             }
         }
+    }
+}
+
+fn node(port: u16) -> Address {
+    Address::tcp("node", port).unwrap()
+}
+
+/// What follows when the node of the number `by` names that of the number `to`; 0: none.
+fn redirect(attempts: &mut Attempts, kind: Kind, by: u16, to: u16, terms: &Terms) -> Next {
+    let (by, to) = (node(by), (to > 0).then(|| node(to)));
+    let text = if kind == Kind::Ask { b"ASK".as_slice() } else { b"MOVED" };
+    attempts.after(Event::Redirected(Redirected { kind, text, by: &by, to: to.as_ref() }), terms)
+}
+
+#[test]
+fn every_redirect() {
+    // Where it leads, by node 1; whether it is tied: what follows by the state before, and whether at once.
+    for (to, is_tied, expected, at_once) in [
+        (2, false, ["again", "again", "again"], true),
+        (1, false, ["again", "again", "again"], false),
+        (0, false, ["again", "again", "again"], false),
+        (2, true, ["answered", "answered", "answered, unknown"], false),
+        (1, true, ["answered", "answered", "answered, unknown"], false),
+        (0, true, ["answered", "answered", "answered, unknown"], false),
+    ] {
+        for kind in [Kind::Moved, Kind::Ask] {
+            for may_run_twice in [false, true] {
+                for ((state, mut attempts), expected) in states().into_iter().zip(expected) {
+                    let next = redirect(&mut attempts, kind, 1, to, &terms(may_run_twice, is_tied));
+                    let what = format!("{kind:?} to {to}, tied: {is_tied}, {state}");
+                    assert_eq!(told(next), expected, "{what}");
+                    assert_eq!(next == Next::Send(Duration::ZERO), at_once, "{what}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_first_redirect_of_each_kind_is_followed_at_once() {
+    let mut attempts = Attempts::default();
+    let mut at_once =
+        |kind, by, to| redirect(&mut attempts, kind, by, to, &terms(false, false)) == Next::Send(Duration::ZERO);
+    assert!(at_once(Kind::Moved, 1, 2), "the map was old");
+    assert!(at_once(Kind::Ask, 2, 3), "and the slot is being moved");
+    assert!(!at_once(Kind::Moved, 3, 2));
+    assert!(!at_once(Kind::Ask, 2, 3));
+}
+
+#[test]
+fn nothing_is_sent_from_one_server_to_another_for_ever() {
+    for ((state, mut attempts), end) in states().into_iter().zip(["given up", "given up", "given up, unknown"]) {
+        let terms = terms(false, false);
+        let mut go_on = |by, to| told(redirect(&mut attempts, Kind::Moved, by, to, &terms));
+        (0..REDIRECTS / 2).for_each(|_| assert_eq!([go_on(1, 2), go_on(2, 1)], ["again"; 2], "{state}"));
+        assert_eq!(go_on(1, 2), end, "{state}");
+        // A wait for a repair between them is bounded by the deadline.
+        let Next::Send(_) = attempts.after(Event::Refused(b"TRYAGAIN"), &terms) else { panic!("{state}") };
+        assert_eq!(told(redirect(&mut attempts, Kind::Ask, 1, 2, &terms)), "again", "{state}");
+        let refusals = attempts.refusals().unwrap();
+        assert!(refusals.contains("refused by the server 19 times") && refusals.contains("ASK"), "{refusals}");
     }
 }
 

@@ -27,6 +27,12 @@ impl Kind {
     }
 }
 
+/// The slot that a redirect names; `None`: the error is none, or not one that can be read.
+pub fn slot_of(error: &[u8]) -> Option<u16> {
+    // (Who was asked is of no account for that.)
+    Redirect::parse(error, &Address::default()).ok().map(|redirect| redirect.slot)
+}
+
 /// A redirect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redirect {

@@ -70,6 +70,11 @@ impl Schedule {
         Schedule { interval, begun: None, due: now, is_asking: false, again: None }
     }
 
+    /// When the next round is due, if none is under way.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
     /// Something happened in a cluster of so many nodes; `chance` is a number from 0 to 1.
     pub fn on(&mut self, reason: Reason, now: Instant, nodes: usize, chance: f64) -> Action {
         if self.is_asking {

@@ -3,7 +3,7 @@ use crate::config::Config;
 use crate::connection::fixture::{self, Noted};
 
 fn node(max_connections: usize) -> Node {
-    Node::new(fixture::opening(Config { max_connections, ..Config::default() }, &Noted::new()))
+    Node::new(fixture::opening(Config { max_connections, ..Config::default() }, &Noted::new()), Arc::default())
 }
 
 /// A dedicated link, or `None`: a place in line.
@@ -61,4 +61,18 @@ fn a_closed_node_opens_nothing() {
     assert_eq!(node.check_out(0, 2, &mut later).unwrap_err().status, Status::Closed);
     assert!(node.opening().is_err() && node.serve(&mut later).is_none() && later.is_empty());
     assert_eq!(node.dedicated().in_use, 0);
+}
+
+#[test]
+fn numbers_of_links_are_given_once_and_end() {
+    let numbers = Arc::new(LinkNumbers::default());
+    let opening = || fixture::opening(Config::default(), &Noted::new());
+    let nodes = [Node::new(opening(), Arc::clone(&numbers)), Node::new(opening(), Arc::clone(&numbers))];
+    let mut deferred = Deferred::default();
+    let links = nodes.each_ref().map(|node| node.link(0, &mut deferred).unwrap());
+    assert_eq!(links.each_ref().map(|link| link.purpose()), [Purpose::Commands(1), Purpose::Commands(2)]);
+    (3..=u16::MAX).for_each(|number| assert_eq!(numbers.next().unwrap(), number));
+    for _ in 0..3 {
+        assert_eq!(numbers.next().unwrap_err().status, Status::Full);
+    }
 }

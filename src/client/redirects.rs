@@ -1,0 +1,170 @@
+//! What follows when a node of a cluster sends a unit to another one, and how units come to other links.
+//!
+//! Invariant: ASKING and what it is for are one unit, so that nothing comes between them; a unit that is sent again goes
+//! without it, unless it was asked for again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+
+use super::attempt::{Event, Next, REDIRECTS, Redirected, Terms};
+use super::completion::Verdict;
+use super::core::Core;
+use super::destination::Destination;
+use super::pending::Pending;
+use super::state::State;
+use crate::address::Address;
+use crate::connection::link::Link;
+use crate::connection::unit::Unit;
+use crate::error::{Outcome, Status};
+use crate::protocol::reply::Reply;
+use crate::topology::cluster::Cluster;
+use crate::topology::cluster::redirect::{Kind, Redirect};
+use crate::topology::cluster::refresh::Reason;
+use crate::topology::cluster::slot_map::Change;
+
+#[cfg(test)]
+mod tests;
+
+/// Lets the next command, or transaction, use a slot that is being moved to the node.
+const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
+
+/// What an error reply means for the unit that it answers.
+pub(super) enum AfterError {
+    /// The unit is sent again.
+    Again,
+    /// It ends so.
+    End(Verdict),
+    /// It is the answer, with this outcome.
+    Answer(Outcome),
+}
+
+fn is_asking(unit: &Unit) -> bool {
+    unit.bytes.starts_with(ASKING)
+}
+
+/// Takes ASKING away from a unit, and the reply to it from those that came; whether it had it.
+pub(super) fn without_asking(unit: &mut Unit, replies: &mut Vec<Reply>) -> bool {
+    let is_asking = is_asking(unit);
+    if is_asking {
+        unit.bytes = unit.bytes.slice(ASKING.len()..);
+        unit.replies -= 1;
+        // What it was answered does not matter: what is behind it is answered for itself.
+        replies.drain(..replies.len().min(1));
+    }
+    is_asking
+}
+
+/// The same unit behind ASKING, if it is to be.
+pub(super) fn with_asking(unit: Unit, is_asking: bool) -> Unit {
+    if !is_asking {
+        return unit;
+    }
+    let mut bytes = BytesMut::with_capacity(ASKING.len() + unit.bytes.len());
+    bytes.extend_from_slice(ASKING);
+    bytes.extend_from_slice(&unit.bytes);
+    Unit { bytes: bytes.freeze(), replies: unit.replies + 1, ..unit }
+}
+
+impl<D: Destination> Core<D> {
+    /// A node refused a unit because another one has its slot: sends it there, as often as that may help.
+    pub(super) fn after_redirect(
+        &self,
+        state: &mut State<D>,
+        link: &Arc<Link>,
+        unit: &Unit,
+        (kind, text): (Kind, &[u8]),
+        is_tied: bool,
+    ) -> AfterError {
+        let Some(cluster) = self.topology.cluster() else { return AfterError::Answer(Outcome::Answered) };
+        let State { requests, deferred, .. } = &mut *state;
+        let Some(pending) = requests.get(unit.to.ticket) else { return AfterError::Again };
+        let by = Address::parse(&link.address()).unwrap_or_default();
+        let redirect = Redirect::parse(text, &by).ok();
+        let to = redirect.as_ref().and_then(|redirect| redirect.to.as_ref());
+        if let (Kind::Moved, Some(to), Some(redirect)) = (kind, to, &redirect) {
+            self.note_move(cluster, link, redirect.slot, (&by, to));
+        }
+        let target = to.map(|to| cluster.link_at(to, deferred)).and_then(Result::ok);
+        if target.is_none() {
+            self.note(Reason::UnknownNode);
+        }
+        let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
+        let redirected = Redirected { kind, text, by: &by, to: to.filter(|_| target.is_some()) };
+        let next = pending.after(unit.to.part, Event::Redirected(redirected), &terms);
+        let asks = kind == Kind::Ask && target.is_some();
+        match (next, target) {
+            (Next::Send(Duration::ZERO), Some(target)) => {
+                self.place(pending, &target, with_asking(unit.clone(), asks));
+                AfterError::Again
+            }
+            (Next::Send(pause), target) => {
+                if let Some(target) = target {
+                    pending.set_link(unit.to.part, &target);
+                }
+                self.delay(state, with_asking(unit.clone(), asks), pause);
+                AfterError::Again
+            }
+            (Next::GiveUp(outcome), _) => {
+                let text = String::from_utf8_lossy(text);
+                let sentence = format!("{by}: the cluster redirected it {REDIRECTS} times, the last time with: {text}");
+                AfterError::End(refused(&sentence, outcome))
+            }
+            (Next::Complete(outcome) | Next::Fail(outcome), _) => AfterError::Answer(outcome),
+        }
+    }
+
+    /// The node of a link said that a slot has moved.
+    fn note_move(&self, cluster: &Cluster, link: &Link, slot: u16, (by, to): (&Address, &Address)) {
+        match cluster.apply_moved(slot, by, to) {
+            // Its name leads to another machine by now.
+            Change::Itself => {
+                link.reconnect();
+                self.note(Reason::UnknownNode);
+            }
+            Change::TooMany => self.note(Reason::UnknownNode),
+            Change::Known | Change::Promoted | Change::Taken | Change::Begun => self.note(Reason::Moved),
+        }
+    }
+
+    /// Sends a unit again: to whoever has its slot by now or, behind ASKING, to whoever is getting it.
+    pub(super) fn put_again(&self, state: &mut State<D>, mut unit: Unit) {
+        let State { requests, deferred, .. } = state;
+        let Some(pending) = requests.get(unit.to.ticket) else { return };
+        let link = Arc::clone(pending.link_of(unit.to.part));
+        if is_asking(&unit) && !link.is_closed() {
+            return self.place(pending, &link, unit);
+        }
+        without_asking(&mut unit, &mut Vec::new());
+        let link = self.link_again(&link, &unit.bytes, deferred);
+        self.place(pending, &link, unit);
+    }
+
+    /// A unit gets a place at a link.
+    fn place(&self, pending: &mut Pending<D>, link: &Arc<Link>, unit: Unit) {
+        let part = unit.to.part;
+        let sequence = self.resend(link, unit);
+        pending.set_link(part, link);
+        pending.set_place(part, sequence);
+    }
+
+    /// Another map was found: what waits at links that are not connected goes to whoever has its slot by now.
+    pub(super) fn move_what_waits(&self, state: &mut State<D>) {
+        let disconnected = self.topology.links().into_iter().filter(|link| !link.is_connected());
+        for link in disconnected {
+            for mut unit in link.take_unsent() {
+                let Some(ticket) = self.go_on_with(state, &link, unit.to.ticket) else { continue };
+                unit.to.ticket = ticket;
+                without_asking(&mut unit, &mut Vec::new());
+                self.put_again(state, unit);
+            }
+        }
+    }
+}
+
+/// A server's refusal, in these words.
+fn refused(sentence: &str, outcome: Outcome) -> Verdict {
+    let reply = Reply::error(Status::Server, outcome, sentence);
+    Verdict { status: Status::Server, outcome, reply }
+}

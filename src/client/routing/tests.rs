@@ -1,0 +1,84 @@
+//! A client of a cluster, whose nodes are played by hand.
+
+use super::*;
+use crate::client::fixture::Fixture;
+
+/// Slots 0 to 8191 (`b`: 3300) at a:1, the others (`a`: 15495, `c`: 7365 is at a:1) at b:1.
+const HALVES: [&str; 15] =
+    ["*2", "*3", ":0", ":8191", "*2", "$1", "a", ":1", "*3", ":8192", ":16383", "*2", "$1", "b", ":1"];
+
+fn refusal(fixture: &mut Fixture, commands: &[&str]) -> String {
+    let error = fixture.submit(commands).unwrap_err();
+    assert_eq!(error.status, Status::Argument, "{error}");
+    error.message
+}
+
+#[test]
+fn a_request_goes_to_the_node_of_its_keys() {
+    let mut fixture = Fixture::cluster(&HALVES);
+    fixture.submit(&["GET a"]).unwrap();
+    fixture.submit(&["GET b"]).unwrap();
+    fixture.submit(&["SET b 1", "INCR b"]).unwrap();
+    fixture.submit_as(&["INCR a"], |request| request.atomic = true).unwrap();
+    fixture.submit(&["SPUBLISH a hello"]).unwrap();
+    let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
+    assert_eq!(a.read(), "GET b | SET b 1 | INCR b");
+    assert_eq!(b.read(), "GET a | MULTI | INCR a | EXEC | SPUBLISH a hello");
+    assert_eq!(fixture.shared.read(), "");
+    a.answer(&[":1", "+OK", ":2"]);
+    b.answer(&[":3", "+OK", "+QUEUED", "*1", ":4", ":5"]);
+    let completions = ["2 Ok Answered: 1", "3 Ok Answered: [OK, 2]", "1 Ok Answered: 3", "4 Ok Answered: [4]"];
+    assert_eq!(fixture.completions()[..4], completions);
+    assert!(a.is_at_rest() && b.is_at_rest() && fixture.shared.is_at_rest());
+}
+
+#[test]
+fn what_one_node_cannot_answer_is_refused_with_a_sentence() {
+    let mut fixture = Fixture::cluster(&HALVES);
+    let several = "the keys of the request are in the slots 15495 and 3300";
+    assert!(refusal(&mut fixture, &["MGET a b"]).starts_with(several));
+    assert!(refusal(&mut fixture, &["GET a", "GET b"]).starts_with(several), "also within one node");
+    assert!(refusal(&mut fixture, &["MSETNX a 1 b 2"]).starts_with(several));
+    assert!(refusal(&mut fixture, &["DBSIZE"]).starts_with("DBSIZE names no key"));
+    assert!(refusal(&mut fixture, &["FLUSHALL"]).starts_with("FLUSHALL names no key"));
+    assert!(refusal(&mut fixture, &["NO.SUCH.COMMAND a"]).starts_with("NO.SUCH.COMMAND names no key"));
+    assert!(refusal(&mut fixture, &["PING", "keys *"]).starts_with("KEYS names no key"));
+    for commands in [&["BLPOP a 0"][..], &["SUBSCRIBE a"], &["SSUBSCRIBE a"], &["MONITOR"]] {
+        assert!(refusal(&mut fixture, commands).ends_with("is not supported on a cluster yet"), "{commands:?}");
+    }
+    for route in [Route::All, Route::Primaries, Route::Replicas] {
+        let error = fixture.submit_as(&["PING"], |request| request.route = route).unwrap_err();
+        assert!(error.message.contains("is not supported yet"), "{error}");
+    }
+    fixture.submit(&["MGET {a}1 {a}2"]).unwrap();
+    assert_eq!(fixture.node("b:1").read(), "MGET {a}1 {a}2");
+}
+
+#[test]
+fn what_has_no_key_goes_to_any_node_or_to_the_one_of_its_route() {
+    let mut fixture = Fixture::cluster(&HALVES);
+    for commands in [&["PING"][..], &["eval return_1 0"], &["PUBLISH a b"], &["INFO", "TIME"]] {
+        fixture.submit(commands).unwrap();
+    }
+    fixture.submit_as(&["DBSIZE"], |request| request.route = Route::Random).unwrap();
+    assert_eq!(fixture.shared.read(), "PING | eval return_1 0 | PUBLISH a b | INFO | TIME | DBSIZE");
+    fixture.submit_as(&["FLUSHALL"], |request| request.route = Route::Node("b:1")).unwrap();
+    assert_eq!(fixture.node("b:1").read(), "FLUSHALL");
+    for (route, why) in [("c:1", "the cluster has no such node"), ("c:x", "neither a word nor an address")] {
+        let error = fixture.submit_as(&["PING"], |request| request.route = Route::Node(route)).unwrap_err();
+        assert!(error.status == Status::Argument && error.message.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn before_there_is_a_map_the_seed_is_asked_and_tells_where_to_go() {
+    let mut fixture = Fixture::cluster(&["-ERR later"]);
+    let id = fixture.submit(&["INCR a"]).unwrap();
+    fixture.shared.serve(&["-MOVED 15495 b:1"]);
+    let mut b = fixture.node("b:1");
+    assert_eq!((b.read().as_str(), fixture.whereabouts(id)), ("INCR a", "at the client"));
+    b.answer(&[":1"]);
+    assert_eq!((fixture.completion().as_str(), fixture.whereabouts(id)), ("1 Ok Answered: 1", "gone"));
+    fixture.submit(&["INCR {a}"]).unwrap();
+    assert_eq!(b.read(), "INCR {a}", "the slot is known from now on");
+}
