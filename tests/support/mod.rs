@@ -7,6 +7,7 @@
 pub mod api;
 pub mod certificates;
 pub mod client;
+pub mod cluster;
 pub mod flow;
 pub mod guard;
 pub mod messages;

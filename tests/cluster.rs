@@ -1,0 +1,147 @@
+//! A real cluster: every request finds the node of its keys, whatever moves.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "also in the helpers of these tests a surprise must stop the test"
+)]
+
+mod support;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::thread;
+
+use justredis::client::request::Request;
+use justredis::error::Outcome::Answered;
+use justredis::error::Status;
+use justredis::topology::Route;
+use support::client::{Tester, request};
+use support::cluster::Cluster;
+use support::wait;
+
+/// Keys in many slots, on every primary of three.
+fn keys() -> impl Iterator<Item = String> {
+    (0..60).map(|number| format!("key:{number}"))
+}
+
+#[test]
+fn every_key_is_found_at_once() {
+    let cluster = Cluster::start(3, 0);
+    let client = Tester::connect(cluster.url());
+    for key in keys() {
+        assert_eq!(client.text(&["SET", &key, &key]), "OK");
+    }
+    for key in keys() {
+        assert_eq!(client.text(&["GET", &key]), key);
+    }
+    let held: Vec<i64> = cluster.nodes.iter().map(|node| node.command(&["DBSIZE"]).integer()).collect();
+    assert!(held.iter().all(|held| *held > 0) && held.iter().sum::<i64>() == 60, "{held:?}");
+    let list = client.wait_for(&request(&[&["SET", "{a}1", "1"], &["INCR", "{a}1"], &["GET", "{a}1"]])).unwrap();
+    assert_eq!(list.reply.items()[2].as_bytes(), b"2");
+    assert_eq!(client.atomic(&[&["INCR", "b"], &["INCR", "b"]]).reply.items()[1].to_i64(), Some(2));
+    let script = "return redis.call('INCR', KEYS[1])";
+    let counts: Vec<i64> = (0..3).map(|_| client.run(&["EVAL", script, "1", "c"]).integer()).collect();
+    assert_eq!(counts, [1, 2, 3]);
+    let node = format!("127.0.0.1:{}", cluster.nodes[2].port());
+    let size = Request { route: Route::Node(&node), ..request(&[&["DBSIZE"]]) };
+    assert_eq!(client.wait_for(&size).unwrap().integer(), cluster.nodes[2].command(&["DBSIZE"]).integer());
+    assert!(client.client.close(None));
+}
+
+#[test]
+fn what_is_asked_before_the_map_is_there_finds_its_way() {
+    let cluster = Cluster::start(3, 0);
+    let client = Tester::connect(cluster.url());
+    let ids: Vec<u64> = keys().map(|key| client.submit(&["INCR", &key])).collect();
+    let done = client.inbox.each_once(&ids);
+    assert!(done.values().all(|done| done.is_ok() && done.integer() == 1));
+}
+
+/// While one thread counts, slots go from node to node, with and without the keys of the moment.
+#[test]
+fn nothing_is_seen_of_slots_that_move() {
+    let cluster = Cluster::start(3, 0);
+    let (client, stop, rounds) = (Tester::connect(cluster.url()), AtomicBool::new(false), AtomicUsize::new(0));
+    let names: Vec<String> = ["a", "b", "c", "d"].map(|tag| format!("{{{tag}}}counter")).into();
+    // A key that is missing where its slot goes, beside one that is there, is waited for until the slot has moved.
+    for name in &names {
+        assert_eq!(client.text(&["SET", &format!("{name}2"), "x"]), "OK");
+    }
+    thread::scope(|scope| {
+        let counting = scope.spawn(|| {
+            while !stop.load(SeqCst) {
+                rounds.fetch_add(1, SeqCst);
+                for name in &names {
+                    let (other, script) = (format!("{name}2"), "return redis.call('INCR', KEYS[1])");
+                    let ids = [
+                        client.send(&request(&[&["INCR", name]])).unwrap(),
+                        client.send(&request(&[&["INCR", name], &["EXISTS", name, &other]])).unwrap(),
+                        client
+                            .send(&Request { atomic: true, ..request(&[&["INCR", name], &["SET", &other, "x"]]) })
+                            .unwrap(),
+                        client.send(&request(&[&["EVAL", script, "1", name]])).unwrap(),
+                    ];
+                    for (id, done) in client.inbox.each_once(&ids) {
+                        let is_fine = done.is_ok() && !done.reply.items().iter().any(|item| item.is_error());
+                        assert!(is_fine, "{:?}: {}", ids.iter().position(|other| *other == id), done.text());
+                    }
+                }
+            }
+        });
+        for _ in 0..3 {
+            for name in &names {
+                let owner = cluster.owner(name);
+                let moving = cluster.begin_move(name, cluster.another_than(owner));
+                moving.keys();
+                let before = rounds.load(SeqCst);
+                wait::until("requests for a slot whose keys have gone", || {
+                    rounds.load(SeqCst) > before + 3 || counting.is_finished()
+                });
+                moving.finish();
+            }
+        }
+        stop.store(true, SeqCst);
+        counting.join().unwrap();
+    });
+    let rounds = rounds.load(SeqCst);
+    for name in &names {
+        assert_eq!(client.text(&["GET", name]), (4 * rounds).to_string(), "each ran once: {name}");
+    }
+}
+
+#[test]
+fn a_failover_is_followed() {
+    let cluster = Cluster::start(3, 1);
+    let client = Tester::with(cluster.url(), &[("command_timeout", "30s"), ("dead_after", "500ms")]);
+    for key in keys() {
+        assert_eq!(client.text(&["SET", &key, "1"]), "OK");
+    }
+    wait::until("the replicas to have all keys", || {
+        let size = |range: &[support::server::Server]| -> i64 {
+            range.iter().map(|node| node.command(&["DBSIZE"]).integer()).sum()
+        };
+        size(&cluster.nodes[3..]) == 60
+    });
+    // Not the first one, which is the seed and tells of the others.
+    cluster.nodes[1].kill();
+    for key in keys() {
+        assert_eq!(client.run(&["INCR", &key]).integer(), 2, "{key}");
+    }
+    cluster.nodes[4].command(&["CLUSTER", "FAILOVER"]);
+    assert!(keys().all(|key| client.run(&["INCR", &key]).integer() == 3));
+}
+
+#[test]
+fn a_client_of_one_server_shows_redirects_as_they_are() {
+    let cluster = Cluster::start(3, 0);
+    let client = Tester::connect(cluster.nodes[0].url());
+    let told = keys().map(|key| client.run(&["INCR", &key])).find(|done| !done.is_ok()).unwrap();
+    told.says(Status::Server, Answered, &["MOVED "]);
+}
+
+#[test]
+fn a_server_that_is_no_cluster_is_told_as_such() {
+    let server = support::server::Server::start();
+    let client = Tester::with(server.url(), &[("topology", "cluster")]);
+    assert_eq!(client.text(&["SET", "a", "1"]), "OK", "it has every key");
+}

@@ -1,0 +1,154 @@
+//! A real cluster: primaries that share the slots evenly, each perhaps with replicas, on free ports. It is handed out
+//! when every node knows every slot.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::port;
+use super::resp::Answer;
+use super::server::Server;
+use super::wait;
+
+/// How many slots there are.
+const SLOTS: usize = 16384;
+
+/// So long a node is silent before the others take it for dead, in milliseconds.
+const NODE_TIMEOUT: &str = "1000";
+
+/// The nodes of a cluster: first the primaries, then their replicas, one of each in turn.
+pub struct Cluster {
+    pub nodes: Vec<Server>,
+    primaries: usize,
+}
+
+impl Cluster {
+    /// So many primaries, each with so many replicas.
+    pub fn start(primaries: usize, replicas: usize) -> Cluster {
+        let nodes: Vec<Server> = (0..primaries * (1 + replicas)).map(|_| node()).collect();
+        let cluster = Cluster { nodes, primaries };
+        for (index, primary) in cluster.nodes[..primaries].iter().enumerate() {
+            let (first, end) = (index * SLOTS / primaries, (index + 1) * SLOTS / primaries);
+            let range = [first.to_string(), (end - 1).to_string()];
+            assert!(primary.command(&["CLUSTER", "ADDSLOTSRANGE", &range[0], &range[1]]).is_ok());
+            let epoch = (index + 1).to_string();
+            assert!(primary.command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).is_ok());
+        }
+        for node in &cluster.nodes[1..] {
+            cluster.introduce(node);
+        }
+        let count = cluster.nodes.len().to_string();
+        cluster.until_all("to know each other", |node| info(node, "cluster_known_nodes") == count);
+        for (index, replica) in cluster.nodes.iter().enumerate().skip(primaries) {
+            let primary = cluster.nodes[index % primaries].command(&["CLUSTER", "MYID"]).text();
+            wait::until("a replica to know its primary", || {
+                replica.command(&["CLUSTER", "REPLICATE", &primary]).is_ok()
+            });
+        }
+        let size = primaries.to_string();
+        cluster.until_all("to serve every slot", |node| {
+            info(node, "cluster_state") == "ok" && info(node, "cluster_size") == size && entries(node) >= primaries
+        });
+        for replica in &cluster.nodes[primaries..] {
+            wait::until("a replica to have the data of its primary", || {
+                replica.command(&["INFO", "replication"]).text().contains("master_link_status:up")
+            });
+        }
+        cluster
+    }
+
+    /// A URL with one seed.
+    pub fn url(&self) -> String {
+        format!("{}?topology=cluster", self.nodes[0].url())
+    }
+
+    /// The node that serves the slot of a key, by its own word: others may learn of it later.
+    pub fn owner(&self, key: &str) -> &Server {
+        let serves = |node: &&Server| !matches!(node.command(&["EXISTS", key]), Answer::Error(_));
+        wait::until_some("a node that serves a slot", || self.nodes[..self.primaries].iter().find(serves))
+    }
+
+    /// Begins to move the slot of a key to another primary, with ASK; gives the slot and the two nodes.
+    pub fn begin_move<'a>(&'a self, key: &str, to: &'a Server) -> Move<'a> {
+        let slot = self.nodes[0].command(&["CLUSTER", "KEYSLOT", key]).integer().to_string();
+        let from = self.owner(key);
+        let id = |node: &Server| node.command(&["CLUSTER", "MYID"]).text();
+        assert!(to.command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(from)]).is_ok());
+        assert!(from.command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(to)]).is_ok());
+        Move { cluster: self, slot, from, to }
+    }
+
+    /// A primary beside the owner of a key.
+    pub fn another_than(&self, owner: &Server) -> &Server {
+        self.nodes[..self.primaries].iter().find(|node| node.port() != owner.port()).expect("another primary")
+    }
+
+    fn introduce(&self, node: &Server) {
+        let (first, bus) = (&self.nodes[0], bus_port(&self.nodes[0]));
+        let words = ["CLUSTER", "MEET", "127.0.0.1", &first.port().to_string(), &bus];
+        assert!(node.command(&words).is_ok());
+    }
+
+    fn until_all(&self, what: &str, holds: impl Fn(&Server) -> bool) {
+        wait::until(&format!("all nodes {what}"), || self.nodes.iter().all(&holds));
+    }
+}
+
+/// A slot that is on its way.
+pub struct Move<'a> {
+    cluster: &'a Cluster,
+    pub slot: String,
+    pub from: &'a Server,
+    pub to: &'a Server,
+}
+
+impl Move<'_> {
+    /// Moves all keys of the slot.
+    pub fn keys(&self) {
+        loop {
+            let keys = self.from.command(&["CLUSTER", "GETKEYSINSLOT", &self.slot, "100"]);
+            if keys.items().is_empty() {
+                return;
+            }
+            let port = self.to.port().to_string();
+            let mut words: Vec<String> =
+                ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"].map(str::to_owned).into();
+            words.extend(keys.items().iter().map(Answer::text));
+            assert!(self.from.command(&words).is_ok());
+        }
+    }
+
+    /// The new owner has it from now on; waits until all nodes know. (Before that another move could make two of them
+    /// believe in the same epoch, and the slot go to either.)
+    pub fn finish(&self) {
+        self.keys();
+        let id = self.to.command(&["CLUSTER", "MYID"]).text();
+        let others = self.cluster.nodes[..self.cluster.primaries].iter();
+        let others = others.filter(|node| node.port() != self.to.port() && node.port() != self.from.port());
+        for node in [self.to, self.from].into_iter().chain(others) {
+            assert!(node.command(&["CLUSTER", "SETSLOT", &self.slot, "NODE", &id]).is_ok());
+        }
+        let epoch = info(self.to, "cluster_my_epoch");
+        self.cluster.until_all("to know of the move", |node| info(node, "cluster_current_epoch") == epoch);
+    }
+}
+
+fn node() -> Server {
+    let bus = port::free(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_string();
+    let cluster = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", &bus];
+    let timing = ["--cluster-node-timeout", NODE_TIMEOUT, "--repl-diskless-sync-delay", "0"];
+    Server::builder().arguments(&cluster).arguments(&timing).start()
+}
+
+fn bus_port(node: &Server) -> String {
+    node.command(&["CONFIG", "GET", "cluster-port"]).items()[1].text()
+}
+
+fn info(node: &Server, key: &str) -> String {
+    let text = node.command(&["CLUSTER", "INFO"]).text();
+    let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
+    line.unwrap_or_default().to_owned()
+}
+
+/// How many ranges of slots a node knows.
+fn entries(node: &Server) -> usize {
+    node.command(&["CLUSTER", "SLOTS"]).items().len()
+}
