@@ -28,8 +28,7 @@ const MANY: usize = 7;
 /// So few that no later call can mend what an earlier one spoilt.
 const ONE: usize = 1;
 
-/// Interleavings that each scheduler tries. Priority scheduling finds every mutant below within 30 of them, whatever
-/// the seed.
+/// Interleavings that each scheduler tries. The two together found every mutant below with each of the first 20 seeds.
 const ITERATIONS: usize = 500;
 /// The seed of every search, unless the environment variable SHUTTLE_RANDOM_SEED names another.
 const SEED: u64 = 1;
@@ -286,7 +285,7 @@ fn the_descriptor_of_a_queue_is_readable_when_it_must() {
 #[test]
 #[should_panic(expected = "readable after a take that found nothing")]
 fn a_descriptor_that_never_comes_to_rest_is_found() {
-    search(|| run_queue(Queued { poll: true, ..A_CALLER }, Mutant::ForgetsNothing));
+    search(|| run_queue(Queued { poll: true, requests: 8, calls: 3, ..A_CALLER }, Mutant::ForgetsNothing));
 }
 
 #[test]
