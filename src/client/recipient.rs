@@ -231,7 +231,9 @@ impl<D: Destination> Core<D> {
             is_tied: !may_move || is_own || is_whole_only || abandoned.is_some(),
             max_attempts: self.config.max_attempts,
         };
-        let outcome = match pending.after(unit.to.part, Event::Lost(loss), &terms) {
+        let passing = transaction.as_ref().and_then(Transaction::passing_refusal);
+        let event = passing.map_or(Event::Lost(loss), |text| Event::Refused(text.as_bytes()));
+        let outcome = match pending.after(unit.to.part, event, &terms) {
             Next::Send(pause) => return AfterLoss::Again(pause),
             Next::Complete(outcome) => match transaction.as_ref().and_then(Transaction::refusal) {
                 Some(verdict) => return AfterLoss::Answered(verdict),

@@ -161,6 +161,13 @@ impl Transaction {
         }
     }
 
+    /// The server's text, if it refused a command for a reason that passes: nothing of it ran.
+    pub fn passing_refusal(&self) -> Option<&str> {
+        let is_begun = matches!(self.begun, Some(Ok(())));
+        let text = &self.refused.as_ref().filter(|_| is_begun)?.text;
+        Refusal::of_text(text.as_bytes()).map(|_| text.as_str())
+    }
+
     /// Its end, when the connection ended behind the refusal of a command.
     pub fn refusal(&self) -> Option<Verdict> {
         let Refused { index, name, text } = self.refused.as_ref()?;

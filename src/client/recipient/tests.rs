@@ -157,6 +157,28 @@ fn every_work_with_a_loss_at_every_point() {
     }
 }
 
+/// Nothing of it ran, as the server had said before its connection ended.
+#[test]
+fn a_refused_transaction_is_sent_again_if_the_reason_passes_also_when_exec_is_not_answered() {
+    for (refusal, sequel) in [
+        (LOADING, "again: MULTI | SET k v | EXEC"),
+        ("-ERR wrong number of arguments", "1 Server Answered: command 0 (SET): ERR wrong number of arguments"),
+    ] {
+        let mut fixture = Fixture::connected();
+        fixture.submit_as(&["SET k v"], ATOMIC).unwrap();
+        fixture.shared.serve(&["+OK", refusal]);
+        fixture.shared.lose();
+        assert_eq!(fixture.sequel(), sequel);
+    }
+    let mut fixture = Fixture::connected();
+    let lease = fixture.lease();
+    fixture.submit_on(Some(lease), &["SET k v"], ATOMIC).unwrap();
+    let mut peer = fixture.only_dedicated();
+    peer.serve(&["+OK", LOADING]);
+    peer.lose();
+    assert_eq!(fixture.completion(), "1 Server Answered: command 0 (SET): LOADING not yet", "nothing of a lease is");
+}
+
 #[test]
 fn a_part_of_a_pipeline_that_is_lost_ends_or_goes_again_by_itself() {
     let mut fixture = Fixture::connected();
