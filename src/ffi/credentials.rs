@@ -49,8 +49,8 @@ pub struct jr_credentials {
 /// returns is not checked further: numbers that are no status count as JR_ERR_CONNECT.
 ///
 /// Called on a library thread that may block, one call at a time for each client; all its connections share the answer.
-/// While it runs, connections that have valid credentials go on. It must not wait for this client (jr_execute and
-/// jr_client_close answer JR_ERR_DEADLOCK there).
+/// While it runs, connections that have valid credentials go on. It must not wait for any client
+/// (jr_execute and jr_client_close answer JR_ERR_DEADLOCK there).
 pub type jr_credentials_callback = Option<
     unsafe extern "C" fn(
         user_data: *mut c_void,
