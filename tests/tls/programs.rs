@@ -1,4 +1,4 @@
-//! TLS by programs that are neither this library nor a Redis: `openssl s_server` and stunnel.
+//! TLS by other programs than the Redis of all tests: newer servers, `openssl s_server` and stunnel.
 
 use std::io::{BufReader, Read, Write};
 use std::net::Ipv4Addr;
@@ -11,13 +11,15 @@ use justredis::error::Status;
 use tempfile::TempDir;
 
 use super::support::certificates;
+use super::support::client::Tester;
 use super::support::guard::Guard;
 use super::support::messages::Subscription;
 use super::support::port;
 use super::support::readers::{CClient, Job, Reader, SOON};
 use super::support::server::Server;
+use super::support::transport::Tls;
 use super::support::wait;
-use super::trusting;
+use super::{EACH, speaking, trusting};
 
 /// A program that listens, killed with its value.
 struct Program {
@@ -173,6 +175,39 @@ fn openssl_changes_the_keys_in_the_midst() {
     }
 }
 
+#[test]
+fn newer_servers_speak_it_as_well() {
+    for name in ["redis-8.0", "valkey-9"] {
+        for versions in EACH {
+            let Some(builder) = Server::version(name) else { continue };
+            let tls = Tls { clients_of: Some("ca"), ..speaking(versions) };
+            let server = builder.tls(tls).start();
+            let (certificate, key) = (certificates::path("client.pem"), certificates::path("client.key"));
+            let client = trusting(server.url(), &[("tls_certificate", &certificate), ("tls_key", &key)]);
+            everything_works(&client);
+            let done = trusting(server.url(), &[]).run_within(100_000, &["PING"]);
+            done.says(Status::Tls, NotRun, &["wants a certificate", "tls_certificate"]);
+        }
+    }
+}
+
+/// Large and many, pushed and blocking.
+fn everything_works(client: &Tester) {
+    let large = "x".repeat(5 << 20);
+    assert_eq!(client.text(&["SET", "key", &large]), "OK");
+    assert_eq!(client.text(&["GET", "key"]), large);
+    let ids: Vec<u64> = (0..5000).map(|_| client.submit(&["INCR", "counter"])).collect();
+    assert!(client.inbox.each_once(&ids).values().all(|done| done.is_ok()));
+    assert_eq!(client.text(&["GET", "counter"]), "5000");
+    let subscription = Subscription::to(client, &["SUBSCRIBE", "channel"]);
+    assert!(subscription.take(1)[0].starts_with("subscribe"));
+    assert_eq!(client.run(&["PUBLISH", "channel", "hello"]).integer(), 1);
+    assert_eq!(subscription.take(1), ["message channel hello"]);
+    let popping = client.submit(&["BLPOP", "list", "0"]);
+    assert_eq!(client.run(&["RPUSH", "list", "element"]).integer(), 1);
+    assert!(client.inbox.each_once(&[popping])[&popping].is_ok());
+}
+
 fn stunnel(to: &Server) -> Program {
     Program::start("stunnel4", |port, directory| {
         let (certificate, key) = (certificates::path("server.pem"), certificates::path("server.key"));
@@ -192,19 +227,7 @@ fn a_plain_server_behind_stunnel_is_used_like_any() {
     let server = Server::start();
     let stunnel = stunnel(&server);
     let client = trusting(stunnel.url(), &[("reconnect_delay_max", "50ms")]);
-    let large = "x".repeat(5 << 20);
-    assert_eq!(client.text(&["SET", "key", &large]), "OK");
-    assert_eq!(client.text(&["GET", "key"]), large);
-    let ids: Vec<u64> = (0..5000).map(|_| client.submit(&["INCR", "counter"])).collect();
-    assert!(client.inbox.each_once(&ids).values().all(|done| done.is_ok()));
-    assert_eq!(client.text(&["GET", "counter"]), "5000");
-    let subscription = Subscription::to(&client, &["SUBSCRIBE", "channel"]);
-    assert!(subscription.take(1)[0].starts_with("subscribe"));
-    assert_eq!(client.run(&["PUBLISH", "channel", "hello"]).integer(), 1);
-    assert_eq!(subscription.take(1), ["message channel hello"]);
-    let popping = client.submit(&["BLPOP", "list", "0"]);
-    assert_eq!(client.run(&["RPUSH", "list", "element"]).integer(), 1);
-    assert!(client.inbox.each_once(&[popping])[&popping].is_ok());
+    everything_works(&client);
 
     // The tunnel stays, and the server behind it goes and comes.
     let waiting = client.submit(&["BLPOP", "list", "0"]);

@@ -168,6 +168,26 @@ fn an_answer_that_was_changed_on_the_way_is_none() {
     }
 }
 
+/// Half a record is nothing yet: who waits for it is not kept longer than for nothing, and the rest is as good as ever.
+#[test]
+fn deadlines_hold_in_the_midst_of_a_record() {
+    for versions in EACH {
+        let (_server, proxy, url) = behind_proxy(versions);
+        for client in clients(&url) {
+            for position in [1, 5, 20] {
+                client.settle();
+                proxy.to_client().after(position, Fault::Stall);
+                let answer = client.run(&Job { timeout: 50, ..set() });
+                let place = format!("{versions:?}, {:?}, {position}: {}", client.reader, answer.text());
+                assert_eq!((answer.status, answer.outcome), (Status::Timeout, Unknown), "{place}");
+                proxy.to_client().resume();
+                assert_eq!(client.run(&Job::of(&["ECHO", "on"])).text(), "on", "{place}");
+                assert_eq!(client.stat("connections"), 1, "{place}");
+            }
+        }
+    }
+}
+
 /// The server notices that a command was changed, says so by an alert, and hangs up.
 #[test]
 fn the_alert_of_a_server_is_told() {
