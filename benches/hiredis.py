@@ -10,7 +10,7 @@ import tempfile
 
 from machine import COMPILER
 
-SOURCES = ("alloc", "async", "hiredis", "net", "read", "sds", "sockcompat")
+SOURCES = ("alloc", "async", "hiredis", "net", "read", "sds", "sockcompat", "ssl")
 
 
 def fetch(folder):

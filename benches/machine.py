@@ -64,7 +64,8 @@ def versions(server, newest):
             f"{said.partition(' ')[0]} {number(said)}",
             f"hiredis {hiredis_version(f'-I{newest}')} and Debian's {hiredis_version()}",
             f"libev {macros('ev.h', 'EV_VERSION_MAJOR', 'EV_VERSION_MINOR')}",
-            *(f"{name} {crate(name)}" for name in ("redis", "fred", "tokio")),
+            " ".join(first_line("openssl", "version").split()[:2]),
+            *(f"{name} {crate(name)}" for name in ("rustls", "redis", "fred", "tokio")),
             first_line("rustc", "--version").partition(" (")[0],
             first_line(COMPILER, "--version"),
         ]

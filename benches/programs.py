@@ -6,7 +6,7 @@ import subprocess
 
 import hiredis
 from machine import COMPILER, ROOT
-from works import DEBIAN, HIREDIS, HIREDIS_FOOTPRINT, JUSTREDIS, JUSTREDIS_FOOTPRINT, PEERS, RAW
+from works import DEBIAN, HIREDIS, HIREDIS_FOOTPRINT, HIREDIS_TLS, JUSTREDIS, JUSTREDIS_FOOTPRINT, PEERS, RAW
 
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 RELEASE = TARGET / "release"
@@ -26,19 +26,23 @@ LIBRARIES = {
 }
 # Programs of the newest hiredis, and what they need besides.
 NEWEST = {HIREDIS: ["-lev"], HIREDIS_FOOTPRINT: []}
+OPENSSL = ["-DWITH_TLS", "-lev", "-lssl", "-lcrypto"]
+# One source makes several programs.
+SOURCE_OF = {DEBIAN: HIREDIS, HIREDIS_TLS: HIREDIS}
 
 
 def build():
-    """Whether the clients in Rust were built as well, whose crates cargo may have to download."""
+    """Gives those that could not be built: what they need has to be downloaded."""
     print("bench: building the library and the programs in C", flush=True)
     subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     name_library()
-    newest = hiredis.build(NEWEST_FOLDER) or ["-lhiredis"]
-    libraries = LIBRARIES | {name: [*newest, *others] for name, others in NEWEST.items()}
+    newest = hiredis.build(NEWEST_FOLDER)
+    libraries = LIBRARIES | {name: [*(newest or ["-lhiredis"]), *others] for name, others in NEWEST.items()}
+    if newest:
+        libraries[HIREDIS_TLS] = [*newest, *OPENSSL]
     for name, needed in libraries.items():
-        # One source is compiled with both versions of hiredis.
-        source = SOURCES / f"{HIREDIS if name == DEBIAN else name}.c"
+        source = SOURCES / f"{SOURCE_OF.get(name, name)}.c"
         command = [COMPILER, *FLAGS, source, *SHARED, "-o", FOLDER / name, *needed]
         subprocess.run(command, check=True)
     print("bench: building the clients in Rust; cargo downloads their crates if they are not here", flush=True)
@@ -46,7 +50,7 @@ def build():
     built = subprocess.run(command, cwd=ROOT, check=False)
     if built.returncode == 0:
         link(FOLDER / PEERS, RELEASE / PEERS)
-    return built.returncode == 0
+    return [*([] if newest else [HIREDIS_TLS]), *([] if built.returncode == 0 else [PEERS])]
 
 
 def name_library():

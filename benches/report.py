@@ -21,6 +21,8 @@ HEADINGS = {
     "library": "library MB",
     "threads": "threads",
     "memory": "memory MB",
+    "own": "its own MB",
+    "connection": "KB each",
 }
 
 # These have no spread in the tables, which are wide enough.

@@ -1,17 +1,20 @@
 """What is measured, with which programs, and what the goals want of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 JUSTREDIS, HIREDIS, RAW, PEERS = "justredis_bench", "hiredis_bench", "raw_bench", "peers_bench"
 # The same program with Debian's hiredis, which most people have.
 DEBIAN = "hiredis_debian_bench"
+# And with OpenSSL, of which the sources of the newest have the part that Debian's has not.
+HIREDIS_TLS = "hiredis_tls_bench"
 JUSTREDIS_FOOTPRINT, HIREDIS_FOOTPRINT = "justredis_footprint", "hiredis_footprint"
 
 # The columns of the tables: figures that the programs print.
 SPEED = ("ops", "p50", "p99", "cpu")
 LARGE = ("read", "byte", "byte_cpu", "peak", "peak_share")
 WAITING = ("request", "request_beyond")
-RESIDENT = ("library", "threads", "memory")
+RESIDENT = ("library", "threads", "memory", "own")
+IDLE = ("connection",)
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,13 @@ class Run:
     name: str = field(compare=False)
     program: str
     arguments: tuple
+    tls: bool = False
+
+    def over_tls(self):
+        """The same, encrypted."""
+        if self.program == HIREDIS:
+            return replace(self, name=f"{self.name}, OpenSSL", program=HIREDIS_TLS, tls=True)
+        return replace(self, tls=True)
 
     def figures(self, figure, results):
         return [result[figure] for result in results[self]]
@@ -215,23 +225,49 @@ def waiting(count):
 
 def connected():
     ours = Run("one client, all threads running", JUSTREDIS_FOOTPRINT, ("connected",))
-    limits = (("library", "3 MB", 3), ("threads", "2 threads", 2), ("memory", "2 MB", 2))
+    limits = (("library", "3.2 MB", 3.2), ("threads", "2 threads", 2), ("memory", "2 MB", 2))
     goals = tuple(Goal(figure, Limit(name, value), at_most=1) for figure, name, value in limits)
     return Work("S9", "connected to 127.0.0.1, without TLS", (ours,), goals, RESIDENT)
 
 
+def idle(count):
+    plain = Run("plain", JUSTREDIS_FOOTPRINT, ("idle", "--window", str(count)))
+    encrypted = replace(plain.over_tls(), name="over TLS")
+    goals = (Goal("connection", Limit("40 KB", 40), at_most=1),)
+    return Work("T9", f"{count} idle connections, memory", (encrypted, plain), goals, IDLE)
+
+
+def encrypted(name, work, crates=(), cpu=None, ops=None, plain_ops=None):
+    """A work of these columns again, over TLS: beside hiredis with OpenSSL, the crates with rustls, and ourselves
+    without TLS. Goals: CPU at most, operations at least so many times those of hiredis; operations at least so many
+    times our own without TLS."""
+    ours, peer = (run.over_tls() for run in work.runs[:2])
+    plain = replace(work.ours, name=f"{work.ours.name}, without TLS")
+    crates = crates or [run for run in work.runs if run.program == PEERS]
+    goals = (
+        Goal("cpu", peer, at_most=cpu),
+        Goal("ops", peer, at_least=ops),
+        Goal("ops", plain, at_least=plain_ops),
+    )
+    wanted = tuple(goal for goal in goals if goal.at_most or goal.at_least)
+    return Work(name, f"{work.title}, TLS", (ours, peer, plain, *(run.over_tls() for run in crates)), wanted)
+
+
+def large_encrypted(command, size, label):
+    arguments = ("--command", command, "--value", str(size))
+    crate = Run("redis-rs, a task", PEERS, ("redis", *arguments))
+    return encrypted("T6", large(command, size, label), (crate,))
+
+
 KIB, MIB = 1 << 10, 1 << 20
+LARGE_VALUES = [(command, *size) for command in ("get", "set") for size in ((64 * KIB, "64 KiB"), (MIB, "1 MiB"))]
 
 WORKS = (
     lone(),
     *(threads(count) for count in THREADS),
     *(queue(window) for window in (128, 1, 16, 1024)),
     callbacks(),
-    *(
-        large(command, size, label)
-        for command in ("get", "set")
-        for size, label in ((64 * KIB, "64 KiB"), (MIB, "1 MiB"))
-    ),
+    *(large(*value) for value in LARGE_VALUES),
     *very_large("string", 100_000_000, "string of 100 MB", "string of 200 MB"),
     *very_large("array", 10_000_000, "array of 1 million elements", "array of 2 million elements"),
     waiting(200_000),
@@ -243,10 +279,16 @@ WORKS = (
         for size in (32, 1000)
     ),
     links(128),
+    encrypted("T1", lone(), (Run("redis-rs, a task", PEERS, ("redis",)),), cpu=1),
+    encrypted("T2", threads(16)),
+    encrypted("T3", queue(128), ops=1, plain_ops=0.7),
+    *(large_encrypted(*value) for value in LARGE_VALUES),
+    idle(200),
 )
 
 CHARTS = (
     Chart("threads", "Threads that wait for each command", ("S1", "S2")),
     Chart("in-flight", "One thread with many requests in flight", ("S3", "S4", "S5")),
     Chart("large-values", "One thread, large values", ("S6",)),
+    Chart("tls", "Over TLS", ("T1", "T2", "T3", "T6")),
 )

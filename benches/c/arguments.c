@@ -26,6 +26,7 @@ static const option options[] = {
     {"--host", "TEXT", "the server (127.0.0.1)", TEXT, PLACE(host), 0, 0},
     {"--port", "NUMBER", "its port (6379)", WHOLE, PLACE(port), 1, 65535},
     {"--url", "URL", "the server as a URL, in the place of host and port", TEXT, PLACE(url), 0, 0},
+    {"--tls-ca", "FILE", "speak TLS, and trust the authorities of this file (PEM)", TEXT, PLACE(tls_ca), 0, 0},
     {"--command", "NAME", "get or set (get)", COMMAND, PLACE(set), 0, 0},
     {"--value", "BYTES", "the length of the value (32)", WHOLE, PLACE(value), 0, 512 << 20},
     {"--threads", "N", "threads (1)", WHOLE, PLACE(threads), 1, 4096},

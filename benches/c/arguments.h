@@ -28,6 +28,8 @@ typedef struct measure_options {
     const measure_mode *mode;
     const char *host;
     const char *url;
+    /* TLS, and the file of the authority that is trusted; NULL: no TLS. */
+    const char *tls_ca;
     size_t port;
     /* SET instead of GET. */
     bool set;

@@ -24,6 +24,7 @@ footprint footprint_now(void) {
     fclose(file);
     return (footprint){
         .resident = field(status, "\nVmRSS:") * 1024,
+        .own = field(status, "\nRssAnon:") * 1024,
         .peak = field(status, "\nVmHWM:") * 1024,
         .threads = field(status, "\nThreads:"),
     };

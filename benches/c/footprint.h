@@ -7,6 +7,8 @@
 /* What the process has: memory in bytes. */
 typedef struct footprint {
     size_t resident;
+    /* The part of it that is not of a file, such as the code of a library, which processes share. */
+    size_t own;
     /* The most that was ever resident. */
     size_t peak;
     size_t threads;

@@ -1,6 +1,7 @@
 /* The peer: hiredis in its three ways, a connection of its own for each thread. */
 #define _POSIX_C_SOURCE 200809L
 #include "hiredis_libev.h"
+#include "hiredis_tls.h"
 #include "measure.h"
 
 #include <ev.h>
@@ -21,11 +22,12 @@ static const measure_program program = {
     .name = "hiredis_bench",
     .about = "runs GET or SET through hiredis, as justredis_bench does",
     .modes = modes,
-    .lacks = "--url",
+    .lacks = "--url" HIREDIS_TLS_LACKS,
 };
 
-/* The command of every request. */
+/* The command of every request, and what its connection needs for TLS. */
 typedef struct context {
+    hiredis_tls *tls;
     int count;
     const char *words[3];
     size_t lengths[3];
@@ -42,16 +44,17 @@ static void check(measure_worker *worker, const redisReply *reply, uint64_t sinc
         measure_done(worker, since);
 }
 
-static redisContext *connect_to(const measure_options *options) {
+static redisContext *connect_to(const measure_options *options, const context *context) {
     redisContext *redis = redisConnect(options->host, (int)options->port);
     if (!redis || redis->err)
         measure_give_up("hiredis", redis ? redis->errstr : "out of memory");
+    hiredis_tls_start(context->tls, redis);
     return redis;
 }
 
 static void sync_work(measure_worker *worker) {
     context *context = worker->shared;
-    redisContext *redis = connect_to(worker->options);
+    redisContext *redis = connect_to(worker->options, context);
     measure_begin(worker);
     while (measure_may_start(worker)) {
         uint64_t since = measure_now();
@@ -64,7 +67,7 @@ static void sync_work(measure_worker *worker) {
 
 static void pipeline_work(measure_worker *worker) {
     context *context = worker->shared;
-    redisContext *redis = connect_to(worker->options);
+    redisContext *redis = connect_to(worker->options, context);
     uint64_t *since = measure_memory(worker->options->window * sizeof *since);
     size_t in_flight;
     measure_begin(worker);
@@ -116,6 +119,7 @@ static void async_work(measure_worker *worker) {
     redisAsyncContext *redis = redisAsyncConnect(worker->options->host, (int)worker->options->port);
     if (!redis || redis->err)
         measure_give_up("hiredis", redis ? redis->errstr : "out of memory");
+    hiredis_tls_start(((context *)worker->shared)->tls, &redis->c);
     if (hiredis_libev_attach(loop, redis) != REDIS_OK)
         measure_give_up("hiredis", "out of memory");
     size_t in_flight = 0;
@@ -131,8 +135,8 @@ static void async_work(measure_worker *worker) {
     ev_loop_destroy(loop);
 }
 
-static void write_value(const measure_options *options, const char *value) {
-    redisContext *redis = connect_to(options);
+static void write_value(const measure_options *options, const context *context, const char *value) {
+    redisContext *redis = connect_to(options, context);
     redisReply *reply = redisCommand(redis, "SET %s %b", MEASURE_KEY, value, options->value);
     if (!reply || reply->type != REDIS_REPLY_STATUS)
         measure_give_up("SET", reply ? reply->str : redis->errstr);
@@ -144,13 +148,15 @@ int main(int count, char **arguments) {
     void (*const works[])(measure_worker *) = {sync_work, pipeline_work, async_work};
     measure_options options = measure_arguments(&program, count, arguments);
     char *value = measure_value(&options);
-    write_value(&options, value);
     context context = {
+        .tls = hiredis_tls_new(&options),
         .count = options.set ? 3 : 2,
         .words = {options.set ? "SET" : "GET", MEASURE_KEY, value},
         .lengths = {3, strlen(MEASURE_KEY), options.value},
     };
+    write_value(&options, &context, value);
     int status = measure_run(&program, &options, works[options.mode - modes], &context);
+    hiredis_tls_free(context.tls);
     free(value);
     return status;
 }

@@ -248,6 +248,8 @@ static jr_client *connect_to(const measure_options *options) {
     jr_config *config = jr_config_new();
     jr_client *client = NULL;
     if (jr_config_set(config, "url", options->url ? options->url : url) != JR_OK ||
+        (options->tls_ca && jr_config_set(config, "tls", "on") != JR_OK) ||
+        (options->tls_ca && jr_config_set(config, "tls_ca", options->tls_ca) != JR_OK) ||
         jr_client_new(config, &client) != JR_OK)
         measure_give_up("no client", jr_error_text());
     jr_config_free(config);

@@ -5,16 +5,20 @@
 #include <justredis.h>
 
 #include <link.h>
+#include <malloc.h>
 #include <semaphore.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static const measure_mode modes[] = {
     {"string", "reads a string of --value bytes again and again", false},
     {"array", "the same, of --value bytes in elements of 10", false},
     {"queued", "submits --window requests to a server that never answers", true},
     {"connected", "connects and uses a queue and a callback; and the size of the library's file", false},
+    {"idle", "lets --window connections lie idle, each of another database, beside one that was there before", true},
     {NULL, NULL, false},
 };
 
@@ -25,12 +29,14 @@ static const measure_program program = {
     .lacks = "--url --command --threads --count",
 };
 
-static jr_client *connect_to(const char *host, size_t port) {
+/* tls_ca: NULL without TLS. */
+static jr_client *connect_to(const char *host, size_t port, const char *tls_ca) {
     char url[512];
     snprintf(url, sizeof url, "redis://%s:%zu?command_timeout=none&connect_timeout=60s", host, port);
     jr_config *config = jr_config_new();
     jr_client *client = NULL;
-    if (jr_config_set(config, "url", url) != JR_OK || jr_client_new(config, &client) != JR_OK)
+    if (jr_config_set(config, "url", url) != JR_OK || (tls_ca && jr_config_set(config, "tls", "on") != JR_OK) ||
+        (tls_ca && jr_config_set(config, "tls_ca", tls_ca) != JR_OK) || jr_client_new(config, &client) != JR_OK)
         measure_give_up("no client", jr_error_text());
     jr_config_free(config);
     return client;
@@ -56,7 +62,7 @@ static size_t run(void *client, int count, const char **words) {
 }
 
 static void read_large(const measure_options *options) {
-    jr_client *client = connect_to(options->host, options->port);
+    jr_client *client = connect_to(options->host, options->port, options->tls_ca);
     footprint_read(&program, options, run, client);
     jr_client_free(client);
 }
@@ -74,7 +80,7 @@ static void submit(jr_client *client, jr_request *request, const char *name, con
 }
 
 static void queue_up(const measure_options *options) {
-    jr_client *client = connect_to("127.0.0.1", footprint_silent_server());
+    jr_client *client = connect_to("127.0.0.1", footprint_silent_server(), NULL);
     jr_queue *queue = jr_queue_new();
     jr_request request = {.queue = queue};
     footprint before = footprint_now();
@@ -122,21 +128,53 @@ static int find_library(struct dl_phdr_info *object, size_t size, void *bytes) {
 static void connected(const measure_options *options) {
     double library = 0;
     footprint before = footprint_now();
-    jr_client *client = connect_to(options->host, options->port);
+    jr_client *client = connect_to(options->host, options->port, options->tls_ca);
     use(client);
     footprint after = footprint_now();
     dl_iterate_phdr(find_library, &library);
     jr_client_free(client);
+    footprint_print(
+        &program, options,
+        (footprint_figure[]){
+            {"library", "MB: the file of the library", library / 1e6},
+            {"threads", "threads", (double)(after.threads - before.threads)},
+            {"memory", "MB more than before jr_client_new", (double)(after.resident - before.resident) / 1e6},
+            {"own", "MB of them that are not of a file", (double)(after.own - before.own) / 1e6},
+            {NULL, NULL, 0}});
+}
+
+/* --- connections that nobody uses --- */
+
+/* Longer than the library waits before a connection gives its buffers back. */
+#define UNTIL_IDLE 3
+
+static size_t resident_when_idle(void) {
+    sleep(UNTIL_IDLE);
+    malloc_trim(0);
+    return footprint_now().resident;
+}
+
+static void idle(const measure_options *options) {
+    jr_client *client = connect_to(options->host, options->port, options->tls_ca);
+    jr_client **views = measure_memory(options->window * sizeof *views);
+    run(client, 1, (const char *[]){"PING"});
+    size_t before = resident_when_idle();
+    for (size_t index = 0; index < options->window; index++) {
+        if (jr_client_database(client, (uint32_t)index + 1, &views[index]) != JR_OK)
+            measure_give_up("no view", jr_error_text());
+        run(views[index], 1, (const char *[]){"PING"});
+    }
+    double each = (double)(resident_when_idle() - before) / (double)options->window;
+    for (size_t index = 0; index < options->window; index++)
+        jr_client_free(views[index]);
+    free(views);
+    jr_client_free(client);
     footprint_print(&program, options,
-                    (footprint_figure[]){{"library", "MB: the file of the library", library / 1e6},
-                                         {"threads", "threads", (double)(after.threads - before.threads)},
-                                         {"memory", "MB more than before jr_client_new",
-                                          (double)(after.resident - before.resident) / 1e6},
-                                         {NULL, NULL, 0}});
+                    (footprint_figure[]){{"connection", "KB for each connection", each / 1e3}, {NULL, NULL, 0}});
 }
 
 int main(int count, char **arguments) {
-    void (*const works[])(const measure_options *) = {read_large, read_large, queue_up, connected};
+    void (*const works[])(const measure_options *) = {read_large, read_large, queue_up, connected, idle};
     measure_options options = measure_arguments(&program, count, arguments);
     works[options.mode - modes](&options);
     return 0;

@@ -1,5 +1,6 @@
 //! The command line: the options of the programs in C, and whose threads and tasks they are.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum, value_parser};
@@ -20,6 +21,9 @@ pub struct Arguments {
     /// Its port
     #[arg(long, default_value_t = 6379)]
     pub port: u16,
+    /// Speak TLS, and trust the authorities of this file (PEM)
+    #[arg(long)]
+    pub tls_ca: Option<PathBuf>,
     /// What to run
     #[arg(long, default_value = "get")]
     pub command: Command,

@@ -1,7 +1,11 @@
 //! The crate `fred`: a Client, cloned for each task, and values that are not copied.
 
+use std::path::Path;
+
 use fred::bytes::Bytes;
-use fred::prelude::{Builder, Client, ClientLike, Config, KeysInterface, ServerConfig};
+use fred::prelude::{Builder, Client, ClientLike, Config, KeysInterface, ServerConfig, TlsConfig, TlsConnector};
+use fred::rustls::pki_types::{CertificateDer, pem::PemObject};
+use fred::rustls::{ClientConfig, RootCertStore};
 use fred::types::Key;
 
 use crate::arguments::{Arguments, Command, KEY};
@@ -15,9 +19,22 @@ pub struct Fred {
     value: Bytes,
 }
 
+fn tls(authorities: &Path) -> Result<TlsConfig, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(authorities).map_err(|error| error.to_string())? {
+        let certificate = certificate.map_err(|error| error.to_string())?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    Ok(TlsConnector::from(config).into())
+}
+
 pub async fn connect(arguments: &Arguments) -> Result<Fred, String> {
-    let config =
-        Config { server: ServerConfig::new_centralized(arguments.host.as_str(), arguments.port), ..Config::default() };
+    let config = Config {
+        server: ServerConfig::new_centralized(arguments.host.as_str(), arguments.port),
+        tls: arguments.tls_ca.as_deref().map(tls).transpose()?,
+        ..Config::default()
+    };
     let client = Builder::from_config(config)
         .with_connection_config(|connection| connection.tcp.nodelay = Some(true))
         .build()

@@ -1,9 +1,10 @@
 //! The crate `redis`: a MultiplexedConnection, cloned for each task, and a command that is made once.
 
+use std::fs;
 use std::sync::Arc;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Cmd, Value};
+use redis::{Client, Cmd, TlsCertificates, Value};
 
 use crate::arguments::{Arguments, Command, KEY};
 use crate::measure::Peer;
@@ -16,8 +17,20 @@ pub struct Redis {
     length: Option<usize>,
 }
 
+fn client(arguments: &Arguments) -> Result<Client, String> {
+    let Arguments { host, port, .. } = arguments;
+    match &arguments.tls_ca {
+        None => Client::open((host.as_str(), *port)),
+        Some(path) => {
+            let root_cert = Some(fs::read(path).map_err(|error| error.to_string())?);
+            Client::build_with_tls(format!("rediss://{host}:{port}"), TlsCertificates { client_tls: None, root_cert })
+        }
+    }
+    .map_err(|error| error.to_string())
+}
+
 pub async fn connect(arguments: &Arguments) -> Result<Redis, String> {
-    let client = Client::open((arguments.host.as_str(), arguments.port)).map_err(|error| error.to_string())?;
+    let client = client(arguments)?;
     let connection = client.get_multiplexed_async_connection().await.map_err(|error| error.to_string())?;
     let set = redis::cmd("SET").arg(KEY).arg(arguments.bytes()).take();
     let mut peer = Redis { connection, command: Arc::new(set), length: None };
