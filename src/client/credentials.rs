@@ -80,7 +80,7 @@ impl<D: Destination> Core<D> {
 
     /// Tells what became of AUTH, and does what is to be done now; gives when to look again.
     fn authenticate_links(self: &Arc<Self>) -> Option<Instant> {
-        let links = self.node().links();
+        let links = self.topology.links();
         for link in &links {
             link.take_login_news().into_iter().for_each(|news| self.tell(link, news));
         }
