@@ -21,6 +21,7 @@ use support::client::{Inbox, Tester, config, until_event};
 use support::messages::Subscription;
 use support::rotation::{Asked, Busy, add_user, asking, pair, password_of, users_of};
 use support::server::Server;
+use support::transport;
 use support::wait;
 
 /// A server whose default user needs a password that nobody has, with these users.
@@ -31,7 +32,7 @@ fn server_with(users: &[&str]) -> Server {
 }
 
 fn url_of(server: &Server, user: &str) -> String {
-    format!("redis://{user}:{}@{}", password_of(user), server.address())
+    transport::url(format!("{user}:{}@{}", password_of(user), server.address()))
 }
 
 fn valid(user: &str, milliseconds: u64) -> Result<Answer, Error> {

@@ -15,6 +15,7 @@ use super::client::{Done, Inbox, Tester, config};
 use super::messages::Subscription;
 use super::resp::Plain;
 use super::server::Server;
+use super::transport;
 use super::wait;
 
 /// The password of a user of this name.
@@ -50,7 +51,7 @@ pub fn asking(
     answer: impl Fn(&Query) -> Result<Answer, Error> + Send + Sync + 'static,
 ) -> Tester {
     let hooks = Hooks { dialer: None, credentials: Some(Arc::new(Asked(answer))) };
-    let url = format!("redis://{}", server.address());
+    let url = transport::url(server.address());
     Tester { client: Client::with_hooks(config(url, options), hooks, None).unwrap(), inbox: Inbox::default() }
 }
 

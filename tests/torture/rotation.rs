@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::support::client::Tester;
 use crate::support::rotation::{Busy, add_user, pair, password_of};
 use crate::support::server::Server;
+use crate::support::transport;
 use crate::{every, is_full, report};
 
 #[test]
@@ -14,7 +15,7 @@ fn rotations_under_load() {
     let server = Server::start();
     let mut admin = server.connect().unwrap();
     add_user(&server, "u0");
-    let url = format!("redis://u0:{}@{}", password_of("u0"), server.address());
+    let url = transport::url(format!("u0:{}@{}", password_of("u0"), server.address()));
     let mut all: Vec<Busy> = ["2", "3"]
         .into_iter()
         .map(|protocol| {
