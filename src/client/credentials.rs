@@ -23,6 +23,9 @@ use crate::error::{Error, Status};
 use crate::runtime::catch_panic;
 use crate::topology::deferred::Deferred;
 
+#[cfg(test)]
+mod tests;
+
 /// A defect that shows at once again shall not keep the I/O thread busy.
 const PAUSE_AFTER_PANIC: Duration = Duration::from_millis(100);
 

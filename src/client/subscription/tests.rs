@@ -101,6 +101,35 @@ fn a_new_connection_tells_of_the_gap() {
     assert_eq!(all.effects(), [gap, new, Effect::Started(B)]);
 }
 
+/// x is confirmed there, y was joined after that, z is not wanted any more, and w waits for an answer.
+#[test]
+fn another_connection_takes_over_what_it_has_with_a_gap_and_asks_for_the_rest() {
+    let mut all = with_x();
+    all.begin(B, [channel("z")]);
+    all.confirmed(&channel("z"), true, now());
+    assert_eq!(all.topics_to_move(), [channel("x"), channel("z")]);
+    all.end(B);
+    all.add(A, CHANGE, [channel("w")]);
+    all.effects();
+    assert_eq!(all.topics_to_move(), [channel("x"), channel("w")]);
+    all.begin(B, [channel("y")]);
+    all.effects();
+    all.moved(&[channel("x"), channel("z"), channel("w")], now());
+    assert_eq!(
+        all.effects(),
+        [
+            confirm(A, "x", true, 1, true),
+            send("z", false),
+            confirm(A, "w", true, 2, false),
+            Effect::Changed(CHANGE, 2),
+            send("y", true),
+        ]
+    );
+    assert_eq!((audience(&all, "x"), audience(&all, "w"), audience(&all, "y")), (vec![A], vec![A], vec![]));
+    all.confirmed(&channel("y"), true, now());
+    assert_eq!(all.effects(), [confirm(B, "y", true, 1, false), Effect::Started(B)]);
+}
+
 #[test]
 fn a_slot_that_moved_is_asked_for_again() {
     let mut all = with_x();

@@ -18,7 +18,7 @@ const NO_SEQUENCE: u64 = 0;
 
 impl Link {
     /// A connection was made, and authenticated with this.
-    pub(in crate::connection) fn logged_in(&self, login: Login) {
+    pub fn logged_in(&self, login: Login) {
         let leftover = self.renewal.lock().connected(login);
         if let Some(sequence) = leftover {
             // It would bring an older user back.
