@@ -207,15 +207,15 @@ fn a_lease_is_authenticated_ahead_of_its_next_command() {
 /// AUTH is nothing that a user did.
 #[test]
 fn a_lease_that_only_said_auth_is_not_lost_with_its_connection() {
-    let mut fixture = Fixture::connected();
+    let (mut fixture, _, mut peer) = blocked("BLPOP k 0");
+    peer.answer(&["*2\r\n$1\r\nk\r\n$1\r\nv"]);
+    fixture.completion();
+    rotate(&fixture);
+    assert_eq!(peer.read(), AUTH);
     let lease = fixture.lease();
     fixture.submit_on(Some(lease), &["GET k"], |_| {}).unwrap();
-    let mut peer = fixture.only_dedicated();
-    rotate(&fixture);
     peer.lose();
     assert_eq!(fixture.completions(), Vec::<String>::new());
-    let mut peers = fixture.dedicated();
-    let peer = peers.last_mut().unwrap();
-    peer.connect();
+    let mut peer = fixture.only_dedicated();
     assert!(peer.read().ends_with("GET k"));
 }

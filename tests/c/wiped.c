@@ -1,0 +1,123 @@
+/* Passwords that are not needed any more are nowhere in the memory of the process. */
+#include "check.h"
+
+enum { LENGTH = 32 };
+
+/* The password is put together when it is needed, so that this program holds none to be found. */
+static char password[LENGTH + 1];
+
+static char letter(int which, int place) {
+    return (char)('A' + (7 * place + 5 * which + place * place) % 26);
+}
+
+static const char *make_password(int which) {
+    for (int i = 0; i < LENGTH; i++)
+        password[i] = letter(which, i);
+    return password;
+}
+
+static void wipe_password(void) {
+    volatile char *place = password;
+    for (int i = 0; i < LENGTH; i++)
+        place[i] = 0;
+}
+
+/* How often it stands in memory that can be written. Not all of it at once is compared with, for the same reason. */
+static int count_in(const char *start, const char *end, int which) {
+    int count = 0;
+    for (; start + LENGTH <= end; start++) {
+        int i = 0;
+        while (i < LENGTH && start[i] == letter(which, i))
+            i++;
+        count += i == LENGTH;
+    }
+    return count;
+}
+
+/* Reads a part of the memory through the kernel, which says so where there is none. */
+static int count_in_memory(int which) {
+    static char line[512], part[1 << 16];
+    int count = 0, memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    FILE *maps = fopen("/proc/self/maps", "re");
+    CHECK(memory >= 0 && maps != NULL);
+    while (fgets(line, sizeof line, maps)) {
+        unsigned long long start, end;
+        char rights[8];
+        if (sscanf(line, "%llx-%llx %7s", &start, &end, rights) != 3 || rights[1] != 'w')
+            continue;
+        while (start < end) {
+            size_t most = end - start < sizeof part ? (size_t)(end - start) : sizeof part;
+            ssize_t got = pread(memory, part, most, (off_t)start);
+            if (got <= 0)
+                break;
+            /* Not the copy that is made just now. */
+            if (start + (size_t)got <= (uintptr_t)part || start >= (uintptr_t)(part + sizeof part))
+                count += count_in(part, part + got, which);
+            if (got < (ssize_t)most || most < sizeof part)
+                break;
+            start += (size_t)got - LENGTH; /* it may stand across the border */
+        }
+    }
+    memset(part, 0, sizeof part);
+    fclose(maps);
+    close(memory);
+    return count;
+}
+
+static jr_status callback(void *user_data, const jr_credentials_query *query, jr_credentials *answer) {
+    (void)user_data, (void)query;
+    jr_status status = jr_credentials_set(answer, "w1", make_password(4), 0);
+    wipe_password();
+    return status;
+}
+
+int main(void) {
+    jr_client *admin = connect_client(), *client = NULL;
+    /* Whoever has this name is let in, so that nobody else has to know the password. */
+    perform(admin, "ACL", "SETUSER", "w1", "on", "nopass", "~*", "&*", "+@all");
+    make_password(0);
+    CHECK_INT(count_in_memory(0), 1);
+    wipe_password();
+    CHECK_INT(count_in_memory(0), 0);
+
+    static const char *const protocols[] = {"2", "3"};
+    for (int i = 0; i < 2; i++) {
+        /* An option, which two clients and the configuration hold. */
+        jr_config *config = config_of(server_url());
+        CHECK_INT(jr_config_set(config, "protocol", protocols[i]), JR_OK);
+        CHECK_INT(jr_config_set(config, "username", "w1"), JR_OK);
+        CHECK_INT(jr_config_set(config, "password", make_password(1)), JR_OK);
+        wipe_password();
+        CHECK_INT(jr_client_new(config, &client), JR_OK);
+        jr_config_free(config);
+        perform(client, "PING");
+        perform(client, "PING");
+        CHECK(count_in_memory(1) > 0);
+        /* Others are brought: of those in between nothing is left. */
+        for (int which = 2; which < 4; which++) {
+            CHECK_INT(jr_client_set_credentials(client, "w1", make_password(which)), JR_OK);
+            wipe_password();
+            perform(client, "PING");
+            perform(client, "BLPOP", "jr:wiped", "0.001");
+        }
+        WAIT_UNTIL(count_in_memory(2) == 0);
+        CHECK(count_in_memory(3) > 0);
+        close_client(client);
+        WAIT_UNTIL(count_in_memory(1) == 0);
+        WAIT_UNTIL(count_in_memory(3) == 0);
+
+        /* The answer of a callback. */
+        config = config_of(server_url());
+        CHECK_INT(jr_config_set(config, "protocol", protocols[i]), JR_OK);
+        CHECK_INT(jr_config_set_credentials(config, callback, NULL, NULL), JR_OK);
+        CHECK_INT(jr_client_new(config, &client), JR_OK);
+        jr_config_free(config);
+        perform(client, "PING");
+        CHECK(count_in_memory(4) > 0);
+        close_client(client);
+        WAIT_UNTIL(count_in_memory(4) == 0);
+    }
+    perform(admin, "ACL", "DELUSER", "w1");
+    close_client(admin);
+    return 0;
+}
