@@ -1,5 +1,6 @@
 /* Passwords that are not needed any more are nowhere in the memory of the process. */
 #include "check.h"
+#include <sys/mman.h>
 
 enum { LENGTH = 32 };
 
@@ -36,7 +37,11 @@ static int count_in(const char *start, const char *end, int which) {
 
 /* Reads a part of the memory through the kernel, which says so where there is none. */
 static int count_in_memory(int which) {
-    static char line[512], part[1 << 16];
+    static char line[512];
+    enum { SIZE = 1 << 16 };
+    /* Apart from all other memory, so that it can be told from it. */
+    char *part = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(part != MAP_FAILED);
     int count = 0, memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
     FILE *maps = fopen("/proc/self/maps", "re");
     CHECK(memory >= 0 && maps != NULL);
@@ -46,19 +51,18 @@ static int count_in_memory(int which) {
         if (sscanf(line, "%llx-%llx %7s", &start, &end, rights) != 3 || rights[1] != 'w')
             continue;
         while (start < end) {
-            size_t most = end - start < sizeof part ? (size_t)(end - start) : sizeof part;
+            size_t most = end - start < SIZE ? (size_t)(end - start) : SIZE;
             ssize_t got = pread(memory, part, most, (off_t)start);
             if (got <= 0)
                 break;
-            /* Not the copy that is made just now. */
-            if (start + (size_t)got <= (uintptr_t)part || start >= (uintptr_t)(part + sizeof part))
+            if (start + (size_t)got <= (uintptr_t)part || start >= (uintptr_t)(part + SIZE))
                 count += count_in(part, part + got, which);
-            if (got < (ssize_t)most || most < sizeof part)
+            if (got < (ssize_t)most || most < SIZE)
                 break;
             start += (size_t)got - LENGTH; /* it may stand across the border */
         }
     }
-    memset(part, 0, sizeof part);
+    munmap(part, SIZE);
     fclose(maps);
     close(memory);
     return count;
