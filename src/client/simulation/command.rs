@@ -21,20 +21,26 @@ pub enum Verb {
     EvalSha(usize),
     Multi,
     Exec,
+    /// ASKING, for what follows.
+    Asking,
+    /// CLUSTER SLOTS.
+    Slots,
 }
 
 /// A command as a server has read it.
 #[derive(Clone, Copy, Debug)]
 pub struct Command {
     pub verb: Verb,
-    /// The number of the call; of MULTI and EXEC 0.
+    /// The number of the call; of MULTI, EXEC and what the client asks for itself 0.
     pub number: u32,
+    /// The tag of its key, which decides the slot.
+    pub tag: Option<usize>,
 }
 
 impl Verb {
     /// Whether a replica refuses it.
     pub fn writes(self) -> bool {
-        !matches!(self, Verb::Get | Verb::Multi | Verb::Exec)
+        !matches!(self, Verb::Get | Verb::Multi | Verb::Exec | Verb::Asking | Verb::Slots)
     }
 
     /// The script that it runs.
@@ -45,16 +51,17 @@ impl Verb {
         }
     }
 
-    /// The arguments of a call; `value` is as long as it is told.
-    pub fn args(self, number: u32, value: usize) -> Vec<Vec<u8>> {
-        let (key, value) = (format!("k:{number}").into_bytes(), vec![b'v'; value]);
+    /// The arguments of a call; `value` is as long as it is told, and the key has this tag.
+    pub fn args(self, number: u32, value: usize, tag: Option<usize>) -> Vec<Vec<u8>> {
+        let tag = tag.map(|tag| format!("{{{tag}}}")).unwrap_or_default();
+        let (key, value) = (format!("k:{number}{tag}").into_bytes(), vec![b'v'; value]);
         match self {
             Verb::Get => vec![b"GET".to_vec(), key],
             Verb::Set => vec![b"SET".to_vec(), key, value],
             Verb::Increment => vec![b"INCR".to_vec(), key],
             Verb::Append => vec![b"APPEND".to_vec(), key, value],
             Verb::Eval(script) => vec![b"EVAL".to_vec(), body(script).into_bytes(), b"1".to_vec(), key, value],
-            Verb::EvalSha(_) | Verb::Multi | Verb::Exec => Vec::new(),
+            Verb::EvalSha(_) | Verb::Multi | Verb::Exec | Verb::Asking | Verb::Slots => Vec::new(),
         }
     }
 }
@@ -77,18 +84,24 @@ impl Digests {
     pub fn read(&self, encoded: &[u8]) -> Command {
         let args: Vec<&[u8]> = command::decode(encoded).collect();
         let text = |index: usize| std::str::from_utf8(args[index]).unwrap();
-        let number = |index: usize| text(index).strip_prefix("k:").unwrap().parse().unwrap();
-        let (verb, number) = match args[0] {
-            b"GET" => (Verb::Get, number(1)),
-            b"SET" => (Verb::Set, number(1)),
-            b"INCR" => (Verb::Increment, number(1)),
-            b"APPEND" => (Verb::Append, number(1)),
-            b"EVAL" => (Verb::Eval((0..SCRIPTS).find(|script| body(*script) == text(1)).unwrap()), number(3)),
-            b"EVALSHA" => (Verb::EvalSha(self.0.iter().position(|digest| digest == text(1)).unwrap()), number(3)),
+        let (verb, key) = match args[0] {
+            b"GET" => (Verb::Get, 1),
+            b"SET" => (Verb::Set, 1),
+            b"INCR" => (Verb::Increment, 1),
+            b"APPEND" => (Verb::Append, 1),
+            b"EVAL" => (Verb::Eval((0..SCRIPTS).find(|script| body(*script) == text(1)).unwrap()), 3),
+            b"EVALSHA" => (Verb::EvalSha(self.0.iter().position(|digest| digest == text(1)).unwrap()), 3),
             b"MULTI" => (Verb::Multi, 0),
             b"EXEC" => (Verb::Exec, 0),
+            b"ASKING" => (Verb::Asking, 0),
+            b"CLUSTER" => (Verb::Slots, 0),
             other => panic!("the client sent {:?}", String::from_utf8_lossy(other)),
         };
-        Command { verb, number }
+        if key == 0 {
+            return Command { verb, number: 0, tag: None };
+        }
+        let key = text(key).strip_prefix("k:").unwrap();
+        let (number, tag) = key.split_once('{').unwrap_or((key, ""));
+        Command { verb, number: number.parse().unwrap(), tag: tag.strip_suffix('}').map(|tag| tag.parse().unwrap()) }
     }
 }

@@ -1,5 +1,4 @@
-//! A server without sockets: commands in, the bytes of replies out, and a log of all that it did. A refusal that a
-//! server of a cluster would give (MOVED, ASK) is one more in [`Server::refusal`].
+//! A server without sockets: commands in, the bytes of replies out, and a log of all that it did.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -8,6 +7,7 @@ use std::ops::Range;
 use fastrand::Rng;
 
 use super::command::{Command, SCRIPTS, Verb};
+use super::member::Member;
 
 /// What a server says that refuses a command before it has read all of it.
 pub const NOT_READ: &str = "ERR I will not read that";
@@ -29,6 +29,8 @@ pub struct History {
     pub was_missing: bool,
     /// The replies to the transaction that begins with it.
     pub transactions: Vec<u64>,
+    /// How often it was sent to another server.
+    pub redirects: u32,
 }
 
 /// What all servers did.
@@ -89,6 +91,8 @@ impl Log {
 pub struct Session {
     /// Between MULTI and EXEC: the commands, and whether one was refused.
     queue: Option<(Vec<Command>, bool)>,
+    /// The next command, or transaction, may use slots that the server is being given.
+    is_asking: bool,
 }
 
 impl Session {
@@ -105,11 +109,13 @@ pub struct Server {
     /// It refuses one of so many commands for a reason that passes; 0: none.
     pub refuses: u32,
     scripts: [bool; SCRIPTS],
+    /// What it knows of its cluster, if it is in one.
+    pub member: Option<Member>,
 }
 
 impl Server {
-    pub fn new(is_primary: bool) -> Server {
-        Server { is_primary, is_loading: false, refuses: 0, scripts: [false; SCRIPTS] }
+    pub fn new(is_primary: bool, member: Option<Member>) -> Server {
+        Server { is_primary, is_loading: false, refuses: 0, scripts: [false; SCRIPTS], member }
     }
 
     /// It forgets its scripts, as in a restart.
@@ -135,15 +141,33 @@ impl Server {
 
     /// Reads a command; what it answers goes to `out`.
     pub fn serve(&mut self, command: Command, session: &mut Session, log: &mut Log, random: &mut Rng) -> Vec<u8> {
-        let Command { verb, number } = command;
-        if verb == Verb::Exec {
-            return self.execute(session, log, random);
+        let reply = self.answer(command, session, log, random);
+        session.is_asking = command.verb == Verb::Asking || (session.is_asking && session.is_queueing());
+        reply
+    }
+
+    fn answer(&mut self, command: Command, session: &mut Session, log: &mut Log, random: &mut Rng) -> Vec<u8> {
+        let Command { verb, number, .. } = command;
+        let member = self.member.as_ref();
+        match verb {
+            Verb::Exec => return self.execute(session, log, random),
+            Verb::Slots => return member.map(|member| member.slots(random)).expect("a server of a cluster"),
+            Verb::Asking => return b"+OK\r\n".to_vec(),
+            _ => {}
         }
         if let Some(text) = self.refusal(verb.writes(), random) {
             if let Some((_, is_refused)) = &mut session.queue {
                 *is_refused = true;
             }
             return log.refuse(number, text);
+        }
+        let redirect = member.and_then(|member| member.redirect(command.tag, session.is_asking, random));
+        if let Some(text) = redirect {
+            if let Some((_, is_refused)) = &mut session.queue {
+                *is_refused = true;
+            }
+            log.call(number).redirects += 1;
+            return format!("-{text}\r\n").into_bytes();
         }
         match (&mut session.queue, verb) {
             (_, Verb::Multi) => {
@@ -168,6 +192,11 @@ impl Server {
             let about = if random.bool() { "" } else { "EXECABORT Transaction discarded because of: " };
             return format!("-{about}{text} ({})\r\n", log.tag()).into_bytes();
         }
+        let tag = queue.first().and_then(|command| command.tag);
+        let member = self.member.as_ref();
+        if let Some(text) = member.and_then(|member| member.redirect(tag, session.is_asking, random)) {
+            return format!("-{text}\r\n").into_bytes();
+        }
         let mut reply = format!("*{}\r\n", queue.len()).into_bytes();
         queue.iter().for_each(|command| reply.extend(self.run(*command, log, random)));
         if let Some(first) = queue.first() {
@@ -176,7 +205,7 @@ impl Server {
         reply
     }
 
-    fn run(&mut self, Command { verb, number }: Command, log: &mut Log, random: &mut Rng) -> Vec<u8> {
+    fn run(&mut self, Command { verb, number, .. }: Command, log: &mut Log, random: &mut Rng) -> Vec<u8> {
         let tag = log.tag();
         if let Verb::EvalSha(script) = verb
             && !self.scripts[script]
@@ -198,7 +227,8 @@ impl Server {
             Verb::Set => format!("+OK {tag}\r\n"),
             Verb::Increment | Verb::Append => format!(":{tag}\r\n"),
             Verb::Eval(script) | Verb::EvalSha(script) if script + 1 == SCRIPTS && random.bool() => {
-                let text = random.choice(["LOADING said", "READONLY said", "TRYAGAIN said"]).unwrap_or_default();
+                let said = ["LOADING said", "READONLY said", "TRYAGAIN said", "MOVED 1 s1:1", "ASK 1 s2:1"];
+                let text = random.choice(said).unwrap_or_default();
                 format!("-{text} by a script ({tag})\r\n")
             }
             _ => format!("*3\r\n:{tag}\r\n$-1\r\n*1\r\n$2\r\nab\r\n"),

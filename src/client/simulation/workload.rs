@@ -19,11 +19,13 @@ pub struct Asked {
     pub idempotent: bool,
     /// How long it may take.
     pub timeout: Option<Duration>,
+    /// The tag of all its keys.
+    pub tag: Option<usize>,
 }
 
 impl Asked {
-    /// Any request.
-    pub fn any(random: &mut Rng) -> Asked {
+    /// Any request; in a cluster with keys of one of so many tags.
+    pub fn any(random: &mut Rng, tags: usize) -> Asked {
         let (verbs, atomic) = match random.u8(0..100) {
             0..55 => (1, false),
             55..82 => (random.usize(2..6), false),
@@ -39,6 +41,7 @@ impl Asked {
             atomic,
             idempotent: random.u8(0..3) == 0,
             timeout: timeout.map(Duration::from_millis),
+            tag: (tags > 0).then(|| random.usize(0..tags)),
         }
     }
 
@@ -60,7 +63,7 @@ impl Asked {
     /// The arguments of its calls, which have these numbers.
     pub fn args(&self, numbers: std::ops::Range<u32>, random: &mut Rng) -> Vec<Vec<Vec<u8>>> {
         let mut length = || if random.u8(0..60) == 0 { random.usize(0..40_000) } else { random.usize(0..40) };
-        self.verbs.iter().zip(numbers).map(|(verb, number)| verb.args(number, length())).collect()
+        self.verbs.iter().zip(numbers).map(|(verb, number)| verb.args(number, length(), self.tag)).collect()
     }
 
     /// As the client takes it.

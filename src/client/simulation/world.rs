@@ -1,6 +1,8 @@
-//! A client, two servers, the connection between them and the time: one step of any of them after another, by random
-//! choice.
+//! A client, its servers, the connections between them and the time: one step of any of them after another, by random
+//! choice. In every second world there are two servers, of which the client knows one at a time, in the others those of
+//! a cluster.
 
+mod connection;
 mod ending;
 mod faults;
 
@@ -10,20 +12,21 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
+use self::connection::Connection;
 use super::books::Books;
 use super::command::Digests;
 use super::inbox::{Inbox, Place};
+use super::member::{self, Member, SERVERS, TAGS};
 use super::server::{Log, Server};
 use super::wire::Wire;
 use super::workload::Asked;
+use crate::address::Address;
 use crate::client::core::Core;
 use crate::client::fixture;
 use crate::client::intake::Batch;
 use crate::client::request;
-use crate::config::Config;
+use crate::config::{Config, Deployment};
 use crate::connection::io_role::Submitter;
-use crate::connection::link::Link;
-use crate::connection::simulated_driver::SimulatedDriver;
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 
@@ -37,16 +40,17 @@ const LATE: u64 = 4000;
 pub struct World {
     random: Rng,
     core: Arc<Core<Place>>,
-    link: Arc<Link>,
     /// Keeps the client from believing that its tasks have ended.
     alive: Option<Sender<()>>,
-    driver: SimulatedDriver,
-    servers: [Server; 2],
-    wire: Option<Wire>,
+    /// The first one is the one to which requests are submitted.
+    connections: Vec<Connection>,
+    servers: Vec<Server>,
+    /// Whose each slot of a cluster is, whatever its servers believe.
+    owners: [usize; TAGS],
+    /// A server that accepts no connection.
+    down: Option<usize>,
     /// Connections that the client has given up and from which a server still reads.
     leftovers: Vec<Wire>,
-    /// How much the socket took of the write that is under way.
-    writing: Option<usize>,
     /// Where the client finds a server, if at all.
     dialled: usize,
     timer: Option<Instant>,
@@ -71,19 +75,33 @@ impl World {
         let mut random = Rng::with_seed(seed);
         let max_attempts = random.choice([1, 2, 8]).unwrap_or(8);
         let max_requests = random.choice([8, 1_000_000]).unwrap_or(8);
-        let config = Config { max_attempts, max_requests, ..Config::default() };
+        let is_cluster = seed.is_multiple_of(2);
+        let mut config = Config { max_attempts, max_requests, ..Config::default() };
+        if is_cluster {
+            config.topology = Deployment::Cluster;
+            config.endpoints = vec![Address::parse(&member::address_of(0)).unwrap()];
+            config.refresh_interval = Duration::from_secs(random.choice([1, 60]).unwrap_or(1));
+        }
+        let mut members: Vec<Member> = (0..SERVERS).map(Member::new).collect();
+        // Some servers send everything to each other from the beginning.
+        for tag in (0..TAGS).filter(|_| random.u8(0..6) == 0) {
+            members.iter_mut().enumerate().for_each(|(number, member)| member.learn(tag, (number + 1) % SERVERS));
+        }
+        let servers = match is_cluster {
+            true => members.into_iter().map(|member| Server::new(true, Some(member))).collect(),
+            false => vec![Server::new(true, None), Server::new(false, None)],
+        };
         let (core, link, alive) = fixture::client(config);
         let inbox = Inbox::default();
         World {
-            driver: SimulatedDriver::new(&link),
-            link,
+            connections: vec![Connection::new(&link)],
             alive: Some(alive),
             timer: core.tick(),
             core,
-            servers: [Server::new(true), Server::new(false)],
-            wire: None,
+            servers,
+            owners: Member::new(0).owners,
+            down: None,
             leftovers: Vec::new(),
-            writing: None,
             dialled: 0,
             places: (0..4).map(|number| Place::new(number, number > 0, &inbox)).collect(),
             inbox,
@@ -98,6 +116,31 @@ impl World {
         }
     }
 
+    fn is_cluster(&self) -> bool {
+        self.core.topology.cluster().is_some()
+    }
+
+    /// How many tags keys have, of which one decides the slot.
+    fn tags(&self) -> usize {
+        if self.is_cluster() { TAGS } else { 0 }
+    }
+
+    fn member(&mut self, server: usize) -> &mut Member {
+        self.servers[server].member.as_mut().expect("a server of a cluster")
+    }
+
+    /// Any connection.
+    fn any(&mut self) -> usize {
+        self.random.usize(0..self.connections.len())
+    }
+
+    /// Any connection, if there is one at which something is to be done.
+    fn any_with(&mut self, is_busy: impl Fn(&Connection) -> bool) -> usize {
+        let (first, count) = (self.any(), self.connections.len());
+        let mut all = (first..first + count).map(|at| at % count);
+        all.find(|at| is_busy(&self.connections[*at])).unwrap_or(first)
+    }
+
     /// One step.
     pub fn step(&mut self) {
         if self.faults > 0 && self.random.u32(0..self.faults) == 0 {
@@ -107,25 +150,41 @@ impl World {
         match self.random.u8(0..100) {
             0..20 => self.submit(),
             20..23 => self.cancel(),
-            23..45 => self.write(),
-            45..65 => self.serve(),
-            65..85 => self.deliver(),
+            23..45 => {
+                let at = self.any_with(Connection::is_writing);
+                self.write(at);
+            }
+            45..65 => {
+                let at = self.any_with(|connection| connection.wire.as_ref().is_some_and(|wire| wire.unread() > 0));
+                self.serve(at);
+            }
+            65..85 => {
+                let at = self.any_with(|connection| connection.wire.as_ref().is_some_and(|wire| wire.readable() > 0));
+                self.deliver(at);
+            }
             85..92 => self.pass_time(),
             92..95 => self.serve_leftovers(),
-            _ => self.connect(),
+            _ => {
+                let at = self.any_with(|connection| !connection.driver.is_connected());
+                self.connect(at);
+            }
         }
         self.collect();
+        if self.is_cluster() {
+            self.find_links();
+        }
     }
 
     fn submit(&mut self) {
         let mut left = if self.random.u8(0..4) == 0 { self.random.usize(1..6) } else { 1 };
         let place = self.places[self.random.usize(0..self.places.len())].clone();
-        let (core, link) = (Arc::clone(&self.core), Arc::clone(&self.link));
+        let (core, link) = (Arc::clone(&self.core), Arc::clone(&self.connections[0].link));
         let to = request::Place { link: &link, lease: None };
         let mut batch = (left > 1).then(|| Batch::new(&core, to, &place, Submitter::Other));
         while left > 0 && self.books.open() < OPEN {
             left -= 1;
-            let asked = Asked::any(&mut self.random);
+            let tags = self.tags();
+            let asked = Asked::any(&mut self.random, tags);
             let calls = self.log.add(asked.verbs.len());
             let args = asked.args(calls.clone(), &mut self.random);
             let commands: Vec<&[Vec<u8>]> = args.iter().map(Vec::as_slice).collect();
@@ -134,8 +193,8 @@ impl World {
                 Some(batch) => batch.submit(&request),
                 None => core.submit(to, &request, &place, Submitter::Other).map(|(id, _)| id),
             };
-            // A batch holds the lock of the link.
-            let waiting = if batch.is_some() { None } else { Some(link.waiting().0) };
+            // A batch holds the lock of the link; in a cluster it is another link.
+            let waiting = if batch.is_some() || self.is_cluster() { None } else { Some(link.waiting().0) };
             match &id {
                 Ok(_) => assert!(waiting.is_none_or(|waiting| waiting <= self.max_requests), "{waiting:?} wait"),
                 Err(error) => {
@@ -158,28 +217,18 @@ impl World {
     }
 
     /// Begins a write, or ends the one that is under way.
-    fn write(&mut self) {
-        if self.end_write() {
-            return;
-        }
-        let Some(wire) = self.wire.as_mut().filter(|_| self.driver.wants_to_write()) else { return };
-        let bytes = self.driver.begin_write().concat();
-        let taken = if self.random.u8(0..3) == 0 { self.random.usize(0..=bytes.len()) } else { bytes.len() };
-        wire.take(&bytes, taken, &self.digests, &mut self.log);
-        self.writing = Some(taken);
-        if self.random.bool() {
-            self.end_write();
+    fn write(&mut self, at: usize) {
+        let World { connections, random, digests, log, .. } = self;
+        let connection = &mut connections[at];
+        let taken = |length| if random.u8(0..3) == 0 { random.usize(0..=length) } else { length };
+        if !connection.end_write() && connection.begin_write(taken, digests, log) && random.bool() {
+            connection.end_write();
         }
     }
 
-    fn end_write(&mut self) -> bool {
-        let Some(taken) = self.writing.take() else { return false };
-        assert!(self.driver.end_write(taken), "a server that answers what it was sent is told to be out of step");
-        true
-    }
-
-    fn serve(&mut self) {
-        let World { wire: Some(wire), servers, log, random, .. } = self else { return };
+    fn serve(&mut self, at: usize) {
+        let World { connections, servers, log, random, .. } = self;
+        let Some(wire) = &mut connections[at].wire else { return };
         let unread = wire.unread();
         let most = if random.bool() { unread } else { random.u64(0..=unread) };
         wire.serve(most, &mut servers[wire.server], log, random);
@@ -198,41 +247,50 @@ impl World {
         }
     }
 
-    fn deliver(&mut self) {
-        let Some(wire) = &mut self.wire else { return };
+    fn deliver(&mut self, at: usize) {
+        let Connection { wire: Some(wire), driver, .. } = &mut self.connections[at] else { return };
         let readable = wire.readable();
         let most = if self.random.bool() { readable } else { self.random.usize(0..=readable) };
         let bytes = wire.deliver(most);
         // (Nothing to read wakes nobody.)
         if !bytes.is_empty()
-            && let Err(error) = self.driver.receive(&bytes, &*self.core)
+            && let Err(error) = driver.receive(&bytes, &*self.core)
         {
             assert_eq!(error.status, Status::Protocol, "{error}");
-            self.lose(&error);
+            self.lose(at, &error);
         }
-        self.reconnect();
+        self.connections[at].reconnect(&self.core);
     }
 
-    /// The driver gives its connection up where the client wants a new one.
-    fn reconnect(&mut self) {
-        if self.driver.reconnect(&*self.core) {
-            self.wire = None;
+    fn connect(&mut self, at: usize) {
+        let is_cluster = self.is_cluster();
+        let connection = &mut self.connections[at];
+        connection.reconnect(&self.core);
+        if connection.link.is_closed() {
+            return self.lose(at, &Error::new(Status::Lost, "it was closed"));
         }
-    }
-
-    fn connect(&mut self) {
-        self.reconnect();
-        if self.driver.is_connected() {
+        if connection.driver.is_connected() {
             return;
         }
-        if self.faults > 0 && self.random.u8(0..4) == 0 {
-            if self.random.bool() {
-                self.driver.give_up(&Error::new(Status::Connect, "nobody is there"), &*self.core);
+        let server = if is_cluster { member::server_at(&connection.link.address()) } else { self.dialled };
+        let is_down = self.down == Some(server);
+        if is_down || (self.faults > 0 && self.random.u8(0..4) == 0) {
+            // A client that has reached its cluster does not give up.
+            if !is_cluster && self.random.bool() {
+                connection.driver.give_up(&Error::new(Status::Connect, "nobody is there"), &*self.core);
             }
             return;
         }
-        self.driver.connect(&*self.core);
-        self.wire = Some(Wire::new(self.dialled));
+        connection.driver.connect(&*self.core);
+        connection.wire = Some(Wire::new(server));
+    }
+
+    /// Links that the client has opened since.
+    fn find_links(&mut self) {
+        let links = self.core.topology.links();
+        let is_new = |link: &&Arc<_>| !self.connections.iter().any(|connection| Arc::ptr_eq(&connection.link, link));
+        let new: Vec<Connection> = links.iter().filter(is_new).map(Connection::new).collect();
+        self.connections.extend(new);
     }
 
     fn pass_time(&mut self) {

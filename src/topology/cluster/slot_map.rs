@@ -100,6 +100,15 @@ impl SlotMap {
         self.shards.len() - 1
     }
 
+    /// The shard at this place serves these slots, which none has served.
+    pub(super) fn give_free(&mut self, first: u16, last: u16, shard: usize) {
+        let owners = self.owners.get_mut(usize::from(first)..=usize::from(last)).zip(u16::try_from(shard).ok());
+        if let (Some((owners, number)), Some(shard)) = (owners, self.shards.get_mut(shard)) {
+            owners.fill(number);
+            shard.slots += last - first + 1;
+        }
+    }
+
     /// From now on the shard at this place serves the slot.
     pub(super) fn give(&mut self, slot: u16, shard: usize) {
         let before = self.shard_of(slot).and_then(|shard| self.shards.get_mut(shard));
@@ -161,7 +170,7 @@ mod tests {
         let mut map = SlotMap::default();
         for (primary, replicas, slots) in [(1, vec![12, 11], 0..100), (2, vec![21], 100..200)] {
             let shard = map.add_shard(address(primary), replicas.into_iter().map(address).collect());
-            slots.for_each(|slot| map.give(slot, shard));
+            map.give_free(slots.start, slots.end - 1, shard);
         }
         map
     }

@@ -98,7 +98,7 @@ fn map_of(shards: Vec<Address>, mut found: BTreeMap<Address, Found>) -> SlotMap 
         let Found { ranges, mut replicas } = found.remove(&primary).unwrap_or_default();
         replicas.retain(|replica| !primaries.contains(replica) && taken.insert(replica.clone()));
         let shard = map.add_shard(primary, replicas);
-        ranges.into_iter().for_each(|(first, last)| (first..=last).for_each(|slot| map.give(slot, shard)));
+        ranges.into_iter().for_each(|(first, last)| map.give_free(first, last, shard));
     }
     map
 }

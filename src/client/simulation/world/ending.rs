@@ -24,21 +24,26 @@ impl World {
         if is_calm {
             self.calm_down();
         }
-        self.end_write();
+        self.connections.iter_mut().for_each(|connection| _ = connection.end_write());
         drop(self.alive.take());
         let is_drained = self.books.open() == 0;
         assert_eq!(self.core.close(Some(Duration::ZERO)), is_drained, "whether close had nothing to end");
         self.collect();
-        assert_eq!(self.driver.who_waits(), [], "somebody waits at the link of a closed client");
+        for connection in &self.connections {
+            assert_eq!(connection.driver.who_waits(), [], "somebody waits at the link of a closed client");
+        }
         self.check_client(is_calm);
         self.submit_in_vain();
-        self.leftovers.extend(self.wire.take());
+        self.leftovers.extend(self.connections.iter_mut().filter_map(|connection| connection.wire.take()));
         while !self.leftovers.is_empty() {
             self.serve_leftovers();
         }
-        self.books.check(&self.log, self.max_attempts);
+        self.books.check(&self.log, self.max_attempts, !self.is_cluster());
         self.books.count(&self.log, tally);
-        *tally.entry("connected".into()).or_default() += self.link.counters.connections.load(Ordering::Relaxed);
+        for connection in &self.connections {
+            *tally.entry("connected".into()).or_default() +=
+                connection.link.counters.connections.load(Ordering::Relaxed);
+        }
         self.trace
     }
 
@@ -46,52 +51,66 @@ impl World {
     fn calm_down(&mut self) {
         self.faults = 0;
         self.dialled = 0;
+        let is_cluster = self.is_cluster();
         for (number, server) in self.servers.iter_mut().enumerate() {
-            (server.is_primary, server.is_loading, server.refuses) = (number == 0, false, 0);
+            (server.is_primary, server.is_loading, server.refuses) = (number == 0 || is_cluster, false, 0);
         }
-        if self.wire.as_ref().is_some_and(|wire| wire.server != 0) {
-            self.cut();
+        if is_cluster {
+            self.settle();
+        } else if self.connections[0].wire.as_ref().is_some_and(|wire| wire.server != 0) {
+            self.cut(0);
         }
         for _ in 0..CALM_STEPS {
-            self.connect();
-            while self.driver.wants_to_write() || self.writing.is_some() {
-                self.write();
-            }
-            let World { wire, servers, log, random, .. } = self;
-            if let Some(wire) = wire {
-                wire.serve(u64::MAX, &mut servers[wire.server], log, random);
-            }
-            self.deliver();
+            (0..self.connections.len()).for_each(|at| self.move_everything(at));
             self.collect();
-            if self.books.open() == 0 && self.driver.is_at_rest() {
+            self.find_links();
+            if self.books.open() == 0 && self.connections.iter().all(|connection| connection.driver.is_at_rest()) {
                 return;
             }
             self.move_on(CALM_STEP);
         }
-        panic!("{} requests wait for ever: {:?}, {}", self.books.open(), self.books.pick(0), self.driver.state());
+        let states: Vec<String> = self.connections.iter().map(|connection| connection.driver.state()).collect();
+        panic!("{} requests wait for ever: {:?}, {states:?}", self.books.open(), self.books.pick(0));
+    }
+
+    /// All that is on the way at a connection arrives, there and back.
+    fn move_everything(&mut self, at: usize) {
+        self.connect(at);
+        while self.connections[at].is_writing() {
+            self.write(at);
+        }
+        let World { connections, servers, log, random, .. } = self;
+        if let Some(wire) = &mut connections[at].wire {
+            wire.serve(u64::MAX, &mut servers[wire.server], log, random);
+        }
+        self.deliver(at);
     }
 
     /// What the client holds when all is over.
     fn check_client(&self, is_calm: bool) {
-        assert!(!is_calm || self.driver.is_at_rest(), "something is left at the link");
+        let is_at_rest = self.connections.iter().all(|connection| connection.driver.is_at_rest());
+        assert!(!is_calm || is_at_rest, "something is left at a link");
         let state = self.core.state.lock();
         assert_eq!(state.requests.len(), 0, "requests are left at the client");
         assert_eq!(state.deadlines.next(), None, "deadlines are left at the client");
         // What was given up is forgotten when its time comes.
         let delayed: Vec<Ticket> = state.delayed.iter().map(|delayed| delayed.unit.to.ticket).collect();
         assert!(delayed.iter().all(|ticket| state.requests.is_over(*ticket)));
-        let taken = state.taken + self.link.taken();
+        let at_links: u64 = self.core.topology.links().iter().map(|link| link.taken()).sum();
+        let at_gone = self.core.topology.cluster().map_or(0, |cluster| cluster.taken_by_gone());
+        let taken = state.taken + at_links + at_gone;
         drop(state);
         assert_eq!(self.core.delivered.load(Ordering::SeqCst), taken);
     }
 
     fn submit_in_vain(&mut self) {
-        let asked = Asked::any(&mut self.random);
+        let tags = self.tags();
+        let asked = Asked::any(&mut self.random, tags);
         let calls = self.log.add(asked.verbs.len());
         let args = asked.args(calls.clone(), &mut self.random);
         let commands: Vec<&[Vec<u8>]> = args.iter().map(Vec::as_slice).collect();
         let request = asked.request(&commands, self.books.next());
-        let to = Place { link: &self.link, lease: None };
+        let to = Place { link: &self.connections[0].link, lease: None };
         let error = self.core.submit(to, &request, &self.places[0], Submitter::Other).unwrap_err();
         assert_eq!(error.status, Status::Closed);
         self.books.add(asked, calls, None);
