@@ -71,6 +71,8 @@ pub enum Deployment {
     Standalone,
     /// They lead to nodes of a cluster, which know the others.
     Cluster,
+    /// As the first server says that answers.
+    Auto,
 }
 
 /// Everything a client can be told. Each field is described by the option of the same name in [`options::OPTIONS`].

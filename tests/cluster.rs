@@ -49,6 +49,23 @@ fn every_key_is_found_at_once() {
 }
 
 #[test]
+fn a_server_says_whether_it_is_one_of_a_cluster() {
+    let cluster = Cluster::start(3, 0);
+    for protocol in ["auto", "2"] {
+        let options = [("topology", "auto"), ("protocol", protocol)];
+        let client = Tester::with(cluster.nodes[0].url(), &options);
+        let ids: Vec<u64> = keys().map(|key| client.submit(&["SET", &key, "1"])).collect();
+        let done = client.inbox.each_once(&ids);
+        let is_cluster = done.values().all(|done| done.is_ok());
+        assert_eq!(is_cluster, protocol == "auto", "RESP2 does not tell");
+    }
+    let server = support::server::Server::start();
+    let client = Tester::with(server.url(), &[("topology", "auto")]);
+    assert_eq!(client.text(&["MSET", "a", "1", "b", "2"]), "OK");
+    assert!(client.run_within(100, &["BLPOP", "c", "0"]).status == Status::Timeout);
+}
+
+#[test]
 fn what_is_asked_before_the_map_is_there_finds_its_way() {
     let cluster = Cluster::start(3, 0);
     let client = Tester::connect(cluster.url());

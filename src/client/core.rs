@@ -13,7 +13,7 @@ use super::destination::Destination;
 use super::hub::Hub;
 use super::script::Scripts;
 use super::state::StateLock;
-use crate::config::{Config, Deployment};
+use crate::config::Config;
 use crate::connection::background_driver::{Hooks, Opening};
 use crate::connection::credentials::source::CredentialsSource;
 use crate::connection::endpoints::Endpoints;
@@ -23,10 +23,8 @@ use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::runtime::Runtime;
 use crate::topology::Topology;
-use crate::topology::cluster::Cluster;
 use crate::topology::deferred::Deferred;
 use crate::topology::node::Node;
-use crate::topology::standalone::Standalone;
 
 /// The heart of a client.
 pub struct Core<D: Destination> {
@@ -83,10 +81,7 @@ impl<D: Destination> Core<D> {
                 alive: alive.clone(),
             };
             let clock: Arc<Clock> = Arc::default();
-            let topology = match config.topology {
-                Deployment::Standalone => Topology::Standalone(Standalone::new(opening)),
-                Deployment::Cluster => Topology::Cluster(Box::new(Cluster::new(opening, clock.instant_of(0)))),
-            };
+            let topology = Topology::new(opening, clock.instant_of(0));
             Core {
                 config,
                 topology,

@@ -377,8 +377,13 @@ impl<D: Destination> Recipient<Link> for Core<D> {
     }
 
     fn on_event(&self, link: &Arc<Link>, news: LinkEvent) {
-        if matches!(news, LinkEvent::Unreachable(_)) {
-            self.note(Reason::Lost);
+        match news {
+            LinkEvent::Unreachable(_) => self.note(Reason::Lost),
+            // A first look at the map is due at once.
+            LinkEvent::Connected if self.topology.learn(&link.status().server_info, self.clock.instant()) => {
+                self.clock.wake();
+            }
+            _ => {}
         }
         self.state.listeners.notify(link, &news);
         if matches!(news, LinkEvent::Connected) && self.credentials.rotates() {

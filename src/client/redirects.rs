@@ -80,6 +80,10 @@ impl<D: Destination> Core<D> {
         let Some(cluster) = self.topology.cluster() else { return AfterError::Answer(Outcome::Answered) };
         let State { requests, deferred, .. } = &mut *state;
         let Some(pending) = requests.get(unit.to.ticket) else { return AfterError::Again };
+        // (It was accepted before anybody knew of the cluster.)
+        if pending.dedicated.is_some() {
+            return AfterError::Answer(Outcome::Answered);
+        }
         let by = Address::parse(&link.address()).unwrap_or_default();
         let redirect = Redirect::parse(text, &by).ok();
         let to = redirect.as_ref().and_then(|redirect| redirect.to.as_ref());

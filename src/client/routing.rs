@@ -89,12 +89,19 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         request: &Request<'_, A>,
     ) -> Result<Arc<Link>, Error> {
+        let wrong = |sentence: &str| Err(Error::new(Status::Argument, sentence));
+        if link.database() != 0 {
+            return wrong("a cluster has the database number 0 only");
+        }
+        if request.cached && self.cache.is_some() {
+            return wrong("there is no cache for a cluster yet");
+        }
         let slot = match request.route {
             Route::ByKey => slot_of_request(request.commands)?,
             Route::Random => None,
             Route::Node(text) => return self.link_of_address(cluster, text),
             Route::Primaries | Route::Replicas | Route::All => {
-                return Err(Error::new(Status::Argument, "a route to several nodes of a cluster is not supported yet"));
+                return wrong("a route to several nodes of a cluster is not supported yet");
             }
         };
         let Some(slot) = slot else {

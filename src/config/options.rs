@@ -35,14 +35,16 @@ pub static OPTIONS: &[Opt] = &[
     ),
     option(
         "topology",
-        "`standalone`, `cluster`",
+        "`standalone`, `cluster`, `auto`",
         "standalone",
-        "Whether the endpoints lead to one server, or to nodes of a cluster.",
+        "Whether the endpoints lead to one server, or to nodes of a cluster; `auto` believes the first server that \
+            answers, if that speaks RESP3.",
         |config, text| {
             config.topology = match text {
                 "standalone" => Deployment::Standalone,
                 "cluster" => Deployment::Cluster,
-                _ => return Err("standalone or cluster".to_owned()),
+                "auto" => Deployment::Auto,
+                _ => return Err("standalone, cluster or auto".to_owned()),
             };
             Ok(())
         },

@@ -18,7 +18,7 @@ use self::refresh::{Action, Reason, Schedule};
 use self::slot_map::{Change, SlotMap};
 use self::view::View;
 use super::deferred::Deferred;
-use super::node::{LinkNumbers, Node};
+use super::node::Node;
 use crate::address::Address;
 use crate::connection::background_driver::Opening;
 use crate::connection::endpoints::Endpoints;
@@ -39,8 +39,7 @@ const ASKED: usize = 5;
 /// The servers of a cluster.
 pub struct Cluster {
     /// Behind the configured endpoints: asked where no other node is connected.
-    seeds: Node,
-    numbers: Arc<LinkNumbers>,
+    seeds: Arc<Node>,
     most: usize,
     known: Lock<Known>,
     refreshing: Lock<Refreshing>,
@@ -82,12 +81,11 @@ pub enum Found {
 }
 
 impl Cluster {
-    /// No link is opened yet.
-    pub fn new(opening: Opening, now: Instant) -> Cluster {
+    /// What is behind the configured endpoints is known, and no other node yet.
+    pub fn new(opening: Opening, seeds: Arc<Node>, now: Instant) -> Cluster {
         let (most, interval) = (opening.config.max_nodes, opening.config.refresh_interval);
-        let numbers = Arc::new(LinkNumbers::default());
         let known = Known {
-            opening: Some(opening.clone()),
+            opening: Some(opening),
             map: SlotMap::default(),
             routes: Vec::new(),
             nodes: BTreeMap::new(),
@@ -96,8 +94,7 @@ impl Cluster {
             taken_by_gone: 0,
         };
         Cluster {
-            seeds: Node::new(opening, Arc::clone(&numbers)),
-            numbers,
+            seeds,
             most,
             known: Lock::new(known),
             refreshing: Lock::new(Refreshing {
@@ -107,11 +104,6 @@ impl Cluster {
                 missing: 0,
             }),
         }
-    }
-
-    /// What is behind the configured endpoints.
-    pub fn seeds(&self) -> &Node {
-        &self.seeds
     }
 
     /// The link to the seeds, which is there from the beginning of a client.
@@ -159,7 +151,7 @@ impl Cluster {
             }
             None => {
                 let endpoints = Arc::new(Endpoints::new(vec![address.clone()]));
-                let node = Node::new(Opening { endpoints, ..opening.clone() }, Arc::clone(&self.numbers));
+                let node = Node::new(Opening { endpoints, ..opening.clone() }, Arc::clone(self.seeds.numbers()));
                 let node = Arc::new(node);
                 known.nodes.insert(address.clone(), Arc::clone(&node));
                 node
@@ -180,17 +172,14 @@ impl Cluster {
         })
     }
 
-    /// All links.
+    /// All links but those to the seeds.
     pub fn links(&self) -> Vec<Arc<Link>> {
-        let mut links = self.seeds.links();
-        links.extend(self.known.lock().links.values().map(|(link, _)| Arc::clone(link)));
-        links
+        self.known.lock().links.values().map(|(link, _)| Arc::clone(link)).collect()
     }
 
-    /// The shared link of this number.
+    /// The shared link of this number, if it does not lead to the seeds.
     pub fn link_of(&self, number: u16) -> Option<Arc<Link>> {
-        let link = self.known.lock().links.get(&number).map(|(link, _)| Arc::clone(link));
-        link.or_else(|| self.seeds.link_of(number))
+        self.known.lock().links.get(&number).map(|(link, _)| Arc::clone(link))
     }
 
     /// The node of a link; `None`: it leads to the seeds.
@@ -316,7 +305,7 @@ impl Cluster {
         self.known.lock().taken_by_gone
     }
 
-    /// Closes every link and opens no other.
+    /// Closes every link but those to the seeds, and opens no other.
     pub fn close(&self) {
         let mut known = self.known.lock();
         known.opening = None;
@@ -324,6 +313,5 @@ impl Cluster {
         let nodes: Vec<Arc<Node>> = known.nodes.values().cloned().collect();
         drop(known);
         nodes.iter().for_each(|node| node.close());
-        self.seeds.close();
     }
 }

@@ -16,83 +16,138 @@ pub mod rediscovery;
 pub mod route;
 pub mod standalone;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use self::cluster::Cluster;
 use self::node::Node;
 pub use self::route::Route;
 use self::standalone::Standalone;
+use crate::config::Deployment;
+use crate::connection::background_driver::Opening;
 use crate::connection::link::Link;
+use crate::connection::server_info::ServerInfo;
 use crate::error::Error;
 
 /// The servers of a client.
-#[allow(clippy::large_enum_variant, reason = "a client has one, and that of one server is not to be looked up")]
-pub enum Topology {
-    /// One server.
-    Standalone(Standalone),
-    /// Each server has a part of the keys.
-    Cluster(Box<Cluster>),
+pub struct Topology {
+    kind: Deployment,
+    /// The one server or, of a cluster, what is behind the configured endpoints.
+    first: Standalone,
+    /// Set if it is a cluster, from the beginning or when a server has said so.
+    cluster: OnceLock<Cluster>,
 }
 
 impl Topology {
+    /// As the configuration says.
+    pub fn new(opening: Opening, now: Instant) -> Topology {
+        let kind = opening.config.topology;
+        let topology = Topology { kind, first: Standalone::new(opening), cluster: OnceLock::new() };
+        if kind == Deployment::Cluster {
+            topology.form_cluster(now);
+        }
+        topology
+    }
+
+    /// A server says this of itself; true: that makes it a cluster, of which nobody knew.
+    pub fn learn(&self, server_info: &ServerInfo, now: Instant) -> bool {
+        let is_cluster = self.kind == Deployment::Auto && server_info.mode == "cluster";
+        is_cluster && self.cluster.get().is_none() && self.form_cluster(now)
+    }
+
+    fn form_cluster(&self, now: Instant) -> bool {
+        let seeds = self.first.node();
+        let opening = seeds.opening();
+        opening.is_ok_and(|opening| self.cluster.set(Cluster::new(opening, Arc::clone(seeds), now)).is_ok())
+    }
+
     /// The one node or, of a cluster, what is behind the configured endpoints.
     pub fn first(&self) -> &Node {
-        match self {
-            Topology::Standalone(standalone) => standalone.node(),
-            Topology::Cluster(cluster) => cluster.seeds(),
-        }
+        self.first.node()
     }
 
     /// The cluster, if it is one.
     #[inline]
     pub fn cluster(&self) -> Option<&Cluster> {
-        match self {
-            Topology::Standalone(_) => None,
-            Topology::Cluster(cluster) => Some(cluster),
-        }
+        self.cluster.get()
     }
 
     /// Whether a route leads to the server of a link; an address that is not known is an error.
     pub fn serves(&self, route: Route<'_>, link: &Link) -> Result<bool, Error> {
-        match self {
-            Topology::Standalone(standalone) => standalone.serves(route, link),
+        match self.cluster() {
+            None => self.first.serves(route, link),
             // The link was chosen by the route.
-            Topology::Cluster(_) => Ok(true),
+            Some(_) => Ok(true),
         }
     }
 
     /// All links.
     pub fn links(&self) -> Vec<Arc<Link>> {
-        match self {
-            Topology::Standalone(standalone) => standalone.node().links(),
-            Topology::Cluster(cluster) => cluster.links(),
-        }
+        let mut links = self.first().links();
+        links.extend(self.cluster().into_iter().flat_map(Cluster::links));
+        links
     }
 
     /// The shared link of this number.
     pub fn link_of(&self, number: u16) -> Option<Arc<Link>> {
-        match self {
-            Topology::Standalone(standalone) => standalone.node().link_of(number),
-            Topology::Cluster(cluster) => cluster.link_of(number),
-        }
+        self.first().link_of(number).or_else(|| self.cluster()?.link_of(number))
     }
 
     /// Asks or tells something of the node of a link.
     pub fn with_node_of<T>(&self, link: &Link, then: impl FnOnce(&Node) -> T) -> T {
-        match self {
-            Topology::Standalone(standalone) => then(standalone.node()),
-            Topology::Cluster(cluster) => match cluster.node_of(link) {
-                Some(node) => then(&node),
-                None => then(cluster.seeds()),
-            },
+        match self.cluster().and_then(|cluster| cluster.node_of(link)) {
+            Some(node) => then(&node),
+            None => then(self.first()),
         }
     }
 
     /// Closes every link and opens no other.
     pub fn close(&self) {
-        match self {
-            Topology::Standalone(standalone) => standalone.node().close(),
-            Topology::Cluster(cluster) => cluster.close(),
+        if let Some(cluster) = self.cluster() {
+            cluster.close();
         }
+        self.first().close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::connection::fixture::{self, Noted};
+    use crate::topology::deferred::Deferred;
+
+    #[test]
+    fn a_cluster_is_what_the_configuration_or_a_server_calls_so() {
+        let (no_mode, standalone, cluster) = ("", "standalone", "cluster");
+        // What is configured, whether that is a cluster, what servers say one after the other, what is new by that.
+        for (kind, at_first, modes, news) in [
+            (Deployment::Standalone, false, &[standalone, cluster][..], &[false, false][..]),
+            (Deployment::Cluster, true, &[standalone, cluster], &[false, false]),
+            (Deployment::Auto, false, &[no_mode, standalone, "sentinel"], &[false; 3]),
+            (Deployment::Auto, false, &[cluster, cluster, standalone], &[true, false, false]),
+        ] {
+            let config = Config { topology: kind, ..Config::default() };
+            let topology = Topology::new(fixture::opening(config, &Noted::new()), Instant::now());
+            assert_eq!(topology.cluster().is_some(), at_first, "{kind:?}");
+            let seed = topology.first().link(0, &mut Deferred::default()).unwrap();
+            let mut is_news = |mode: &&str| {
+                topology.learn(&ServerInfo { mode: mode.to_string(), ..ServerInfo::default() }, Instant::now())
+            };
+            assert_eq!(modes.iter().map(&mut is_news).collect::<Vec<_>>(), news, "{kind:?}");
+            assert_eq!(topology.cluster().is_some(), at_first || news.contains(&true), "{kind:?}");
+            assert!(Arc::ptr_eq(&topology.link_of(1).unwrap(), &seed) && topology.links().len() == 1);
+            topology.close();
+            assert!(seed.is_closed());
+        }
+    }
+
+    #[test]
+    fn a_closed_client_forms_no_cluster() {
+        let config = Config { topology: Deployment::Auto, ..Config::default() };
+        let topology = Topology::new(fixture::opening(config, &Noted::new()), Instant::now());
+        topology.close();
+        let server_info = ServerInfo { mode: "cluster".to_string(), ..ServerInfo::default() };
+        assert!(!topology.learn(&server_info, Instant::now()));
     }
 }

@@ -74,6 +74,11 @@ impl Node {
         }
     }
 
+    /// What the numbers of its links come from.
+    pub fn numbers(&self) -> &Arc<LinkNumbers> {
+        &self.numbers
+    }
+
     /// The shared link of a database, opened if need be; it stays open until [`Node::close`].
     pub fn link(&self, database: u32, deferred: &mut Deferred) -> Result<Arc<Link>, Error> {
         self.while_open(|opening| {

@@ -11,17 +11,17 @@ use crate::error::{Error, Status};
 
 /// The server of a client of one server.
 pub struct Standalone {
-    node: Node,
+    node: Arc<Node>,
 }
 
 impl Standalone {
     /// No link is opened yet.
     pub fn new(opening: Opening) -> Standalone {
-        Standalone { node: Node::new(opening, Arc::default()) }
+        Standalone { node: Arc::new(Node::new(opening, Arc::default())) }
     }
 
     /// The one node.
-    pub fn node(&self) -> &Node {
+    pub fn node(&self) -> &Arc<Node> {
         &self.node
     }
 
