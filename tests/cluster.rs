@@ -42,6 +42,11 @@ fn every_key_is_found_at_once() {
     let script = "return redis.call('INCR', KEYS[1])";
     let counts: Vec<i64> = (0..3).map(|_| client.run(&["EVAL", script, "1", "c"]).integer()).collect();
     assert_eq!(counts, [1, 2, 3]);
+    let names: Vec<String> = keys().collect();
+    let commands: Vec<[&str; 2]> = names.iter().map(|name| ["GET", name]).collect();
+    let commands: Vec<&[&str]> = commands.iter().map(|words| &words[..]).collect();
+    let all = client.wait_for(&request(&commands)).unwrap();
+    assert!(names.iter().zip(all.reply.items()).all(|(name, item)| item.as_bytes() == name.as_bytes()));
     let node = format!("127.0.0.1:{}", cluster.nodes[2].port());
     let size = Request { route: Route::Node(&node), ..request(&[&["DBSIZE"]]) };
     assert_eq!(client.wait_for(&size).unwrap().integer(), cluster.nodes[2].command(&["DBSIZE"]).integer());
@@ -88,6 +93,10 @@ fn nothing_is_seen_of_slots_that_move() {
         let counting = scope.spawn(|| {
             while !stop.load(SeqCst) {
                 rounds.fetch_add(1, SeqCst);
+                let all: Vec<[&str; 2]> = names.iter().map(|name| ["INCR", name]).collect();
+                let all: Vec<&[&str]> = all.iter().map(|words| &words[..]).collect();
+                let done = client.wait_for(&request(&all)).unwrap();
+                assert!(done.is_ok() && done.reply.items().iter().all(|item| !item.is_error()), "{done:?}");
                 for name in &names {
                     let (other, script) = (format!("{name}2"), "return redis.call('INCR', KEYS[1])");
                     let ids = [
@@ -122,7 +131,7 @@ fn nothing_is_seen_of_slots_that_move() {
     });
     let rounds = rounds.load(SeqCst);
     for name in &names {
-        assert_eq!(client.text(&["GET", name]), (4 * rounds).to_string(), "each ran once: {name}");
+        assert_eq!(client.text(&["GET", name]), (5 * rounds).to_string(), "each ran once: {name}");
     }
 }
 

@@ -141,8 +141,13 @@ impl Fixture {
 
     /// A client of a cluster whose seed, at `seed:1`, is connected and said this when it was asked for the map.
     pub fn cluster(slots: &[&str]) -> Fixture {
-        let endpoints = vec![Address::parse("seed:1").unwrap()];
-        let mut fixture = Fixture::new(Config { endpoints, topology: Deployment::Cluster, ..Config::default() });
+        Fixture::cluster_of(slots, Config::default().max_requests)
+    }
+
+    /// The same with so many requests at most for each node.
+    pub fn cluster_of(slots: &[&str], max_requests: usize) -> Fixture {
+        let (endpoints, topology) = (vec![Address::parse("seed:1").unwrap()], Deployment::Cluster);
+        let mut fixture = Fixture::new(Config { endpoints, topology, max_requests, ..Config::default() });
         fixture.core.tick();
         fixture.shared.connect();
         assert_eq!(fixture.shared.read(), "CLUSTER SLOTS");

@@ -145,7 +145,13 @@ impl<D: Destination> Core<D> {
         self.place(pending, &link, unit);
     }
 
-    /// A unit gets a place at a link.
+    /// A unit gets a place at this link.
+    pub(super) fn put_at(&self, state: &mut State<D>, link: &Arc<Link>, unit: Unit) {
+        if let Some(pending) = state.requests.get(unit.to.ticket) {
+            self.place(pending, link, unit);
+        }
+    }
+
     fn place(&self, pending: &mut Pending<D>, link: &Arc<Link>, unit: Unit) {
         let part = unit.to.part;
         let sequence = self.resend(link, unit);

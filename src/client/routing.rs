@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::admission::Admission;
 use super::core::Core;
 use super::destination::Destination;
-use super::request::Request;
+use super::request::{Place, Request, small};
 use crate::address::Address;
 use crate::connection::link::Link;
 use crate::error::{Error, Status};
@@ -23,7 +23,7 @@ use crate::topology::deferred::Deferred;
 mod tests;
 
 /// Commands without keys that any node answers as well as another.
-const ANYWHERE: [&str; 8] = ["COMMAND", "ECHO", "INFO", "LOLWUT", "PING", "PUBLISH", "SCRIPT", "TIME"];
+const ANYWHERE: [&str; 7] = ["COMMAND", "ECHO", "INFO", "LOLWUT", "PING", "PUBLISH", "TIME"];
 
 /// The slots that a command speaks of.
 fn slots<A: AsRef<[u8]>>(args: &[A]) -> impl Iterator<Item = u16> {
@@ -36,80 +36,132 @@ pub(super) fn slot_of_unit(bytes: &[u8]) -> Option<u16> {
     commands.map(|encoded| command::decode(encoded).collect::<Vec<&[u8]>>()).find_map(|args| slots(&args).next())
 }
 
-/// The one slot of all keys of these commands; `None`: they have no keys. Several are an error.
+/// The slot of a command; `None`: any node may answer it, because it has no key. What has keys in several slots, or
+/// would have to go to several nodes, is an error.
+fn slot_of_command<A: AsRef<[u8]>>(args: &[A]) -> Result<Option<u16>, Error> {
+    let mut slots = slots(args);
+    let name = || args.first().map_or_else(String::new, |name| String::from_utf8_lossy(name.as_ref()).to_uppercase());
+    let Some(first) = slots.next() else { return may_go_anywhere(&name()).map(|()| None) };
+    match slots.find(|slot| *slot != first) {
+        None => Ok(Some(first)),
+        Some(other) => Err(in_two_slots(&name(), first, other)),
+    }
+}
+
+/// The one slot of all these commands.
 fn slot_of_request<A: AsRef<[u8]>>(commands: &[&[A]]) -> Result<Option<u16>, Error> {
     let mut found = None;
-    for slot in commands.iter().flat_map(|args| slots(args)) {
-        let first = *found.get_or_insert(slot);
-        if first != slot {
-            let sentence = format!(
-                "the keys of the request are in the slots {first} and {slot} of the cluster; one request reaches one \
-                 slot (what stands in braces in a key, as in {{user1}}.name, alone decides its slot)"
-            );
-            return Err(Error::new(Status::Argument, sentence));
+    for args in commands {
+        match (found, slot_of_command(args)?) {
+            (Some(first), Some(slot)) if first != slot => return Err(in_two_slots("the transaction", first, slot)),
+            (found_before, slot) => found = found_before.or(slot),
         }
     }
     Ok(found)
 }
 
-/// Whether any node may answer these commands, none of which has a key.
-fn may_go_anywhere<A: AsRef<[u8]>>(commands: &[&[A]]) -> Result<(), Error> {
-    let name = |args: &&[A]| args.first().map(|name| String::from_utf8_lossy(name.as_ref()).to_ascii_uppercase());
+fn in_two_slots(what: &str, first: u16, other: u16) -> Error {
+    let sentence = format!(
+        "{what} has keys in the slots {first} and {other} of the cluster, and can reach one only (what stands in \
+         braces in a key, as in {{user1}}.name, alone decides its slot)"
+    );
+    Error::new(Status::Argument, sentence)
+}
+
+/// Whether any node may answer a command of this name, which has no key.
+fn may_go_anywhere(name: &str) -> Result<(), Error> {
     // A script without keys reads and writes none.
-    let is_fine = |name: &String| ANYWHERE.contains(&name.as_str()) || name.starts_with("EVAL");
-    match commands.iter().filter_map(name).find(|name| !is_fine(name)) {
-        None => Ok(()),
-        Some(name) => {
-            let sentence = format!(
-                "{name} names no key, by which the cluster has its nodes; say which node it is for by a route, \
-                 \"random\" or an address"
-            );
-            Err(Error::new(Status::Argument, sentence))
-        }
+    if ANYWHERE.contains(&name) || name.starts_with("EVAL") {
+        return Ok(());
     }
+    let sentence = format!(
+        "{name} names no key, by which the cluster has its nodes; say which node it is for by a route, \"random\" or \
+         an address"
+    );
+    Err(Error::new(Status::Argument, sentence))
+}
+
+fn wrong(sentence: &str) -> Error {
+    Error::new(Status::Argument, sentence)
 }
 
 impl<D: Destination> Core<D> {
-    /// The link that a request goes to which was submitted to this one; `None`: there is one server, and it stays.
-    #[inline]
-    pub(super) fn routed<A: AsRef<[u8]>>(
+    /// Refuses what cannot be done with a cluster, or not yet.
+    pub(super) fn check_for_cluster<A: AsRef<[u8]>>(
         &self,
-        link: &Arc<Link>,
+        place: Place<'_>,
         request: &Request<'_, A>,
-    ) -> Result<Option<Arc<Link>>, Error> {
-        match self.topology.cluster() {
-            None => Ok(None),
-            Some(cluster) => self.route(cluster, link, request).map(Some),
+    ) -> Result<(), Error> {
+        if place.link.database() != 0 {
+            return Err(wrong("a cluster has the database number 0 only"));
         }
+        if request.cached {
+            return if self.cache.is_some() { Err(wrong("there is no cache for a cluster yet")) } else { Ok(()) };
+        }
+        // (Nothing that is small needs more than a link.)
+        if small(place, request, self.config.max_request_bytes).is_some() {
+            return Ok(());
+        }
+        let admission = Admission::of(request, place.lease.is_some())?;
+        if admission.multishot {
+            return Err(wrong("a subscription, or MONITOR, is not supported on a cluster yet"));
+        }
+        if admission.dedicated {
+            let what = "a command that waits at the server, or wants a connection of its own,";
+            return Err(wrong(&format!("{what} is not supported on a cluster yet")));
+        }
+        Ok(())
     }
 
-    fn route<A: AsRef<[u8]>>(
+    /// The link of a cluster that a request goes to which was submitted to this one.
+    pub(super) fn route<A: AsRef<[u8]>>(
         &self,
         cluster: &Cluster,
         link: &Arc<Link>,
         request: &Request<'_, A>,
     ) -> Result<Arc<Link>, Error> {
-        let wrong = |sentence: &str| Err(Error::new(Status::Argument, sentence));
-        if link.database() != 0 {
-            return wrong("a cluster has the database number 0 only");
-        }
-        if request.cached && self.cache.is_some() {
-            return wrong("there is no cache for a cluster yet");
-        }
         let slot = match request.route {
             Route::ByKey => slot_of_request(request.commands)?,
             Route::Random => None,
             Route::Node(text) => return self.link_of_address(cluster, text),
             Route::Primaries | Route::Replicas | Route::All => {
-                return wrong("a route to several nodes of a cluster is not supported yet");
+                return Err(wrong("a route to several nodes of a cluster is not supported yet"));
             }
         };
-        let Some(slot) = slot else {
-            if request.route == Route::ByKey {
-                may_go_anywhere(request.commands)?;
+        match slot {
+            Some(slot) => self.link_of_slot(cluster, slot, link),
+            None => Ok(Self::any_link(cluster, link)),
+        }
+    }
+
+    /// The links to which the commands of a pipeline go, one for each; `None`: all to one.
+    pub(super) fn links_of_pipeline<A: AsRef<[u8]>>(
+        &self,
+        cluster: &Cluster,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+    ) -> Result<Option<Vec<Arc<Link>>>, Error> {
+        if request.commands.len() < 2 || request.atomic || request.cached || request.route != Route::ByKey {
+            return Ok(None);
+        }
+        let slots = request.commands.iter().map(|args| slot_of_command(args)).collect::<Result<Vec<_>, Error>>()?;
+        let first = slots.iter().flatten().next();
+        if slots.iter().flatten().all(|slot| Some(slot) == first) {
+            return Ok(None);
+        }
+        // What has no key goes where the command before it goes.
+        let mut last = Self::any_link(cluster, link);
+        let links = slots.into_iter().map(|slot| {
+            if let Some(slot) = slot {
+                last = self.link_of_slot(cluster, slot, link)?;
             }
-            return Ok(Self::any_link(cluster, link));
-        };
+            Ok(Arc::clone(&last))
+        });
+        links.collect::<Result<_, Error>>().map(Some)
+    }
+
+    /// The link to the owner of a slot; if nobody knows it, that to any node.
+    fn link_of_slot(&self, cluster: &Cluster, slot: u16, link: &Arc<Link>) -> Result<Arc<Link>, Error> {
         let mut deferred = Deferred::default();
         let owner = cluster.link_of_slot(slot, &mut deferred);
         self.run(deferred);
@@ -149,17 +201,6 @@ impl<D: Destination> Core<D> {
             _ if link.is_closed() => Self::any_link(cluster, link),
             _ => Arc::clone(link),
         }
-    }
-
-    /// Refuses what cannot be done with a cluster yet.
-    pub(super) fn check_for_cluster(&self, admission: &Admission) -> Result<(), Error> {
-        let what = match self.topology.cluster() {
-            None => return Ok(()),
-            Some(_) if admission.multishot => "a subscription, or MONITOR,",
-            Some(_) if admission.dedicated => "a command that waits at the server, or wants a connection of its own,",
-            Some(_) => return Ok(()),
-        };
-        Err(Error::new(Status::Argument, format!("{what} is not supported on a cluster yet")))
     }
 
     /// Does something with links, with no lock held.

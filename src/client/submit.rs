@@ -29,6 +29,7 @@ use crate::connection::pipeline::Pipeline;
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 use crate::protocol::command;
+use crate::topology::cluster::Cluster;
 
 #[cfg(test)]
 mod tests;
@@ -69,28 +70,54 @@ impl<D: Destination> Core<D> {
         destination: &D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
+        match self.topology.cluster() {
+            None => self.submit_to_node(place, request, destination, by),
+            Some(cluster) => self.submit_to_cluster(cluster, place, request, destination, by),
+        }
+    }
+
+    /// The same, to the node of the request. (Apart, so that a client of one server does not pay for it.)
+    #[inline(never)]
+    fn submit_to_cluster<A: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        cluster: &Cluster,
+        place: Place<'_>,
+        request: &Request<'_, A>,
+        destination: &D,
+        by: Submitter,
+    ) -> Result<(u64, Option<CallerDriver>), Error> {
+        self.check_for_cluster(place, request)?;
+        if let Some(links) = self.links_of_pipeline(cluster, place.link, request)? {
+            return self.accept_spread(&links, request, destination).map(|id| (id, None));
+        }
+        let link = self.route(cluster, place.link, request)?;
+        self.submit_to_node(Place { link: &link, ..place }, request, destination, by)
+    }
+
+    #[inline]
+    fn submit_to_node<A: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        place: Place<'_>,
+        request: &Request<'_, A>,
+        destination: &D,
+        by: Submitter,
+    ) -> Result<(u64, Option<CallerDriver>), Error> {
+        let link = place.link;
         if let Some((args, most)) = small(place, request, self.config.max_request_bytes) {
-            let routed = self.routed(place.link, request)?;
-            let link = routed.as_ref().unwrap_or(place.link);
             let mut intake = Intake::open(self, link, by)?;
             let id = intake.put(request, args, most, destination)?;
             return Ok((id, intake.close(destination)));
         }
         if request.cached {
-            let routed = self.routed(place.link, request)?;
-            let place = Place { link: routed.as_ref().unwrap_or(place.link), ..place };
             return self.accept_cached(place, request, destination, by);
         }
         let admission = Admission::of(request, place.lease.is_some())?;
-        self.check_for_cluster(&admission)?;
         if admission.multishot {
-            return self.accept_multishot(place.link, request, destination);
+            return self.accept_multishot(link, request, destination);
         }
         if admission.dedicated {
             return self.accept_dedicated(place, request, &admission, destination, by);
         }
-        let routed = self.routed(place.link, request)?;
-        let link = routed.as_ref().unwrap_or(place.link);
         let (plan, work) = match request.commands {
             [args] if admission.script => {
                 let (bytes, script) = self.encode_script(args, link)?;

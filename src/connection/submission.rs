@@ -139,6 +139,13 @@ impl<'a> Submission<'a> {
 }
 
 impl Link {
+    /// An error if there is no room for so much more.
+    pub fn check_room(self: &Arc<Self>, load: Load) -> Result<(), Error> {
+        let mut submission = self.submission(Submitter::Other);
+        let has_room = submission.outgoing.pipeline.has_room(load);
+        if has_room { Ok(()) } else { Err(submission.is_full()) }
+    }
+
     /// Begins to append requests. `by` says who would read the answers.
     #[inline]
     pub fn submission(self: &Arc<Self>, by: Submitter) -> Submission<'_> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::client::fixture::Fixture;
+use crate::connection::unit::Ticket;
 
 /// Slots 0 to 8191 (`b`: 3300) at a:1, the others (`a`: 15495, `c`: 7365 is at a:1) at b:1.
 const HALVES: [&str; 15] =
@@ -35,14 +36,18 @@ fn a_request_goes_to_the_node_of_its_keys() {
 #[test]
 fn what_one_node_cannot_answer_is_refused_with_a_sentence() {
     let mut fixture = Fixture::cluster(&HALVES);
-    let several = "the keys of the request are in the slots 15495 and 3300";
-    assert!(refusal(&mut fixture, &["MGET a b"]).starts_with(several));
-    assert!(refusal(&mut fixture, &["GET a", "GET b"]).starts_with(several), "also within one node");
-    assert!(refusal(&mut fixture, &["MSETNX a 1 b 2"]).starts_with(several));
+    let several = "has keys in the slots 15495 and 3300";
+    assert!(refusal(&mut fixture, &["MGET a b"]).starts_with(&format!("MGET {several}")));
+    assert!(refusal(&mut fixture, &["GET a", "mget {a}1 a b"]).starts_with(&format!("MGET {several}")));
+    assert!(refusal(&mut fixture, &["MSETNX a 1 b 2"]).starts_with(&format!("MSETNX {several}")));
+    let error = fixture.submit_as(&["GET a", "GET b"], |request| request.atomic = true).unwrap_err();
+    assert!(error.message.starts_with(&format!("the transaction {several}")), "{error}");
     assert!(refusal(&mut fixture, &["DBSIZE"]).starts_with("DBSIZE names no key"));
     assert!(refusal(&mut fixture, &["FLUSHALL"]).starts_with("FLUSHALL names no key"));
     assert!(refusal(&mut fixture, &["NO.SUCH.COMMAND a"]).starts_with("NO.SUCH.COMMAND names no key"));
     assert!(refusal(&mut fixture, &["PING", "keys *"]).starts_with("KEYS names no key"));
+    assert!(refusal(&mut fixture, &["GET a", "flushall", "GET b"]).starts_with("FLUSHALL names no key"));
+    assert!(refusal(&mut fixture, &["GET a", "SCRIPT flush"]).starts_with("SCRIPT names no key"));
     for commands in [&["BLPOP a 0"][..], &["SUBSCRIBE a"], &["SSUBSCRIBE a"], &["MONITOR"]] {
         assert!(refusal(&mut fixture, commands).ends_with("is not supported on a cluster yet"), "{commands:?}");
     }
@@ -52,6 +57,63 @@ fn what_one_node_cannot_answer_is_refused_with_a_sentence() {
     }
     fixture.submit(&["MGET {a}1 {a}2"]).unwrap();
     assert_eq!(fixture.node("b:1").read(), "MGET {a}1 {a}2");
+}
+
+#[test]
+fn a_pipeline_goes_to_the_nodes_of_its_commands_and_comes_back_as_one() {
+    let mut fixture = Fixture::cluster(&HALVES);
+    let id = fixture.submit(&["PING", "INCR a", "INCR b", "PING a", "INCR a", "GET b"]).unwrap();
+    let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
+    assert_eq!(fixture.shared.read(), "PING", "a word that goes anywhere");
+    assert_eq!((a.read().as_str(), b.read().as_str()), ("INCR b | PING a | GET b", "INCR a | INCR a"));
+    b.answer(&[":1", ":2"]);
+    fixture.shared.answer(&["+PONG"]);
+    a.answer(&[":3", "+a"]);
+    assert_eq!((fixture.completions(), fixture.whereabouts(id)), (vec![], "gathered"));
+    a.answer(&["-ERR no"]);
+    assert_eq!(fixture.completion(), "1 Ok Answered: [PONG, 1, 3, a, 2, ERR no]");
+}
+
+#[test]
+fn a_part_of_a_pipeline_is_lost_with_its_node_alone() {
+    let mut fixture = Fixture::cluster(&HALVES);
+    fixture.submit(&["INCR a", "INCR b", "GET a", "GET b"]).unwrap();
+    let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
+    b.read();
+    b.lose();
+    b.connect();
+    assert_eq!((a.read().as_str(), b.read().as_str()), ("INCR b | GET b", "GET a"));
+    b.answer(&["$1", "x"]);
+    a.answer(&[":1", "$1", "1"]);
+    let lost = "b:1: gone; the command was sent, it may have run";
+    assert_eq!(fixture.completion(), format!("1 Lost Unknown: [{lost}, 1, x, 1]"));
+}
+
+#[test]
+fn a_pipeline_is_cancelled_at_every_node() {
+    let mut fixture = Fixture::cluster(&HALVES);
+    let id = fixture.submit(&["INCR a", "INCR b", "INCR a"]).unwrap();
+    let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
+    a.read();
+    assert!(fixture.core.cancel(Ticket(id)));
+    let ends = "b:1: cancelled before it was sent, b:1: cancelled after it was sent, b:1: cancelled before it was sent";
+    assert_eq!(fixture.completion(), format!("1 Canceled Unknown: [{ends}]"));
+    a.answer(&[":1"]);
+    assert!(b.read().is_empty() && a.is_at_rest() && b.is_at_rest());
+}
+
+#[test]
+fn a_pipeline_for_which_one_node_has_no_room_is_sent_to_none() {
+    let mut fixture = Fixture::cluster_of(&HALVES, 3);
+    for _ in 0..2 {
+        fixture.submit(&["INCR b"]).unwrap();
+    }
+    let error = fixture.submit(&["INCR a", "INCR b", "INCR b"]).unwrap_err();
+    assert_eq!(error.status, Status::Full, "{error}");
+    assert!(error.message.starts_with("a:1: 2 requests"), "{error}");
+    fixture.submit(&["INCR a", "INCR b"]).unwrap();
+    assert_eq!(fixture.node("b:1").read(), "INCR a");
+    assert_eq!(fixture.node("a:1").read(), "INCR b | INCR b | INCR b");
 }
 
 #[test]

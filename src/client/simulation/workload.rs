@@ -19,8 +19,8 @@ pub struct Asked {
     pub idempotent: bool,
     /// How long it may take.
     pub timeout: Option<Duration>,
-    /// The tag of all its keys.
-    pub tag: Option<usize>,
+    /// The tags of their keys, in a cluster.
+    pub tags: Vec<usize>,
 }
 
 impl Asked {
@@ -36,12 +36,16 @@ impl Asked {
             4..7 => Some(random.u64(1..30)),
             _ => Some(random.u64(1..3000)),
         };
+        let tag = random.usize(0..tags.max(1));
+        let is_spread = !atomic && random.bool();
+        let tag = |_| if is_spread { random.usize(0..tags.max(1)) } else { tag };
+        let tags = if tags > 0 { (0..verbs).map(tag).collect() } else { Vec::new() };
         Asked {
             verbs: (0..verbs).map(|_| Asked::verb(random)).collect(),
             atomic,
             idempotent: random.u8(0..3) == 0,
             timeout: timeout.map(Duration::from_millis),
-            tag: (tags > 0).then(|| random.usize(0..tags)),
+            tags,
         }
     }
 
@@ -63,7 +67,9 @@ impl Asked {
     /// The arguments of its calls, which have these numbers.
     pub fn args(&self, numbers: std::ops::Range<u32>, random: &mut Rng) -> Vec<Vec<Vec<u8>>> {
         let mut length = || if random.u8(0..60) == 0 { random.usize(0..40_000) } else { random.usize(0..40) };
-        self.verbs.iter().zip(numbers).map(|(verb, number)| verb.args(number, length(), self.tag)).collect()
+        let args =
+            |((index, verb), number): ((usize, &Verb), u32)| verb.args(number, length(), self.tags.get(index).copied());
+        self.verbs.iter().enumerate().zip(numbers).map(args).collect()
     }
 
     /// As the client takes it.
