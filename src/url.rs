@@ -1,6 +1,8 @@
 //! How a URL spells a configuration: `redis://user:password@host:port/database?option=value`. All of it is taken or
 //! nothing, and no error repeats any of what may be a password: not the URL, not its user, hosts or path.
 
+use zeroize::Zeroizing;
+
 use crate::address::{Address, DEFAULT_PORT};
 use crate::config::{Config, Secret};
 use crate::error::{Error, Status};
@@ -140,7 +142,8 @@ fn options(query: &str, database_given: bool, config: &mut Config) -> Result<(),
         let Some((key, value)) = pair.split_once('=') else {
             return Err(wrong("an option in it has no value; write ?option=value&option=value"));
         };
-        let (key, value) = (decode(key, "option")?, decode(value, "value of an option")?);
+        // It may be a password.
+        let (key, value) = (decode(key, "option")?, Zeroizing::new(decode(value, "value of an option")?));
         match key.as_str() {
             "url" | "endpoints" => {
                 return Err(wrong(
