@@ -3,9 +3,11 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::certificates;
 use super::port;
 use super::resp::Answer;
 use super::server::Server;
+use super::transport;
 use super::wait;
 
 /// How many slots there are.
@@ -135,7 +137,14 @@ fn node() -> Server {
     let bus = port::free(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_string();
     let cluster = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", &bus];
     let timing = ["--cluster-node-timeout", NODE_TIMEOUT, "--repl-diskless-sync-delay", "0"];
-    Server::builder().arguments(&cluster).arguments(&timing).start()
+    let builder = Server::builder().arguments(&cluster).arguments(&timing);
+    if transport::current().is_none() {
+        return builder.start();
+    }
+    // The nodes show each other certificates, too, and tell the ports that speak TLS.
+    let (certificate, key) = (certificates::path("client.pem"), certificates::path("client.key"));
+    let tls = ["--tls-cluster", "yes", "--tls-client-cert-file", &certificate, "--tls-client-key-file", &key];
+    builder.arguments(&tls).start()
 }
 
 fn bus_port(node: &Server) -> String {
