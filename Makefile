@@ -4,9 +4,10 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
-.PHONY: help demo test test-servers torture sanitize lint bench bench-quick install uninstall header readme clean
+.PHONY: help build demo test test-servers torture sanitize lint bench bench-quick install uninstall header readme clean
 
 help:
+	@echo "make build         build the library for C, as it is installed"
 	@echo "make demo          build the library and run the C examples against a private server"
 	@echo "make test          run every test, in Rust and in C; the last line counts them"
 	@echo "make test-servers  the Rust tests again, on the newest Redis and the newest Valkey that can be had"
@@ -21,7 +22,7 @@ help:
 	@echo "make readme        write the table of options and the programs in README.md anew"
 	@echo "make clean         remove everything that was built"
 
-demo test test-servers torture sanitize lint bench install uninstall:
+build demo test test-servers torture sanitize lint bench install uninstall:
 	@scripts/$@
 
 bench-quick:

@@ -34,7 +34,7 @@ SOURCE_OF = {DEBIAN: HIREDIS, HIREDIS_TLS: HIREDIS}
 def build():
     """Gives those that could not be built: what they need has to be downloaded."""
     print("bench: building the library and the programs in C", flush=True)
-    subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
+    subprocess.run([ROOT / "scripts/build", "--quiet"], cwd=ROOT, check=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     name_library()
     newest = hiredis.build(NEWEST_FOLDER)
