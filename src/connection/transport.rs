@@ -8,12 +8,13 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use zeroize::Zeroizing;
 
 use super::stream::{Stream, reason};
 use super::tls::peer::Peer;
 use super::tls::records::Records;
 use super::tls::scratch;
-use super::tls::session::{Session, State};
+use super::tls::session::{RECORD, Session, State};
 use crate::error::{Error, Status};
 use crate::lock::Lock;
 use crate::protocol::parser::Parser;
@@ -140,8 +141,17 @@ impl Sealer {
         self.flush(stream)?;
         let mut taken = 0;
         let mut session = self.session.lock();
-        for part in parts {
-            let piece = part.get(..part.len().min(SEALED_AT_ONCE - taken)).unwrap_or_default();
+        let mut rest = parts;
+        while !rest.is_empty() {
+            let (together, behind) = rest.split_at(within_a_record(rest));
+            rest = behind;
+            // There may be a password in it.
+            let joined = Zeroizing::new(if together.len() > 1 { together.concat() } else { Vec::new() });
+            let bytes = match together {
+                [part] => part.as_ref(),
+                _ => joined.as_slice(),
+            };
+            let piece = bytes.get(..bytes.len().min(SEALED_AT_ONCE - taken)).unwrap_or_default();
             if piece.is_empty() {
                 break;
             }
@@ -171,6 +181,17 @@ impl Sealer {
             }
         }
     }
+}
+
+/// How many of the first parts fit into one record together; at least one. A server handles and answers each record for
+/// itself, so one that is not needed costs it a read and a write.
+fn within_a_record(parts: &[Bytes]) -> usize {
+    let mut length = 0;
+    let fits = |part: &&Bytes| {
+        length += part.len();
+        length <= RECORD
+    };
+    parts.iter().take_while(fits).count().max(1)
 }
 
 /// Decrypts.
@@ -248,4 +269,25 @@ impl Opener {
 pub(super) fn failure(status: Status, error: &io::Error) -> Error {
     let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     of_tls.map_or_else(|| Error::new(status, reason(error)), Error::clone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_put_together_as_long_as_they_fit_into_a_record() {
+        for (lengths, together) in [
+            (&[5][..], 1),
+            (&[5, 6, 7], 3),
+            (&[RECORD - 5, 5, 1], 2),
+            (&[RECORD - 5, 6], 1),
+            (&[RECORD, 1], 1),
+            (&[3 * RECORD, 1], 1),
+            (&[1, 3 * RECORD, 1], 1),
+        ] {
+            let parts: Vec<Bytes> = lengths.iter().map(|length| vec![0; *length].into()).collect();
+            assert_eq!(within_a_record(&parts), together, "{lengths:?}");
+        }
+    }
 }

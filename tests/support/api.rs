@@ -13,7 +13,7 @@ use justredis::ffi::config::{jr_config_free, jr_config_new, jr_config_set};
 use justredis::ffi::queue::{jr_queue, jr_queue_fd, jr_queue_free, jr_queue_new, jr_queue_take};
 use justredis::ffi::request::{jr_bytes, jr_command, jr_request};
 use justredis::ffi::status::JR_OK;
-use justredis::ffi::submit::{jr_execute, jr_submit};
+use justredis::ffi::submit::{jr_execute, jr_submit, jr_submit_many};
 use justredis::protocol::reply::Reply;
 
 use super::transport;
@@ -108,6 +108,17 @@ impl Client {
             unsafe { jr_submit(self.0.as_deref(), request, Some(&mut id)) }
         });
         if status == JR_OK { Ok(id) } else { Err(status) }
+    }
+
+    /// Submits the same request so many times at once.
+    pub fn submit_many(&self, call: &Call<'_>, count: usize, queue: &Queue) {
+        let accepted = with(call, |request| {
+            request.queue = ptr::from_ref(queue.raw()).cast_mut();
+            let requests = vec![*request; count];
+            // SAFETY: the requests and what they lead to live through the call.
+            unsafe { jr_submit_many(self.0.as_deref(), requests.as_ptr(), count, ptr::null_mut()) }
+        });
+        assert_eq!(accepted, count as i64);
     }
 
     pub fn stats(&self) -> Reply {

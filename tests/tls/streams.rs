@@ -6,6 +6,7 @@ use std::sync::Arc;
 use justredis::error::Outcome::Unknown;
 use justredis::error::Status;
 
+use super::support::api::{Call, Client, Queue};
 use super::support::certificates;
 use super::support::flow::Fault;
 use super::support::proxy::Proxy;
@@ -73,6 +74,40 @@ fn bytes_that_come_one_by_one_are_the_same_stream() {
             for id in ids {
                 assert_eq!(client.end(id).text(), value, "{versions:?}, {:?}", client.reader);
             }
+        }
+    }
+}
+
+/// The lengths of the records that follow each other in these bytes.
+fn records(mut bytes: &[u8]) -> Vec<usize> {
+    let mut lengths = Vec::new();
+    while let [_, _, _, high, low, rest @ ..] = bytes {
+        lengths.push(usize::from(*high) * 256 + usize::from(*low));
+        bytes = &rest[lengths[lengths.len() - 1]..];
+    }
+    lengths
+}
+
+/// A server handles and answers each record for itself. Where the requests lie in memory makes no difference: over all
+/// rounds they fill several of the buffers in which they gather.
+#[test]
+fn what_is_sent_together_is_one_record_if_it_fits() {
+    const TOGETHER: usize = 20;
+    let call = Call { commands: &[vec![b"ECHO".to_vec(), vec![b'x'; 500]]], flags: 0, timeout_ms: 0, user_data: 0 };
+    for versions in EACH {
+        let (_server, proxy, url) = behind_proxy(versions);
+        let client = Client::new(&url, &[("tls_ca", &certificates::path("ca.pem")), ("dead_after", "1h")]);
+        let queue = Queue::new(false);
+        client.execute(&call);
+        for round in 0..50 {
+            proxy.to_server().record();
+            client.submit_many(&call, TOGETHER, &queue);
+            let mut left = TOGETHER;
+            while left > 0 {
+                left -= queue.take(-1).len();
+            }
+            let records = records(&proxy.to_server().recorded());
+            assert_eq!(records.len(), 1, "{versions:?}, round {round}: {records:?}");
         }
     }
 }

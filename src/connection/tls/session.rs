@@ -18,7 +18,7 @@ use rustls::{ClientConfig, Error};
 use super::records::Records;
 
 /// The plaintext of one record at most (RFC 8446, 5.1).
-const RECORD: usize = 16 << 10;
+pub const RECORD: usize = 16 << 10;
 
 /// What a record adds to its plaintext at most: header, nonce, content type, tag.
 const OVERHEAD: usize = 64;
