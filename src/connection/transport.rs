@@ -252,7 +252,7 @@ impl Opener {
         let mut session = self.session.lock();
         front.copy_from_slice(session.held());
         let incoming = buffer.get_mut(..held + bytes).unwrap_or_default();
-        let state = session.receive(incoming, |plaintext| parser.feed(plaintext));
+        let state = session.receive(incoming, |plaintext| parser.feed_piece(plaintext));
         let needs_flush = session.has_replies();
         drop(session);
         // What stands before the end is to be delivered first.

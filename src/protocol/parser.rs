@@ -62,6 +62,8 @@ pub struct Parser {
     machine: Machine,
     builder: Builder,
     failure: Option<Error>,
+    /// A reply that was complete before [`Parser::next`] was called.
+    ready: Option<Reply>,
     /// What is counted or built is a push.
     is_push: bool,
 }
@@ -81,6 +83,7 @@ impl Parser {
             machine: Machine::new(limits),
             builder: Builder::new(),
             failure: None,
+            ready: None,
             is_push: false,
         }
     }
@@ -121,16 +124,30 @@ impl Parser {
         }
     }
 
+    /// As [`Parser::feed`], of bytes that come in pieces of which none is all that is there: what is behind the head of a
+    /// long text goes where it belongs, and not through the read buffer.
+    pub fn feed_piece(&mut self, bytes: &[u8]) {
+        self.feed(bytes);
+        if self.ready.is_none() && self.failure.is_none() {
+            match self.advance() {
+                Ok(reply) => self.ready = reply,
+                Err(error) => self.fail(error),
+            }
+        }
+    }
+
     /// The next reply or push; `None`: more bytes are needed.
     ///
     /// An error ([`Status::Protocol`], [`Status::Memory`]) is final: the connection is out of step, and every
     /// further call gives the same error.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Frame>, Error> {
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
-        match self.advance() {
+        let next = match (self.ready.take(), &self.failure) {
+            (Some(reply), _) => Ok(Some(reply)),
+            (None, Some(failure)) => return Err(failure.clone()),
+            (None, None) => self.advance(),
+        };
+        match next {
             Ok(None) => Ok(None),
             Ok(Some(reply)) if reply.kind() == Kind::Push => Ok(Some(Frame::Push(reply))),
             Ok(Some(reply)) => Ok(Some(Frame::Reply(reply))),
@@ -143,7 +160,7 @@ impl Parser {
 
     /// Whether it stands between two replies and no byte waits.
     pub fn is_idle(&self) -> bool {
-        self.state == State::Boundary && self.buffered() == 0 && self.failure.is_none()
+        self.state == State::Boundary && self.buffered() == 0 && self.failure.is_none() && self.ready.is_none()
     }
 
     /// Whether a part of a reply has come, and not all of it. A part of a push does not count.

@@ -56,6 +56,20 @@ fn the_read_buffer_is_given_back_only_between_two_replies() {
 }
 
 #[test]
+fn a_long_text_in_pieces_does_not_go_through_the_read_buffer() {
+    let (record, length) = (vec![b'x'; 16 << 10], 4 << 20);
+    let counted = usage(|| {
+        let mut parser = Parser::new(Limits::default(), 65536);
+        parser.feed_piece(format!("${length}\r\n").as_bytes());
+        (0..length / record.len()).for_each(|_| parser.feed_piece(&record));
+        parser.feed_piece(b"\r\n");
+        let Ok(Some(Frame::Reply(reply))) = parser.next() else { panic!("it is whole") };
+        reply
+    });
+    assert_peak("a long text", counted);
+}
+
+#[test]
 fn a_million_items_peak_at_the_reply_and_a_fifth() {
     for (name, item) in [("strings", "$10\r\n0123456789\r\n"), ("integers", ":1\r\n"), ("pairs", "*2\r\n:1\r\n+b\r\n")]
     {
