@@ -49,6 +49,8 @@ pub struct World {
     owners: [usize; TAGS],
     /// A server that accepts no connection.
     down: Option<usize>,
+    /// How many links the client has closed, because their nodes are gone.
+    left: u64,
     /// Connections that the client has given up and from which a server still reads.
     leftovers: Vec<Wire>,
     /// Where the client finds a server, if at all.
@@ -101,6 +103,7 @@ impl World {
             servers,
             owners: Member::new(0).owners,
             down: None,
+            left: 0,
             leftovers: Vec::new(),
             dialled: 0,
             places: (0..4).map(|number| Place::new(number, number > 0, &inbox)).collect(),
@@ -285,11 +288,16 @@ impl World {
         connection.wire = Some(Wire::new(server));
     }
 
-    /// Links that the client has opened since.
+    /// Links that the client has opened since; those that it has closed are forgotten, so that it can.
     fn find_links(&mut self) {
+        let is_left = |connection: &Connection| connection.link.is_closed() && !connection.driver.is_connected();
+        let before = self.connections.len();
+        self.connections.retain(|connection| !is_left(connection));
+        self.left += (before - self.connections.len()) as u64;
         let links = self.core.topology.links();
-        let is_new = |link: &&Arc<_>| !self.connections.iter().any(|connection| Arc::ptr_eq(&connection.link, link));
-        let new: Vec<Connection> = links.iter().filter(is_new).map(Connection::new).collect();
+        let is_known = |link: &Arc<_>| self.connections.iter().any(|connection| Arc::ptr_eq(&connection.link, link));
+        let new = links.iter().filter(|link| !link.is_closed() && !is_known(link));
+        let new: Vec<Connection> = new.map(Connection::new).collect();
         self.connections.extend(new);
     }
 

@@ -25,6 +25,7 @@ impl World {
             self.calm_down();
         }
         self.connections.iter_mut().for_each(|connection| _ = connection.end_write());
+        *tally.entry("a node was left".into()).or_default() += self.left;
         drop(self.alive.take());
         let is_drained = self.books.open() == 0;
         assert_eq!(self.core.close(Some(Duration::ZERO)), is_drained, "whether close had nothing to end");
