@@ -79,6 +79,10 @@ static void check_answer(jr_status status, uint32_t flags, const jr_reply *reply
         check_echo(reply, call);
         atomic_fetch_add(&answered, 1);
         break;
+    case JR_ERR_TLS:
+        /* Killed while it made a connection, a client was in this handshake. */
+        CHECK_TEXT(scheme(), "rediss");
+        /* fall through */
     case JR_ERR_TIMEOUT:
     case JR_ERR_CANCELED:
     case JR_ERR_CLOSED:

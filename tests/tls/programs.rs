@@ -100,9 +100,12 @@ fn a_server_without_a_common_cipher_is_told() {
     done.says(Status::Tls, NotRun, &["cipher", "127.0.0.1"]);
 }
 
+/// Nothing but one PING is said of oneself, and nothing by oneself.
+const ALONE: [(&str, &str); 3] = [("protocol", "2"), ("library_info", "off"), ("dead_after", "1h")];
+
 /// A program at whose keyboard we sit: what it hears, and what we make it say.
 struct Typist {
-    _program: Program,
+    program: Program,
     keyboard: ChildStdin,
     heard: Arc<Mutex<Vec<u8>>>,
     seen: usize,
@@ -120,7 +123,7 @@ impl Typist {
                 shared.lock().unwrap().extend_from_slice(&buffer[..count]);
             }
         });
-        Typist { _program: program, keyboard, heard, seen: 0 }
+        Typist { program, keyboard, heard, seen: 0 }
     }
 
     /// Waits until this has come after what was waited for before.
@@ -148,9 +151,8 @@ fn openssl_changes_the_keys_in_the_midst() {
     for reader in Reader::ALL {
         let mut server = Typist::at(s_server(&["-tls1_3"]));
         let ca = certificates::path("ca.pem");
-        let url = server._program.url();
-        let options = [("tls_ca", ca.as_str()), ("protocol", "2"), ("library_info", "off"), ("dead_after", "1h")];
-        let client = CClient::new(url, &[&SOON[..], &options].concat(), reader);
+        let url = server.program.url();
+        let client = CClient::new(url, &[&SOON[..], &ALONE, &[("tls_ca", ca.as_str())]].concat(), reader);
         thread::scope(|scope| {
             let server = &mut server;
             let typing = scope.spawn(move || {
@@ -187,6 +189,27 @@ fn newer_servers_speak_it_as_well() {
             everything_works(&client);
             let done = trusting(server.url(), &[]).run_within(100_000, &["PING"]);
             done.says(Status::Tls, NotRun, &["wants a certificate", "tls_certificate"]);
+        }
+    }
+}
+
+/// It says so itself, on its screen.
+#[test]
+fn openssl_sees_that_sessions_are_resumed() {
+    for version in ["-tls1_2", "-tls1_3"] {
+        let mut server = Typist::at(s_server(&[version]));
+        let client = trusting(server.program.url(), &[&SOON[..], &ALONE].concat());
+        let begin = |server: &mut Typist| {
+            server.hears("PING\r\n");
+            server.types("+PONG\r\n");
+        };
+        begin(&mut server);
+        client.until_connected();
+        for round in 1..4 {
+            server.types("q\n");
+            server.hears("Reused session-id");
+            begin(&mut server);
+            client.until_stat("connections", |connections| connections == round + 1);
         }
     }
 }
