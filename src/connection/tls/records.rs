@@ -39,7 +39,7 @@ impl Records {
 
     /// Appends at most `room` bytes: `write` gets so much room and says how much of it it used.
     pub fn append<E>(&mut self, room: usize, write: impl FnOnce(&mut [u8]) -> Result<usize, E>) -> Result<(), E> {
-        if self.bytes.is_empty() && room > scratch::SIZE / 16 {
+        if self.bytes.is_empty() {
             self.bytes = scratch::take();
         }
         let needed = self.filled + room;
