@@ -1,5 +1,5 @@
-//! The one table of options. [`Config::set`], the query part of a URL and the list in the README are all read from
-//! it, so that they cannot disagree; a test holds the default texts against what `Config::default` really gives.
+//! The one table of options. [`super::Config::set`], the query part of a URL and the list in the README are all read
+//! from it, so that they cannot disagree; a test holds the default texts against what `Config::default` really gives.
 
 use rustls::pki_types::ServerName;
 

@@ -1,6 +1,7 @@
 //! Which shard serves a slot, and which nodes a shard has. Pure.
 //!
-//! Invariant: no more nodes than [`Limits`] allow, whatever servers say; a node is in one place of one shard.
+//! Invariant: no more nodes than the option `max_nodes` allows, whatever servers say; a node is in one place of one
+//! shard.
 
 use std::collections::BTreeSet;
 use std::fmt;
