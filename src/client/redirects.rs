@@ -13,6 +13,7 @@ use super::completion::Verdict;
 use super::core::Core;
 use super::destination::Destination;
 use super::pending::Pending;
+use super::retry::may_be_written_by_code;
 use super::state::State;
 use crate::address::Address;
 use crate::connection::link::Link;
@@ -87,6 +88,12 @@ impl<D: Destination> Core<D> {
         let by = Address::parse(&link.address()).unwrap_or_default();
         let redirect = Redirect::parse(text, &by).ok();
         let to = redirect.as_ref().and_then(|redirect| redirect.to.as_ref());
+        // Code may hand out what others have stored: that must not lead this client, its password and a whole slot to a
+        // server of theirs.
+        if to.is_some_and(|to| !cluster.may_have(to)) && may_be_written_by_code(&unit.bytes) {
+            self.note(Reason::UnknownNode);
+            return AfterError::Answer(Outcome::Answered);
+        }
         if let (Kind::Moved, Some(to), Some(redirect)) = (kind, to, &redirect) {
             self.note_move(cluster, link, redirect.slot, (&by, to));
         }

@@ -1,7 +1,7 @@
 //! Whether a command may be sent again.
 //!
 //! Invariant: again goes only what the server certainly did not run, or what may run twice. The text of an error is
-//! proof only if the server itself, and not a script, wrote it.
+//! proof only if the server itself, and not a script, wrote it; the one exception is [`Refusal::of_slot`].
 
 use std::time::Duration;
 
@@ -24,8 +24,7 @@ impl Refusal {
     /// What an error reply to this encoded command proves; `None`: nothing, it is the user's.
     pub fn of(error: &[u8], request: &[u8]) -> Option<Refusal> {
         let refusal = Refusal::of_text(error)?;
-        let args: Vec<&[u8]> = command::decode(request).collect();
-        (!runs_code(&args)).then_some(refusal)
+        (!may_be_written_by_code(request)).then_some(refusal)
     }
 
     /// What an error proves that the server itself, and no script, has written.
@@ -40,12 +39,18 @@ impl Refusal {
         }
     }
 
-    /// What an error reply to this encoded command proves if the text names this slot, that of its keys: code of a user
-    /// would have to know it, and where it is.
+    /// As [`Refusal::of`], of a cluster, where code of a user is believed if the text is a redirect that names this slot,
+    /// that of its keys: else callers would see redirects whenever a slot moves. It is no proof: code that has written
+    /// exactly that itself, with the address of another node, is run again.
     pub fn of_slot(error: &[u8], request: &[u8], slot: Option<u16>) -> Option<Refusal> {
         let named = redirect::slot_of(error).filter(|named| Some(*named) == slot);
         Refusal::of(error, request).or_else(|| named.and_then(|_| Refusal::of_text(error)))
     }
+}
+
+/// Whether what this encoded command answers may have been written by the code of a user.
+pub fn may_be_written_by_code(request: &[u8]) -> bool {
+    runs_code(&command::decode(request).collect::<Vec<_>>())
 }
 
 /// Whether what the command answers may have been written by the code of a user.

@@ -59,6 +59,12 @@ struct Known {
     taken_by_gone: u64,
 }
 
+impl Known {
+    fn has(&self, address: &Address) -> bool {
+        self.nodes.contains_key(address) || self.map.nodes().any(|node| node == address)
+    }
+}
+
 struct Refreshing {
     schedule: Schedule,
     /// The number of the round.
@@ -134,11 +140,16 @@ impl Cluster {
         self.link_to(&mut self.known.lock(), address, deferred)
     }
 
+    /// Whether there may be a node of this address: it is known, or nothing is known yet.
+    pub fn may_have(&self, address: &Address) -> bool {
+        let known = self.known.lock();
+        known.map.covered() == 0 || known.has(address)
+    }
+
     /// The link to the node of an address, if there is such a node.
     pub fn link_of_node(&self, address: &Address, deferred: &mut Deferred) -> Option<Result<Arc<Link>, Error>> {
         let mut known = self.known.lock();
-        let is_known = known.nodes.contains_key(address) || known.map.nodes().any(|node| node == address);
-        is_known.then(|| self.link_to(&mut known, address, deferred))
+        known.has(address).then(|| self.link_to(&mut known, address, deferred))
     }
 
     fn link_to(&self, known: &mut Known, address: &Address, deferred: &mut Deferred) -> Result<Arc<Link>, Error> {

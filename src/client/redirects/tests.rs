@@ -147,6 +147,20 @@ fn a_redirect_to_another_slot_is_the_word_of_a_script() {
     }
 }
 
+/// A script may answer with what somebody has stored.
+#[test]
+fn a_script_leads_to_no_server_that_the_cluster_does_not_have() {
+    for text in ["-MOVED 3300 elsewhere:1", "-ASK 3300 elsewhere:1"] {
+        let (mut fixture, mut a, b) = sent(&["EVAL script 1 b"], false);
+        a.answer(&[text]);
+        assert!(fixture.completion().contains(&text[1..]), "it is the answer");
+        assert!(fixture.core.topology.links().iter().all(|link| link.address() != "elsewhere:1"));
+        fixture.submit(&["INCR b"]).unwrap();
+        assert_eq!(a.read(), "INCR b", "the slot is where it was");
+        assert!(b.is_at_rest());
+    }
+}
+
 #[test]
 fn a_script_follows_its_slot_and_is_sent_as_text_where_it_is_not_known() {
     let (mut fixture, mut a, mut b) = sent(&["EVAL script 1 b"], false);
