@@ -94,6 +94,13 @@ pub unsafe extern "C" fn jr_config_set(
     })
 }
 
+fn change(config: Option<&mut jr_config>, change: impl FnOnce(&mut jr_config)) -> jr_status {
+    call(|| {
+        change(config.ok_or_else(|| null("config"))?);
+        Ok(())
+    })
+}
+
 /// Lets the program dial: through a proxy, from a certain interface, over something that is not TCP. NULL goes back to
 /// the library's own way. `release` (or NULL) is called with `user_data` when nothing uses it any more, also on
 /// failure.
@@ -105,11 +112,7 @@ pub extern "C" fn jr_config_set_dialer(
     release: jr_release,
 ) -> jr_status {
     let user_data = UserData { pointer: user_data, release };
-    call(|| {
-        let config = config.ok_or_else(|| null("config"))?;
-        config.dialer = dialer.map(|function| Arc::new(UserDialer { function, user_data }));
-        Ok(())
-    })
+    change(config, |config| config.dialer = dialer.map(|function| Arc::new(UserDialer { function, user_data })))
 }
 
 /// Lets the program be asked for user and password: before the first connection is made, when those that it gave are
@@ -119,9 +122,9 @@ pub extern "C" fn jr_config_set_dialer(
 ///
 /// Connections that there are follow: AUTH goes out between two requests. A command with which the server waits (BLPOP)
 /// is called back shortly before its credentials expire and sent again with the time that is left, unless that could
-/// miss something (XREAD with $), or it is on a lease, which is authenticated when the wait is over. Under RESP2, where a
-/// connection that subscribes takes no AUTH, a new one takes its place: its confirmations have JR_COMPLETION_GAP. Where
-/// AUTH is refused the old user stays in force and it is tried again, with growing pauses, until the old one expires;
+/// miss something (XREAD with $), or it is on a lease, which is authenticated when the wait is over. Under RESP2, where
+/// a connection that subscribes takes no AUTH, a new one takes its place: its confirmations have JR_COMPLETION_GAP.
+/// Where AUTH is refused the old user stays in force and it is tried again, with growing pauses, until the old one expires;
 /// then the connection is made anew. jr_client_events tells of all that.
 ///
 /// `release` (or NULL) is called with `user_data` when nothing uses it any more, also on failure.
@@ -133,10 +136,8 @@ pub extern "C" fn jr_config_set_credentials(
     release: jr_release,
 ) -> jr_status {
     let user_data = UserData { pointer: user_data, release };
-    call(|| {
-        let config = config.ok_or_else(|| null("config"))?;
-        config.credentials = callback.map(|function| Arc::new(UserCredentials { function, user_data }));
-        Ok(())
+    change(config, |config| {
+        config.credentials = callback.map(|function| Arc::new(UserCredentials { function, user_data }))
     })
 }
 
@@ -149,11 +150,7 @@ pub extern "C" fn jr_config_set_logger(
     release: jr_release,
 ) -> jr_status {
     let user_data = UserData { pointer: user_data, release };
-    call(|| {
-        let config = config.ok_or_else(|| null("config"))?;
-        config.logger = logger.map(|function| Arc::new(Logger { function, user_data }));
-        Ok(())
-    })
+    change(config, |config| config.logger = logger.map(|function| Arc::new(Logger { function, user_data })))
 }
 
 /// Frees a set of options; clients made from it go on. NULL does nothing.

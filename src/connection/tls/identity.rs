@@ -16,7 +16,7 @@ use rustls::{ClientConfig, RootCertStore, SignatureScheme};
 use sha1::{Digest, Sha1};
 use zeroize::Zeroizing;
 
-use super::verifier::{Anybody, Verifier};
+use super::verifier::Verifier;
 use crate::config::{Config, TlsVersion};
 use crate::error::{Error, Status};
 
@@ -102,11 +102,8 @@ impl Identity {
     /// Takes what the options say. Blocks where the system's authorities are asked for.
     pub fn new(config: &Config, inputs: &Inputs) -> Result<Identity, Error> {
         let provider = Arc::new(ring::default_provider());
-        let judge: Arc<dyn ServerCertVerifier> = match config.tls_insecure {
-            true => Arc::new(Anybody(Arc::clone(&provider))),
-            false => judge(inputs, &provider)?,
-        };
-        let verifier = Arc::new(Verifier::new(judge));
+        let judge = (!config.tls_insecure).then(|| judge(inputs, &provider)).transpose()?;
+        let verifier = Arc::new(Verifier::new(judge, Arc::clone(&provider)));
         let key = match (&inputs.certificate, &inputs.key) {
             (Some(certificate), Some(key)) => Some(Arc::new(own_certificate(certificate, key, &provider)?)),
             _ => None,

@@ -10,17 +10,19 @@ use rustls::{DigitallySignedStruct, Error, SignatureScheme};
 use super::certificate::Names;
 use crate::lock::Lock;
 
-/// The verifier of a client.
+/// The verifier of a client. Whoever shows a certificate must have its key, whoever judges it.
 #[derive(Debug)]
 pub struct Verifier {
-    judge: Arc<dyn ServerCertVerifier>,
+    /// `None`: any certificate is taken (the option `tls_insecure`).
+    judge: Option<Arc<dyn ServerCertVerifier>>,
+    provider: Arc<CryptoProvider>,
     refused: Lock<Option<(ServerName<'static>, Names)>>,
 }
 
 impl Verifier {
-    /// Refuses what this one refuses.
-    pub fn new(judge: Arc<dyn ServerCertVerifier>) -> Verifier {
-        Verifier { judge, refused: Lock::default() }
+    /// Refuses what this one refuses; `None`: no certificate.
+    pub fn new(judge: Option<Arc<dyn ServerCertVerifier>>, provider: Arc<CryptoProvider>) -> Verifier {
+        Verifier { judge, provider, refused: Lock::default() }
     }
 
     /// Whose the certificate is that was refused last, if it was one of this server.
@@ -38,7 +40,8 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let judged = self.judge.verify_server_cert(certificate, others, server, ocsp, now);
+        let Some(judge) = &self.judge else { return Ok(ServerCertVerified::assertion()) };
+        let judged = judge.verify_server_cert(certificate, others, server, ocsp, now);
         if judged.is_err() {
             *self.refused.lock() = Some((server.to_owned(), Names::of(certificate)));
         }
@@ -51,7 +54,7 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.judge.verify_tls12_signature(message, certificate, signed)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -60,49 +63,10 @@ impl ServerCertVerifier for Verifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        self.judge.verify_tls13_signature(message, certificate, signed)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.judge.supported_verify_schemes()
-    }
-}
-
-/// Takes the certificate of anybody: the option `tls_insecure`. Only who has the key of that certificate is taken.
-#[derive(Debug)]
-pub struct Anybody(pub Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }
