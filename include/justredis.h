@@ -453,9 +453,9 @@ typedef struct jr_credentials_query {
 
 /**
  * Gives user and password to the library: calls jr_credentials_set and returns JR_OK. Any other status: there are none
- * just now. The library asks again, with growing pauses, and what it holds stays in force until it expires. JR_ERR_AUTH
- * says that waiting does not help: requests that wait for a connection end with that at once. What the callback
- * returns is not checked further: numbers that are no status count as JR_ERR_CONNECT.
+ * just now. The library asks again, with growing pauses, and what it holds stays in force until it expires.
+ * JR_ERR_AUTH says that waiting does not help: requests that wait for a connection end with that at once. What the
+ * callback returns is not checked further: numbers that are no status count as JR_ERR_CONNECT.
  *
  * Called on a library thread that may block, one call at a time for each client; all its connections share the answer.
  * While it runs, connections that have valid credentials go on. It must not wait for any client

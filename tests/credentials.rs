@@ -1,5 +1,5 @@
-//! User and password that change while a client runs: the program is asked for them or brings them, and every connection
-//! follows. What goes wrong is told and tried again; no secret is shown.
+//! User and password that change while a client runs: the program is asked for them or brings them, and every
+//! connection follows. What goes wrong is told and tried again; no secret is shown.
 
 #![allow(
     clippy::unwrap_used,

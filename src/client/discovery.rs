@@ -1,4 +1,5 @@
-//! How a client asks a cluster for its map: CLUSTER SLOTS on links that exist, when the schedule of the cluster says so.
+//! How a client asks a cluster for its map: CLUSTER SLOTS on links that exist, when the schedule of the cluster says
+//! so.
 //!
 //! Invariant: whatever becomes of a question, its round hears of its end, so that the next round is not waited for in
 //! vain.

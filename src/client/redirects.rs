@@ -1,7 +1,7 @@
 //! What follows when a node of a cluster sends a unit to another one, and how units come to other links.
 //!
-//! Invariant: ASKING and what it is for are one unit, so that nothing comes between them; a unit that is sent again goes
-//! without it, unless it was asked for again.
+//! Invariant: ASKING and what it is for are one unit, so that nothing comes between them; a unit that is sent again
+//! goes without it, unless it was asked for again.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
-//! A simulation of a client with two servers, or a cluster: the client, its links and its parser are the real ones; sockets, servers,
-//! threads and time are not. Thousands of small worlds, each decided by its seed, take random steps: requests, bytes to
-//! and fro, time, losses at any byte, refusals, failovers. Then every request has had one completion, what must not run
-//! twice has not, and every outcome is true by the log of the servers.
+//! A simulation of a client with two servers, or a cluster: the client, its links and its parser are the real ones;
+//! sockets, servers, threads and time are not. Thousands of small worlds, each decided by its seed, take random steps:
+//! requests, bytes to and fro, time, losses at any byte, refusals, failovers. Then every request has had one
+//! completion, what must not run twice has not, and every outcome is true by the log of the servers.
 //!
 //! * [`world`]: all of it, and its steps; [`workload`]: what is asked; [`command`], [`server`], [`member`], [`wire`]:
 //!   the other side; [`inbox`], [`books`]: what came of it.

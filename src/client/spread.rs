@@ -1,7 +1,7 @@
 //! A pipeline whose commands are for several nodes: one request, each part of which waits at the link of its own node.
 //!
-//! Invariant: it is appended everywhere or nowhere. Between the look for room and the last part other requests may come,
-//! so that a limit can be exceeded by what is submitted at the same time.
+//! Invariant: either all parts are appended or none is. Between the look for room and the last part other requests may
+//! come, so that a limit can be exceeded by what is submitted at the same time.
 
 use std::sync::Arc;
 

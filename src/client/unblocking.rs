@@ -139,8 +139,8 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// The server has answered a request whose wait was interrupted with nothing: sends it again, if there is time left.
-    /// False: that was its answer.
+    /// The server has answered a request whose wait was interrupted with nothing: sends it again, if there is time
+    /// left. False: that was its answer.
     pub(super) fn resume(&self, state: &mut State<D>, ticket: Ticket, reply: &Reply) -> bool {
         let Some(dedicated) = state.requests.get(ticket).and_then(|pending| pending.dedicated.as_mut()) else {
             return false;

@@ -110,8 +110,8 @@ pub static OPTIONS: &[Opt] = &[
         "tls",
         "switch",
         "off",
-        "Encrypts every connection; a `rediss://` URL sets it. Who issued the certificate of the server is checked, and \
-            for which name.",
+        "Encrypts every connection; a `rediss://` URL sets it. Who issued the certificate of the server is checked, \
+            and for which name.",
         |config, text| {
             config.tls = value::switch(text)?;
             Ok(())

@@ -1,5 +1,5 @@
-//! Text that must never be printed. The only way to it is [`Secret::expose`], so that every use can be found. The memory
-//! that held it is overwritten when it is dropped.
+//! Text that must never be printed. The only way to it is [`Secret::expose`], so that every use can be found. The
+//! memory that held it is overwritten when it is dropped.
 
 use std::fmt;
 

@@ -81,8 +81,8 @@ pub trait CredentialsProvider: Send + Sync {
 }
 
 impl Login {
-    /// When what cannot be authenticated in place is to be moved: after nine tenths of its validity, or as soon as there
-    /// is something newer. What is renewed after about eight tenths may end by itself meanwhile.
+    /// When what cannot be authenticated in place is to be moved: after nine tenths of its validity, or as soon as
+    /// there is something newer. What is renewed after about eight tenths may end by itself meanwhile.
     pub fn last_call(&self) -> Option<Instant> {
         let (obtained, expires) = (self.obtained?, self.expires?);
         expires.checked_sub(expires.saturating_duration_since(obtained) / 10)

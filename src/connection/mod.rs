@@ -20,8 +20,8 @@
 //!   holds for the next handshake.
 //! * [`socket`]: one connection of a link; `transport`: its bytes, plain or by [`mod@tls`]; [`stream`]: its descriptor;
 //!   [`interest`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
-//! * [`reconnect`], [`health_check`], [`monitor`]: when to dial again, when a server is dead; `idle_buffers`: when memory
-//!   is given back.
+//! * [`reconnect`], [`health_check`], [`monitor`]: when to dial again, when a server is dead; `idle_buffers`: when
+//!   memory is given back.
 
 pub mod addresses;
 pub mod answers;

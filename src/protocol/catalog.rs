@@ -74,8 +74,8 @@ pub fn timeout_position<A: AsRef<[u8]>>(args: &[A]) -> Option<usize> {
     find(args)?.role.timeout_position(args).filter(|position| *position < args.len())
 }
 
-/// How the timeout of a blocking command is written, for the time that is left to it. `None`: what comes meanwhile would
-/// be missed if it were sent again.
+/// How the timeout of a blocking command is written, for the time that is left to it. `None`: what comes meanwhile
+/// would be missed if it were sent again.
 pub fn timeout_text<A: AsRef<[u8]>>(args: &[A], left: Duration) -> Option<String> {
     find(args)?.role.timeout_text(args, left)
 }

@@ -124,8 +124,8 @@ impl Parser {
         }
     }
 
-    /// As [`Parser::feed`], of bytes that come in pieces of which none is all that is there: what is behind the head of a
-    /// long text goes where it belongs, and not through the read buffer.
+    /// As [`Parser::feed`], of bytes that come in pieces of which none is all that is there: what is behind the head of
+    /// a long text goes where it belongs, and not through the read buffer.
     pub fn feed_piece(&mut self, bytes: &[u8]) {
         self.feed(bytes);
         if self.ready.is_none() && self.failure.is_none() {

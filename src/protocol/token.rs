@@ -283,7 +283,8 @@ fn stranger<'a>(mark: u8, input: &[u8]) -> Found<Token<'a>> {
         return Ok(None);
     }
     if mark == 0x15 || mark == 0x16 {
-        return Err(violation("the server speaks TLS on this port; write rediss:// instead of redis:// (option tls=on), or use its port without TLS".into()));
+        let hint = "write rediss:// instead of redis:// (option tls=on), or use its port without TLS";
+        return Err(violation(format!("the server speaks TLS on this port; {hint}")));
     }
     let Error { status, message } = unexpected("a reply", input);
     Err(Error::new(status, format!("{message}; is this the port of a Redis server?")))

@@ -1,5 +1,5 @@
-//! When to ask the nodes of a cluster for its map: because of what happened, and now and then. Pure: it is told the time
-//! and what chance says.
+//! When to ask the nodes of a cluster for its map: because of what happened, and now and then. Pure: it is told the
+//! time and what chance says.
 //!
 //! Invariant: the nodes are asked at most once at a time, and between the beginnings of two rounds there is a pause
 //! that grows with their number, so that many clients of a large cluster do not keep it busy with that.

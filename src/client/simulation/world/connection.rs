@@ -21,7 +21,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// It leads nowhere yet.
+    /// Of a link that has no connection yet.
     pub fn new(link: &Arc<Link>) -> Connection {
         Connection { link: Arc::clone(link), driver: SimulatedDriver::new(link), wire: None, writing: None }
     }
