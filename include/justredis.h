@@ -833,7 +833,8 @@ const char *jr_version(void);
  * (or NULL) gets the name of the request, for jr_cancel. An error means that nothing was queued and no completion
  * follows. The completion may be delivered on another thread before jr_submit returns, and whoever gets it may free
  * client and queue; the memory of `id` must be there until jr_submit returns. Never waits. Any thread; what one thread
- * submits runs in that order, unless it goes on a connection of its own.
+ * submits runs in that order, unless it goes on a connection of its own or is sent again, after a lost connection or
+ * because the server refused it.
  *
  * Blocking commands (BLPOP, XREAD with BLOCK, ...) go on connections of their own, one each, and wait in line when
  * max_connections are in use. One that is cancelled or whose deadline passes is unblocked at the server first: an

@@ -206,6 +206,25 @@ impl Pipeline {
         self.handed = self.segments.slices_from(self.written, WRITE_PARTS, parts);
     }
 
+    /// As [`Pipeline::begin_write`], but at most so many bytes, which end with a slot unless a single one is longer: a
+    /// slot that is cut when its connection ends is sent again behind others, which were not begun.
+    pub fn begin_write_within(&mut self, most: usize, parts: &mut Vec<Bytes>) {
+        self.begin_write(parts);
+        let limit = self.written.saturating_add(most as u64);
+        if self.handed <= limit {
+            return;
+        }
+        let whole = self.slots.partition_point(|slot| slot.end <= limit).checked_sub(1);
+        let end = whole.and_then(|last| self.slots.get(last)).map(|slot| slot.end).filter(|end| *end > self.written);
+        self.handed = end.unwrap_or(limit);
+        let mut left = (self.handed - self.written) as usize;
+        parts.retain_mut(|part| {
+            part.truncate(left);
+            left -= part.len();
+            !part.is_empty()
+        });
+    }
+
     /// As [`Pipeline::begin_write`], but only the rest of a slot of which the socket took a part: nothing is begun.
     pub fn begin_rest(&mut self, parts: &mut Vec<Bytes>) {
         let index = self.slots.partition_point(|slot| slot.end <= self.written);

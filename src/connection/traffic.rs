@@ -47,7 +47,7 @@ impl Link {
             let mut outgoing = self.outgoing.lock();
             if outgoing.belongs_to(connection) {
                 match self.reconnecting.load(Ordering::Relaxed) {
-                    false => outgoing.pipeline.begin_write(parts),
+                    false => outgoing.pipeline.begin_write_within(sender.most_at_once(), parts),
                     // What was begun has to end, because only then the connection can.
                     true => outgoing.pipeline.begin_rest(parts),
                 }

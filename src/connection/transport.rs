@@ -77,6 +77,14 @@ impl Sender {
         }
     }
 
+    /// So many bytes are taken at once, if the socket takes them.
+    pub(super) fn most_at_once(&self) -> usize {
+        match self {
+            Sender::Plain => usize::MAX,
+            Sender::Tls(_) => SEALED_AT_ONCE,
+        }
+    }
+
     /// Sends what was encrypted already: `WouldBlock` when the socket does not take all of it.
     pub(super) fn flush(&mut self, stream: &Stream) -> io::Result<()> {
         match self {

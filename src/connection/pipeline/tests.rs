@@ -62,6 +62,31 @@ fn room_that_is_given_back_loses_no_byte() {
 }
 
 #[test]
+fn what_is_written_at_once_ends_with_a_slot_unless_one_is_longer() {
+    // The lengths of the slots, and of the writes that take them, at most 10 bytes each.
+    for (lengths, writes) in [
+        (&[3, 4, 3, 4, 3][..], &[10, 7][..]),
+        (&[3, 4, 4, 4], &[7, 8]),
+        (&[10, 10], &[10, 10]),
+        (&[11], &[10, 1]),
+        // The rest of a long one goes with what fits behind it.
+        (&[3, 25, 4, 9], &[3, 10, 10, 9, 9]),
+        (&[9, 2], &[9, 2]),
+    ] {
+        let mut pipeline = Pipeline::new(WIDE);
+        lengths.iter().for_each(|length| _ = push(&mut pipeline, 1, &vec![b'x'; *length]));
+        for written in writes {
+            let mut parts = Vec::new();
+            pipeline.begin_write_within(10, &mut parts);
+            let given: usize = parts.iter().map(Bytes::len).sum();
+            assert_eq!(given, *written, "{lengths:?}");
+            assert!(pipeline.end_write(given));
+        }
+        assert!(!pipeline.is_unsent(), "{lengths:?}");
+    }
+}
+
+#[test]
 fn the_rest_of_a_slot_can_be_written_without_beginning_another() {
     let mut pipeline = Pipeline::new(WIDE);
     let mut parts = Vec::new();
