@@ -163,8 +163,11 @@ fn cut_everywhere(fault: Fault, of_replies: bool) {
         flow().after(place, fault);
         let ids = conversation(&client);
         let done = client.inbox.each_once(&ids);
-        client.until_stat("reconnects", |now| now > lost);
-        assert_eq!(client.text(&["PING"]), "PONG");
+        // Over TLS the same replies come in more or fewer records: where these are shorter, the cut needs more bytes.
+        client.until_stat("reconnects", |now| {
+            assert_eq!(client.text(&["PING"]), "PONG");
+            now > lost
+        });
         let held = list(&server, "list");
         let read = &done[&ids[1]];
         assert!(
