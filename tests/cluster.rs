@@ -43,6 +43,13 @@ fn every_key_is_found_at_once() {
     let counts: Vec<i64> = (0..3).map(|_| client.run(&["EVAL", script, "1", "c"]).integer()).collect();
     assert_eq!(counts, [1, 2, 3]);
     let names: Vec<String> = keys().collect();
+    let words = |name: &str| [name.to_owned()].into_iter().chain(names.iter().cloned()).collect::<Vec<String>>();
+    let all = client.run(&words("MGET"));
+    assert!(names.iter().zip(all.reply.items()).all(|(name, item)| item.as_bytes() == name.as_bytes()));
+    assert_eq!(client.run(&words("EXISTS")).integer(), 60);
+    let pairs: Vec<String> = names.iter().flat_map(|name| [name.clone(), name.clone()]).collect();
+    let set: Vec<String> = ["MSET".to_owned()].into_iter().chain(pairs).collect();
+    assert_eq!(client.text(&set), "OK");
     let commands: Vec<[&str; 2]> = names.iter().map(|name| ["GET", name]).collect();
     let commands: Vec<&[&str]> = commands.iter().map(|words| &words[..]).collect();
     let all = client.wait_for(&request(&commands)).unwrap();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use crate::connection::link::Link;
 use crate::error::{Outcome, Status};
-use crate::protocol::reply::{Kind, Reply};
+use crate::protocol::reply::Reply;
 
 use super::attempt::Attempts;
 use super::completion::Verdict;
+use super::merge::Merge;
 
 #[derive(Debug)]
 struct Part {
@@ -25,6 +26,7 @@ struct Part {
 pub struct Gather {
     parts: Vec<Part>,
     missing: usize,
+    merge: Merge,
 }
 
 impl Gather {
@@ -32,7 +34,12 @@ impl Gather {
     pub fn new(sequences: impl Iterator<Item = u64>) -> Gather {
         let parts: Vec<Part> =
             sequences.map(|sequence| Part { sequence, link: None, attempts: None, reply: None }).collect();
-        Gather { missing: parts.len(), parts }
+        Gather { missing: parts.len(), parts, merge: Merge::List }
+    }
+
+    /// What the replies make up, in the place of a list of all.
+    pub fn set_merge(&mut self, merge: Merge) {
+        self.merge = merge;
     }
 
     /// Whether every part has its reply.
@@ -101,18 +108,6 @@ impl Gather {
     /// All parts in one reply, which is taken out.
     pub fn finish(&mut self) -> Verdict {
         let replies: Vec<Reply> = mem::take(&mut self.parts).into_iter().filter_map(|part| part.reply).collect();
-        let unanswered = |reply: &&Reply| reply.kind() == Kind::Error && reply.outcome() != Some(Outcome::Answered);
-        let failed = replies.iter().filter(unanswered);
-        let not_run = failed.clone().filter(|reply| reply.outcome() == Some(Outcome::NotRun)).count();
-        let status = failed.clone().next().and_then(|reply| reply.status_code());
-        let outcome = match failed.count() {
-            0 => Outcome::Answered,
-            _ if not_run == replies.len() => Outcome::NotRun,
-            _ => Outcome::Unknown,
-        };
-        match Reply::array(replies) {
-            Ok(reply) => Verdict { status: status.unwrap_or(Status::Ok), outcome, reply },
-            Err(error) => Verdict::failed(&error, outcome),
-        }
+        mem::replace(&mut self.merge, Merge::List).verdict(replies)
     }
 }

@@ -12,8 +12,9 @@
 //!   [`mailbox`] where messages wait that more will follow.
 //! * On connections of their own: `session` keeps the books, `checkout` is the way in, `dedicated` the flow,
 //!   `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection for one user.
-//! * In a cluster: `routing` finds the node of a request, `spread` sends a pipeline to several, `redirects` follows
-//!   what nodes say of each other, `discovery` asks them for the map.
+//! * In a cluster: `routing` finds the node of a request, `spread` sends a pipeline to several, or a command that can
+//!   be `split`, whose answers `merge`; `redirects` follows what nodes say of each other, `discovery` asks them for the
+//!   map.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
 //!   readers, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
@@ -47,6 +48,7 @@ mod fixture;
 mod gather;
 mod hub;
 mod lease;
+mod merge;
 mod pending;
 mod plan;
 mod recipient;
@@ -58,6 +60,7 @@ mod session;
 mod setbacks;
 #[cfg(test)]
 mod simulation;
+mod split;
 mod spread;
 mod state;
 mod stats;

@@ -161,7 +161,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// The link to the owner of a slot; if nobody knows it, that to any node.
-    fn link_of_slot(&self, cluster: &Cluster, slot: u16, link: &Arc<Link>) -> Result<Arc<Link>, Error> {
+    pub(super) fn link_of_slot(&self, cluster: &Cluster, slot: u16, link: &Arc<Link>) -> Result<Arc<Link>, Error> {
         let mut deferred = Deferred::default();
         let owner = cluster.link_of_slot(slot, &mut deferred);
         self.run(deferred);

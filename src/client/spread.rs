@@ -7,20 +7,44 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::destination::{Destination, Responder};
+use super::merge::Merge;
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::plan::Plan;
 use super::request::Request;
+use super::split::Split;
 use crate::connection::link::Link;
 use crate::connection::quota::Load;
 use crate::connection::unit::Unit;
 use crate::error::Error;
+use crate::topology::cluster::Cluster;
 
 impl<D: Destination> Core<D> {
-    /// Accepts a pipeline, each command of which goes to the link in its place.
+    /// Accepts a command whose keys are in several slots, as one for each of them.
+    pub(super) fn accept_split<A: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        cluster: &Cluster,
+        link: &Arc<Link>,
+        split: Split<'_>,
+        request: &Request<'_, A>,
+        destination: &D,
+    ) -> Result<u64, Error> {
+        let Split { parts, merge } = split;
+        let links = parts.iter().map(|(slot, _)| self.link_of_slot(cluster, *slot, link));
+        let links = links.collect::<Result<Vec<_>, Error>>()?;
+        let commands: Vec<&[&[u8]]> = parts.iter().map(|(_, args)| args.as_slice()).collect();
+        let Request { atomic, idempotent, dedicated, cached, timeout, route, subscription, user_data, .. } = *request;
+        let commands = &commands[..];
+        let parts =
+            Request { commands, atomic, idempotent, dedicated, cached, timeout, route, subscription, user_data };
+        self.accept_spread(&links, &parts, merge, destination)
+    }
+
+    /// Accepts a pipeline, each command of which goes to the link in its place; `merge`: what its answers make up.
     pub(super) fn accept_spread<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         links: &[Arc<Link>],
         request: &Request<'_, A>,
+        merge: Merge,
         destination: &D,
     ) -> Result<u64, Error> {
         let prepared = self.prepare(Plan::of(request.commands, false))?;
@@ -30,14 +54,14 @@ impl<D: Destination> Core<D> {
         let ticket = self.reserve(&mut state)?;
         let units = prepared.units(ticket).and_then(|units| check_room(links, &units).map(|()| units));
         let units = units.inspect_err(|_| state.requests.give_back(ticket))?;
+        let mut work = Work::of(&prepared.plan, NOT_QUEUED);
+        if let Work::Gather(gather) = &mut work {
+            gather.set_merge(merge);
+        }
         let pending = Pending {
             timeout: timeout.unwrap_or_default(),
             idempotent: request.idempotent,
-            ..Pending::new(
-                Responder::new(ticket.0, request.user_data, destination),
-                first,
-                Work::of(&prepared.plan, NOT_QUEUED),
-            )
+            ..Pending::new(Responder::new(ticket.0, request.user_data, destination), first, work)
         };
         if state.hold(ticket, pending, timeout.map(|timeout| self.clock.due(timeout))) {
             self.clock.wake();

@@ -15,10 +15,12 @@ use super::destination::Outlet;
 use super::destination::{Destination, Responder};
 use super::intake::Intake;
 use super::mailbox::Limits;
+use super::merge::Merge;
 use super::pending::{Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, Timeout, small};
 use super::script::Script;
+use super::split::Split;
 use super::state::State;
 use crate::config::Overflow;
 use crate::connection::caller::Caller;
@@ -29,6 +31,7 @@ use crate::connection::pipeline::Pipeline;
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 use crate::protocol::command;
+use crate::topology::Route;
 use crate::topology::cluster::Cluster;
 
 #[cfg(test)]
@@ -88,7 +91,12 @@ impl<D: Destination> Core<D> {
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         self.check_for_cluster(place, request)?;
         if let Some(links) = self.links_of_pipeline(cluster, place.link, request)? {
-            return self.accept_spread(&links, request, destination).map(|id| (id, None));
+            return self.accept_spread(&links, request, Merge::List, destination).map(|id| (id, None));
+        }
+        if let ([args], Route::ByKey, false, false) = (request.commands, request.route, request.atomic, request.cached)
+            && let Some(split) = Split::of(args)
+        {
+            return self.accept_split(cluster, place.link, split, request, destination).map(|id| (id, None));
         }
         let link = self.route(cluster, place.link, request)?;
         self.submit_to_node(Place { link: &link, ..place }, request, destination, by)

@@ -37,7 +37,7 @@ fn a_request_goes_to_the_node_of_its_keys() {
 fn what_one_node_cannot_answer_is_refused_with_a_sentence() {
     let mut fixture = Fixture::cluster(&HALVES);
     let several = "has keys in the slots 15495 and 3300";
-    assert!(refusal(&mut fixture, &["MGET a b"]).starts_with(&format!("MGET {several}")));
+    assert!(refusal(&mut fixture, &["SINTER a b"]).starts_with(&format!("SINTER {several}")));
     assert!(refusal(&mut fixture, &["GET a", "mget {a}1 a b"]).starts_with(&format!("MGET {several}")));
     assert!(refusal(&mut fixture, &["MSETNX a 1 b 2"]).starts_with(&format!("MSETNX {several}")));
     let error = fixture.submit_as(&["GET a", "GET b"], |request| request.atomic = true).unwrap_err();
@@ -114,6 +114,66 @@ fn a_pipeline_for_which_one_node_has_no_room_is_sent_to_none() {
     fixture.submit(&["INCR a", "INCR b"]).unwrap();
     assert_eq!(fixture.node("b:1").read(), "INCR a");
     assert_eq!(fixture.node("a:1").read(), "INCR b | INCR b | INCR b");
+}
+
+#[test]
+fn a_command_of_many_slots_is_sent_as_several_and_answered_as_one() {
+    // The command, what a:1 and b:1 get and answer, the completion.
+    for (command, at_a, answer_of_a, at_b, answer_of_b, completion) in [
+        (
+            "MGET a b {a}1 c b",
+            "MGET b b | MGET c",
+            &["*2", "+b", "+b", "*1", "$-1"][..],
+            "MGET a {a}1",
+            &["*2", "+a", "+a1"][..],
+            { "Ok Answered: [a, b, a1, nil, b]" },
+        ),
+        (
+            "MGET a b c",
+            "MGET b | MGET c",
+            &["-ERR no", "*1", "+c"],
+            "MGET a",
+            &["*1", "+a"],
+            "Ok Answered: [a, ERR no, c]",
+        ),
+        ("MGET a b", "MGET b", &["*2", "+b", "+b"], "MGET a", &["*1", "+a"], {
+            "Protocol Unknown: [a, an answer has not as many items as there were keys]"
+        }),
+        ("DEL a b {a}1", "DEL b", &[":1"], "DEL a {a}1", &[":2"], "Ok Answered: 3"),
+        ("EXISTS a b c", "EXISTS b | EXISTS c", &[":0", "-ERR no"], "EXISTS a", &[":1"], "Server Answered: ERR no"),
+        ("MSET a 1 b 2", "MSET b 2", &["+OK"], "MSET a 1", &["+OK"], "Ok Answered: OK"),
+    ] {
+        let mut fixture = Fixture::cluster(&HALVES);
+        fixture.submit(&[command]).unwrap();
+        let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
+        assert_eq!((a.read().as_str(), b.read().as_str()), (at_a, at_b));
+        a.answer(answer_of_a);
+        b.answer(answer_of_b);
+        assert_eq!(fixture.completion(), format!("1 {completion}"));
+    }
+}
+
+#[test]
+fn a_part_of_a_command_that_is_lost_is_told_for_its_keys() {
+    let lost = "b:1: gone; the command was sent, it may have run";
+    for (command, answers, completion) in [
+        ("MSET a 1 b 2", "+OK", format!("1 Lost Unknown: {lost}")),
+        ("DEL b a", ":1", format!("1 Lost Unknown: {lost}")),
+    ] {
+        let mut fixture = Fixture::cluster(&HALVES);
+        fixture.submit(&[command]).unwrap();
+        let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
+        b.read();
+        b.lose();
+        a.serve(&[answers]);
+        assert_eq!(fixture.completion(), completion);
+    }
+    let mut fixture = Fixture::cluster(&HALVES);
+    let id = fixture.submit(&["MGET a b {a}1"]).unwrap();
+    fixture.node("a:1").serve(&["*1", "+b"]);
+    fixture.core.cancel(Ticket(id));
+    let end = "b:1: cancelled before it was sent";
+    assert_eq!(fixture.completion(), format!("1 Canceled Unknown: [{end}, b, {end}]"));
 }
 
 #[test]
