@@ -11,11 +11,15 @@ mod option;
 pub mod options;
 mod quote;
 mod secret;
+mod sentinel;
+mod sentinel_options;
 mod set;
 mod suggestion;
+mod tls_options;
 mod value;
 
 pub use secret::Secret;
+pub use sentinel::Sentinels;
 
 /// Which version of the protocol is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,6 +73,8 @@ pub enum Deployment {
     /// The endpoints lead to one server.
     #[default]
     Standalone,
+    /// They lead to sentinels, which know the server.
+    Sentinel,
     /// They lead to nodes of a cluster, which know the others.
     Cluster,
     /// As the first server says that answers.
@@ -82,6 +88,7 @@ pub struct Config {
     /// Never empty; tried in order.
     pub endpoints: Vec<Address>,
     pub topology: Deployment,
+    pub sentinel: Sentinels,
     pub username: Option<Secret>,
     pub password: Option<Secret>,
     pub database: u32,
@@ -130,6 +137,7 @@ impl Default for Config {
         Config {
             endpoints: vec![Address::default()],
             topology: Deployment::Standalone,
+            sentinel: Sentinels::default(),
             username: None,
             password: None,
             database: 0,
@@ -193,7 +201,28 @@ impl Config {
         if self.reconnect_delay > self.reconnect_delay_max {
             return wrong("option \"reconnect_delay\" is longer than \"reconnect_delay_max\"");
         }
+        self.sentinel.validate(self.topology == Deployment::Sentinel)?;
         self.validate_tls()
+    }
+
+    /// As a sentinel is spoken with: nothing that the servers of the data alone shall see is in it.
+    pub fn of_sentinels(&self) -> Config {
+        let sentinel = self.sentinel.clone();
+        Config {
+            username: sentinel.username,
+            password: sentinel.password,
+            tls: sentinel.tls,
+            tls_ca: sentinel.tls_ca,
+            tls_certificate: sentinel.tls_certificate,
+            tls_key: sentinel.tls_key,
+            tls_server_name: sentinel.tls_server_name,
+            tls_crl: None,
+            tls_insecure: sentinel.tls_insecure,
+            sentinel: Sentinels::default(),
+            database: 0,
+            cache_bytes: 0,
+            ..self.clone()
+        }
     }
 
     fn validate_tls(&self) -> Result<(), Error> {
@@ -218,7 +247,8 @@ impl Config {
             };
         }
         let is_unix = |address: &Address| matches!(address, Address::Unix(_));
-        if self.tls_server_name.is_none() && !self.tls_insecure && self.endpoints.iter().any(is_unix) {
+        let is_any_unix = self.topology != Deployment::Sentinel && self.endpoints.iter().any(is_unix);
+        if self.tls_server_name.is_none() && !self.tls_insecure && is_any_unix {
             return wrong("TLS over a Unix socket needs the option \"tls_server_name\": a path is no name".to_owned());
         }
         Ok(())

@@ -4,17 +4,22 @@
 use zeroize::Zeroizing;
 
 use crate::address::{Address, DEFAULT_PORT};
-use crate::config::{Config, Secret};
+use crate::config::{Config, Deployment, Secret};
 use crate::error::{Error, Status};
 
 /// The host of a URL that names none.
 const DEFAULT_HOST: &str = "127.0.0.1";
 
+/// The port of a sentinel.
+const SENTINEL_PORT: u16 = 26379;
+
 /// Sets in `config` what the URL says and leaves the rest as it is; on an error (`Status::Config`) nothing changed.
 ///
 /// `redis://` and `valkey://`, with TLS `rediss://` and `valkeys://`: several hosts may stand before the path,
 /// separated by commas. `unix://`: the path is that of the socket, and the database is an option. Everything may be
-/// percent-encoded. White space around it is not part of it: a file that holds a URL ends with a newline.
+/// percent-encoded. `redis-sentinel://` and `valkey-sentinel://`: the hosts are sentinels, the path is the name that
+/// they know the server by and, behind another slash, the database; user and password are for the server. White space
+/// around it is not part of it: a file that holds a URL ends with a newline.
 pub fn apply(url: &str, config: &mut Config) -> Result<(), Error> {
     let url = url.trim_matches(|letter: char| letter.is_ascii_whitespace());
     let mut changed = config.clone();
@@ -41,8 +46,24 @@ pub fn apply(url: &str, config: &mut Config) -> Result<(), Error> {
     match scheme.to_ascii_lowercase().as_str() {
         scheme @ ("redis" | "valkey" | "rediss" | "valkeys") => {
             changed.tls |= matches!(scheme, "rediss" | "valkeys");
-            changed.endpoints = tcp_endpoints(hosts)?;
+            changed.endpoints = tcp_endpoints(hosts, DEFAULT_PORT)?;
             if let Some(database) = database(path)? {
+                changed.database = database;
+            }
+        }
+        "redis-sentinel" | "valkey-sentinel" => {
+            changed.topology = Deployment::Sentinel;
+            changed.endpoints = tcp_endpoints(hosts, SENTINEL_PORT)?;
+            let path = path.strip_prefix('/').unwrap_or(path);
+            let (name, number) = path.split_once('/').unwrap_or((path, ""));
+            if name.is_empty() {
+                return Err(wrong(
+                    "behind sentinels stands the name that they know the server by, such as \
+                     redis-sentinel://host/mymaster",
+                ));
+            }
+            changed.sentinel.name = Some(decode(name, "path")?);
+            if let Some(database) = database(number)? {
                 changed.database = database;
             }
         }
@@ -53,11 +74,7 @@ pub fn apply(url: &str, config: &mut Config) -> Result<(), Error> {
             let path = decode(path, "path")?;
             changed.endpoints = vec![Address::unix(path).map_err(|error| wrong(&error.message))?];
         }
-        _ => {
-            return Err(wrong(
-                "its scheme is unknown; write redis://, rediss:// (TLS), valkey://, valkeys:// or unix://",
-            ));
-        }
+        scheme => return Err(wrong(meant(scheme))),
     }
     if let Some(user) = user {
         credentials(user, &mut changed)?;
@@ -67,15 +84,28 @@ pub fn apply(url: &str, config: &mut Config) -> Result<(), Error> {
     Ok(())
 }
 
-fn tcp_endpoints(hosts: &str) -> Result<Vec<Address>, Error> {
-    if hosts.is_empty() {
-        return Ok(vec![Address::default()]);
+/// What to write in the place of a scheme that there is not.
+fn meant(scheme: &str) -> &'static str {
+    if scheme.contains("sentinel") {
+        return "its scheme is unknown; sentinels are redis-sentinel://, with TLS to the servers by the option tls=on, \
+                and to the sentinels by sentinel_tls=on";
     }
-    let several = hosts.contains(',');
-    hosts.split(',').map(|host| tcp_endpoint(host, several)).collect()
+    if scheme.contains("cluster") {
+        return "its scheme is unknown; a cluster is redis://host?topology=cluster, with TLS \
+                rediss://host?topology=cluster";
+    }
+    "its scheme is unknown; write redis://, rediss:// (TLS), valkey://, valkeys://, redis-sentinel:// or unix://"
 }
 
-fn tcp_endpoint(text: &str, several: bool) -> Result<Address, Error> {
+fn tcp_endpoints(hosts: &str, default_port: u16) -> Result<Vec<Address>, Error> {
+    if hosts.is_empty() {
+        return Ok(vec![Address::tcp(DEFAULT_HOST, default_port)?]);
+    }
+    let several = hosts.contains(',');
+    hosts.split(',').map(|host| tcp_endpoint(host, several, default_port)).collect()
+}
+
+fn tcp_endpoint(text: &str, several: bool, default_port: u16) -> Result<Address, Error> {
     // The colon is looked for before decoding; within brackets it belongs to the address.
     let after_bracket = text.rfind(']').map_or(0, |end| end + 1);
     let (bracket, rest) = text.split_at(after_bracket);
@@ -93,7 +123,7 @@ fn tcp_endpoint(text: &str, several: bool) -> Result<Address, Error> {
         host => host,
     };
     let port = match port {
-        None => DEFAULT_PORT,
+        None => default_port,
         Some(port) if port.contains(':') => {
             return Err(wrong("an IPv6 address stands in brackets, such as redis://[::1]:6379"));
         }
@@ -106,7 +136,11 @@ fn tcp_endpoint(text: &str, several: bool) -> Result<Address, Error> {
 }
 
 fn path_names_database(scheme: &str, path: &str) -> bool {
-    !scheme.eq_ignore_ascii_case("unix") && path.len() > 1
+    match scheme.to_ascii_lowercase().as_str() {
+        "unix" => false,
+        "redis-sentinel" | "valkey-sentinel" => path.split('/').nth(2).is_some_and(|number| !number.is_empty()),
+        _ => path.len() > 1,
+    }
 }
 
 fn database(path: &str) -> Result<Option<u32>, Error> {

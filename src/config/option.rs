@@ -6,6 +6,7 @@ use crate::error::{Error, Status};
 use crate::url;
 
 /// One option: its name, what it takes, what it does.
+#[derive(Clone, Copy)]
 pub struct Opt {
     /// As in `jr_config_set` and in the query part of a URL.
     pub name: &'static str,
@@ -21,6 +22,7 @@ pub struct Opt {
 }
 
 /// How an option takes its value: most read one value and say what they expected instead of it.
+#[derive(Clone, Copy)]
 pub(super) enum Setter {
     /// Reads one value, or says what it expected.
     Value(fn(&mut Config, &str) -> Result<(), String>),

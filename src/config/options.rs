@@ -1,11 +1,11 @@
 //! The one table of options. [`super::Config::set`], the query part of a URL and the list in the README are all read
 //! from it, so that they cannot disagree; a test holds the default texts against what `Config::default` really gives.
 
-use rustls::pki_types::ServerName;
+use std::sync::LazyLock;
 
 use super::option::{Opt, Setter, option};
 use super::value::{self, LONGEST, Range};
-use super::{ConnectRetries, Deployment, Overflow, Protocol, Secret, TlsVersion};
+use super::{ConnectRetries, Deployment, Overflow, Protocol, sentinel_options, tls_options};
 use crate::address::Address;
 
 const MILLISECOND_UP: Range = Range { least: 1, most: LONGEST };
@@ -13,13 +13,18 @@ const SECOND_UP: Range = Range { least: 1000, most: LONGEST };
 const TIB: u64 = 1 << 40;
 
 /// Every option there is.
-pub static OPTIONS: &[Opt] = &[
+pub static OPTIONS: LazyLock<Vec<Opt>> =
+    LazyLock::new(|| [SERVERS, sentinel_options::SENTINEL, tls_options::TLS, LIMITS].concat());
+
+/// Which servers, and what they are told first.
+static SERVERS: &[Opt] = &[
     Opt {
         name: "url",
         value: "URL",
         default: "",
         meaning: "Sets endpoints, user name, password, database and any option below at once: \
-            `redis://user:password@host:port/database?option=value`, or `unix:///path/to.sock`.",
+            `redis://user:password@host:port/database?option=value`, `unix:///path/to.sock`, or \
+            `redis-sentinel://user:password@sentinel1,sentinel2/name/database`.",
         secret: true,
         set: Setter::Url,
     },
@@ -35,16 +40,17 @@ pub static OPTIONS: &[Opt] = &[
     ),
     option(
         "topology",
-        "`standalone`, `cluster`, `auto`",
+        "`standalone`, `sentinel`, `cluster`, `auto`",
         "standalone",
-        "Whether the endpoints lead to one server, or to nodes of a cluster; `auto` believes the first server that \
-            answers, if that speaks RESP3.",
+        "Whether the endpoints lead to one server (of several, to the one that is a primary), to sentinels that know \
+            it, or to nodes of a cluster; `auto` believes the first server that answers, if that speaks RESP3.",
         |config, text| {
             config.topology = match text {
                 "standalone" => Deployment::Standalone,
+                "sentinel" => Deployment::Sentinel,
                 "cluster" => Deployment::Cluster,
                 "auto" => Deployment::Auto,
-                _ => return Err("standalone, cluster or auto".to_owned()),
+                _ => return Err("standalone, sentinel, cluster or auto".to_owned()),
             };
             Ok(())
         },
@@ -52,14 +58,14 @@ pub static OPTIONS: &[Opt] = &[
     Opt {
         secret: true,
         ..option("username", "text", "", "The user to authenticate as; needs a password.", |config, text| {
-            config.username = secret(text);
+            config.username = value::secret(text);
             Ok(())
         })
     },
     Opt {
         secret: true,
         ..option("password", "text", "", "The password of the user, or of the server.", |config, text| {
-            config.password = secret(text);
+            config.password = value::secret(text);
             Ok(())
         })
     },
@@ -106,91 +112,10 @@ pub static OPTIONS: &[Opt] = &[
             Ok(())
         },
     ),
-    option(
-        "tls",
-        "switch",
-        "off",
-        "Encrypts every connection; a `rediss://` URL sets it. Who issued the certificate of the server is checked, \
-            and for which name.",
-        |config, text| {
-            config.tls = value::switch(text)?;
-            Ok(())
-        },
-    ),
-    option(
-        "tls_ca",
-        "path or PEM",
-        "",
-        "The certificates of the authorities that are trusted, instead of those of the system.",
-        |config, text| {
-            config.tls_ca = given(text);
-            Ok(())
-        },
-    ),
-    option(
-        "tls_certificate",
-        "path or PEM",
-        "",
-        "The certificate that the client shows, with those that issued it behind; needs `tls_key`.",
-        |config, text| {
-            config.tls_certificate = given(text);
-            Ok(())
-        },
-    ),
-    Opt {
-        secret: true,
-        ..option("tls_key", "path or PEM", "", "The private key of that certificate, not encrypted.", |config, text| {
-            config.tls_key = secret(text);
-            Ok(())
-        })
-    },
-    option(
-        "tls_server_name",
-        "name",
-        "",
-        "The name that the certificates of all servers must be for, instead of the host of each endpoint.",
-        |config, text| {
-            if !text.is_empty() && ServerName::try_from(text).is_err() {
-                return Err("the name of a host, or an IP address".to_owned());
-            }
-            config.tls_server_name = given(text);
-            Ok(())
-        },
-    ),
-    option(
-        "tls_minimum_version",
-        "`1.2`, `1.3`",
-        "1.2",
-        "The oldest version of TLS that is spoken.",
-        |config, text| {
-            config.tls_minimum_version = match text {
-                "1.2" => TlsVersion::Tls12,
-                "1.3" => TlsVersion::Tls13,
-                _ => return Err("1.2 or 1.3".to_owned()),
-            };
-            Ok(())
-        },
-    ),
-    option(
-        "tls_crl",
-        "path or PEM",
-        "",
-        "Lists of certificates that were revoked; each list must be by the authority that issued the certificate.",
-        |config, text| {
-            config.tls_crl = given(text);
-            Ok(())
-        },
-    ),
-    option(
-        "tls_insecure",
-        "switch",
-        "off",
-        "Takes any certificate of any server, so that whoever is in between can read and change everything. For tests.",
-        |config, text| {
-            config.tls_insecure = value::switch(text)?;
-            Ok(())
-        },
-    ),
+];
+
+/// Those that come after them: how long, how often, how much.
+static LIMITS: &[Opt] = &[
     option(
         "connect_timeout",
         "duration",
@@ -409,7 +334,8 @@ pub static OPTIONS: &[Opt] = &[
         "refresh_interval",
         "duration",
         "60s",
-        "How often the nodes of a cluster are asked which of them serves what, when nothing else is a reason to.",
+        "How often the nodes of a cluster are asked which of them serves what, and sentinels which server is the \
+            primary, when nothing else is a reason to.",
         |config, text| {
             config.refresh_interval = value::duration(text, SECOND_UP)?;
             Ok(())
@@ -419,15 +345,6 @@ pub static OPTIONS: &[Opt] = &[
 
 pub(super) fn find(name: &str) -> Option<&'static Opt> {
     OPTIONS.iter().find(|option| option.name == name)
-}
-
-fn secret(text: &str) -> Option<Secret> {
-    if text.is_empty() { None } else { Some(Secret::new(text)) }
-}
-
-/// The text, unless it is empty.
-fn given(text: &str) -> Option<String> {
-    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn number(text: &str, least: u64, most: u64) -> Result<u32, String> {

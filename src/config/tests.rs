@@ -6,7 +6,16 @@ use super::*;
 /// For every option but the URL: a value other than the default, and one that is wrong.
 const OTHERS: &[(&str, &str, &str)] = &[
     ("endpoints", "a:1,[::1]:2, /run/x.sock", "a:1,,b"),
-    ("topology", "cluster", "sentinel"),
+    ("topology", "sentinel", "sentinels"),
+    ("sentinel_name", "mymaster", "\0"),
+    ("sentinel_username", "watcher", "\0"),
+    ("sentinel_password", "hunter3", "\0"),
+    ("sentinel_tls", "on", "perhaps"),
+    ("sentinel_tls_ca", "/etc/ca.pem", "\0"),
+    ("sentinel_tls_certificate", "/etc/me.pem", "\0"),
+    ("sentinel_tls_key", "/etc/me.key", "\0"),
+    ("sentinel_tls_server_name", "s.example", "two words"),
+    ("sentinel_tls_insecure", "on", "very"),
     ("username", "somebody", "\0"),
     ("password", "hunter2", "\0"),
     ("database", "7", "-1"),
@@ -169,6 +178,35 @@ fn contradictions() {
     assert_eq!(config.validate(), Ok(()));
     config.endpoints.clear();
     assert!(config.validate().is_err());
+}
+
+#[test]
+fn options_of_sentinels_are_for_sentinels() {
+    let with = |options: &[(&str, &str)]| {
+        let mut config = Config::default();
+        options.iter().for_each(|(key, value)| config.set(key, value).unwrap());
+        config.validate().map_err(|error| error.message)
+    };
+    let (topology, name) = (("topology", "sentinel"), ("sentinel_name", "mymaster"));
+    assert_eq!(with(&[topology, name, ("sentinel_tls", "on"), ("sentinel_tls_ca", "/ca.pem")]), Ok(()));
+    assert_eq!(with(&[topology, name, ("tls", "on"), ("endpoints", "/run/sentinel.sock")]), Ok(()));
+    for (options, part) in [
+        (&[name][..], "there are none"),
+        (&[("topology", "cluster"), name], "there are none"),
+        (&[topology], "option \"sentinel_name\""),
+        (&[topology, name, ("sentinel_username", "me")], "without \"sentinel_password\""),
+        (&[topology, name, ("sentinel_tls_insecure", "on")], "\"sentinel_tls\" is off"),
+        (&[topology, name, ("sentinel_tls_key", "/key")], "belong together"),
+    ] {
+        let message = with(options).unwrap_err();
+        assert!(message.contains(part), "{options:?}: {message}");
+    }
+    let mut config = Config::default();
+    for (key, value) in [("password", "x"), ("tls", "on"), ("database", "3"), ("sentinel_password", "y")] {
+        config.set(key, value).unwrap();
+    }
+    let own = config.of_sentinels();
+    assert_eq!((own.password.unwrap().expose(), own.tls, own.database), ("y", false, 0), "each has its own");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use super::secret::Secret;
+
 /// Bounds of a value; both ends belong to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Range {
@@ -31,6 +33,16 @@ pub fn switch(text: &str) -> Result<bool, String> {
     } else {
         Err("on or off".to_owned())
     }
+}
+
+/// A text that must never be shown, unless it is empty.
+pub fn secret(text: &str) -> Option<Secret> {
+    if text.is_empty() { None } else { Some(Secret::new(text)) }
+}
+
+/// The text, unless it is empty.
+pub fn given(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// A whole number within the range.

@@ -50,6 +50,28 @@ fn user_database_and_options() {
 }
 
 #[test]
+fn sentinels() {
+    for (url, shown, name, database) in [
+        ("redis-sentinel://s/mymaster", "s:26379", "mymaster", 0),
+        ("valkey-sentinel:///mymaster", "127.0.0.1:26379", "mymaster", 0),
+        ("REDIS-SENTINEL://a,b:7,[::1]/my%2Fmaster/3?dead_after=1s", "a:26379,b:7,[::1]:26379", "my/master", 3),
+        ("redis-sentinel://s/mymaster/?database=2", "s:26379", "mymaster", 2),
+    ] {
+        let config = parse(url).unwrap();
+        assert_eq!(
+            (endpoints(&config).as_str(), config.topology, config.database),
+            (shown, Deployment::Sentinel, database)
+        );
+        assert_eq!(config.sentinel.name.as_deref(), Some(name));
+        assert_eq!(config.validate(), Ok(()));
+    }
+    let config = parse("redis-sentinel://me:p@s/m?sentinel_password=q&sentinel_username=you").unwrap();
+    assert_eq!((config.username.unwrap().expose(), config.password.unwrap().expose()), ("me", "p"));
+    let own = (config.sentinel.username.unwrap(), config.sentinel.password.unwrap());
+    assert_eq!((own.0.expose(), own.1.expose()), ("you", "q"));
+}
+
+#[test]
 fn white_space_around_it_is_no_part_of_it() {
     for url in [
         "redis://h",
@@ -131,6 +153,16 @@ fn wrong_urls_are_explained() {
         ("redis://h?endpoints=x", "cannot stand"),
         ("redis://h?conect_timeout=1", "did you mean \"connect_timeout\"?"),
         ("redis://h?protocol=9", "option \"protocol\": expected auto, 2 or 3, got \"9\""),
+        ("redis-sentinel://s", "the name that they know"),
+        ("redis-sentinel://s//1", "the name that they know"),
+        ("redis-sentinel://s/m/x", "database number"),
+        ("redis-sentinel://s/m/1/2", "database number"),
+        ("redis-sentinel://s/m/1?database=1", "database twice"),
+        ("rediss-sentinel://me:hunter2@s/m", "redis-sentinel://, with TLS to the servers by the option tls=on"),
+        ("redis+sentinel://s/m", "sentinels are redis-sentinel://"),
+        ("sentinel://s/m", "sentinels are redis-sentinel://"),
+        ("redis-cluster://h", "redis://host?topology=cluster"),
+        ("rediss+cluster://h", "rediss://host?topology=cluster"),
         ("unix://run/redis.sock", "no host"),
         ("unix://", "empty"),
         ("unix:///%00", "NUL"),
