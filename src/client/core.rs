@@ -71,7 +71,7 @@ impl<D: Destination> Core<D> {
             let cache = (config.cache_bytes > 0).then(|| Arc::new(Lock::new(Cache::new(config.cache_bytes))));
             let recipient: Weak<dyn Recipient<Link>> = me.clone();
             let opening = Opening {
-                endpoints: Arc::new(Endpoints::new(config.endpoints.clone())),
+                endpoints: Arc::new(Endpoints::configured(&config)),
                 config: Arc::clone(&config),
                 learnt: Arc::default(),
                 credentials: Arc::clone(&credentials),

@@ -14,7 +14,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::credentials::CredentialsProvider;
 use super::credentials::source::CredentialsSource;
-use super::endpoints::Endpoints;
+use super::endpoints::{Announcements, Endpoints};
 use super::health_check::HealthAction;
 use super::idle_buffers::IdleBuffers;
 use super::learnt::Learnt;
@@ -107,6 +107,7 @@ pub fn start(link: &Arc<Link>, opening: &Opening, runtime: &Runtime) {
         learnt: Arc::clone(&opening.learnt),
         identity: Arc::clone(&opening.identity),
         recipient: Weak::clone(&link.recipient),
+        known: link.endpoints.subscribe(),
         failed_rounds: 0,
         _alive: opening.alive.clone(),
     };
@@ -144,6 +145,8 @@ struct BackgroundDriver {
     learnt: Arc<Learnt>,
     identity: Arc<IdentityKeeper>,
     recipient: Weak<dyn Recipient<Link>>,
+    /// Where the server is.
+    known: Announcements,
     schedule: Schedule,
     failed_rounds: u32,
     _alive: Sender<()>,
@@ -214,8 +217,8 @@ impl BackgroundDriver {
         }
     }
 
-    /// Waits until the next dial or the end of the link. Whoever comes meanwhile to a server that `refused` the
-    /// password is told so at once: waiting for the next dial would not help.
+    /// Waits until the next dial, another address or the end of the link. Whoever comes meanwhile to a server that
+    /// `refused` the password is told so at once: waiting for the next dial would not help.
     async fn pause(&self, pause: Duration, refused: Option<&Error>) {
         let until = Instant::now() + pause;
         while !self.is_over() {
@@ -225,6 +228,7 @@ impl BackgroundDriver {
             }
             tokio::select! {
                 () = sleep_until(until.into()) => break,
+                () = self.known.outdated() => break,
                 () = self.link.notify.notified() => {}
             }
         }
@@ -261,6 +265,10 @@ impl BackgroundDriver {
     /// Moves bytes until the connection ends.
     async fn serve(&self, connection: &Arc<Connection>) -> Ending {
         let link = &*self.link;
+        // Whoever announced it meanwhile told a link that was about to be connected.
+        if self.known.is_outdated() {
+            link.reconnect();
+        }
         let mut health = HealthMonitor::new(self.dialer.is_none());
         let mut role_monitor = RoleMonitor::default();
         let mut buffers = IdleBuffers::default();

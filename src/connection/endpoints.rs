@@ -1,47 +1,167 @@
-//! Where a server is dialled: its addresses, tried in turn, and what a round of dials that failed says. Pure.
+//! Where a server is dialled: its addresses, tried in turn, or the one that was announced last; and what a round of
+//! dials that failed says.
 //!
-//! A server of one address has a list of one. An address that somebody announces later, while links are open, would be
-//! a second kind of list behind `Endpoints::round`, which is asked anew for each round.
+//! Invariant: whoever dials hears of each announcement that came after the addresses it was given.
+
+use tokio::sync::{Notify, watch};
 
 use super::addresses::FailedAddresses;
 use crate::address::Address;
+use crate::config::{Config, Deployment};
 use crate::error::{Error, Status};
 
+/// What is known of where the server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Known {
+    /// Its addresses, in the order in which to try them.
+    At(Vec<Address>),
+    /// Nothing yet: whoever dials waits.
+    Sought,
+    /// It was not found, for this reason; the search goes on.
+    Unknown(Error),
+}
+
 /// The addresses of a server; shared by its links.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Endpoints {
-    addresses: Vec<Address>,
+    known: watch::Sender<Known>,
     /// Which addresses of their names failed when they were tried last.
     pub(super) failed: FailedAddresses,
+    /// Only a primary will do.
+    wants_primary: bool,
+    /// A round of dials failed.
+    failures: Notify,
 }
 
 impl Endpoints {
     /// These, in the order in which to try them.
     pub fn new(addresses: Vec<Address>) -> Endpoints {
-        Endpoints { addresses, failed: FailedAddresses::default() }
+        Endpoints::of(Known::At(addresses), false)
     }
 
-    /// The address that is tried first.
-    pub(super) fn first(&self) -> Option<&Address> {
-        self.addresses.first()
+    /// Those of the server of a client that is configured so: of several, that of the primary.
+    pub fn configured(config: &Config) -> Endpoints {
+        let addresses = config.endpoints.clone();
+        match config.topology {
+            Deployment::Sentinel => Endpoints::of(Known::Sought, true),
+            Deployment::Standalone | Deployment::Auto if addresses.len() > 1 => {
+                Endpoints::of(Known::At(addresses), true)
+            }
+            _ => Endpoints::new(addresses),
+        }
     }
 
-    /// A round of dials, which begins with the first address.
-    pub(super) fn round(&self) -> Round<'_> {
-        Round { left: self.addresses.iter(), error: None }
+    fn of(known: Known, wants_primary: bool) -> Endpoints {
+        let known = watch::Sender::new(known);
+        Endpoints { known, failed: FailedAddresses::default(), wants_primary, failures: Notify::new() }
+    }
+
+    /// The server is at this address from now on. False: so it was.
+    pub fn announce(&self, address: &Address) -> bool {
+        self.set(Known::At(vec![address.clone()]))
+    }
+
+    /// Where the server is, is being looked for: whoever dials waits.
+    pub fn seek(&self) {
+        self.set(Known::Sought);
+    }
+
+    /// Where the server is, could not be found out.
+    pub fn fail(&self, error: Error) {
+        self.set(Known::Unknown(error));
+    }
+
+    fn set(&self, new: Known) -> bool {
+        self.known.send_if_modified(|known| {
+            let is_news = *known != new;
+            *known = new;
+            is_news
+        })
+    }
+
+    /// Waits until a round of dials has failed since this was asked last.
+    pub async fn failure(&self) {
+        self.failures.notified().await;
+    }
+
+    /// Whether a server that is no primary is to be passed over.
+    pub(super) fn wants_primary(&self) -> bool {
+        self.wants_primary
+    }
+
+    /// The address that is tried first, if it is known.
+    pub(super) fn first(&self) -> Option<Address> {
+        match &*self.known.borrow() {
+            Known::At(addresses) => addresses.first().cloned(),
+            _ => None,
+        }
+    }
+
+    /// Hears of announcements from now on.
+    pub(super) fn subscribe(&self) -> Announcements {
+        Announcements(self.known.subscribe())
+    }
+
+    /// A round of dials failed.
+    pub(super) fn note_failure(&self) {
+        self.failures.notify_one();
+    }
+}
+
+/// What is announced to one who dials.
+#[derive(Clone, Debug)]
+pub(super) struct Announcements(watch::Receiver<Known>);
+
+impl Announcements {
+    /// A round of dials, which begins with the first address; waits until it is known where the server is or that it
+    /// cannot be found.
+    pub(super) async fn round(&mut self) -> Result<Round, Error> {
+        loop {
+            if let Some(round) = self.begin() {
+                return round;
+            }
+            self.changed().await;
+        }
+    }
+
+    /// The same without waiting; `None`: that is not known yet.
+    fn begin(&mut self) -> Option<Result<Round, Error>> {
+        match &*self.0.borrow_and_update() {
+            Known::At(addresses) => Some(Ok(Round { left: addresses.clone().into_iter(), error: None })),
+            Known::Unknown(error) => Some(Err(error.clone())),
+            Known::Sought => None,
+        }
+    }
+
+    /// Whether something else was announced since the last round began.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.0.has_changed().unwrap_or_default()
+    }
+
+    /// Waits until that is so.
+    pub(super) async fn changed(&mut self) {
+        if self.0.changed().await.is_err() {
+            // Nobody announces anything any more.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// The same, and then it is still so.
+    pub(super) async fn outdated(&self) {
+        self.clone().changed().await;
     }
 }
 
 /// One round of dials: each address once.
 #[derive(Debug)]
-pub(super) struct Round<'a> {
-    left: std::slice::Iter<'a, Address>,
+pub(super) struct Round {
+    left: std::vec::IntoIter<Address>,
     error: Option<Error>,
 }
 
-impl<'a> Round<'a> {
+impl Round {
     /// The address to dial next. `None`: the round has failed, see [`Round::into_error`].
-    pub(super) fn next(&mut self) -> Option<&'a Address> {
+    pub(super) fn next(&mut self) -> Option<Address> {
         self.left.next()
     }
 
@@ -78,11 +198,11 @@ mod tests {
         ] {
             let parsed: Vec<Address> = addresses.split_whitespace().map(|text| Address::parse(text).unwrap()).collect();
             let endpoints = Endpoints::new(parsed.clone());
-            assert_eq!(endpoints.first(), parsed.first());
+            assert_eq!(endpoints.first().as_ref(), parsed.first());
             for _ in 0..2 {
-                let mut round = endpoints.round();
+                let mut round = endpoints.subscribe().begin().unwrap().unwrap();
                 for (number, (address, status)) in parsed.iter().zip(failures).enumerate() {
-                    assert_eq!(round.next(), Some(address), "every round begins with the first");
+                    assert_eq!(round.next().as_ref(), Some(address), "every round begins with the first");
                     let failure = Error::new(*status, format!("failure {number}"));
                     let told = round.on_failure(address, &failure);
                     assert_eq!(told.message, format!("{address}: failure {number}"));
@@ -91,6 +211,44 @@ mod tests {
                 let error = round.into_error();
                 assert_eq!((error.status, error.message.as_str()), end, "{addresses}");
             }
+        }
+    }
+
+    #[test]
+    fn who_dials_hears_of_every_announcement() {
+        let config = Config { topology: Deployment::Sentinel, ..Config::default() };
+        let endpoints = Endpoints::configured(&config);
+        let (one, two) = (Address::parse("one:1").unwrap(), Address::parse("two:2").unwrap());
+        let mut heard = endpoints.subscribe();
+        assert!(endpoints.wants_primary() && heard.begin().is_none() && endpoints.first().is_none());
+        endpoints.fail(Error::new(Connect, "no sentinel answers"));
+        assert!(heard.is_outdated());
+        assert_eq!(heard.begin().unwrap().unwrap_err().message, "no sentinel answers");
+        assert!(endpoints.announce(&one) && heard.is_outdated());
+        let mut begin = |next: &Address| assert_eq!(heard.begin().unwrap().unwrap().next().as_ref(), Some(next));
+        begin(&one);
+        assert!(!endpoints.announce(&one), "it is there already");
+        endpoints.seek();
+        endpoints.announce(&one);
+        begin(&one);
+        assert!(endpoints.announce(&two));
+        begin(&two);
+        assert!(!heard.is_outdated());
+    }
+
+    #[test]
+    fn only_where_there_is_a_choice_it_must_be_a_primary() {
+        for (topology, endpoints, wants_primary) in [
+            (Deployment::Standalone, "one:1", false),
+            (Deployment::Standalone, "one:1,two:2", true),
+            (Deployment::Auto, "one:1", false),
+            (Deployment::Auto, "one:1,two:2", true),
+            (Deployment::Cluster, "one:1,two:2", false),
+            (Deployment::Sentinel, "one:1", true),
+        ] {
+            let mut config = Config { topology, ..Config::default() };
+            config.set("endpoints", endpoints).unwrap();
+            assert_eq!(Endpoints::configured(&config).wants_primary(), wants_primary, "{topology:?} {endpoints}");
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Terms {
     pub number: bool,
     /// This server spoke RESP3 before, so that falling back to RESP2 would change the shapes of replies under the user.
     pub resp3_seen: bool,
+    /// A server that says of itself that it is a replica, alone and not in a cluster, is not the one that is wanted.
+    pub primary: bool,
 }
 
 /// Makes a fresh connection ready for commands of one database. Also says whether the server has its data; if not, ask
@@ -53,6 +55,14 @@ pub(super) async fn shake_hands(
             ServerInfo::resp2()
         }
     };
+    if terms.primary && server_info.mode != "cluster" {
+        if server_info.role.is_empty() {
+            server_info.role = handshake.role().await?;
+        }
+        if matches!(server_info.role.as_str(), "replica" | "slave") {
+            return Err(Error::new(Status::Connect, "the server is a replica, and the primary is looked for"));
+        }
+    }
     // Only RESP3 has a place for what nobody asked for.
     server_info.tracking = terms.track && server_info.protocol == 3;
     let has_data = handshake.settle(terms, &mut server_info).await?;
@@ -147,6 +157,12 @@ impl Handshake<'_> {
             return Ok(());
         }
         Err(refusal(&text, self.credentials))
+    }
+
+    /// What a server that did not answer HELLO says that it is. Who may not ask it is told nothing.
+    async fn role(&mut self) -> Result<String, Error> {
+        let reply = self.conversation.ask_one(&["ROLE"]).await?;
+        Ok(reply.items().first().map(|word| String::from_utf8_lossy(word.as_bytes()).into_owned()).unwrap_or_default())
     }
 
     /// Everything that needs a known user and may go out together; in the end whether the server has its data. A server

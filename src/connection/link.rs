@@ -53,7 +53,7 @@ pub struct Counters {
 /// What is known of the server just now.
 #[derive(Clone, Debug, Default)]
 pub struct LinkStatus {
-    /// The connected address, or the one that was tried last.
+    /// The connected address, or the one that was tried last; until one is known the name of the server.
     pub address: String,
     /// Whether commands can be sent.
     pub connected: bool,
@@ -112,7 +112,8 @@ impl Link {
     ) -> Link {
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         let wants_tracking = purpose.may_track() && config.cache_bytes > 0;
-        let address = endpoints.first().map(ToString::to_string).unwrap_or_default();
+        let name = || config.sentinel.name.clone().unwrap_or_default();
+        let address = endpoints.first().as_ref().map_or_else(name, ToString::to_string);
         let renewal = Renewal::new((config.reconnect_delay, config.reconnect_delay_max));
         Link {
             config,

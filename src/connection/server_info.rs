@@ -14,7 +14,7 @@ pub struct ServerInfo {
     pub version: String,
     /// "standalone", "cluster", "sentinel"; empty under RESP2.
     pub mode: String,
-    /// "master", "replica"; empty under RESP2.
+    /// "master", "replica"; under RESP2 empty, unless it was asked for with ROLE.
     pub role: String,
     /// The number of the connection at the server, 0 when unknown.
     pub connection: i64,

@@ -317,6 +317,11 @@ impl Tester {
         self.stats(key).to_i64().unwrap()
     }
 
+    /// Where the first link is connected, or was last tried to be.
+    pub fn address(&self) -> String {
+        String::from_utf8_lossy(self.stats("links").items()[0].find(b"address").unwrap().as_bytes()).into()
+    }
+
     /// What the connections are for.
     pub fn links(&self) -> Vec<String> {
         let purpose = |link: &Node| String::from_utf8_lossy(link.find(b"purpose").unwrap().as_bytes()).into();

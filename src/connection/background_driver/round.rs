@@ -1,6 +1,5 @@
 //! One round of dials to the addresses of a server, and what a round that failed means.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::BackgroundDriver;
@@ -14,30 +13,45 @@ use crate::connection::socket::Connection;
 use crate::error::{Error, Status};
 
 impl BackgroundDriver {
-    /// Tries every address once. `None`: the link was closed meanwhile.
+    /// Tries every address once, anew when others are announced. `None`: the link was closed meanwhile.
     pub(super) async fn dial_round(&mut self) -> Option<Result<Connection, Error>> {
-        let endpoints = Arc::clone(&self.link.endpoints);
-        let mut round = endpoints.round();
-        while let Some(address) = round.next() {
-            self.link.update_status(|status| status.address = address.to_string());
-            let dialled = tokio::select! {
-                dialled = self.dial(address) => dialled,
+        'anew: loop {
+            let mut known = self.known.clone();
+            let round = tokio::select! {
+                round = known.round() => round,
                 () = self.closed() => return None,
             };
-            match dialled {
-                Ok((connection, server_info)) => {
-                    self.failed_rounds = 0;
-                    self.learnt.on_connected(self.link.database(), &server_info);
-                    self.link.report_connected(self.recipient.upgrade().as_deref(), server_info);
-                    return Some(Ok(connection));
-                }
+            self.known = known;
+            let mut round = match round {
+                Ok(round) => round,
                 Err(error) => {
-                    let error = round.on_failure(address, &error);
-                    self.link.update_status(|status| status.error = Some(error));
+                    self.link.update_status(|status| status.error = Some(error.clone()));
+                    return Some(Err(error));
+                }
+            };
+            while let Some(address) = round.next() {
+                self.link.update_status(|status| status.address = address.to_string());
+                let dialled = tokio::select! {
+                    dialled = self.dial(&address) => dialled,
+                    () = self.known.outdated() => continue 'anew,
+                    () = self.closed() => return None,
+                };
+                match dialled {
+                    Ok((connection, server_info)) => {
+                        self.failed_rounds = 0;
+                        self.learnt.on_connected(self.link.database(), &server_info);
+                        self.link.report_connected(self.recipient.upgrade().as_deref(), server_info);
+                        return Some(Ok(connection));
+                    }
+                    Err(error) => {
+                        let error = round.on_failure(&address, &error);
+                        self.link.update_status(|status| status.error = Some(error));
+                    }
                 }
             }
+            self.link.endpoints.note_failure();
+            return Some(Err(round.into_error()));
         }
-        Some(Err(round.into_error()))
     }
 
     /// A whole round failed: fails those who wait if they shall not wait longer; gives the pause before the next.
@@ -63,6 +77,7 @@ impl BackgroundDriver {
             track: self.link.wants_tracking(),
             number: self.link.purpose().may_block(),
             resp3_seen: self.learnt.speaks_resp3(),
+            primary: self.link.endpoints.wants_primary(),
         };
         let dial = Dial {
             config,

@@ -16,6 +16,7 @@ fn driver(config: Config, purpose: Purpose, database: u32, recipient: &Arc<Noted
     BackgroundDriver {
         schedule: Schedule::new(Duration::from_millis(50), Duration::from_secs(1)),
         recipient: Weak::clone(&link.recipient),
+        known: link.endpoints.subscribe(),
         link,
         dialer,
         learnt,
