@@ -621,9 +621,11 @@ jr_status jr_cancel(const struct jr_client *client, uint64_t id);
  * Lets the queue or callback of `target` hear of the life of the connections: a completion with JR_COMPLETION_MORE for
  * each event, whose reply is a map with "event" ("connected", "lost", "unreachable", "warning", "writable",
  * "authenticated": the connection has another user from now on; "authentication_refused": it keeps the one it has),
- * "address", "database", "purpose" (as in jr_client_stats), and "reason" where there is one. It ends with jr_cancel or
- * with the client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are
- * not taken in time the oldest are dropped.
+ * "address", "database", "purpose" (as in jr_client_stats), and "reason" where there is one. With topology=sentinel
+ * also "topology": the primary was found; "failover": another server is the primary from now on; both with "address",
+ * the latter with "previous"; a "warning" about a sentinel has its "address". It ends with jr_cancel or with the
+ * client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not
+ * taken in time the oldest are dropped.
  *
  * # Safety
  * As jr_submit.
@@ -644,7 +646,8 @@ jr_status jr_client_set_credentials(const struct jr_client *client, const char *
 
 /**
  * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links",
- * "dedicated", "subscriptions", and what the cache counts. Keys are added, never changed. The map is yours to free.
+ * "dedicated", "sentinels", "subscriptions", and what the cache counts. Keys are added, never changed. The map is
+ * yours to free.
  *
  * "links" are the connections: an array of maps with "address", "database", "purpose" ("commands": shared by all;
  * "dedicated": of one request or lease alone; "subscriptions", "invalidations", "monitor"), "connected" (0 or 1),
@@ -653,7 +656,8 @@ jr_status jr_client_set_credentials(const struct jr_client *client, const char *
  * "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes
  * from a queue, or the thread of the callbacks, began to write and read), "round_trip_us" (of the last sample) and
  * "error". "dedicated" is a map about dedicated connections together: "in_use", "idle", "waiting" (who waits in line
- * for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far). "subscriptions"
+ * for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far). "sentinels" is
+ * an array of maps: "address", "primary" (what it says; empty: nothing), and "error" (why not). "subscriptions"
  * is an array of maps, one for each request that gets messages: "request" (its id), "channels", "unread",
  * "unread_bytes" (in memory), "taken", "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Of
  * JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of answers that made room),

@@ -39,8 +39,13 @@ impl<D: Destination> Listeners<D> {
 
     /// Something happened. To be called with no lock held.
     pub fn notify(&self, link: &Arc<Link>, event: &LinkEvent) {
+        self.tell(|| describe(link, event));
+    }
+
+    /// The same of what is described so.
+    pub fn tell(&self, describe: impl Fn() -> Result<Reply, Error>) {
         for (_, outlet) in self.0.lock().iter_mut() {
-            if let Ok(event) = describe(link, event) {
+            if let Ok(event) = describe() {
                 outlet.put(event, 0);
                 outlet.announce();
             }

@@ -18,7 +18,8 @@
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
 //!   readers, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
-//! * `credentials`: keeps all connections authenticated while user and password change.
+//! * `failover`: what becomes of requests when sentinels name another server. `credentials`: keeps all connections
+//!   authenticated while user and password change.
 //! * `stats`: all of it in numbers. `simulation`: all of it under test, without sockets, threads and time; `fixture`:
 //!   one client and the servers at its links, for a test to play.
 
@@ -43,6 +44,7 @@ mod discovery;
 mod end;
 mod escalation;
 mod event;
+mod failover;
 #[cfg(test)]
 mod fixture;
 mod gather;
@@ -101,6 +103,7 @@ fn start<D: Destination>(config: Config, hooks: Hooks) -> Result<Arc<Core<D>>, E
         runtime.spawn(timer::run(Arc::downgrade(&core), Arc::clone(&core.clock), alive));
         Ok(())
     })?;
+    core.follow_sentinels()?;
     if asks {
         core.follow_credentials()?;
     }

@@ -214,6 +214,11 @@ impl Sessions {
         self.sessions.values().filter(|session| session.unblocking.is_some()).count()
     }
 
+    /// The requests that servers may be waiting with.
+    pub fn blocking(&self) -> impl Iterator<Item = Ticket> {
+        self.sessions.values().filter_map(|session| session.blocking)
+    }
+
     /// It goes.
     pub fn remove(&mut self, id: SessionId) -> Option<Session> {
         self.sessions.remove(&id)

@@ -15,8 +15,8 @@ use crate::topology::node::Node;
 
 impl<D: Destination> Core<D> {
     /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each link;
-    /// "dedicated": a map; "subscriptions": an array of maps, one for each request that gets messages; and what the
-    /// cache counts.
+    /// "dedicated": a map; "sentinels": an array of maps; "subscriptions": an array of maps, one for each request that
+    /// gets messages; and what the cache counts.
     pub(super) fn stats(&self) -> Result<Reply, Error> {
         let mut state = self.state.lock();
         let state = &mut *state;
@@ -38,6 +38,7 @@ impl<D: Destination> Core<D> {
             number("requests", requests as u64),
             (Reply::string(b"links"), Reply::array(links)?),
             (Reply::string(b"dedicated"), describe_dedicated(self.node())?),
+            (Reply::string(b"sentinels"), self.describe_sentinels()?),
             (Reply::string(b"subscriptions"), Reply::array(subscriptions)?),
             number("cache_hits", cache.hits),
             number("cache_misses", cache.misses),
@@ -46,6 +47,18 @@ impl<D: Destination> Core<D> {
             number("cache_entries", cache.entries as u64),
             number("cache_bytes", cache.bytes as u64),
         ])
+    }
+
+    fn describe_sentinels(&self) -> Result<Reply, Error> {
+        let opinions = self.topology.sentinels().map(|sentinels| sentinels.opinions()).unwrap_or_default();
+        let maps = opinions.into_iter().map(|(sentinel, opinion)| {
+            let (primary, error) = match opinion {
+                Ok(primary) => (primary.to_string(), String::new()),
+                Err(error) => (String::new(), error),
+            };
+            Reply::map(vec![text("address", &sentinel.to_string()), text("primary", &primary), text("error", &error)])
+        });
+        Reply::array(maps.collect::<Result<Vec<_>, Error>>()?)
     }
 }
 

@@ -123,20 +123,34 @@ impl<D: Destination> Core<D> {
     /// Asks the server to stop waiting with a request, which is then sent again with the time that is left. Does
     /// nothing where that cannot be done.
     pub(super) fn interrupt(&self, state: &mut State<D>, ticket: Ticket) {
-        let Some(pending) = state.requests.get(ticket) else { return };
+        if let Some(unblock) = self.begin_interruption(state, ticket) {
+            self.ask_to_unblock(state, unblock, None);
+        }
+    }
+
+    /// The same by somebody who speaks with that server on a connection of its own: gives what is to be said, and how
+    /// many replies that gets.
+    pub(super) fn interrupt_from_outside(&self, state: &mut State<D>, ticket: Ticket) -> Option<(Bytes, u32)> {
+        let Unblock { bytes, replies, .. } = self.begin_interruption(state, ticket)?;
+        Some((bytes, replies))
+    }
+
+    fn begin_interruption(&self, state: &mut State<D>, ticket: Ticket) -> Option<Unblock> {
+        let pending = state.requests.get(ticket)?;
         let place = pending.last_place();
-        let Commands::Some(unblock) = self.commands_to_unblock(ticket, pending) else { return };
+        let Commands::Some(unblock) = self.commands_to_unblock(ticket, pending) else { return None };
         let (link, is_single) = (Arc::clone(&pending.link), matches!(pending.work, Work::Single));
-        let Some(bytes) = link.bytes_of(place).map(|bytes| Bytes::copy_from_slice(&bytes)) else { return };
-        let Some(dedicated) = &mut pending.dedicated else { return };
+        let bytes = link.bytes_of(place).map(|bytes| Bytes::copy_from_slice(&bytes))?;
+        let dedicated = pending.dedicated.as_mut()?;
         let may_ask = is_single && !dedicated.whole && dedicated.abandoned.is_none();
         let may_ask = may_ask && dedicated.interruption != Some(Interruption::Refused) && can_wait_anew(&bytes);
         let is_asked = state.sessions.get(unblock.session).is_none_or(|session| session.unblocking.is_some());
-        if may_ask && !is_asked {
-            let unit = Unit { to: Addressee { ticket, part: 0 }, replies: 1, bytes };
-            dedicated.interruption = Some(Interruption::Asked(unit));
-            self.ask_to_unblock(state, *unblock, None);
+        if !may_ask || is_asked {
+            return None;
         }
+        let unit = Unit { to: Addressee { ticket, part: 0 }, replies: 1, bytes };
+        dedicated.interruption = Some(Interruption::Asked(unit));
+        Some(*unblock)
     }
 
     /// The server has answered a request whose wait was interrupted with nothing: sends it again, if there is time

@@ -65,17 +65,30 @@ impl<'a> Conversation<'a> {
                 Some(Frame::Push(_)) => {}
                 None if replies.len() == questions.len() && self.parser.is_within_reply() => return Err(unasked()),
                 None if replies.len() == questions.len() => return Ok(replies),
-                None => {
-                    received += self.read().await?;
-                    if received > MOST_BYTES {
-                        return Err(too_much());
-                    }
-                }
+                None => self.read_within(&mut received).await?,
             }
         }
     }
 
-    async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+    /// Waits for the next reply or message, whichever it is.
+    pub(super) async fn next(&mut self) -> Result<Frame, Error> {
+        let mut received = 0;
+        loop {
+            match self.parser.next().map_err(|error| unreadable(&error))? {
+                Some(frame) => return Ok(frame),
+                None => self.read_within(&mut received).await?,
+            }
+        }
+    }
+
+    /// Reads once; that may be too much with what was `received` before.
+    async fn read_within(&mut self, received: &mut usize) -> Result<(), Error> {
+        *received += self.read().await?;
+        if *received > MOST_BYTES { Err(too_much()) } else { Ok(()) }
+    }
+
+    /// Writes what is encoded.
+    pub(super) async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         match self.send(bytes).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.disconnect_reason(&error)),

@@ -17,7 +17,7 @@
 //! * [`endpoints`]: the addresses of a server, in turn; [`dial`]: one of them, from its name to the end of the
 //!   handshake; [`addresses`] and [`race`]: which of a name's addresses; [`handshake`]: the first commands, over
 //!   [`conversation`] and `readiness`; [`server_info`] and [`refusal`]: what the server says; [`learnt`]: what of it
-//!   holds for the next handshake.
+//!   holds for the next handshake; [`inquiry`]: a connection for questions of the client's own.
 //! * [`socket`]: one connection of a link; `transport`: its bytes, plain or by [`mod@tls`]; [`stream`]: its descriptor;
 //!   [`interest`]: what the background hears of it; [`descriptors`]: which are ours, for a fork.
 //! * [`reconnect`], [`health_check`], [`monitor`]: when to dial again, when a server is dead; `idle_buffers`: when
@@ -41,6 +41,7 @@ pub mod fixture;
 pub mod handshake;
 pub mod health_check;
 mod idle_buffers;
+pub mod inquiry;
 pub mod interest;
 pub mod io_control;
 pub mod io_role;

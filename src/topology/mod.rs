@@ -5,6 +5,7 @@
 //!   no lock is held.
 //! * [`route`]: where a request wants to go.
 //! * [`standalone`]: there is one node.
+//! * [`sentinel`]: there is one node, wherever sentinels say.
 //! * [`cluster`]: each node serves a part of the keys.
 
 pub mod backlog;
@@ -14,6 +15,7 @@ pub mod held_scripts;
 pub mod node;
 pub mod rediscovery;
 pub mod route;
+pub mod sentinel;
 pub mod standalone;
 
 use std::sync::{Arc, OnceLock};
@@ -22,6 +24,7 @@ use std::time::Instant;
 use self::cluster::Cluster;
 use self::node::Node;
 pub use self::route::Route;
+use self::sentinel::Sentinels;
 use self::standalone::Standalone;
 use crate::config::Deployment;
 use crate::connection::background_driver::Opening;
@@ -34,6 +37,8 @@ pub struct Topology {
     kind: Deployment,
     /// The one server or, of a cluster, what is behind the configured endpoints.
     first: Standalone,
+    /// Who know where the one server is.
+    sentinels: Option<Arc<Sentinels>>,
     /// Set if it is a cluster, from the beginning or when a server has said so.
     cluster: OnceLock<Cluster>,
 }
@@ -42,7 +47,10 @@ impl Topology {
     /// As the configuration says.
     pub fn new(opening: Opening, now: Instant) -> Topology {
         let kind = opening.config.topology;
-        let topology = Topology { kind, first: Standalone::new(opening), cluster: OnceLock::new() };
+        let first = Standalone::new(opening.clone());
+        let is_sentinel = kind == Deployment::Sentinel;
+        let sentinels = is_sentinel.then(|| Arc::new(Sentinels::new(Arc::clone(first.node()), &opening)));
+        let topology = Topology { kind, first, sentinels, cluster: OnceLock::new() };
         if kind == Deployment::Cluster {
             topology.form_cluster(now);
         }
@@ -70,6 +78,11 @@ impl Topology {
     #[inline]
     pub fn cluster(&self) -> Option<&Cluster> {
         self.cluster.get()
+    }
+
+    /// Those who know where the server is, if there are such.
+    pub fn sentinels(&self) -> Option<&Arc<Sentinels>> {
+        self.sentinels.as_ref()
     }
 
     /// Whether a route leads to the server of a link; an address that is not known is an error.
@@ -105,6 +118,9 @@ impl Topology {
     pub fn close(&self) {
         if let Some(cluster) = self.cluster() {
             cluster.close();
+        }
+        if let Some(sentinels) = &self.sentinels {
+            sentinels.close();
         }
         self.first().close();
     }

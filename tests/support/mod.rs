@@ -17,6 +17,7 @@ pub mod readers;
 pub mod resp;
 pub mod rotation;
 pub mod scripted;
+pub mod sentinel;
 pub mod server;
 pub mod source;
 pub mod transport;

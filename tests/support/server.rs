@@ -27,13 +27,14 @@ pub struct Builder {
     unix_socket: bool,
     tls: Option<Tls>,
     arguments: Vec<String>,
+    config_file: Option<String>,
 }
 
 impl Builder {
     fn new(binary: PathBuf) -> Builder {
         let address = Ipv4Addr::LOCALHOST.into();
         let (tls, arguments) = (transport::current(), Vec::new());
-        Builder { binary, address, password: None, unix_socket: false, tls, arguments }
+        Builder { binary, address, password: None, unix_socket: false, tls, arguments, config_file: None }
     }
 
     /// Another program instead of `redis-server`.
@@ -69,6 +70,12 @@ impl Builder {
     /// Any other arguments, as on the command line: `&["--maxclients", "10"]`.
     pub fn arguments(mut self, arguments: &[&str]) -> Builder {
         self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// Begins with a file of these lines, which the server may write anew.
+    pub fn config_file(mut self, lines: &str) -> Builder {
+        self.config_file = Some(lines.to_owned());
         self
     }
 
@@ -306,6 +313,13 @@ impl Running {
 
 fn command_line(builder: &Builder, ports: Ports, directory: &Path) -> Command {
     let mut command = Command::new(&builder.binary);
+    if let Some(lines) = &builder.config_file {
+        let path = directory.join("server.conf");
+        if !path.exists() {
+            std::fs::write(&path, lines).expect("a file for the server's configuration");
+        }
+        command.arg(path);
+    }
     command.args(["--port", &ports.plain.to_string(), "--bind", &builder.address.to_string()]);
     if let Some(tls) = &builder.tls {
         command.args(tls.arguments(ports.port));

@@ -1,0 +1,109 @@
+//! A real primary with two replicas, and three sentinels that watch it, all on free ports. It is handed out when every
+//! sentinel knows the others and both replicas.
+
+use super::resp::Answer;
+use super::server::Server;
+use super::wait;
+
+/// The name by which the sentinels know the servers.
+pub const NAME: &str = "mymaster";
+
+/// So long a server is silent before a sentinel takes it for dead, in milliseconds.
+const DOWN_AFTER: &str = "500";
+
+/// The servers and who watches them.
+pub struct Watched {
+    /// First the one that is the primary at first.
+    pub servers: Vec<Server>,
+    pub sentinels: Vec<Server>,
+}
+
+impl Watched {
+    /// One primary, two replicas, three sentinels.
+    pub fn start() -> Watched {
+        Watched::with_password(None)
+    }
+
+    /// The same; the sentinels want this password.
+    pub fn with_password(password: Option<&str>) -> Watched {
+        let primary = server(&[]);
+        let port = primary.port().to_string();
+        let replica = || server(&["--replicaof", "127.0.0.1", &port]);
+        let servers = vec![replica(), replica()];
+        for replica in &servers {
+            wait::until("a replica to have the data of its primary", || {
+                replica.command(&["INFO", "replication"]).text().contains("master_link_status:up")
+            });
+        }
+        let lines = format!(
+            "sentinel monitor {NAME} 127.0.0.1 {port} 2\nsentinel down-after-milliseconds {NAME} {DOWN_AFTER}\n\
+             sentinel failover-timeout {NAME} 3000\n"
+        );
+        let lines = match password {
+            None => lines,
+            Some(password) => format!("{lines}sentinel sentinel-pass {password}\n"),
+        };
+        let sentinel = || {
+            let builder = Server::builder().config_file(&lines).arguments(&["--sentinel"]);
+            password.map_or(builder.clone(), |password| builder.password(password)).start()
+        };
+        let sentinels = (0..3).map(|_| sentinel()).collect();
+        let watched = Watched { servers: std::iter::once(primary).chain(servers).collect(), sentinels };
+        for sentinel in &watched.sentinels {
+            wait::until("a sentinel to know all", || {
+                let count = |what: &str| sentinel.command(&["SENTINEL", what, NAME]).items().len();
+                count("SENTINELS") == 2
+                    && count("REPLICAS") == 2
+                    && sentinel.command(&["SENTINEL", "CKQUORUM", NAME]).text().starts_with("OK ")
+            });
+        }
+        watched
+    }
+
+    /// A URL with all sentinels.
+    pub fn url(&self) -> String {
+        url_of(&self.sentinels.iter().map(Server::port).collect::<Vec<_>>())
+    }
+
+    /// The server that a sentinel says is the primary.
+    pub fn primary(&self) -> &Server {
+        let port = self.sentinels.iter().rev().find_map(port_of_primary);
+        self.servers.iter().find(|server| Some(server.port()) == port).expect("one of the servers")
+    }
+
+    /// The address of the primary.
+    pub fn primary_address(&self) -> String {
+        self.primary().address().to_string()
+    }
+
+    /// Lets another server become the primary; does not wait for it. Begins when the sentinels are ready to.
+    pub fn fail_over(&self) {
+        wait::until("a failover to begin", || self.sentinels[0].command(&["SENTINEL", "FAILOVER", NAME]).is_ok());
+    }
+
+    /// Waits until all sentinels that run say that the primary is another one than at this port.
+    pub fn until_primary_is_not(&self, port: u16) {
+        wait::until("all sentinels to know of another primary", || {
+            self.sentinels.iter().all(|sentinel| port_of_primary(sentinel).is_none_or(|primary| primary != port))
+        });
+    }
+}
+
+/// A URL of sentinels at these ports.
+pub fn url_of(ports: &[u16]) -> String {
+    let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    format!("redis-sentinel://{}/{NAME}", hosts.join(","))
+}
+
+fn server(arguments: &[&str]) -> Server {
+    Server::builder().arguments(&["--repl-diskless-sync-delay", "0"]).arguments(arguments).start()
+}
+
+/// The port of the primary as a sentinel says; `None`: it does not answer.
+fn port_of_primary(sentinel: &Server) -> Option<u16> {
+    let answer = sentinel.connect().and_then(|mut plain| plain.command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME]));
+    match answer.ok()? {
+        Answer::Array(items) => items.get(1)?.text().parse().ok(),
+        _ => None,
+    }
+}
