@@ -69,7 +69,7 @@ pub enum TlsVersion {
 
 /// How the servers belong together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Deployment {
+pub enum TopologyKind {
     /// The endpoints lead to one server.
     #[default]
     Standalone,
@@ -87,7 +87,7 @@ pub enum Deployment {
 pub struct Config {
     /// Never empty; tried in order.
     pub endpoints: Vec<Address>,
-    pub topology: Deployment,
+    pub topology: TopologyKind,
     pub sentinel: Sentinels,
     pub username: Option<Secret>,
     pub password: Option<Secret>,
@@ -136,7 +136,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             endpoints: vec![Address::default()],
-            topology: Deployment::Standalone,
+            topology: TopologyKind::Standalone,
             sentinel: Sentinels::default(),
             username: None,
             password: None,
@@ -192,16 +192,16 @@ impl Config {
         if self.cache_bytes > 0 && self.protocol == Protocol::Resp2 {
             return wrong("option \"cache_bytes\" needs RESP3, which \"protocol\" rules out");
         }
-        if self.topology == Deployment::Cluster && self.database != 0 {
+        if self.topology == TopologyKind::Cluster && self.database != 0 {
             return wrong("option \"database\": a cluster has number 0 only");
         }
-        if self.topology == Deployment::Cluster && self.cache_bytes > 0 {
+        if self.topology == TopologyKind::Cluster && self.cache_bytes > 0 {
             return wrong("option \"cache_bytes\": there is no cache for a cluster yet");
         }
         if self.reconnect_delay > self.reconnect_delay_max {
             return wrong("option \"reconnect_delay\" is longer than \"reconnect_delay_max\"");
         }
-        self.sentinel.validate(self.topology == Deployment::Sentinel)?;
+        self.sentinel.validate(self.topology == TopologyKind::Sentinel)?;
         self.validate_tls()
     }
 
@@ -247,7 +247,7 @@ impl Config {
             };
         }
         let is_unix = |address: &Address| matches!(address, Address::Unix(_));
-        let is_any_unix = self.topology != Deployment::Sentinel && self.endpoints.iter().any(is_unix);
+        let is_any_unix = self.topology != TopologyKind::Sentinel && self.endpoints.iter().any(is_unix);
         if self.tls_server_name.is_none() && !self.tls_insecure && is_any_unix {
             return wrong("TLS over a Unix socket needs the option \"tls_server_name\": a path is no name".to_owned());
         }

@@ -4,7 +4,7 @@
 use zeroize::Zeroizing;
 
 use crate::address::{Address, DEFAULT_PORT};
-use crate::config::{Config, Deployment, Secret};
+use crate::config::{Config, Secret, TopologyKind};
 use crate::error::{Error, Status};
 
 /// The host of a URL that names none.
@@ -52,7 +52,7 @@ pub fn apply(url: &str, config: &mut Config) -> Result<(), Error> {
             }
         }
         "redis-sentinel" | "valkey-sentinel" => {
-            changed.topology = Deployment::Sentinel;
+            changed.topology = TopologyKind::Sentinel;
             changed.endpoints = tcp_endpoints(hosts, SENTINEL_PORT)?;
             let path = path.strip_prefix('/').unwrap_or(path);
             let (name, number) = path.split_once('/').unwrap_or((path, ""));

@@ -11,7 +11,7 @@ use super::request::{Place, Request, Timeout};
 use super::session::{Kind, Session};
 use super::simulation::inbox::{self, Inbox};
 use crate::address::Address;
-use crate::config::{Config, Deployment};
+use crate::config::{Config, TopologyKind};
 use crate::connection::background_driver::Hooks;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
@@ -146,7 +146,7 @@ impl Fixture {
 
     /// The same with so many requests at most for each node.
     pub fn cluster_of(slots: &[&str], max_requests: usize) -> Fixture {
-        let (endpoints, topology) = (vec![Address::parse("seed:1").unwrap()], Deployment::Cluster);
+        let (endpoints, topology) = (vec![Address::parse("seed:1").unwrap()], TopologyKind::Cluster);
         let mut fixture = Fixture::new(Config { endpoints, topology, max_requests, ..Config::default() });
         fixture.core.tick();
         fixture.shared.connect();

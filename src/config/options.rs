@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::option::{Opt, Setter, option};
 use super::value::{self, LONGEST, Range};
-use super::{ConnectRetries, Deployment, Overflow, Protocol, sentinel_options, tls_options};
+use super::{ConnectRetries, Overflow, Protocol, TopologyKind, sentinel_options, tls_options};
 use crate::address::Address;
 
 const MILLISECOND_UP: Range = Range { least: 1, most: LONGEST };
@@ -46,10 +46,10 @@ static SERVERS: &[Opt] = &[
             it, or to nodes of a cluster; `auto` believes the first server that answers, if that speaks RESP3.",
         |config, text| {
             config.topology = match text {
-                "standalone" => Deployment::Standalone,
-                "sentinel" => Deployment::Sentinel,
-                "cluster" => Deployment::Cluster,
-                "auto" => Deployment::Auto,
+                "standalone" => TopologyKind::Standalone,
+                "sentinel" => TopologyKind::Sentinel,
+                "cluster" => TopologyKind::Cluster,
+                "auto" => TopologyKind::Auto,
                 _ => return Err("standalone, sentinel, cluster or auto".to_owned()),
             };
             Ok(())

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, watch};
 
 use super::addresses::FailedAddresses;
 use crate::address::Address;
-use crate::config::{Config, Deployment};
+use crate::config::{Config, TopologyKind};
 use crate::error::{Error, Status};
 
 /// What is known of where the server is.
@@ -43,8 +43,8 @@ impl Endpoints {
     pub fn configured(config: &Config) -> Endpoints {
         let addresses = config.endpoints.clone();
         match config.topology {
-            Deployment::Sentinel => Endpoints::of(Known::Sought, true),
-            Deployment::Standalone | Deployment::Auto if addresses.len() > 1 => {
+            TopologyKind::Sentinel => Endpoints::of(Known::Sought, true),
+            TopologyKind::Standalone | TopologyKind::Auto if addresses.len() > 1 => {
                 Endpoints::of(Known::At(addresses), true)
             }
             _ => Endpoints::new(addresses),
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn who_dials_hears_of_every_announcement() {
-        let config = Config { topology: Deployment::Sentinel, ..Config::default() };
+        let config = Config { topology: TopologyKind::Sentinel, ..Config::default() };
         let endpoints = Endpoints::configured(&config);
         let (one, two) = (Address::parse("one:1").unwrap(), Address::parse("two:2").unwrap());
         let mut heard = endpoints.subscribe();
@@ -239,12 +239,12 @@ mod tests {
     #[test]
     fn only_where_there_is_a_choice_it_must_be_a_primary() {
         for (topology, endpoints, wants_primary) in [
-            (Deployment::Standalone, "one:1", false),
-            (Deployment::Standalone, "one:1,two:2", true),
-            (Deployment::Auto, "one:1", false),
-            (Deployment::Auto, "one:1,two:2", true),
-            (Deployment::Cluster, "one:1,two:2", false),
-            (Deployment::Sentinel, "one:1", true),
+            (TopologyKind::Standalone, "one:1", false),
+            (TopologyKind::Standalone, "one:1,two:2", true),
+            (TopologyKind::Auto, "one:1", false),
+            (TopologyKind::Auto, "one:1,two:2", true),
+            (TopologyKind::Cluster, "one:1,two:2", false),
+            (TopologyKind::Sentinel, "one:1", true),
         ] {
             let mut config = Config { topology, ..Config::default() };
             config.set("endpoints", endpoints).unwrap();

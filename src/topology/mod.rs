@@ -26,7 +26,7 @@ use self::node::Node;
 pub use self::route::Route;
 use self::sentinel::Sentinels;
 use self::standalone::Standalone;
-use crate::config::Deployment;
+use crate::config::TopologyKind;
 use crate::connection::background_driver::Opening;
 use crate::connection::link::Link;
 use crate::connection::server_info::ServerInfo;
@@ -34,7 +34,7 @@ use crate::error::Error;
 
 /// The servers of a client.
 pub struct Topology {
-    kind: Deployment,
+    kind: TopologyKind,
     /// The one server or, of a cluster, what is behind the configured endpoints.
     first: Standalone,
     /// Who know where the one server is.
@@ -48,10 +48,10 @@ impl Topology {
     pub fn new(opening: Opening, now: Instant) -> Topology {
         let kind = opening.config.topology;
         let first = Standalone::new(opening.clone());
-        let is_sentinel = kind == Deployment::Sentinel;
+        let is_sentinel = kind == TopologyKind::Sentinel;
         let sentinels = is_sentinel.then(|| Arc::new(Sentinels::new(Arc::clone(first.node()), &opening)));
         let topology = Topology { kind, first, sentinels, cluster: OnceLock::new() };
-        if kind == Deployment::Cluster {
+        if kind == TopologyKind::Cluster {
             topology.form_cluster(now);
         }
         topology
@@ -59,7 +59,7 @@ impl Topology {
 
     /// A server says this of itself; true: that makes it a cluster, of which nobody knew.
     pub fn learn(&self, server_info: &ServerInfo, now: Instant) -> bool {
-        let is_cluster = self.kind == Deployment::Auto && server_info.mode == "cluster";
+        let is_cluster = self.kind == TopologyKind::Auto && server_info.mode == "cluster";
         is_cluster && self.cluster.get().is_none() && self.form_cluster(now)
     }
 
@@ -138,10 +138,10 @@ mod tests {
         let (no_mode, standalone, cluster) = ("", "standalone", "cluster");
         // What is configured, whether that is a cluster, what servers say one after the other, what is new by that.
         for (kind, at_first, modes, news) in [
-            (Deployment::Standalone, false, &[standalone, cluster][..], &[false, false][..]),
-            (Deployment::Cluster, true, &[standalone, cluster], &[false, false]),
-            (Deployment::Auto, false, &[no_mode, standalone, "sentinel"], &[false; 3]),
-            (Deployment::Auto, false, &[cluster, cluster, standalone], &[true, false, false]),
+            (TopologyKind::Standalone, false, &[standalone, cluster][..], &[false, false][..]),
+            (TopologyKind::Cluster, true, &[standalone, cluster], &[false, false]),
+            (TopologyKind::Auto, false, &[no_mode, standalone, "sentinel"], &[false; 3]),
+            (TopologyKind::Auto, false, &[cluster, cluster, standalone], &[true, false, false]),
         ] {
             let config = Config { topology: kind, ..Config::default() };
             let topology = Topology::new(fixture::opening(config, &Noted::new()), Instant::now());
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_closed_client_forms_no_cluster() {
-        let config = Config { topology: Deployment::Auto, ..Config::default() };
+        let config = Config { topology: TopologyKind::Auto, ..Config::default() };
         let topology = Topology::new(fixture::opening(config, &Noted::new()), Instant::now());
         topology.close();
         let server_info = ServerInfo { mode: "cluster".to_string(), ..ServerInfo::default() };

@@ -60,7 +60,7 @@ fn sentinels() {
         let config = parse(url).unwrap();
         assert_eq!(
             (endpoints(&config).as_str(), config.topology, config.database),
-            (shown, Deployment::Sentinel, database)
+            (shown, TopologyKind::Sentinel, database)
         );
         assert_eq!(config.sentinel.name.as_deref(), Some(name));
         assert_eq!(config.validate(), Ok(()));

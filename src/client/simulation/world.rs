@@ -25,7 +25,7 @@ use crate::client::core::Core;
 use crate::client::fixture;
 use crate::client::intake::Batch;
 use crate::client::request;
-use crate::config::{Config, Deployment};
+use crate::config::{Config, TopologyKind};
 use crate::connection::io_role::Submitter;
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
@@ -80,7 +80,7 @@ impl World {
         let is_cluster = seed.is_multiple_of(2);
         let mut config = Config { max_attempts, max_requests, ..Config::default() };
         if is_cluster {
-            config.topology = Deployment::Cluster;
+            config.topology = TopologyKind::Cluster;
             config.endpoints = vec![Address::parse(&member::address_of(0)).unwrap()];
             config.refresh_interval = Duration::from_secs(random.choice([1, 60]).unwrap_or(1));
         }
