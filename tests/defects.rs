@@ -73,7 +73,7 @@ impl Recipient<Link> for Faulty {
 
     fn unreachable(&self, _: &Arc<Link>, _: Vec<Addressee>, _: &Error) {}
 
-    fn ready_to_wait(&self, _: &[Ticket]) -> bool {
+    fn ready_to_wait(&self, _: &Arc<Link>, _: &[Ticket]) -> bool {
         true
     }
 

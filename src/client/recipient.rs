@@ -370,7 +370,11 @@ impl<D: Destination> Recipient<Link> for Core<D> {
         self.settle(link, waiting.into_iter(), |to| &mut to.ticket, judge);
     }
 
-    fn ready_to_wait(&self, tickets: &[Ticket]) -> bool {
+    fn ready_to_wait(&self, link: &Arc<Link>, tickets: &[Ticket]) -> bool {
+        self.note(Reason::Silent);
+        if self.topology.has_replaced(link) {
+            return false;
+        }
         let mut state = self.state.lock();
         // A unit whose request waits at its link has lost its ticket when that request is over.
         tickets.iter().any(|ticket| ticket.link() != Ticket::NO_LINK || state.requests.get(*ticket).is_some())

@@ -423,7 +423,7 @@ impl BackgroundDriver {
         // steady traffic there would always be something.
         let ready_to_wait = || {
             let tickets = self.link.tickets_ahead_of(*ping);
-            self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&tickets))
+            self.recipient.upgrade().is_some_and(|recipient| recipient.ready_to_wait(&self.link, &tickets))
         };
         match check.look(now, messages, ready_to_wait) {
             HealthAction::Wait(at) => *look_at = at,

@@ -50,7 +50,7 @@ impl Recipient<Link> for Noted {
     fn unreachable(&self, _: &Arc<Link>, waiting: Vec<Addressee>, why: &Error) {
         self.0.lock().push(format!("{} shall not wait: {}", waiting.len(), why.message));
     }
-    fn ready_to_wait(&self, _: &[Ticket]) -> bool {
+    fn ready_to_wait(&self, _: &Arc<Link>, _: &[Ticket]) -> bool {
         true
     }
     fn on_event(&self, _: &Arc<Link>, news: LinkEvent) {

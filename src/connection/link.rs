@@ -220,7 +220,12 @@ impl Link {
     }
 
     pub(super) fn is_ending(&self) -> bool {
-        self.is_closed() || self.reconnecting.load(Ordering::SeqCst)
+        self.is_closed() || self.is_reconnecting()
+    }
+
+    /// Whether its connection shall end as soon as nothing is under way on it, and another one take its place.
+    pub fn is_reconnecting(&self) -> bool {
+        self.reconnecting.load(Ordering::SeqCst)
     }
 
     /// Takes a unit back; true if no byte of it was sent, and then none ever will be.

@@ -39,8 +39,9 @@ pub trait Recipient<L>: Send + Sync {
     fn lost(&self, link: &Arc<L>, lost: Vec<Lost>, why: &Error);
     /// No connection could be made: these were not sent and shall not wait any longer.
     fn unreachable(&self, link: &Arc<L>, waiting: Vec<Addressee>, why: &Error);
-    /// Whether one of these requests has a deadline that is still to come, or none.
-    fn ready_to_wait(&self, tickets: &[Ticket]) -> bool;
+    /// The server has not answered for long: whether one of these requests, which came before, has a deadline that is
+    /// still to come, or none, and nobody has taken the server's place.
+    fn ready_to_wait(&self, link: &Arc<L>, tickets: &[Ticket]) -> bool;
     /// Something happened.
     fn on_event(&self, link: &Arc<L>, news: LinkEvent);
 }

@@ -71,7 +71,9 @@ struct Refreshing {
     round: u64,
     /// What nodes said in this round.
     views: Vec<View>,
-    /// How many have not answered.
+    /// How many are asked.
+    asked: usize,
+    /// How many of them have not answered.
     missing: usize,
 }
 
@@ -107,6 +109,7 @@ impl Cluster {
                 schedule: Schedule::new(interval, now),
                 round: 0,
                 views: Vec::new(),
+                asked: 0,
                 missing: 0,
             }),
         }
@@ -144,6 +147,13 @@ impl Cluster {
     pub fn may_have(&self, address: &Address) -> bool {
         let known = self.known.lock();
         known.map.covered() == 0 || known.has(address)
+    }
+
+    /// Whether a link leads to a node that the map does not name, or names no more.
+    pub fn is_gone(&self, link: &Link) -> bool {
+        let Ok(address) = Address::parse(&link.address()) else { return false };
+        let known = self.known.lock();
+        known.map.covered() > 0 && known.nodes.contains_key(&address) && !known.map.nodes().any(|node| *node == address)
     }
 
     /// The link to the node of an address, if there is such a node.
@@ -242,7 +252,7 @@ impl Cluster {
         let mut refreshing = self.refreshing.lock();
         refreshing.round += 1;
         refreshing.views.clear();
-        refreshing.missing = asked;
+        (refreshing.asked, refreshing.missing) = (asked, asked);
         refreshing.round
     }
 
@@ -259,17 +269,19 @@ impl Cluster {
         }
     }
 
-    /// A node that was asked has answered, or will not. `Some`: it was the last one of its round, and that is what it
-    /// has brought.
+    /// A node that was asked has answered, or will not. `Some`: its round is over, because it was the last one or most of
+    /// them have said the same, and that is what it has brought.
     pub fn one_is_over(&self, round: u64, now: Instant, chance: f64) -> Option<Found> {
         let mut refreshing = self.refreshing.lock();
         if refreshing.round != round || refreshing.missing == 0 {
             return None;
         }
         refreshing.missing -= 1;
-        if refreshing.missing > 0 {
+        if refreshing.missing > 0 && !agreement::is_settled(&refreshing.views, refreshing.asked) {
             return None;
         }
+        // A node that is silent does not keep the others from being heard.
+        refreshing.missing = 0;
         let view = agreement::agree(std::mem::take(&mut refreshing.views)).filter(|view| view.map.covered() > 0);
         let is_whole = view.as_ref().is_some_and(|view| view.left_out == 0 && view.map.is_complete());
         let mut known = self.known.lock();

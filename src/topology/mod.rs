@@ -94,6 +94,15 @@ impl Topology {
         }
     }
 
+    /// Whether others have taken the place of a link's server, as far as is known.
+    pub fn has_replaced(&self, link: &Link) -> bool {
+        match (self.cluster(), self.sentinels()) {
+            (Some(cluster), _) => cluster.is_gone(link),
+            (None, Some(_)) => link.is_reconnecting(),
+            (None, None) => false,
+        }
+    }
+
     /// All links.
     pub fn links(&self) -> Vec<Arc<Link>> {
         let mut links = self.first().links();

@@ -20,7 +20,7 @@ impl Recipient<Link> for Client {
     fn tracking_ended(&self, _: &Arc<Link>) {}
     fn lost(&self, _: &Arc<Link>, _: Vec<Lost>, _: &Error) {}
     fn unreachable(&self, _: &Arc<Link>, _: Vec<Addressee>, _: &Error) {}
-    fn ready_to_wait(&self, _: &[Ticket]) -> bool {
+    fn ready_to_wait(&self, _: &Arc<Link>, _: &[Ticket]) -> bool {
         true
     }
     fn on_event(&self, _: &Arc<Link>, _: LinkEvent) {}

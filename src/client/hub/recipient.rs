@@ -75,7 +75,7 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
         }
     }
 
-    fn ready_to_wait(&self, _tickets: &[Ticket]) -> bool {
+    fn ready_to_wait(&self, _link: &Arc<Link>, _tickets: &[Ticket]) -> bool {
         false
     }
 

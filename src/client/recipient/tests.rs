@@ -231,16 +231,17 @@ fn what_waits_for_a_connection_that_cannot_be_made_ends_as_its_attempts_say() {
 #[test]
 fn somebody_is_ready_to_wait_while_a_request_is_open() {
     let mut fixture = Fixture::connected();
-    assert!(!fixture.core.ready_to_wait(&[]));
+    let link = Arc::clone(&fixture.shared.link);
+    assert!(!fixture.core.ready_to_wait(&link, &[]));
     for change in [AS_IT_IS, AT_THE_CLIENT] {
         let timed = |request: &mut Request<'_, &str>| {
             change(request);
             request.timeout = Timeout::After(Duration::from_millis(50));
         };
         let ticket = Ticket(fixture.submit_as(&["GET k"], timed).unwrap());
-        assert!(fixture.core.ready_to_wait(slice::from_ref(&ticket)));
+        assert!(fixture.core.ready_to_wait(&link, slice::from_ref(&ticket)));
         fixture.pass(Duration::from_millis(60));
         // (One that its link completes by itself is not even named any more when it is over.)
-        assert_eq!(fixture.core.ready_to_wait(&[ticket]), ticket.link() != Ticket::NO_LINK);
+        assert_eq!(fixture.core.ready_to_wait(&link, &[ticket]), ticket.link() != Ticket::NO_LINK);
     }
 }

@@ -3,6 +3,12 @@
 
 use super::view::View;
 
+/// Whether more than half of so many nodes have the same view, so that the others need not be heard.
+pub fn is_settled(views: &[View], asked: usize) -> bool {
+    let supporters = |view: &View| views.iter().filter(|other| other.map == view.map).count();
+    views.iter().any(|view| 2 * supporters(view) > asked)
+}
+
 /// The view that most of them have; of several the one that covers most slots, and of those the first.
 pub fn agree(views: Vec<View>) -> Option<View> {
     let supporters = |view: &View| views.iter().filter(|other| other.map == view.map).count();
@@ -42,6 +48,22 @@ mod tests {
         ] {
             let given = views.iter().map(|(number, slots)| view(*number, *slots)).collect();
             assert_eq!(agree(given), agreed.map(|(number, slots)| view(number, slots)), "{views:?}");
+        }
+    }
+
+    #[test]
+    fn more_than_half_of_them_settle_it() {
+        for (views, asked, is_settled) in [
+            (vec![], 1, false),
+            (vec![1], 1, true),
+            (vec![1], 2, false),
+            (vec![1, 1], 3, true),
+            (vec![1, 2], 3, false),
+            (vec![1, 2, 1], 5, false),
+            (vec![1, 2, 1, 1], 5, true),
+        ] {
+            let given: Vec<View> = views.iter().map(|number| view(*number, 10)).collect();
+            assert_eq!(super::is_settled(&given, asked), is_settled, "{views:?} of {asked}");
         }
     }
 }

@@ -27,6 +27,8 @@ pub enum Reason {
     ReadOnly,
     /// A connection was lost, or cannot be made.
     Lost,
+    /// A node does not answer.
+    Silent,
     /// Nobody serves a slot.
     Uncovered,
     /// A node is not known, or how it can be reached.
@@ -121,7 +123,7 @@ fn pause_for(nodes: usize) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Reason::{ExecAbort, Lost, Moved, ReadOnly, Uncovered, UnknownNode};
+    use Reason::{ExecAbort, Lost, Moved, ReadOnly, Silent, Uncovered, UnknownNode};
 
     const INTERVAL: Duration = Duration::from_secs(60);
 
@@ -153,6 +155,7 @@ mod tests {
             (Lost, 5000, 1000, 0.0, 10_000),
             (Lost, 50_000, 1000, 1.0, 51_000),
             (Moved, 50_000, 1000, 0.5, 55_000),
+            (Silent, 5000, 3, 0.5, 5050),
             (ExecAbort, 5000, 3, 0.5, 5050),
             (ReadOnly, 5000, 3, 0.5, 5050),
             (Uncovered, 5000, 3, 0.5, 5050),
