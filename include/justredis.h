@@ -601,6 +601,10 @@ jr_status jr_client_database(const struct jr_client *client, uint32_t number, st
  * submitted behind one waits for its end. `key` (or NULL) is one of those it will be used for. Does not wait: the
  * first command gets a connection out of those of max_connections, or waits for one, until its deadline.
  *
+ * In a cluster the connection leads to the node that serves `key` or, without one, the first key of the first command
+ * (if that has none either, to any primary). A node that does not serve it any more ends the lease: JR_ERR_LEASE_LOST,
+ * JR_OUTCOME_NOT_RUN. Only the first command goes to another node by itself.
+ *
  * Nothing is sent again on a lease. When its connection is lost, what is under way ends with JR_ERR_LEASE_LOST and
  * JR_OUTCOME_UNKNOWN, and all that comes later, for ever, with JR_ERR_LEASE_LOST and JR_OUTCOME_NOT_RUN: make a new
  * one.

@@ -321,7 +321,7 @@ fn the_end_of_the_client_is_the_end_of_its_leases() {
         assert_eq!(done[&id].status, Status::Closed);
         assert_eq!(done[&behind].is_ok(), !by_force, "what is under way drains");
         assert_eq!(lease.send(&request(&[&["PING"]])).unwrap_err().status, Status::Closed);
-        assert!(client.client.lease().is_err());
+        assert!(client.client.lease(None).is_err());
         drop(lease);
     }
 }

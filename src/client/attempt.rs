@@ -186,6 +186,11 @@ impl Attempts {
         if self.may_have_run { Outcome::Unknown } else { Outcome::NotRun }
     }
 
+    /// A server has waited with the unit: redirects before that lead in no circle.
+    pub fn forget_redirects(&mut self) {
+        (self.redirects, self.was_moved, self.was_asked) = (0, false, false);
+    }
+
     /// How many attempts ended with their connection.
     pub fn lost(&self) -> u16 {
         self.lost

@@ -86,8 +86,12 @@ impl<D: Destination> Core<D> {
         prepared: &Prepared<'_, A>,
         by: Submitter,
     ) -> Result<(Arc<Link>, u64, Next, DedicatedRequest), Error> {
-        let database = place.link.database();
+        let (database, node) = (place.link.database(), self.topology.node_or_first(place.link));
+        let may_be_cluster = self.topology.may_be_cluster();
         let id = place.lease.unwrap_or_else(|| state.sessions.add(Session::new(Kind::Request, database)));
+        if let Some(session) = state.sessions.get(id) {
+            session.node.get_or_insert(node);
+        }
         let placed = self.acquire(state, id).and_then(|()| {
             let State { sessions, requests, .. } = &mut *state;
             let session = sessions.get(id).ok_or_else(closed)?;
@@ -106,7 +110,8 @@ impl<D: Destination> Core<D> {
                 sent: None,
                 interruption: None,
             };
-            let (link, sequence, next) = match session.free_link().cloned() {
+            session.begin_trial(ticket, may_be_cluster);
+            let (link, sequence, next) = match session.free_link(ticket).cloned() {
                 Some(link) => {
                     // Whoever takes from a queue looks after shared connections only.
                     let by = if by == Submitter::Caller { by } else { Submitter::Other };
@@ -123,7 +128,8 @@ impl<D: Destination> Core<D> {
                     (link, sequence, next)
                 }
                 None => {
-                    let backlog = self.node().backlog();
+                    let node = session.node.as_deref().unwrap_or(self.node());
+                    let backlog = node.backlog();
                     if !backlog.fits(prepared.load()) {
                         return Err(self.backlog_is_full(backlog.load()));
                     }
@@ -137,6 +143,9 @@ impl<D: Destination> Core<D> {
             Ok((link, sequence, next, dedicated))
         });
         if placed.is_err() {
+            if let Some(session) = state.sessions.get(id) {
+                session.trial.take_if(|trial| *trial == ticket);
+            }
             // Nobody needs a session without a request.
             self.move_on(state, id);
         }

@@ -111,7 +111,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// The server or, of a cluster, what is behind the configured endpoints.
-    pub(super) fn node(&self) -> &Node {
+    pub(super) fn node(&self) -> &Arc<Node> {
         self.topology.first()
     }
 

@@ -134,7 +134,8 @@ impl<D: Destination> Core<D> {
 
     fn authenticate_dedicated(&self, number: u64, link: &Link, current: &Login, now: Instant) -> Option<Instant> {
         let mut state = self.state.lock();
-        let session = self.node().session_of(number).and_then(|id| state.sessions.get(id));
+        let node = self.topology.node_of(link);
+        let session = node.and_then(|node| node.session_of(number)).and_then(|id| state.sessions.get(id));
         let (is_lease, blocking) = session.map_or((false, None), |session| (session.is_lease(), session.blocking));
         match blocking {
             None => link.renew_login(current, now),
@@ -155,8 +156,9 @@ impl<D: Destination> Core<D> {
             Purpose::Subscriptions => self.succeed(link, current),
             Purpose::Dedicated(number) => {
                 let mut state = self.state.lock();
-                if self.node().session_of(number).is_none() {
-                    self.node().remove(number);
+                let node = self.topology.node_of(link);
+                if let Some(node) = node.filter(|node| node.session_of(number).is_none()) {
+                    node.remove(number);
                     state.deferred.close(Arc::clone(link));
                 }
             }

@@ -12,6 +12,7 @@ use super::core::{Core, closed};
 use super::destination::{Deliveries, Destination};
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::recipient::AfterLoss;
+use super::redirects::without_asking;
 use super::session::Session;
 use super::state::State;
 use crate::connection::link::Link;
@@ -20,7 +21,8 @@ use crate::connection::purpose::Purpose;
 use crate::connection::unit::{Addressee, Lost, Ticket, Unit};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::catalog::StateChange;
-use crate::topology::node::SessionId;
+use crate::topology::cluster::refresh::Reason;
+use crate::topology::node::{Node, SessionId};
 
 #[cfg(test)]
 mod tests;
@@ -28,28 +30,46 @@ mod tests;
 impl<D: Destination> Core<D> {
     /// Gives a session a connection, or a place in line for one, if it has neither.
     pub(super) fn acquire(&self, state: &mut State<D>, id: SessionId) -> Result<(), Error> {
-        let State { sessions, deferred, .. } = state;
-        let session = sessions.get(id).ok_or_else(closed)?;
-        if session.checkout.is_none() {
-            session.checkout = Some(self.node().check_out(session.database, id, deferred)?);
+        let session = state.sessions.get(id).ok_or_else(closed)?;
+        if session.checkout.is_some() || session.awaits_map {
+            return Ok(());
+        }
+        let (database, mut node) = (session.database, session.node.clone());
+        let node = node.get_or_insert_with(|| Arc::clone(self.node()));
+        let checkout = match node.check_out(database, id, &mut state.deferred) {
+            // The node has left the cluster.
+            Err(_) if !Arc::ptr_eq(node, self.node()) => {
+                Self::set_node(state, id, self.node());
+                self.node().check_out(database, id, &mut state.deferred)?
+            }
+            checkout => checkout?,
+        };
+        if let Some(session) = state.sessions.get(id) {
+            session.node.get_or_insert_with(|| Arc::clone(node));
+            session.checkout = Some(checkout);
         }
         Ok(())
     }
 
     /// Sends what a session holds, as far as it may be sent.
     fn flow(&self, state: &mut State<D>, id: SessionId) {
-        let State { sessions, requests, .. } = state;
+        let may_be_cluster = self.topology.may_be_cluster();
+        let State { sessions, requests, .. } = &mut *state;
         let Some(session) = sessions.get(id) else { return };
-        while let Some(link) = session.free_link().cloned()
-            && let Some(ticket) = session.waiting.pop_front()
-        {
-            let Some(pending) = requests.get(ticket) else { continue };
-            let Some(dedicated) = pending.dedicated.as_mut().filter(|dedicated| !dedicated.waiting.is_empty()) else {
+        let Some(node) = session.node.clone() else { return };
+        while let Some(ticket) = session.waiting.front().copied() {
+            let pending = requests.get(ticket).filter(|pending| pending.holds_units());
+            let Some(pending) = pending else {
+                session.waiting.pop_front();
                 continue;
             };
+            let Some(link) = session.free_link(ticket).cloned() else { break };
+            session.waiting.pop_front();
+            let Some(dedicated) = &mut pending.dedicated else { continue };
             let units = mem::take(&mut dedicated.waiting);
             self.authenticate_first(&link);
-            self.node().backlog().remove(&units);
+            node.backlog().remove(&units);
+            session.begin_trial(ticket, may_be_cluster);
             session.dirty_state.sent(dedicated.number, dedicated.state_change);
             if dedicated.blocks {
                 session.blocking = Some(ticket);
@@ -63,33 +83,48 @@ impl<D: Destination> Core<D> {
                 pending.set_place(part, sequence);
             }
         }
-        self.note_room(state);
+        self.note_room(state, &node);
     }
 
     /// After something of a session came to its end: sends what waited for that or, if that was all, gives its
     /// connection to the next.
     pub(super) fn move_on(&self, state: &mut State<D>, id: SessionId) {
-        if !state.sessions.get(id).is_some_and(|session| session.is_over()) {
-            return self.flow(state, id);
+        match state.sessions.get(id) {
+            Some(session) if session.is_over() => {}
+            Some(Session { target: Some(_), .. }) => return self.proceed(state, id),
+            _ => return self.flow(state, id),
         }
-        match state.sessions.remove(id) {
-            Some(Session { checkout: Some(Checkout::Waiting(place)), .. }) => self.node().leave(place),
-            Some(Session { checkout: Some(Checkout::Link(link)), dirty_state, .. }) => {
-                self.check_in(state, &link, dirty_state.is_clean());
-                self.serve_waiting(state);
-            }
-            _ => {}
+        if let Some(Session { node: Some(node), checkout: Some(checkout), dirty_state, .. }) = state.sessions.remove(id)
+        {
+            self.return_checkout(state, &node, checkout, dirty_state.is_clean());
         }
     }
 
-    fn check_in(&self, state: &mut State<D>, link: &Arc<Link>, is_clean: bool) {
+    /// Gives up a place in line or a connection on which nothing is under way; `is_clean`: others may have it.
+    pub(super) fn return_checkout(
+        &self,
+        state: &mut State<D>,
+        node: &Arc<Node>,
+        checkout: Checkout<Arc<Link>>,
+        is_clean: bool,
+    ) {
+        match checkout {
+            Checkout::Waiting(place) => node.leave(place),
+            Checkout::Link(link) => {
+                self.check_in(state, node, &link, is_clean);
+                self.serve_waiting(state, node);
+            }
+        }
+    }
+
+    fn check_in(&self, state: &mut State<D>, node: &Node, link: &Arc<Link>, is_clean: bool) {
         let Purpose::Dedicated(number) = link.purpose() else { return };
         if !is_clean || !link.is_connected() {
-            self.node().remove(number);
+            node.remove(number);
             return state.deferred.close(Arc::clone(link));
         }
         let now = self.clock.now();
-        self.node().check_in(number, now);
+        node.check_in(number, now);
         let due = self.idle_ticks().map_or(u64::MAX, |idle| now.saturating_add(idle));
         if due < state.armed {
             state.armed = due;
@@ -98,8 +133,8 @@ impl<D: Destination> Core<D> {
     }
 
     /// Gives connections to those who are first in line.
-    fn serve_waiting(&self, state: &mut State<D>) {
-        while let Some((id, link)) = self.node().serve(&mut state.deferred) {
+    fn serve_waiting(&self, state: &mut State<D>, node: &Node) {
+        while let Some((id, link)) = node.serve(&mut state.deferred) {
             if let Some(session) = state.sessions.get(id) {
                 session.checkout = Some(Checkout::Link(link));
                 self.flow(state, id);
@@ -118,9 +153,14 @@ impl<D: Destination> Core<D> {
             session.blocking = None;
         }
         if dedicated.waiting.is_empty() {
-            session.waiting.push_back(unit.to.ticket);
+            match session.trial {
+                Some(trial) if trial == unit.to.ticket => session.waiting.push_front(trial),
+                _ => session.waiting.push_back(unit.to.ticket),
+            }
         }
-        self.node().backlog().add(std::slice::from_ref(&unit));
+        if let Some(node) = &session.node {
+            node.backlog().add(std::slice::from_ref(&unit));
+        }
         dedicated.waiting.push(unit);
     }
 
@@ -129,9 +169,11 @@ impl<D: Destination> Core<D> {
         let Some(dedicated) = &pending.dedicated else { return };
         let (id, blocks) = (dedicated.session, dedicated.blocks);
         self.forget_changes(&dedicated.cache_changes);
-        self.node().backlog().remove(&dedicated.waiting);
         let Some(session) = state.sessions.get(id) else { return };
+        let node = session.node.clone();
+        node.iter().for_each(|node| node.backlog().remove(&dedicated.waiting));
         session.requests -= 1;
+        session.trial.take_if(|trial| *trial == ticket);
         if answered || pending.cancel_unsent() {
             session.used |= answered;
             if session.blocking == Some(ticket) {
@@ -150,9 +192,11 @@ impl<D: Destination> Core<D> {
                 state.deferred.abort(Arc::clone(&pending.link), why);
             }
         }
+        // What was run of a lease is run where it is.
+        session.target.take_if(|_| session.used);
         self.stop_unblocking(state, id);
         self.move_on(state, id);
-        self.note_room(state);
+        node.iter().for_each(|node| self.note_room(state, node));
     }
 
     /// The server confirmed, with the end of this request, that nothing is watched any more; or it did not.
@@ -176,13 +220,17 @@ impl<D: Destination> Core<D> {
 
     /// A dedicated connection has ended; these were sent on it.
     pub(super) fn dedicated_lost(&self, number: u64, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
+        // (A node that has left the cluster had no connection in use.)
+        let Some(node) = self.topology.node_of(link) else { return };
+        self.note(Reason::Lost);
         let mut deliveries = Deliveries::new();
         let mut state = self.state.lock();
         // Whoever gets the link from now on finds it gone: it is taken out under the same lock.
         let is_request = |unit: &Unit| unit.to.ticket != Ticket::LOGIN;
-        let lost: Vec<Lost> = lost.into_iter().filter(|lost| is_request(&lost.unit)).collect();
+        let mut lost: Vec<Lost> = lost.into_iter().filter(|lost| is_request(&lost.unit)).collect();
+        lost.iter_mut().for_each(|lost| _ = without_asking(&mut lost.unit, &mut lost.received));
         let unsent: Vec<Unit> = link.take_unsent().into_iter().filter(is_request).collect();
-        let session = self.node().remove(number);
+        let session = node.remove(number);
         if let Some(id) = session
             && let Some(session) = state.sessions.get(id)
         {
@@ -196,7 +244,7 @@ impl<D: Destination> Core<D> {
                 self.move_out(&mut state, id, lost, unsent, why, &mut deliveries);
             }
         }
-        self.serve_waiting(&mut state);
+        self.serve_waiting(&mut state, &node);
         drop(state);
         self.complete(deliveries);
     }
@@ -216,7 +264,7 @@ impl<D: Destination> Core<D> {
             let to = lost.unit.to;
             let Some(pending) = state.requests.get(to.ticket) else { continue };
             match self.after_loss(pending, &lost, why, true) {
-                AfterLoss::Again(Duration::ZERO) => self.enqueue_again(state, lost.unit),
+                AfterLoss::Again(Duration::ZERO) => self.enqueue_at_home(state, lost.unit),
                 AfterLoss::Again(pause) => self.delay(state, lost.unit, pause),
                 AfterLoss::Answered(verdict) => self.end_with(state, to.ticket, verdict, deliveries),
                 AfterLoss::Ended(error, outcome) => self.end_unit(state, to, &error, outcome, deliveries),
@@ -225,7 +273,7 @@ impl<D: Destination> Core<D> {
         for unit in unsent {
             let Some(pending) = state.requests.get(unit.to.ticket) else { continue };
             if is_whole || pending.dedicated.as_ref().is_some_and(|dedicated| !dedicated.whole) {
-                self.enqueue_again(state, unit);
+                self.enqueue_at_home(state, unit);
                 continue;
             }
             let error = Error::new(Status::Lost, format!("{}; this command was not sent", why.message));
@@ -238,7 +286,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn proceed(&self, state: &mut State<D>, id: SessionId) {
         let holds = state.sessions.get(id).is_some_and(|session| !session.waiting.is_empty());
         // A client that gives no connections any more is ending its requests just now.
-        if holds && self.acquire(state, id).is_ok() {
+        if holds && self.reach_target(state, id) && self.acquire(state, id).is_ok() {
             self.flow(state, id);
         }
     }
@@ -252,10 +300,11 @@ impl<D: Destination> Core<D> {
         why: &Error,
         deliveries: &mut Deliveries,
     ) {
-        let error = Error::new(Status::LeaseLost, format!("{}; the lease is lost, make a new one", why.message));
+        let mut error = Error::new(Status::LeaseLost, format!("{}; the lease is lost, make a new one", why.message));
         let mut waiting: Vec<Addressee> = unsent.into_iter().map(|unit| unit.to).collect();
         if let Some(session) = state.sessions.get(id) {
-            session.lost = Some(error.clone());
+            // What has ended it before its connection is the reason.
+            error = session.lost.get_or_insert(error).clone();
             let held = mem::take(&mut session.waiting);
             held.into_iter().for_each(|ticket| waiting.extend(Self::waiting_units(state, ticket)));
         }
@@ -309,27 +358,27 @@ impl<D: Destination> Core<D> {
         dedicated.map_or_else(Vec::new, |dedicated| dedicated.waiting.iter().map(|unit| unit.to).collect())
     }
 
-    /// Those who wait for a dedicated connection like this one, which cannot be made.
+    /// Those who wait for a dedicated connection like this one, which cannot be made, or for what it would tell of the
+    /// cluster.
     pub(super) fn waiting_for(&self, link: &Link) -> Vec<Addressee> {
-        let Purpose::Dedicated(number) = link.purpose() else { return Vec::new() };
+        let Some(node) = self.topology.node_of(link) else { return Vec::new() };
         let mut state = self.state.lock();
         let mut waiting = Vec::new();
-        for id in self.node().sessions_for(number, link.database()) {
+        let sessions = match link.purpose() {
+            Purpose::Dedicated(number) => node.sessions_for(number, link.database()),
+            Purpose::Commands(_) if Arc::ptr_eq(&node, self.node()) => state.sessions.awaiting_map(),
+            _ => Vec::new(),
+        };
+        for id in sessions {
             let held = state.sessions.get(id).map(|session| session.waiting.clone()).unwrap_or_default();
             held.into_iter().for_each(|ticket| waiting.extend(Self::waiting_units(&mut state, ticket)));
         }
         waiting
     }
 
-    /// Whether a request on a dedicated connection may be sent once more after the server refused it.
-    pub(super) fn may_move(state: &mut State<D>, dedicated: (SessionId, bool)) -> bool {
-        let (id, is_whole) = dedicated;
-        !is_whole && state.sessions.get(id).is_some_and(|session| !session.is_lease())
-    }
-
-    fn note_room(&self, state: &mut State<D>) {
-        if self.node().backlog().has_room_again()
-            && let Some(link) = self.node().links().first()
+    fn note_room(&self, state: &mut State<D>, node: &Node) {
+        if node.backlog().has_room_again()
+            && let Some(link) = node.links().first()
         {
             state.writable = Some(Arc::clone(link));
         }

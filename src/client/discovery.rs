@@ -87,6 +87,7 @@ impl<D: Destination> Core<D> {
         let Some(found) = cluster.one_is_over(round, self.clock.instant(), fastrand::f64()) else { return };
         if found == Found::Changed {
             self.move_what_waits(state);
+            self.move_waiting_sessions(state);
         }
         if found != Found::Nothing {
             cluster.part_with_nodes(&mut state.deferred);

@@ -157,7 +157,9 @@ impl Fixture {
 
     /// The server at the link to an address, connected.
     pub fn node(&self, address: &str) -> Peer {
-        let link = self.core.topology.links().into_iter().rev().find(|link| link.address() == address);
+        let is_shared = |link: &Arc<Link>| matches!(link.purpose(), Purpose::Commands(_));
+        let mut links = self.core.topology.links().into_iter().rev().filter(is_shared);
+        let link = links.find(|link| link.address() == address);
         let mut peer = Peer::new(&link.expect(address), &self.core);
         peer.connect();
         peer
@@ -218,6 +220,19 @@ impl Fixture {
         let mut links: Vec<_> = self.core.node().links().into_iter().filter(|link| number(link).is_some()).collect();
         links.sort_by_key(number);
         links.iter().map(|link| Peer::new(link, &self.core)).collect()
+    }
+
+    /// The server at the dedicated link to an address that was opened last, connected.
+    pub fn dedicated_at(&self, address: &str) -> Peer {
+        let links = self.core.topology.links().into_iter();
+        let numbered = links.filter(|link| link.address() == address).filter_map(|link| match link.purpose() {
+            Purpose::Dedicated(number) => Some((number, link)),
+            _ => None,
+        });
+        let (_, link) = numbered.max_by_key(|(number, _)| *number).expect(address);
+        let mut peer = Peer::new(&link, &self.core);
+        peer.connect();
+        peer
     }
 
     /// The server at the only dedicated link, connected.

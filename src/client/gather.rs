@@ -47,6 +47,11 @@ impl Gather {
         self.missing == 0
     }
 
+    /// Whether a part has its reply.
+    pub fn has_answers(&self) -> bool {
+        self.missing < self.parts.len()
+    }
+
     /// A part has come to its end.
     pub fn put(&mut self, part: u32, reply: Reply) {
         if let Some(part) = self.parts.get_mut(part as usize)

@@ -9,6 +9,7 @@ use super::destination::Destination;
 use super::session::{Kind, Session};
 use super::state::Phase;
 use crate::error::Error;
+use crate::protocol::slot::slot_of;
 use crate::topology::node::SessionId;
 
 /// The right to a connection; it ends with this value.
@@ -18,13 +19,16 @@ pub struct Lease<D: Destination> {
 }
 
 impl<D: Destination> Lease<D> {
-    /// Of a connection to a database, which is looked for when the first command comes.
-    pub fn new(core: &Arc<Core<D>>, database: u32) -> Result<Lease<D>, Error> {
+    /// Of a connection to a database, which is looked for when the first command comes; in a cluster to the node of this
+    /// key, if there is one.
+    pub fn new(core: &Arc<Core<D>>, database: u32, key: Option<&[u8]>) -> Result<Lease<D>, Error> {
         let mut state = core.state.lock();
         if state.phase == Phase::Closed {
             return Err(closed());
         }
-        let session = state.sessions.add(Session::new(Kind::Lease { open: true }, database));
+        let mut session = Session::new(Kind::Lease { open: true }, database);
+        session.slot = key.map(slot_of);
+        let session = state.sessions.add(session);
         Ok(Lease { core: Arc::clone(core), session })
     }
 

@@ -11,7 +11,8 @@
 //!   and `transaction` know; [`completion`] is the one end of each request, [`destination`] where it goes,
 //!   [`mailbox`] where messages wait that more will follow.
 //! * On connections of their own: `session` keeps the books, `checkout` is the way in, `dedicated` the flow,
-//!   `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection for one user.
+//!   `relocation` how it goes to another node of a cluster, `unblocking` the end of what the server waits with, by
+//!   `unblock`; `lease` a whole connection for one user.
 //! * In a cluster: `routing` finds the node of a request, `spread` sends a pipeline to several, or a command that can
 //!   be `split`, whose answers `merge`; `redirects` follows what nodes say of each other, `discovery` asks them for the
 //!   map.
@@ -55,6 +56,7 @@ mod pending;
 mod plan;
 mod recipient;
 mod redirects;
+mod relocation;
 mod retry;
 mod routing;
 mod script;
@@ -153,12 +155,10 @@ impl<D: Destination> Client<D> {
         Ok(Client { core: Arc::clone(&self.core), link: self.core.link(number)?, lease: None })
     }
 
-    /// A handle with a connection to itself. Its first command gets one or waits for one.
-    pub fn lease(&self) -> Result<Client<D>, Error> {
-        if self.core.topology.cluster().is_some() {
-            return Err(Error::new(Status::Argument, "a lease is not supported on a cluster yet"));
-        }
-        let lease = Lease::new(&self.core, self.link.database())?;
+    /// A handle with a connection to itself. Its first command gets one or waits for one; in a cluster to the node of
+    /// this key, if there is one, else of the first key of that command.
+    pub fn lease(&self, key: Option<&[u8]>) -> Result<Client<D>, Error> {
+        let lease = Lease::new(&self.core, self.link.database(), key)?;
         let (core, link) = (Arc::clone(&self.core), Arc::clone(&self.link));
         Ok(Client { core, link, lease: Some(Arc::new(lease)) })
     }

@@ -140,6 +140,24 @@ impl<D: Destination> Pending<D> {
         }
     }
 
+    /// Whether units of it wait for a dedicated connection.
+    pub fn holds_units(&self) -> bool {
+        self.dedicated.as_ref().is_some_and(|dedicated| !dedicated.waiting.is_empty())
+    }
+
+    /// Whether an unanswered unit of it stands at a link.
+    pub fn is_under_way(&self) -> bool {
+        match &self.work {
+            Work::Gather(gather) => gather.places().any(|(.., sequence)| sequence != NOT_QUEUED),
+            _ => self.sequence != NOT_QUEUED,
+        }
+    }
+
+    /// Whether a unit of it was answered.
+    pub fn has_answers(&self) -> bool {
+        matches!(&self.work, Work::Gather(gather) if gather.has_answers())
+    }
+
     /// Withdraws unsent units from the last backwards, and stops at the first one that was sent. True if no unanswered
     /// unit was sent; then none will be.
     pub fn cancel_unsent(&mut self) -> bool {

@@ -71,8 +71,11 @@ impl<D: Destination> Core<D> {
                 }
             }
         }
-        let answered = |reply: Reply| match is_error {
-            true => Verdict { status: Status::Server, outcome: reply.outcome().unwrap_or(Outcome::Answered), reply },
+        let answered = |reply: Reply| match reply.is_error() {
+            true => {
+                let (status, outcome) = (reply.status_code(), reply.outcome().unwrap_or(Outcome::Answered));
+                Verdict { status: status.unwrap_or(Status::Server), outcome, reply }
+            }
             false => Verdict::answered(Status::Ok, reply),
         };
         let pending = state.requests.get(to.ticket)?;
@@ -105,7 +108,11 @@ impl<D: Destination> Core<D> {
             },
             Work::Gather(gather) => {
                 gather.put(to.part, reply);
-                gather.is_complete().then(|| gather.finish())
+                let verdict = gather.is_complete().then(|| gather.finish());
+                if verdict.is_none() {
+                    self.go_on_elsewhere(state, to.ticket);
+                }
+                verdict
             }
             Work::Unblock(_) => self.judge_unblock(state, to, reply),
             Work::Slots(round) => Some(self.judge_slots(link, *round, reply)),
@@ -165,19 +172,20 @@ impl<D: Destination> Core<D> {
     ) -> AfterError {
         let to = unit.to;
         let Some(pending) = state.requests.get(to.ticket) else { return AfterError::Again };
-        let dedicated = pending
-            .dedicated
-            .as_ref()
-            .map(|dedicated| (dedicated.session, dedicated.whole || dedicated.abandoned.is_some()));
-        let is_tied = dedicated.is_some_and(|dedicated| !Self::may_move(state, dedicated));
+        let is_dedicated = pending.dedicated.is_some();
+        let is_tied = !self.may_move(state, to.ticket);
         let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
         let event = match refusal {
             Refusal::Redirected(kind) => return self.after_redirect(state, link, unit, (kind, text), is_tied),
-            Refusal::NotPrimary if !is_tied => {
+            Refusal::NotPrimary if is_tied => match self.end_lease_for(state, link, to.ticket, text) {
+                Some(end) => return end,
+                None => Event::Refused(text),
+            },
+            Refusal::NotPrimary => {
                 self.note(Reason::ReadOnly);
                 self.look_for_primary(state, link, text)
             }
-            Refusal::NotPrimary | Refusal::NotReady => {
+            Refusal::NotReady => {
                 if text.starts_with(b"CLUSTERDOWN") {
                     self.note(Reason::Uncovered);
                 }
@@ -186,6 +194,7 @@ impl<D: Destination> Core<D> {
         };
         let Some(pending) = state.requests.get(to.ticket) else { return AfterError::Again };
         match pending.after(to.part, event, &terms) {
+            Next::Send(pause) if is_dedicated => self.send_dedicated_again(state, unit.clone(), pause, false, None),
             Next::Send(pause) => {
                 self.delay(state, unit.clone(), pause);
                 AfterError::Again

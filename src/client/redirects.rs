@@ -17,6 +17,7 @@ use super::retry::may_be_written_by_code;
 use super::state::State;
 use crate::address::Address;
 use crate::connection::link::Link;
+use crate::connection::purpose::Purpose;
 use crate::connection::unit::Unit;
 use crate::error::{Outcome, Status};
 use crate::protocol::reply::Reply;
@@ -31,6 +32,9 @@ mod tests;
 /// Lets the next command, or transaction, use a slot that is being moved to the node.
 const ASKING: &[u8] = b"*1\r\n$6\r\nASKING\r\n";
 
+/// A server that answered after so long had what it then sent away.
+const LASTING: Duration = Duration::from_secs(1);
+
 /// What an error reply means for the unit that it answers.
 pub(super) enum AfterError {
     /// The unit is sent again.
@@ -41,8 +45,13 @@ pub(super) enum AfterError {
     Answer(Outcome),
 }
 
-fn is_asking(unit: &Unit) -> bool {
+pub(super) fn is_asking(unit: &Unit) -> bool {
     unit.bytes.starts_with(ASKING)
+}
+
+/// What stands behind ASKING in the bytes of a unit, if that is there.
+pub(super) fn command_of(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(ASKING).unwrap_or(bytes)
 }
 
 /// Takes ASKING away from a unit, and the reply to it from those that came; whether it had it.
@@ -79,12 +88,8 @@ impl<D: Destination> Core<D> {
         is_tied: bool,
     ) -> AfterError {
         let Some(cluster) = self.topology.cluster() else { return AfterError::Answer(Outcome::Answered) };
-        let State { requests, deferred, .. } = &mut *state;
-        let Some(pending) = requests.get(unit.to.ticket) else { return AfterError::Again };
-        // (It was accepted before anybody knew of the cluster.)
-        if pending.dedicated.is_some() {
-            return AfterError::Answer(Outcome::Answered);
-        }
+        let Some(pending) = state.requests.get(unit.to.ticket) else { return AfterError::Again };
+        let is_dedicated = pending.dedicated.is_some();
         let by = Address::parse(&link.address()).unwrap_or_default();
         let redirect = Redirect::parse(text, &by).ok();
         let to = redirect.as_ref().and_then(|redirect| redirect.to.as_ref());
@@ -97,15 +102,30 @@ impl<D: Destination> Core<D> {
         if let (Kind::Moved, Some(to), Some(redirect)) = (kind, to, &redirect) {
             self.note_move(cluster, link, redirect.slot, (&by, to));
         }
+        if is_tied && let Some(end) = self.end_lease_for(state, link, unit.to.ticket, text) {
+            return end;
+        }
+        let State { requests, deferred, .. } = &mut *state;
+        let Some(pending) = requests.get(unit.to.ticket) else { return AfterError::Again };
         let target = to.map(|to| cluster.link_at(to, deferred)).and_then(Result::ok);
         if target.is_none() {
             self.note(Reason::UnknownNode);
+        }
+        let sent = pending.dedicated.as_ref().and_then(|dedicated| dedicated.sent);
+        if sent.is_some_and(|sent| self.clock.instant().saturating_duration_since(sent) > LASTING)
+            && let Some(attempts) = pending.attempts(unit.to.part)
+        {
+            attempts.forget_redirects();
         }
         let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
         let redirected = Redirected { kind, text, by: &by, to: to.filter(|_| target.is_some()) };
         let next = pending.after(unit.to.part, Event::Redirected(redirected), &terms);
         let asks = kind == Kind::Ask && target.is_some();
         match (next, target) {
+            (Next::Send(pause), target) if is_dedicated => {
+                let node = target.and_then(|target| self.topology.node_of(&target));
+                self.send_dedicated_again(state, unit.clone(), pause, asks, node)
+            }
             (Next::Send(Duration::ZERO), Some(target)) => {
                 self.place(pending, &target, with_asking(unit.clone(), asks));
                 AfterError::Again
@@ -168,8 +188,9 @@ impl<D: Destination> Core<D> {
 
     /// Another map was found: what waits at links that are not connected goes to whoever has its slot by now.
     pub(super) fn move_what_waits(&self, state: &mut State<D>) {
-        let disconnected = self.topology.links().into_iter().filter(|link| !link.is_connected());
-        for link in disconnected {
+        let is_shared = |link: &Arc<Link>| matches!(link.purpose(), Purpose::Commands(_));
+        let links = self.topology.links().into_iter().filter(is_shared);
+        for link in links.filter(|link| !link.is_connected()) {
             for mut unit in link.take_unsent() {
                 let Some(ticket) = self.go_on_with(state, &link, unit.to.ticket) else { continue };
                 unit.to.ticket = ticket;

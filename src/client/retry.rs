@@ -44,6 +44,10 @@ impl Refusal {
     /// exactly that itself, with the address of another node, is run again.
     pub fn of_slot(error: &[u8], request: &[u8], slot: Option<u16>) -> Option<Refusal> {
         let named = redirect::slot_of(error).filter(|named| Some(*named) == slot);
+        // A stream for which it waits is gone: deleted, as will be said when it is asked for again, or migrated.
+        if error.starts_with(b"UNBLOCKED the stream key no longer exists") && !may_be_written_by_code(request) {
+            return Some(Refusal::NotReady);
+        }
         Refusal::of(error, request).or_else(|| named.and_then(|_| Refusal::of_text(error)))
     }
 }
@@ -90,6 +94,9 @@ mod tests {
         let demoted = b"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
         assert_eq!(Refusal::of(demoted, &blpop), Some(Refusal::NotPrimary));
         assert_eq!(Refusal::of(b"UNBLOCKED client unblocked via CLIENT UNBLOCK", &blpop), None, "somebody wanted that");
+        let gone = b"UNBLOCKED the stream key no longer exists";
+        assert_eq!(Refusal::of(gone, &blpop), None, "it was deleted");
+        assert_eq!(Refusal::of_slot(gone, &blpop, Some(1)), Some(Refusal::NotReady), "it may have migrated");
         assert_eq!(Refusal::of(b"WRONGTYPE Operation against a key", &set), None);
         assert_eq!(Refusal::of(b"LOADINGS", &set), None);
         assert_eq!(Refusal::of(b"READONLY from redis.call", &encoded(&["eval", "return 1", "0"])), None);

@@ -12,12 +12,14 @@ use super::request::{Place, Request, small};
 use crate::address::Address;
 use crate::connection::link::Link;
 use crate::error::{Error, Status};
-use crate::protocol::slot::slot_of;
+use crate::protocol::catalog::Handling;
+use crate::protocol::slot::{SLOTS, slot_of};
 use crate::protocol::{catalog, command};
 use crate::topology::Route;
 use crate::topology::cluster::Cluster;
 use crate::topology::cluster::refresh::Reason;
 use crate::topology::deferred::Deferred;
+use crate::topology::node::SessionId;
 
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,19 @@ fn slot_of_request<A: AsRef<[u8]>>(commands: &[&[A]]) -> Result<Option<u16>, Err
         }
     }
     Ok(found)
+}
+
+/// The one slot of all these commands, which go to one node whatever else they are; `None`: any node may run them.
+fn slot_of_whole<A: AsRef<[u8]>>(commands: &[&[A]]) -> Result<Option<u16>, Error> {
+    let mut all = commands.iter().flat_map(|args| slots(args));
+    let Some(first) = all.next() else {
+        let ordinary = commands.iter().filter(|args| catalog::handling(args) != Handling::OwnWrites);
+        return ordinary.map(|args| slot_of_command(args)).try_for_each(|slot| slot.map(drop)).map(|()| None);
+    };
+    match all.find(|slot| *slot != first) {
+        None => Ok(Some(first)),
+        Some(other) => Err(in_two_slots("what goes on one connection", first, other)),
+    }
 }
 
 fn in_two_slots(what: &str, first: u16, other: u16) -> Error {
@@ -106,11 +121,55 @@ impl<D: Destination> Core<D> {
         if admission.multishot {
             return Err(wrong("a subscription, or MONITOR, is not supported on a cluster yet"));
         }
-        if admission.dedicated {
-            let what = "a command that waits at the server, or wants a connection of its own,";
-            return Err(wrong(&format!("{what} is not supported on a cluster yet")));
-        }
         Ok(())
+    }
+
+    /// The link to the node that has a dedicated connection for a request; `None`: it needs none.
+    pub(super) fn link_for_dedicated<A: AsRef<[u8]>>(
+        &self,
+        cluster: &Cluster,
+        place: Place<'_>,
+        request: &Request<'_, A>,
+    ) -> Result<Option<Arc<Link>>, Error> {
+        let link = place.link;
+        if request.cached || small(place, request, self.config.max_request_bytes).is_some() {
+            return Ok(None);
+        }
+        if let Some(lease) = place.lease {
+            return self.link_of_lease(cluster, lease, link, request).map(Some);
+        }
+        if !Admission::of(request, false)?.dedicated {
+            return Ok(None);
+        }
+        match request.route {
+            Route::ByKey => match slot_of_whole(request.commands)? {
+                Some(slot) => self.link_of_slot(cluster, slot, link).map(Some),
+                None => Ok(Some(Self::any_link(cluster, link))),
+            },
+            _ => self.route(cluster, link, request).map(Some),
+        }
+    }
+
+    /// The link to the node of a lease: that of its key, else that of its first request.
+    fn link_of_lease<A: AsRef<[u8]>>(
+        &self,
+        cluster: &Cluster,
+        lease: SessionId,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+    ) -> Result<Arc<Link>, Error> {
+        let mut state = self.state.lock();
+        let Some(session) = state.sessions.get(lease) else { return Ok(Arc::clone(link)) };
+        if let Some(link) = session.node.as_ref().and_then(|node| node.shared_link(link.database())) {
+            return Ok(link);
+        }
+        // (Its first command need not be about its key, and could not tell that this is not the node.)
+        session.awaits_map = session.slot.is_some_and(|slot| !cluster.knows(slot));
+        let slot = session.slot;
+        drop(state);
+        let slot = slot.or_else(|| request.commands.iter().find_map(|args| slots(args).next()));
+        let any = || fastrand::u16(..SLOTS);
+        self.link_of_slot(cluster, slot.unwrap_or_else(any), link)
     }
 
     /// The link of a cluster that a request goes to which was submitted to this one.

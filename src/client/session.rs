@@ -14,7 +14,7 @@ use crate::connection::pool::Checkout;
 use crate::connection::unit::{Ticket, Unit};
 use crate::error::{Error, Status};
 use crate::protocol::catalog::StateChange;
-use crate::topology::node::SessionId;
+use crate::topology::node::{Node, SessionId};
 
 /// What a request on a dedicated connection needs besides.
 #[derive(Debug)]
@@ -111,6 +111,17 @@ pub struct Session {
     /// Which connection is wanted.
     pub database: u32,
     kind: Kind,
+    /// The slot of the key that its lease was made for.
+    pub slot: Option<u16>,
+    /// It waits until it is known which node of a cluster has that slot.
+    pub awaits_map: bool,
+    /// The server; `None`: none was needed yet.
+    pub node: Option<Arc<Node>>,
+    /// In a cluster the server to go on at, once nothing is under way at the present one.
+    pub target: Option<Arc<Node>>,
+    /// In a cluster the request that may still show that another server is the right one: until it is over no other is
+    /// sent.
+    pub trial: Option<Ticket>,
     /// The connection or a place in line; `None`: none was needed yet.
     pub checkout: Option<Checkout<Arc<Link>>>,
     /// Requests that wait for the connection, or for the one that blocks it. Some may be over.
@@ -137,6 +148,11 @@ impl Session {
         Session {
             database,
             kind,
+            slot: None,
+            awaits_map: false,
+            node: None,
+            target: None,
+            trial: None,
             checkout: None,
             waiting: VecDeque::new(),
             blocking: None,
@@ -172,12 +188,26 @@ impl Session {
         self.submitted
     }
 
-    /// Its connection, if something can be sent now.
-    pub fn free_link(&self) -> Option<&Arc<Link>> {
+    /// Its connection, if this request can be sent now.
+    pub fn free_link(&self, ticket: Ticket) -> Option<&Arc<Link>> {
+        let is_held = self.blocking.is_some() || self.unblocking.is_some() || self.target.is_some();
         match &self.checkout {
-            Some(Checkout::Link(link)) if self.blocking.is_none() && self.unblocking.is_none() => Some(link),
+            Some(Checkout::Link(link)) if !is_held && self.trial.is_none_or(|trial| trial == ticket) => Some(link),
             _ => None,
         }
+    }
+
+    /// A request is about to be sent or to wait for it, in what may be a cluster or is none: until it is over it may
+    /// show that another server is the right one.
+    pub fn begin_trial(&mut self, ticket: Ticket, may_be_cluster: bool) {
+        if !self.is_lease() || (may_be_cluster && !self.used) {
+            self.trial.get_or_insert(ticket);
+        }
+    }
+
+    /// Whether another server may take the place of the present one for this request.
+    pub fn may_move(&self, ticket: Ticket) -> bool {
+        self.trial == Some(ticket) && !(self.is_lease() && self.used)
     }
 
     /// Lets a request wait for its turn. Those that are over are forgotten when they are many.
@@ -212,6 +242,16 @@ impl Sessions {
     /// How many have asked the server to stop waiting.
     pub fn unblocking(&self) -> usize {
         self.sessions.values().filter(|session| session.unblocking.is_some()).count()
+    }
+
+    /// All.
+    pub fn ids(&self) -> Vec<SessionId> {
+        self.sessions.keys().copied().collect()
+    }
+
+    /// Those that wait until a cluster is known.
+    pub fn awaiting_map(&self) -> Vec<SessionId> {
+        self.sessions.iter().filter(|(_, session)| session.awaits_map).map(|(id, _)| *id).collect()
     }
 
     /// The requests that servers may be waiting with.

@@ -37,7 +37,7 @@ impl<D: Destination> Core<D> {
             text("version", env!("CARGO_PKG_VERSION")),
             number("requests", requests as u64),
             (Reply::string(b"links"), Reply::array(links)?),
-            (Reply::string(b"dedicated"), describe_dedicated(self.node())?),
+            (Reply::string(b"dedicated"), describe_dedicated(&self.topology.nodes())?),
             (Reply::string(b"sentinels"), self.describe_sentinels()?),
             (Reply::string(b"subscriptions"), Reply::array(subscriptions)?),
             number("cache_hits", cache.hits),
@@ -62,15 +62,16 @@ impl<D: Destination> Core<D> {
     }
 }
 
-fn describe_dedicated(node: &Node) -> Result<Reply, Error> {
-    let (count, held) = (node.dedicated(), node.backlog().load());
+/// Of all nodes together.
+fn describe_dedicated(nodes: &[Arc<Node>]) -> Result<Reply, Error> {
+    let sum = |of: &dyn Fn(&Node) -> u64| nodes.iter().map(|node| of(node)).sum();
     Reply::map(vec![
-        number("in_use", count.in_use as u64),
-        number("idle", count.idle as u64),
-        number("waiting", count.waiting as u64),
-        number("waiting_requests", held.requests as u64),
-        number("waiting_bytes", held.bytes as u64),
-        number("connections", count.opened),
+        number("in_use", sum(&|node| node.dedicated().in_use as u64)),
+        number("idle", sum(&|node| node.dedicated().idle as u64)),
+        number("waiting", sum(&|node| node.dedicated().waiting as u64)),
+        number("waiting_requests", sum(&|node| node.backlog().load().requests as u64)),
+        number("waiting_bytes", sum(&|node| node.backlog().load().bytes as u64)),
+        number("connections", sum(&|node| node.dedicated().opened)),
     ])
 }
 

@@ -90,6 +90,9 @@ impl<D: Destination> Core<D> {
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         self.check_for_cluster(place, request)?;
+        if let Some(link) = self.link_for_dedicated(cluster, place, request)? {
+            return self.submit_to_node(Place { link: &link, ..place }, request, destination, by);
+        }
         if let Some(links) = self.links_of_pipeline(cluster, place.link, request)? {
             return self.accept_spread(&links, request, Merge::List, destination).map(|id| (id, None));
         }

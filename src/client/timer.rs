@@ -107,7 +107,7 @@ impl<D: Destination> Core<D> {
                 (None, Outcome::NotRun) => format!("not sent within {timeout} ms"),
                 (None, _) => format!("no answer within {timeout} ms; it was sent before, it may have run"),
             };
-            if stood_in_line && self.node().dedicated().in_use >= most {
+            if stood_in_line && self.topology.with_node_of(link, |node| node.dedicated().in_use) >= most {
                 return format!("{address}: {end}, all {most} dedicated connections are in use");
             }
             match status.error {
@@ -127,7 +127,7 @@ impl<D: Destination> Core<D> {
             match (&pending.dedicated, &pending.work) {
                 (Some(dedicated), _) => {
                     let session = dedicated.session;
-                    self.enqueue_again(state, unit);
+                    self.enqueue_at_home(state, unit);
                     self.proceed(state, session);
                 }
                 (None, Work::Unblock(_)) => self.try_to_unblock(state, to.ticket),
@@ -139,10 +139,13 @@ impl<D: Destination> Core<D> {
     /// Closes dedicated connections that nobody needed for a while; gives the tick at which it is time for the next.
     fn expire_idle(&self, deferred: &mut Deferred) -> Option<u64> {
         let idle = self.idle_ticks()?;
-        if let Some(since) = self.clock.now().checked_sub(idle) {
-            self.node().expire(since).into_iter().for_each(|link| deferred.close(link));
-        }
-        self.node().idle_since().map(|since| since.saturating_add(idle))
+        let since = self.clock.now().checked_sub(idle);
+        let next = self.topology.nodes().into_iter().filter_map(|node| {
+            let expired = since.into_iter().flat_map(|since| node.expire(since));
+            expired.for_each(|link| deferred.close(link));
+            node.idle_since()
+        });
+        next.min().map(|since| since.saturating_add(idle))
     }
 
     /// So many ticks a dedicated connection may be idle.

@@ -51,7 +51,12 @@ pub fn unblock_commands(blocking: &[u8], connection: i64) -> Option<(Bytes, u32)
 /// Whether an encoded blocking command that did nothing can be sent again as if it had waited all the time.
 pub fn can_wait_anew(blocking: &[u8]) -> bool {
     let args: Vec<&[u8]> = command::decode(blocking).collect();
-    catalog::timeout_text(&args, Duration::ZERO).is_some()
+    !catalog::speaks_of_now(&args)
+}
+
+/// Whether the server may wait with an encoded command.
+pub fn waits(command: &[u8]) -> bool {
+    catalog::blocking_timeout(&command::decode(command).collect::<Vec<&[u8]>>()).is_some()
 }
 
 /// An encoded blocking command, for the time that is left when the server has waited for so long with it; `None`:

@@ -13,7 +13,9 @@ use super::delayed::Delayed;
 use super::destination::{Delivery, Destination, Responder};
 use super::end::EarlyEnd;
 use super::pending::{NOT_QUEUED, Pending, Work};
+use super::redirects::command_of;
 use super::request::in_millis;
+use super::retry::Refusal;
 use super::session::{Abandoned, Interruption};
 use super::state::State;
 use super::unblock::{Unblock, can_wait_anew, unblock_commands, with_time_left};
@@ -94,11 +96,11 @@ impl<D: Destination> Core<D> {
     fn commands_to_unblock(&self, of: Ticket, pending: &Pending<D>) -> Commands {
         let Some(dedicated) = &pending.dedicated else { return Commands::None };
         let link = &pending.link;
-        if self.node().shared_link(link.database()).is_none() {
+        if self.topology.node_or_first(link).shared_link(link.database()).is_none() {
             return Commands::None;
         }
         let Some(blocking) = link.bytes_of(pending.last_place()) else { return Commands::Late };
-        match unblock_commands(&blocking, link.status().server_info.connection) {
+        match unblock_commands(command_of(&blocking), link.status().server_info.connection) {
             None => Commands::None,
             Some((bytes, replies)) => {
                 let (session, link) = (dedicated.session, Arc::clone(link));
@@ -108,7 +110,8 @@ impl<D: Destination> Core<D> {
     }
 
     fn ask_to_unblock(&self, state: &mut State<D>, unblock: Unblock, due: Option<u64>) {
-        let Some(shared) = self.node().shared_link(unblock.link.database()) else { return };
+        let shared = self.topology.node_or_first(&unblock.link).shared_link(unblock.link.database());
+        let Some(shared) = shared else { return };
         let (session, Some(ticket)) = (unblock.session, state.requests.reserve()) else { return };
         let work = Work::Unblock(Box::new(unblock));
         if state.hold(ticket, Pending::new(Responder::to_nobody(), &shared, work), due) {
@@ -140,7 +143,7 @@ impl<D: Destination> Core<D> {
         let place = pending.last_place();
         let Commands::Some(unblock) = self.commands_to_unblock(ticket, pending) else { return None };
         let (link, is_single) = (Arc::clone(&pending.link), matches!(pending.work, Work::Single));
-        let bytes = link.bytes_of(place).map(|bytes| Bytes::copy_from_slice(&bytes))?;
+        let bytes = link.bytes_of(place).map(|bytes| Bytes::copy_from_slice(command_of(&bytes)))?;
         let dedicated = pending.dedicated.as_mut()?;
         let may_ask = is_single && !dedicated.whole && dedicated.abandoned.is_none();
         let may_ask = may_ask && dedicated.interruption != Some(Interruption::Refused) && can_wait_anew(&bytes);
@@ -265,9 +268,11 @@ impl<D: Destination> Core<D> {
     }
 
     /// What the answer to a request means that was given up meanwhile: if the server had nothing to give until it was
-    /// asked to stop, it has done nothing.
+    /// asked to stop, or says that it cannot serve it, it has done nothing.
     pub(super) fn verdict_after_unblocking(&self, pending: &Pending<D>, reply: &Reply) -> Option<Verdict> {
-        let abandoned = pending.dedicated.as_ref()?.abandoned.as_ref().filter(|_| reply.kind() == Kind::Nil)?;
+        let did_nothing =
+            reply.kind() == Kind::Nil || (reply.is_error() && Refusal::of_text(reply.as_bytes()).is_some());
+        let abandoned = pending.dedicated.as_ref()?.abandoned.as_ref().filter(|_| did_nothing)?;
         // An earlier attempt may have done something all the same.
         let outcome = outcome_of(pending.attempts.as_deref(), false);
         let sentence = format!("{}; the server stopped waiting and had done nothing", self.why(pending, abandoned));

@@ -90,7 +90,7 @@ impl Endpoints {
     }
 
     /// The address that is tried first, if it is known.
-    pub(super) fn first(&self) -> Option<Address> {
+    pub fn first(&self) -> Option<Address> {
         match &*self.known.borrow() {
             Known::At(addresses) => addresses.first().cloned(),
             _ => None,

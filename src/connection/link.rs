@@ -141,6 +141,11 @@ impl Link {
         self.database
     }
 
+    /// Where its server is dialled.
+    pub fn endpoints(&self) -> &Arc<Endpoints> {
+        &self.endpoints
+    }
+
     /// What it is for.
     pub fn purpose(&self) -> Purpose {
         self.purpose

@@ -2,6 +2,7 @@
 
 use std::ffi::c_char;
 use std::mem;
+use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -141,6 +142,10 @@ pub extern "C" fn jr_client_database(
 /// submitted behind one waits for its end. `key` (or NULL) is one of those it will be used for. Does not wait: the
 /// first command gets a connection out of those of max_connections, or waits for one, until its deadline.
 ///
+/// In a cluster the connection leads to the node that serves `key` or, without one, the first key of the first command
+/// (if that has none either, to any primary). A node that does not serve it any more ends the lease: JR_ERR_LEASE_LOST,
+/// JR_OUTCOME_NOT_RUN. Only the first command goes to another node by itself.
+///
 /// Nothing is sent again on a lease. When its connection is lost, what is under way ends with JR_ERR_LEASE_LOST and
 /// JR_OUTCOME_UNKNOWN, and all that comes later, for ever, with JR_ERR_LEASE_LOST and JR_OUTCOME_NOT_RUN: make a new
 /// one.
@@ -157,11 +162,15 @@ pub extern "C" fn jr_client_lease(
     call(|| {
         let client = jr_client::check(client)?;
         let out = lease.ok_or_else(|| null("lease"))?;
-        // Where there is one server it serves every key.
-        if key.is_some_and(|key| key.data.is_null() && key.len > 0) {
+        if key.is_some_and(|key| (key.data.is_null() && key.len > 0) || key.len > isize::MAX as usize) {
             return Err(null("key.data"));
         }
-        out.write(client.beside(Kind::Lease, Client::lease)?);
+        let key = key.map(|key| match key.len {
+            0 => &[][..],
+            // SAFETY: not NULL; the caller promises so many bytes, which stay as they are during the call.
+            len => unsafe { slice::from_raw_parts(key.data.cast::<u8>(), len) },
+        });
+        out.write(client.beside(Kind::Lease, |client| client.lease(key))?);
         Ok(())
     })
 }

@@ -74,10 +74,14 @@ pub fn timeout_position<A: AsRef<[u8]>>(args: &[A]) -> Option<usize> {
     find(args)?.role.timeout_position(args).filter(|position| *position < args.len())
 }
 
-/// How the timeout of a blocking command is written, for the time that is left to it. `None`: what comes meanwhile
-/// would be missed if it were sent again.
+/// How the timeout of a blocking command is written, for the time that is left to it.
 pub fn timeout_text<A: AsRef<[u8]>>(args: &[A], left: Duration) -> Option<String> {
-    find(args)?.role.timeout_text(args, left)
+    find(args)?.role.timeout_text(left)
+}
+
+/// Whether what comes meanwhile would be missed if a blocking command that did nothing were sent again.
+pub fn speaks_of_now<A: AsRef<[u8]>>(args: &[A]) -> bool {
+    find(args).is_none_or(|command| command.role.speaks_of_now(args))
 }
 
 /// A power of two, more than four times the number of commands: nearly every name stands where its hash says.

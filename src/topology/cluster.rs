@@ -138,6 +138,11 @@ impl Cluster {
         Ok(Some(link))
     }
 
+    /// Whether it is known who serves a slot.
+    pub fn knows(&self, slot: u16) -> bool {
+        self.known.lock().map.primary_of(slot).is_some()
+    }
+
     /// The link to the node of an address, which may be new.
     pub fn link_at(&self, address: &Address, deferred: &mut Deferred) -> Result<Arc<Link>, Error> {
         self.link_to(&mut self.known.lock(), address, deferred)
@@ -195,7 +200,15 @@ impl Cluster {
 
     /// All links but those to the seeds.
     pub fn links(&self) -> Vec<Arc<Link>> {
-        self.known.lock().links.values().map(|(link, _)| Arc::clone(link)).collect()
+        let known = self.known.lock();
+        let shared = known.links.values().map(|(link, _)| Arc::clone(link));
+        let others = known.nodes.values().flat_map(|node| node.links());
+        shared.chain(others.filter(|link| !matches!(link.purpose(), Purpose::Commands(_)))).collect()
+    }
+
+    /// All nodes but the seeds.
+    pub fn nodes(&self) -> Vec<Arc<Node>> {
+        self.known.lock().nodes.values().map(Arc::clone).collect()
     }
 
     /// The shared link of this number, if it does not lead to the seeds.
@@ -203,10 +216,13 @@ impl Cluster {
         self.known.lock().links.get(&number).map(|(link, _)| Arc::clone(link))
     }
 
-    /// The node of a link; `None`: it leads to the seeds.
+    /// The node of a link; `None`: it leads to the seeds, or the node has left the cluster.
     pub fn node_of(&self, link: &Link) -> Option<Arc<Node>> {
-        let Purpose::Commands(number) = link.purpose() else { return None };
-        self.known.lock().links.get(&number).map(|(_, node)| Arc::clone(node))
+        let known = self.known.lock();
+        if let Purpose::Commands(number) = link.purpose() {
+            return known.links.get(&number).map(|(_, node)| Arc::clone(node));
+        }
+        known.nodes.get(&link.endpoints().first()?).filter(|node| node.owns(link)).cloned()
     }
 
     /// The node at `from` says that a slot belongs to the one at `to`.
@@ -313,8 +329,7 @@ impl Cluster {
         });
         let named: BTreeSet<&Address> = map.nodes().collect();
         nodes.retain(|address, node| {
-            let is_used = || node.links().iter().any(|link| link.is_used());
-            if named.contains(address) || !leaving.contains(address) || is_used() {
+            if named.contains(address) || !leaving.contains(address) || node.is_used() {
                 return true;
             }
             node.retire(deferred);

@@ -70,8 +70,20 @@ impl Topology {
     }
 
     /// The one node or, of a cluster, what is behind the configured endpoints.
-    pub fn first(&self) -> &Node {
+    pub fn first(&self) -> &Arc<Node> {
         self.first.node()
+    }
+
+    /// Every node.
+    pub fn nodes(&self) -> Vec<Arc<Node>> {
+        let mut nodes = vec![Arc::clone(self.first.node())];
+        nodes.extend(self.cluster().into_iter().flat_map(Cluster::nodes));
+        nodes
+    }
+
+    /// Whether it is a cluster, or a server may still say so.
+    pub fn may_be_cluster(&self) -> bool {
+        matches!(self.kind, TopologyKind::Cluster | TopologyKind::Auto)
     }
 
     /// The cluster, if it is one.
@@ -115,12 +127,20 @@ impl Topology {
         self.first().link_of(number).or_else(|| self.cluster()?.link_of(number))
     }
 
+    /// The node of a link; `None`: it has left the cluster.
+    pub fn node_of(&self, link: &Link) -> Option<Arc<Node>> {
+        let first = self.first.node();
+        if first.owns(link) { Some(Arc::clone(first)) } else { self.cluster()?.node_of(link) }
+    }
+
+    /// The node of a link; if that has left the cluster, what is behind the configured endpoints.
+    pub fn node_or_first(&self, link: &Link) -> Arc<Node> {
+        self.node_of(link).unwrap_or_else(|| Arc::clone(self.first.node()))
+    }
+
     /// Asks or tells something of the node of a link.
     pub fn with_node_of<T>(&self, link: &Link, then: impl FnOnce(&Node) -> T) -> T {
-        match self.cluster().and_then(|cluster| cluster.node_of(link)) {
-            Some(node) => then(&node),
-            None => then(self.first()),
-        }
+        then(&self.node_or_first(link))
     }
 
     /// Closes every link and opens no other.

@@ -5,6 +5,7 @@
 //! taken one at a time; no link is started or closed under any of them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -14,6 +15,7 @@ use super::deferred::Deferred;
 use super::held_scripts::{HeldScripts, Life, ScriptId};
 use super::rediscovery::{Advice, Rediscovery};
 use crate::connection::background_driver::Opening;
+use crate::connection::endpoints::Endpoints;
 use crate::connection::link::Link;
 use crate::connection::pool::{Checkout, Count, Pool};
 use crate::connection::purpose::Purpose;
@@ -44,6 +46,8 @@ impl LinkNumbers {
 
 /// One server.
 pub struct Node {
+    /// Where it is dialled, and no other node.
+    endpoints: Arc<Endpoints>,
     numbers: Arc<LinkNumbers>,
     /// `None`: it is closed.
     opening: Lock<Option<Opening>>,
@@ -57,12 +61,19 @@ pub struct Node {
     rediscovery: Lock<Rediscovery>,
 }
 
+impl fmt::Debug for Node {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Node").finish_non_exhaustive()
+    }
+}
+
 impl Node {
     /// No link is opened yet. Its links have numbers that those of other nodes of the client have not.
     pub fn new(opening: Opening, numbers: Arc<LinkNumbers>) -> Node {
         let config = &opening.config;
         let limits = Limits { requests: config.max_requests, bytes: config.max_request_bytes };
         Node {
+            endpoints: Arc::clone(&opening.endpoints),
             numbers,
             shared: Lock::default(),
             push_links: Lock::default(),
@@ -77,6 +88,11 @@ impl Node {
     /// What the numbers of its links come from.
     pub fn numbers(&self) -> &Arc<LinkNumbers> {
         &self.numbers
+    }
+
+    /// Whether a link is one of its own.
+    pub fn owns(&self, link: &Link) -> bool {
+        Arc::ptr_eq(&self.endpoints, link.endpoints())
     }
 
     /// The shared link of a database, opened if need be; it stays open until [`Node::close`].
@@ -168,6 +184,12 @@ impl Node {
     /// How many dedicated links there are.
     pub fn dedicated(&self) -> Count {
         self.pool.lock().count()
+    }
+
+    /// Whether something is under way at one of its links, or somebody has a dedicated one or waits for it.
+    pub fn is_used(&self) -> bool {
+        let Count { in_use, waiting, .. } = self.dedicated();
+        in_use + waiting > 0 || self.links().iter().any(|link| link.is_used())
     }
 
     /// What waits for dedicated links.

@@ -248,7 +248,7 @@ impl Tester {
 
     /// A handle with a connection to itself, and an inbox of its own.
     pub fn lease(&self) -> Tester {
-        Tester { client: self.client.lease().unwrap(), inbox: Inbox::default() }
+        Tester { client: self.client.lease(None).unwrap(), inbox: Inbox::default() }
     }
 
     /// Executes, as `jr_execute` does: when nothing else is under way, this thread writes and reads.

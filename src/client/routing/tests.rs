@@ -48,7 +48,15 @@ fn what_one_node_cannot_answer_is_refused_with_a_sentence() {
     assert!(refusal(&mut fixture, &["PING", "keys *"]).starts_with("KEYS names no key"));
     assert!(refusal(&mut fixture, &["GET a", "flushall", "GET b"]).starts_with("FLUSHALL names no key"));
     assert!(refusal(&mut fixture, &["GET a", "SCRIPT flush"]).starts_with("SCRIPT names no key"));
-    for commands in [&["BLPOP a 0"][..], &["SUBSCRIBE a"], &["SSUBSCRIBE a"], &["MONITOR"]] {
+    let one = "what goes on one connection has keys in the slots 15495 and 3300";
+    for commands in [&["BLPOP a b 0"][..], &["XREAD BLOCK 0 STREAMS a b $ $"], &["SET a 1", "SET b 1", "WAIT 1 0"]] {
+        assert!(refusal(&mut fixture, commands).starts_with(one), "{commands:?}");
+    }
+    for commands in [&["MGET a b"][..], &["GET a", "GET b"]] {
+        let error = fixture.submit_as(commands, |request| request.dedicated = true).unwrap_err();
+        assert!(error.message.starts_with(one), "{error}");
+    }
+    for commands in [&["SUBSCRIBE a"], &["SSUBSCRIBE a"], &["MONITOR"]] {
         assert!(refusal(&mut fixture, commands).ends_with("is not supported on a cluster yet"), "{commands:?}");
     }
     for route in [Route::All, Route::Primaries, Route::Replicas] {

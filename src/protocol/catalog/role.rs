@@ -303,17 +303,23 @@ impl Role {
         }
     }
 
-    /// How it is told to wait for so long at most; `None`: it cannot be sent again as if it had waited all the time,
-    /// because it speaks of the moment at which it is run, or it does not wait.
-    pub(super) fn timeout_text<A: AsRef<[u8]>>(self, args: &[A], left: Duration) -> Option<String> {
+    /// How it is told to wait for so long at most; `None`: it does not wait.
+    pub(super) fn timeout_text(self, left: Duration) -> Option<String> {
         let milliseconds = left.as_millis();
         match self {
             Role::Blocking(_) => Some(format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)),
-            Role::StreamRead => {
-                let is_from_now_on = args.iter().any(|argument| argument.as_ref() == b"$");
-                (!is_from_now_on).then(|| milliseconds.to_string())
-            }
+            Role::StreamRead | Role::SeriesRead | Role::OwnWrites(_) => Some(milliseconds.to_string()),
             _ => None,
+        }
+    }
+
+    /// Whether it cannot be sent again as if it had waited all the time, because it speaks of the moment at which it is
+    /// run.
+    pub(super) fn speaks_of_now<A: AsRef<[u8]>>(self, args: &[A]) -> bool {
+        match self {
+            Role::Blocking(_) => false,
+            Role::StreamRead => args.iter().any(|argument| argument.as_ref() == b"$"),
+            _ => true,
         }
     }
 
