@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::admission::Admission;
 use super::cache::fill::Changes;
 use super::completion::Verdict;
@@ -22,6 +24,7 @@ use crate::connection::quota::Load;
 use crate::connection::submission::Next;
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Outcome, Status};
+use crate::protocol::command;
 use crate::topology::Route;
 
 #[cfg(test)]
@@ -62,6 +65,10 @@ impl<D: Destination> Core<D> {
         let checked_out = self.check_out(&mut state, place, ticket, admission, &prepared, by);
         let (link, sequence, next, mut dedicated) = checked_out.inspect_err(|_| state.requests.give_back(ticket))?;
         dedicated.cache_changes = self.changes(request.commands);
+        if admission.whole && self.topology.may_be_cluster() {
+            let last = request.commands.last().and_then(|args| command::encode_to_vec(args).ok());
+            dedicated.last = last.map(Bytes::from);
+        }
         let responder = Responder::new(ticket.0, request.user_data, destination);
         let pending = Pending {
             sequence,
@@ -103,6 +110,10 @@ impl<D: Destination> Core<D> {
                 waiting: waiting_units,
                 blocks,
                 whole,
+                last: None,
+                held: None,
+                has_run: false,
+                acknowledged: None,
                 number,
                 state_change,
                 cache_changes,

@@ -161,7 +161,9 @@ impl<D: Destination> Core<D> {
         if let Some(node) = &session.node {
             node.backlog().add(std::slice::from_ref(&unit));
         }
+        let ticket = unit.to.ticket;
         dedicated.waiting.push(unit);
+        self.enqueue_held(state, ticket);
     }
 
     /// A request of a session has come to its end: with its answer, or given up before.

@@ -52,6 +52,16 @@ impl Gather {
         self.missing < self.parts.len()
     }
 
+    /// Whether it is the last of all parts.
+    pub fn is_last(&self, part: u32) -> bool {
+        self.parts.len() == part as usize + 1
+    }
+
+    /// Whether all parts but one have their reply.
+    pub fn is_last_missing(&self) -> bool {
+        self.missing == 1
+    }
+
     /// A part has come to its end.
     pub fn put(&mut self, part: u32, reply: Reply) {
         if let Some(part) = self.parts.get_mut(part as usize)

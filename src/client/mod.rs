@@ -11,7 +11,7 @@
 //!   and `transaction` know; [`completion`] is the one end of each request, [`destination`] where it goes,
 //!   [`mailbox`] where messages wait that more will follow.
 //! * On connections of their own: `session` keeps the books, `checkout` is the way in, `dedicated` the flow,
-//!   `relocation` how it goes to another node of a cluster, `unblocking` the end of what the server waits with, by
+//!   `relocation` how it goes to another node of a cluster (WAIT with `own_writes`), `unblocking` the end of what the server waits with, by
 //!   `unblock`; `lease` a whole connection for one user.
 //! * In a cluster: `routing` finds the node of a request, `spread` sends a pipeline to several, or a command that can
 //!   be `split`, whose answers `merge`; `redirects` follows what nodes say of each other, `discovery` asks them for the
@@ -52,6 +52,7 @@ mod gather;
 mod hub;
 mod lease;
 mod merge;
+mod own_writes;
 mod pending;
 mod plan;
 mod recipient;

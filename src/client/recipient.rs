@@ -106,14 +106,11 @@ impl<D: Destination> Core<D> {
                 }
                 End::Impossible(sentence) => Some(Self::out_of_step(state, link, &sentence)),
             },
-            Work::Gather(gather) => {
+            Work::Gather(gather) if pending.dedicated.is_none() => {
                 gather.put(to.part, reply);
-                let verdict = gather.is_complete().then(|| gather.finish());
-                if verdict.is_none() {
-                    self.go_on_elsewhere(state, to.ticket);
-                }
-                verdict
+                gather.is_complete().then(|| gather.finish())
             }
+            Work::Gather(_) => self.put_dedicated(state, to, reply),
             Work::Unblock(_) => self.judge_unblock(state, to, reply),
             Work::Slots(round) => Some(self.judge_slots(link, *round, reply)),
             Work::Composite(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
@@ -173,7 +170,7 @@ impl<D: Destination> Core<D> {
         let to = unit.to;
         let Some(pending) = state.requests.get(to.ticket) else { return AfterError::Again };
         let is_dedicated = pending.dedicated.is_some();
-        let is_tied = !self.may_move(state, to.ticket);
+        let is_tied = !self.may_move(state, to);
         let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
         let event = match refusal {
             Refusal::Redirected(kind) => return self.after_redirect(state, link, unit, (kind, text), is_tied),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::Destination;
-use super::pending::Pending;
+use super::pending::{Pending, Work};
 use super::redirects::{AfterError, is_asking, with_asking, without_asking};
 use super::routing::slot_of_unit;
 use super::session::Session;
@@ -17,7 +17,7 @@ use super::state::State;
 use super::unblock::{waits, with_time_left};
 use crate::connection::link::Link;
 use crate::connection::pool::Checkout;
-use crate::connection::unit::{Ticket, Unit};
+use crate::connection::unit::{Addressee, Ticket, Unit};
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 use crate::topology::cluster::refresh::Reason;
@@ -28,14 +28,15 @@ mod tests;
 
 impl<D: Destination> Core<D> {
     /// Whether a request on a dedicated connection may be sent once more after a server refused it.
-    pub(super) fn may_move(&self, state: &mut State<D>, ticket: Ticket) -> bool {
+    pub(super) fn may_move(&self, state: &mut State<D>, Addressee { ticket, part }: Addressee) -> bool {
         let State { requests, sessions, .. } = state;
         let Some(pending) = requests.get(ticket) else { return false };
         let has_answers = pending.has_answers();
-        let Some(dedicated) = &pending.dedicated else { return true };
-        let is_tied = dedicated.whole || dedicated.abandoned.is_some();
-        let session = sessions.get(dedicated.session).filter(|_| !is_tied);
         let is_cluster = self.topology.cluster().is_some();
+        let is_last = matches!(&pending.work, Work::Gather(gather) if gather.is_last(part));
+        let Some(dedicated) = &pending.dedicated else { return true };
+        let is_tied = (dedicated.whole && (is_last || !is_cluster)) || dedicated.abandoned.is_some();
+        let session = sessions.get(dedicated.session).filter(|_| !is_tied);
         session.is_some_and(|session| session.may_move(ticket) && (!session.is_lease() || (is_cluster && !has_answers)))
     }
 
@@ -130,13 +131,24 @@ impl<D: Destination> Core<D> {
     }
 
     /// A unit of a pipeline was answered: others may have waited for that before they go to another node.
-    pub(super) fn go_on_elsewhere(&self, state: &mut State<D>, ticket: Ticket) {
+    pub(super) fn put_dedicated(&self, state: &mut State<D>, to: Addressee, reply: Reply) -> Option<Verdict> {
+        let reply = self.answer_of_whole(state, to, reply)?;
         let State { requests, sessions, .. } = &mut *state;
-        let dedicated = requests.get(ticket).and_then(|pending| pending.dedicated.as_ref());
-        let Some(id) = dedicated.map(|dedicated| dedicated.session) else { return };
-        if sessions.get(id).is_some_and(|session| session.target.is_some()) {
+        let Pending { work: Work::Gather(gather), dedicated, .. } = requests.get(to.ticket)? else { return None };
+        gather.put(to.part, reply);
+        if gather.is_complete() {
+            return Some(gather.finish());
+        }
+        let id = dedicated.as_ref()?.session;
+        let has_target = sessions.get(id)?.target.is_some();
+        let is_only_held = gather.is_last_missing() && dedicated.as_ref()?.held.is_some();
+        if is_only_held {
+            self.enqueue_held(state, to.ticket);
+        }
+        if has_target || is_only_held {
             self.proceed(state, id);
         }
+        None
     }
 
     /// Another map was found: what waits for a connection that is not there goes to whoever has its slot by now.

@@ -8,12 +8,15 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
+
 use super::cache::fill::Changes;
 use crate::connection::link::Link;
 use crate::connection::pool::Checkout;
 use crate::connection::unit::{Ticket, Unit};
 use crate::error::{Error, Status};
 use crate::protocol::catalog::StateChange;
+use crate::protocol::reply::Reply;
 use crate::topology::node::{Node, SessionId};
 
 /// What a request on a dedicated connection needs besides.
@@ -27,6 +30,14 @@ pub struct DedicatedRequest {
     pub blocks: bool,
     /// It is never sent on two connections.
     pub whole: bool,
+    /// Of a whole one in a cluster: its last command.
+    pub last: Option<Bytes>,
+    /// Of a whole one: its last command, which waits until one before it is sent again.
+    pub held: Option<Unit>,
+    /// Of a whole one: a command of it was run behind which its last one was not answered.
+    pub has_run: bool,
+    /// Of a whole one: what its last command was answered where others before it were run.
+    pub acknowledged: Option<Reply>,
     /// Which of the requests of its session it is.
     pub number: u64,
     /// What it leaves behind.

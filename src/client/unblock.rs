@@ -71,6 +71,14 @@ pub fn with_time_left(blocking: &Bytes, waited: Duration) -> Option<Bytes> {
     command::encode_to_vec(&args).ok().map(Bytes::from)
 }
 
+/// The same, and if no time is left, for the least that there is.
+pub fn with_some_time_left(blocking: &Bytes, waited: Duration) -> Bytes {
+    let args: Vec<&[u8]> = command::decode(blocking).collect();
+    let Some(BlockingTimeout::After(timeout)) = catalog::blocking_timeout(&args) else { return blocking.clone() };
+    let waited = waited.min(timeout.saturating_sub(Duration::from_millis(1)));
+    with_time_left(blocking, waited).unwrap_or_else(|| blocking.clone())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
