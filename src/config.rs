@@ -195,9 +195,6 @@ impl Config {
         if self.topology == TopologyKind::Cluster && self.database != 0 {
             return wrong("option \"database\": a cluster has number 0 only");
         }
-        if self.topology == TopologyKind::Cluster && self.cache_bytes > 0 {
-            return wrong("option \"cache_bytes\": there is no cache for a cluster yet");
-        }
         if self.reconnect_delay > self.reconnect_delay_max {
             return wrong("option \"reconnect_delay\" is longer than \"reconnect_delay_max\"");
         }

@@ -26,20 +26,30 @@ const ENTRY: usize = size_of::<Entry>() + size_of::<(Arc<[u8]>, u32)>() + size_o
 /// What a key takes beside its name: a set of places, and its own place in a table.
 const KEY: usize = size_of::<(Box<[u8]>, HashSet<u32>)>() + size_of::<[usize; 8]>();
 
-/// The number of a database and an encoded command.
+/// Where something was read, and an encoded command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CacheKey(Vec<u8>);
 
-/// Before the command stands the number of the database, in so many bytes.
-const DATABASE: usize = size_of::<u32>();
+/// Where something is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The number of a database or, in a cluster, of a connection.
+    pub number: u32,
+    /// In a cluster: another one whenever the slot has another owner.
+    pub generation: u32,
+}
+
+/// Before the command stands its origin, in so many bytes.
+const ORIGIN: usize = size_of::<[u32; 2]>();
 
 impl CacheKey {
-    /// What this command asks of this database; `None`: it is too long to be of use.
-    pub fn new<A: AsRef<[u8]>>(database: u32, args: &[A]) -> Option<CacheKey> {
-        let length = command::encoded_length(args)?.checked_add(DATABASE)?;
+    /// What this command asks there; `None`: it is too long to be of use.
+    pub fn new<A: AsRef<[u8]>>(origin: Origin, args: &[A]) -> Option<CacheKey> {
+        let length = command::encoded_length(args)?.checked_add(ORIGIN)?;
         let mut name = Vec::new();
         name.try_reserve_exact(length).ok()?;
-        name.extend_from_slice(&database.to_le_bytes());
+        name.extend_from_slice(&origin.number.to_le_bytes());
+        name.extend_from_slice(&origin.generation.to_le_bytes());
         command::encode(args, &mut name);
         Some(CacheKey(name))
     }
@@ -47,7 +57,7 @@ impl CacheKey {
 
 /// The keys of a key, each once.
 fn keys_of(key: &[u8]) -> HashSet<&[u8]> {
-    let args: Vec<&[u8]> = command::decode(key.get(DATABASE..).unwrap_or_default()).collect();
+    let args: Vec<&[u8]> = command::decode(key.get(ORIGIN..).unwrap_or_default()).collect();
     let keys = catalog::key_positions(&args).filter_map(|position| args.get(position).copied());
     keys.collect()
 }
@@ -233,9 +243,9 @@ impl Cache {
         self.clear_where(|_| true);
     }
 
-    /// Everything in a database may have been changed.
-    pub fn clear_database(&mut self, database: u32) {
-        self.clear_where(|entry| entry.key.starts_with(&database.to_le_bytes()));
+    /// Everything that was read there may have been changed; see [`Origin::number`].
+    pub fn clear_origin(&mut self, number: u32) {
+        self.clear_where(|entry| entry.key.starts_with(&number.to_le_bytes()));
     }
 
     fn clear_where(&mut self, which: impl Fn(&Entry) -> bool) {

@@ -3,13 +3,14 @@
 //! Invariant: no answer is kept that a write of this client, accepted before or later, makes wrong. A write invalidates
 //! its keys in the critical section that queues it; a read reserves its entry before it is queued. A write in between
 //! cancels the reservation. Changes by others are told by the server behind the answers that they make wrong, and links
-//! deliver both in that order.
+//! deliver both in that order. In a cluster an answer is found only as long as its slot is served by the node that gave
+//! it, and only a key that was there is remembered.
 
 use std::sync::Arc;
 
 use super::admission::Admission;
 use super::cache::fill::{CacheFill, Changes, forget};
-use super::cache::{CacheKey, Found};
+use super::cache::{CacheKey, Found, Origin};
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::{Destination, Responder};
@@ -19,16 +20,21 @@ use super::request::{Place, Request};
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
+use crate::connection::purpose::Purpose;
 use crate::connection::unit::Unit;
 use crate::error::{Error, Status};
 use crate::protocol::catalog;
 use crate::protocol::command;
 use crate::protocol::message::Invalidation;
 use crate::protocol::reply::Reply;
+use crate::protocol::slot::slot_of;
 use crate::topology::Route;
 
+#[cfg(test)]
+mod tests;
+
 /// The one command of a request that may be answered from a cache; else a sentence that says why it may not.
-fn cacheable<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, on_lease: bool) -> Result<&'a [A], Error> {
+pub(super) fn cacheable<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, on_lease: bool) -> Result<&'a [A], Error> {
     let wrong = |sentence: &str| Error::new(Status::Argument, format!("JR_REQUEST_CACHED: {sentence}"));
     let admission = Admission::of(request, on_lease)?;
     let [args] = request.commands else {
@@ -69,7 +75,9 @@ impl<D: Destination> Core<D> {
             }
             Found::Miss(Some(place)) => {
                 let cache = self.cache.clone();
-                let fill = cache.map(|cache| Box::new(CacheFill::new(cache, place)));
+                let is_cluster = self.topology.cluster().is_some();
+                let new = if is_cluster { CacheFill::in_cluster } else { CacheFill::new };
+                let fill = cache.map(|cache| Box::new(new(cache, place)));
                 (Plan::Tracked(args), fill.map(Work::Cached))
             }
             Found::Miss(None) => (Plan::One(args), None),
@@ -79,10 +87,24 @@ impl<D: Destination> Core<D> {
 
     fn lookup<A: AsRef<[u8]>>(&self, link: &Link, args: &[A]) -> Found {
         let cache = self.cache.as_ref().filter(|_| link.is_tracking());
-        match cache.and_then(|cache| Some((cache, CacheKey::new(link.database(), args)?))) {
+        match cache.and_then(|cache| Some((cache, CacheKey::new(self.origin(link, args)?, args)?))) {
             Some((cache, key)) => cache.lock().lookup(&key),
             None => Found::Miss(None),
         }
+    }
+
+    /// Where a command is read that is sent on this link; `None`: it is not kept.
+    fn origin<A: AsRef<[u8]>>(&self, link: &Link, args: &[A]) -> Option<Origin> {
+        let Some(cluster) = self.topology.cluster() else {
+            return Some(Origin { number: link.database(), generation: 0 });
+        };
+        let Purpose::Commands(number) = link.purpose() else { return None };
+        let mut keys = catalog::keys(args);
+        let first = keys.next()?;
+        // Of several keys one that is not there could be missed.
+        let is_clear = args.first().is_some_and(|name| name.as_ref().eq_ignore_ascii_case(b"MGET"));
+        let generation = cluster.generation(slot_of(first));
+        (is_clear || keys.next().is_none()).then_some(Origin { number: number.into(), generation })
     }
 
     /// Completes a request that needs nobody else.
@@ -147,10 +169,14 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// Nobody tells what is changed in the database of a link.
-    pub(super) fn forget_database(&self, link: &Link) {
+    /// Nobody tells what is changed of that which was read on a link.
+    pub(super) fn forget_origin(&self, link: &Link) {
+        let number = match link.purpose() {
+            Purpose::Commands(number) if self.topology.cluster().is_some() => number.into(),
+            _ => link.database(),
+        };
         if let Some(cache) = &self.cache {
-            cache.lock().clear_database(link.database());
+            cache.lock().clear_origin(number);
         }
     }
 }

@@ -146,8 +146,13 @@ impl Fixture {
 
     /// The same with so many requests at most for each node.
     pub fn cluster_of(slots: &[&str], max_requests: usize) -> Fixture {
+        Fixture::cluster_with(slots, Config { max_requests, ..Config::default() })
+    }
+
+    /// The same, configured otherwise.
+    pub fn cluster_with(slots: &[&str], config: Config) -> Fixture {
         let (endpoints, topology) = (vec![Address::parse("seed:1").unwrap()], TopologyKind::Cluster);
-        let mut fixture = Fixture::new(Config { endpoints, topology, max_requests, ..Config::default() });
+        let mut fixture = Fixture::new(Config { endpoints, topology, ..config });
         fixture.core.tick();
         fixture.shared.connect();
         assert_eq!(fixture.shared.read(), "CLUSTER SLOTS");

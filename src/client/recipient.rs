@@ -342,7 +342,7 @@ impl<D: Destination> Recipient<Link> for Core<D> {
     }
 
     fn tracking_ended(&self, link: &Arc<Link>) {
-        self.forget_database(link);
+        self.forget_origin(link);
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {

@@ -12,7 +12,7 @@ use super::attempt::{Event, Next, REDIRECTS, Redirected, Terms};
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::Destination;
-use super::pending::Pending;
+use super::pending::{Pending, Work};
 use super::retry::may_be_written_by_code;
 use super::state::State;
 use crate::address::Address;
@@ -20,6 +20,7 @@ use crate::connection::link::Link;
 use crate::connection::purpose::Purpose;
 use crate::connection::unit::Unit;
 use crate::error::{Outcome, Status};
+use crate::protocol::command;
 use crate::protocol::reply::Reply;
 use crate::topology::cluster::Cluster;
 use crate::topology::cluster::redirect::{Kind, Redirect};
@@ -77,6 +78,18 @@ pub(super) fn with_asking(unit: Unit, is_asking: bool) -> Unit {
     Unit { bytes: bytes.freeze(), replies: unit.replies + 1, ..unit }
 }
 
+/// What another node than the one that was asked answers is not kept (and CLIENT CACHING and ASKING undo each other).
+fn without_tracking<D: Destination>(pending: &mut Pending<D>, unit: Unit) -> Unit {
+    if !matches!(pending.work, Work::Cached(_)) {
+        return unit;
+    }
+    pending.work = Work::Single;
+    match command::commands(&unit.bytes).last() {
+        Some(range) => Unit { bytes: unit.bytes.slice(range), replies: 1, ..unit },
+        None => unit,
+    }
+}
+
 impl<D: Destination> Core<D> {
     /// A node refused a unit because another one has its slot: sends it there, as often as that may help.
     pub(super) fn after_redirect(
@@ -90,6 +103,7 @@ impl<D: Destination> Core<D> {
         let Some(cluster) = self.topology.cluster() else { return AfterError::Answer(Outcome::Answered) };
         let Some(pending) = state.requests.get(unit.to.ticket) else { return AfterError::Again };
         let is_dedicated = pending.dedicated.is_some();
+        let unit = &without_tracking(pending, unit.clone());
         let by = Address::parse(&link.address()).unwrap_or_default();
         let redirect = Redirect::parse(text, &by).ok();
         let to = redirect.as_ref().and_then(|redirect| redirect.to.as_ref());

@@ -110,9 +110,6 @@ impl<D: Destination> Core<D> {
         if place.link.database() != 0 {
             return Err(wrong("a cluster has the database number 0 only"));
         }
-        if request.cached {
-            return if self.cache.is_some() { Err(wrong("there is no cache for a cluster yet")) } else { Ok(()) };
-        }
         // (Nothing that is small needs more than a link.)
         if small(place, request, self.config.max_request_bytes).is_some() {
             return Ok(());

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::admission::Admission;
+use super::cached::cacheable;
 use super::composite::{Composite, Policy};
 use super::core::Core;
 use super::destination::Outlet;
@@ -90,13 +91,16 @@ impl<D: Destination> Core<D> {
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         self.check_for_cluster(place, request)?;
+        if request.cached {
+            cacheable(request, place.lease.is_some())?;
+        }
         if let Some(link) = self.link_for_dedicated(cluster, place, request)? {
             return self.submit_to_node(Place { link: &link, ..place }, request, destination, by);
         }
         if let Some(links) = self.links_of_pipeline(cluster, place.link, request)? {
             return self.accept_spread(&links, request, Merge::List, destination).map(|id| (id, None));
         }
-        if let ([args], Route::ByKey, false, false) = (request.commands, request.route, request.atomic, request.cached)
+        if let ([args], Route::ByKey, false) = (request.commands, request.route, request.atomic)
             && let Some(split) = Split::of(args)
         {
             return self.accept_split(cluster, place.link, split, request, destination).map(|id| (id, None));

@@ -46,7 +46,8 @@ impl SimulatedDriver {
         let limits = Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes };
         self.incoming = Some(Incoming::new(Receiver::Plain, Parser::new(limits, config.receive_buffer)));
         self.is_blocked = false;
-        let server_info = ServerInfo { protocol: 3, connection: CONNECTION, ..ServerInfo::default() };
+        let tracking = self.link.wants_tracking();
+        let server_info = ServerInfo { protocol: 3, connection: CONNECTION, tracking, ..ServerInfo::default() };
         self.link.report_connected(Some(recipient), server_info);
         let mut outgoing = self.link.outgoing.lock();
         // (There is no kernel that tells of bytes.)

@@ -5,6 +5,7 @@
 //! taken before those of a node; no link is started or closed under it.
 
 pub mod agreement;
+pub mod generations;
 pub mod redirect;
 pub mod refresh;
 pub mod slot_map;
@@ -14,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use self::generations::Generations;
 use self::refresh::{Action, Reason, Schedule};
 use self::slot_map::{Change, SlotMap};
 use self::view::View;
@@ -49,6 +51,7 @@ struct Known {
     /// `None`: it is closed.
     opening: Option<Opening>,
     map: SlotMap,
+    generations: Generations,
     /// The links to the primaries, by the place of their shards in the map; filled when they are needed.
     routes: Vec<Option<Arc<Link>>>,
     nodes: BTreeMap<Address, Arc<Node>>,
@@ -92,8 +95,10 @@ impl Cluster {
     /// What is behind the configured endpoints is known, and no other node yet.
     pub fn new(opening: Opening, seeds: Arc<Node>, now: Instant) -> Cluster {
         let (most, interval) = (opening.config.max_nodes, opening.config.refresh_interval);
+        let generations = Generations::new(opening.config.cache_bytes > 0);
         let known = Known {
             opening: Some(opening),
+            generations,
             map: SlotMap::default(),
             routes: Vec::new(),
             nodes: BTreeMap::new(),
@@ -136,6 +141,11 @@ impl Cluster {
             *route = Some(Arc::clone(&link));
         }
         Ok(Some(link))
+    }
+
+    /// Another number whenever the slot has another owner.
+    pub fn generation(&self, slot: u16) -> u32 {
+        self.known.lock().generations.of(slot)
     }
 
     /// Whether it is known who serves a slot.
@@ -228,8 +238,10 @@ impl Cluster {
     /// The node at `from` says that a slot belongs to the one at `to`.
     pub fn apply_moved(&self, slot: u16, from: &Address, to: &Address) -> Change {
         let mut known = self.known.lock();
-        let change = known.map.apply_moved(slot, from, to, self.most);
-        known.routes.clear();
+        let Known { map, generations, routes, .. } = &mut *known;
+        let change = map.apply_moved(slot, from, to, self.most);
+        generations.on_moved(slot, change, map);
+        routes.clear();
         change
     }
 
@@ -305,6 +317,8 @@ impl Cluster {
             None => Found::Nothing,
             Some(View { map, .. }) if map == known.map => Found::Same,
             Some(View { map, .. }) => {
+                let Known { map: before, generations, .. } = &mut *known;
+                generations.on_map(before, &map);
                 known.map = map;
                 known.routes.clear();
                 Found::Changed

@@ -7,7 +7,7 @@ use crate::connection::sink::Completion;
 use crate::error::Status;
 use crate::lock::Lock;
 use crate::protocol::catalog::{self, Flags};
-use crate::protocol::reply::{Kind, Reply};
+use crate::protocol::reply::{Kind, Node, Reply};
 
 /// The right to keep an answer; given back when it is dropped.
 #[derive(Debug)]
@@ -15,12 +15,33 @@ pub struct CacheFill {
     cache: Arc<Lock<Cache>>,
     /// `None`: nothing is to be kept.
     place: Option<Reservation>,
+    /// Only what certainly speaks of keys that are there is kept.
+    of_present: bool,
+}
+
+/// Whether an answer may speak of a key, or a part of one, that is not there.
+fn may_speak_of_absent(reply: &Node) -> bool {
+    match reply.kind() {
+        Kind::Nil | Kind::Error => true,
+        Kind::Integer => reply.to_i64().is_none_or(|number| number <= 0),
+        Kind::Status => reply.as_bytes() == b"none",
+        Kind::Array | Kind::Map | Kind::Set => {
+            reply.items().is_empty() || reply.items().iter().any(may_speak_of_absent)
+        }
+        _ => reply.as_bytes().is_empty() && reply.items().is_empty() && reply.kind() == Kind::String,
+    }
 }
 
 impl CacheFill {
     /// The answer may be kept in this place.
     pub fn new(cache: Arc<Lock<Cache>>, place: Reservation) -> CacheFill {
-        CacheFill { cache, place: Some(place) }
+        CacheFill { cache, place: Some(place), of_present: false }
+    }
+
+    /// The same in a cluster: while a slot is on its way a key that is not there is made at another node, which tells
+    /// nobody who has asked here.
+    pub fn in_cluster(cache: Arc<Lock<Cache>>, place: Reservation) -> CacheFill {
+        CacheFill { cache, place: Some(place), of_present: true }
     }
 
     /// The replies before that of the command: if the server refused CLIENT CACHING, nobody will be told when the
@@ -34,6 +55,7 @@ impl CacheFill {
     /// Keeps a copy of the answer, if it is one and still right.
     pub fn keep(mut self, completion: &Completion) {
         if completion.status == Status::Ok
+            && !(self.of_present && may_speak_of_absent(&completion.reply))
             && let Some(place) = self.place
             && let Ok(copy) = Reply::copy(&completion.reply)
         {
@@ -115,6 +137,34 @@ impl Changes {
             if self.everything {
                 cache.clear();
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_speaks_of_keys_that_are_there() {
+        let string = |text: &str| Reply::string(text.as_bytes());
+        let list = |replies: Vec<Reply>| Reply::array(replies).unwrap();
+        for (reply, may_speak_of_absent_ones) in [
+            (Reply::nil(), true),
+            (string(""), true),
+            (string("x"), false),
+            (Reply::integer(0), true),
+            (Reply::integer(-2), true),
+            (Reply::integer(3), false),
+            (list(vec![]), true),
+            (list(vec![string("x"), string("y")]), false),
+            (list(vec![string("x"), Reply::nil()]), true),
+            (list(vec![list(vec![string("x")]), list(vec![])]), true),
+            (Reply::map(vec![]).unwrap(), true),
+            (Reply::map(vec![(string("x"), string("y"))]).unwrap(), false),
+            (Reply::ok(), false),
+        ] {
+            assert_eq!(may_speak_of_absent(&reply), may_speak_of_absent_ones, "{reply:?}");
         }
     }
 }

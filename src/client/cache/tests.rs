@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::*;
 
 fn key(database: u32, line: &str) -> CacheKey {
-    CacheKey::new(database, &line.split(' ').collect::<Vec<_>>()).unwrap()
+    CacheKey::new(Origin { number: database, generation: 0 }, &line.split(' ').collect::<Vec<_>>()).unwrap()
 }
 
 fn place(cache: &mut Cache, line: &str) -> Reservation {
@@ -80,7 +80,7 @@ fn databases_are_cleared_one_by_one() {
     let mut cache = Cache::new(1 << 20);
     let Found::Miss(Some(other)) = cache.lookup(&key(1, "GET a")) else { panic!() };
     keep(&mut cache, "GET a", "0");
-    cache.clear_database(0);
+    cache.clear_origin(0);
     assert_eq!(answer(&mut cache, 0, "GET a"), None);
     cache.fill(other, Reply::string(b"1"));
     assert_eq!(answer(&mut cache, 1, "GET a").unwrap(), "1");
@@ -160,7 +160,7 @@ fn random_operations_against_a_model() {
                     changed.insert(keys[0].clone(), now);
                 }
                 _ if random.u32(..10) == 0 => {
-                    cache.clear_database(database);
+                    cache.clear_origin(database);
                     cleared[database as usize] = now;
                 }
                 _ => {}
