@@ -140,6 +140,32 @@ fn nothing_old_is_read_while_slots_move_and_afterwards() {
     assert!(client.number("cache_hits") > 100);
 }
 
+/// The node that had the slot deletes its keys and tells nobody.
+#[test]
+fn a_slot_that_is_taken_away_without_a_word_is_noticed() {
+    let cluster = Cluster::start(3, 0);
+    let client =
+        Tester::with(cluster.url(), &[("cache_bytes", "1MiB"), ("refresh_interval", "1h"), ("dead_after", "1s")]);
+    let other = Tester::connect(cluster.url());
+    for key in KEYS {
+        assert_eq!(other.text(&["SET", key, "1"]), "OK");
+        keep(&client, key, "1");
+    }
+    for key in KEYS {
+        let from = cluster.owner(key);
+        let to = cluster.another_than(from);
+        let moving = cluster.begin_move(key, to);
+        let id = to.command(&["CLUSTER", "MYID"]).text();
+        assert!(to.command(&["CLUSTER", "SETSLOT", &moving.slot, "NODE", &id]).is_ok());
+        wait::until("the old owner to know", || {
+            to.command(&["CLUSTER", "BUMPEPOCH"]);
+            from.command(&["EXISTS", key]).text().starts_with("MOVED")
+        });
+        assert_eq!(other.text(&["SET", key, "2"]), "OK");
+        until_read(&client, &["GET", key], "2");
+    }
+}
+
 /// What runs until then ends also when the test fails.
 struct StopAtEnd<'a>(&'a AtomicBool);
 

@@ -158,6 +158,12 @@ impl Cache {
         }
     }
 
+    /// The answer that was found last is not believed.
+    pub fn count_as_missed(&mut self) {
+        self.counts.hits -= 1;
+        self.counts.misses += 1;
+    }
+
     fn reserve(&mut self, key: &CacheKey) -> Option<Reservation> {
         let keys = keys_of(&key.0);
         let names: usize = keys.iter().map(|key| KEY + key.len()).sum();

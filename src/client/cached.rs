@@ -11,6 +11,7 @@ use std::sync::Arc;
 use super::admission::Admission;
 use super::cache::fill::{CacheFill, Changes, forget};
 use super::cache::{CacheKey, Found, Origin};
+use super::clock::Clock;
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::{Destination, Responder};
@@ -87,24 +88,37 @@ impl<D: Destination> Core<D> {
 
     fn lookup<A: AsRef<[u8]>>(&self, link: &Link, args: &[A]) -> Found {
         let cache = self.cache.as_ref().filter(|_| link.is_tracking());
-        match cache.and_then(|cache| Some((cache, CacheKey::new(self.origin(link, args)?, args)?))) {
-            Some((cache, key)) => cache.lock().lookup(&key),
-            None => Found::Miss(None),
+        let Some(cache) = cache else { return Found::Miss(None) };
+        let Some((origin, is_believed)) = self.origin(link, args) else { return Found::Miss(None) };
+        let Some(key) = CacheKey::new(origin, args) else { return Found::Miss(None) };
+        let mut cache = cache.lock();
+        match cache.lookup(&key) {
+            Found::Hit(_) if !is_believed => {
+                cache.count_as_missed();
+                Found::Miss(None)
+            }
+            found => found,
         }
     }
 
-    /// Where a command is read that is sent on this link; `None`: it is not kept.
-    fn origin<A: AsRef<[u8]>>(&self, link: &Link, args: &[A]) -> Option<Origin> {
+    /// Where a command is read that is sent on this link, and whether what was kept of there is believed; `None`:
+    /// nothing is kept of it.
+    fn origin<A: AsRef<[u8]>>(&self, link: &Link, args: &[A]) -> Option<(Origin, bool)> {
         let Some(cluster) = self.topology.cluster() else {
-            return Some(Origin { number: link.database(), generation: 0 });
+            return Some((Origin { number: link.database(), generation: 0 }, true));
         };
         let Purpose::Commands(number) = link.purpose() else { return None };
         let mut keys = catalog::keys(args);
         let first = keys.next()?;
         // Of several keys one that is not there could be missed.
         let is_clear = args.first().is_some_and(|name| name.as_ref().eq_ignore_ascii_case(b"MGET"));
-        let generation = cluster.generation(slot_of(first));
-        (is_clear || keys.next().is_none()).then_some(Origin { number: number.into(), generation })
+        if !is_clear && keys.next().is_some() {
+            return None;
+        }
+        // A node from which a slot is taken drops its keys and tells nobody; whoever asks it is sent away.
+        let most = Clock::ticks_of(self.config.dead_after.mul_f64(1.25));
+        let (generation, is_believed) = cluster.generation(slot_of(first), self.clock.now(), most);
+        Some((Origin { number: number.into(), generation }, is_believed))
     }
 
     /// Completes a request that needs nobody else.

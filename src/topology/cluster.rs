@@ -143,9 +143,11 @@ impl Cluster {
         Ok(Some(link))
     }
 
-    /// Another number whenever the slot has another owner.
-    pub fn generation(&self, slot: u16) -> u32 {
-        self.known.lock().generations.of(slot)
+    /// Another number whenever the slot has another owner; and whether that was asked within the last `most` ticks: if
+    /// not, it is to be asked now.
+    pub fn generation(&self, slot: u16, now: u64, most: u64) -> (u32, bool) {
+        let generations = &mut self.known.lock().generations;
+        (generations.of(slot), generations.was_asked(slot, now, most))
     }
 
     /// Whether it is known who serves a slot.

@@ -26,7 +26,13 @@ struct Cached {
 impl Cached {
     /// Both nodes are connected.
     fn new() -> Cached {
-        let mut fixture = Fixture::cluster_with(&HALVES, Config { cache_bytes: 1 << 20, ..Config::default() });
+        Cached::with(Duration::from_secs(3600))
+    }
+
+    /// The same with this time after which a silent server is dead.
+    fn with(dead_after: Duration) -> Cached {
+        let config = Config { cache_bytes: 1 << 20, dead_after, ..Config::default() };
+        let mut fixture = Fixture::cluster_with(&HALVES, config);
         fixture.submit(&["PING a"]).unwrap();
         fixture.shared.serve(&["+PONG"]);
         fixture.submit(&["GET a"]).unwrap();
@@ -114,6 +120,32 @@ fn an_answer_is_kept_as_long_as_its_slot_stays() {
         let found = ["b", "a", "c"].map(|key| cached.is_kept(&format!("GET {key}"), "x"));
         assert_eq!(found, kept, "case {index}");
     }
+}
+
+/// The node may have lost the slot, of which it does not tell unless it is asked.
+#[test]
+fn an_answer_is_asked_for_again_now_and_then() {
+    let mut cached = Cached::with(Duration::from_secs(3));
+    cached.fixture.pass(Duration::from_secs(10));
+    cached.read("GET b");
+    cached.a.answer(&["+OK", "+x"]);
+    cached.fixture.completion();
+    for _ in 0..3 {
+        assert_eq!(cached.read("GET b").2.as_deref(), Some("x"));
+        cached.fixture.pass(Duration::from_secs(3));
+        assert_eq!(cached.read("GET b").2.as_deref(), Some("x"));
+        cached.fixture.pass(Duration::from_secs(1));
+        assert_eq!(cached.read("GET b"), ("get b".to_string(), String::new(), None));
+        assert_eq!(cached.read("GET b").2.as_deref(), Some("x"), "who asks meanwhile");
+        cached.a.answer(&["+x"]);
+        cached.fixture.completion();
+    }
+    cached.fixture.pass(Duration::from_secs(4));
+    cached.read("GET b");
+    cached.a.answer(&[MOVED]);
+    cached.b.serve(&["+y"]);
+    assert_eq!(cached.fixture.completion(), "17 Ok Answered: y");
+    assert!(!cached.is_kept("GET b", "x"));
 }
 
 #[test]

@@ -4,19 +4,36 @@
 use super::slot_map::{Change, SlotMap};
 use crate::protocol::slot::SLOTS;
 
-/// A number for each slot; none if nobody wants to know.
+#[derive(Clone, Copy, Debug, Default)]
+struct Slot {
+    generation: u32,
+    /// The tick at which its owner was asked for something of it, and might have said that it is none.
+    asked: u64,
+}
+
+/// Of each slot; nothing if nobody wants to know.
 #[derive(Debug, Default)]
-pub struct Generations(Box<[u32]>);
+pub struct Generations(Box<[Slot]>);
 
 impl Generations {
     /// For a client that keeps what it has read, or for one that does not.
     pub fn new(wanted: bool) -> Generations {
-        Generations(if wanted { vec![0; SLOTS.into()].into() } else { Box::default() })
+        Generations(if wanted { vec![Slot::default(); SLOTS.into()].into() } else { Box::default() })
     }
 
     /// That of a slot.
     pub fn of(&self, slot: u16) -> u32 {
-        self.0.get(usize::from(slot)).copied().unwrap_or_default()
+        self.0.get(usize::from(slot)).map_or(0, |slot| slot.generation)
+    }
+
+    /// Whether the owner of a slot has been asked within the last `most` ticks; if not, it is to be asked now.
+    pub fn was_asked(&mut self, slot: u16, now: u64, most: u64) -> bool {
+        let Some(slot) = self.0.get_mut(usize::from(slot)) else { return false };
+        let was_asked = now.saturating_sub(slot.asked) < most;
+        if !was_asked {
+            slot.asked = now;
+        }
+        was_asked
     }
 
     /// MOVED has changed the map like this, which is now so.
@@ -34,8 +51,8 @@ impl Generations {
     }
 
     fn next_where(&mut self, has_changed: impl Fn(u16) -> bool) {
-        for (slot, generation) in (0..SLOTS).zip(&mut self.0) {
-            *generation = generation.wrapping_add(has_changed(slot).into());
+        for (number, slot) in (0..SLOTS).zip(&mut self.0) {
+            slot.generation = slot.generation.wrapping_add(has_changed(number).into());
         }
     }
 }
@@ -82,6 +99,16 @@ mod tests {
             assert_eq!(generations.of(first), 2 * changes[0], "it comes back: {from} {to}");
             generations.on_map(&before, &before.clone());
             assert_eq!(generations.of(first), 2 * changes[0], "nothing new: {from} {to}");
+        }
+    }
+
+    #[test]
+    fn each_slot_is_asked_for_now_and_then() {
+        let mut generations = Generations::new(true);
+        for (slot, now, was_asked) in
+            [(1, 100, false), (1, 109, true), (2, 109, false), (1, 110, false), (1, 119, true), (2, 118, true)]
+        {
+            assert_eq!(generations.was_asked(slot, now, 10), was_asked, "{slot} {now}");
         }
     }
 
