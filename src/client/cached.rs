@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::admission::Admission;
 use super::cache::fill::{CacheFill, Changes, forget};
-use super::cache::{CacheKey, Found, Origin};
+use super::cache::{CacheKey, Found, Origin, Reservation};
 use super::clock::Clock;
 use super::completion::Verdict;
 use super::core::Core;
@@ -58,6 +58,16 @@ pub(super) fn cacheable<'a, A: AsRef<[u8]>>(request: &Request<'a, A>, on_lease: 
     Ok(args)
 }
 
+/// What the cache has of a part of a command.
+pub(super) enum FoundPart {
+    /// Its answer.
+    Kept(Reply),
+    /// A place for its answer.
+    ToKeep(Box<CacheFill>),
+    /// Nothing.
+    NotKept,
+}
+
 impl<D: Destination> Core<D> {
     /// Accepts a request that may be answered from the cache.
     pub(super) fn accept_cached<A: AsRef<[u8]>>(
@@ -74,16 +84,31 @@ impl<D: Destination> Core<D> {
                 let verdict = Verdict::answered(Status::Ok, Reply::copy(&reply)?);
                 return self.answer_at_once(request, destination, verdict).map(|id| (id, None));
             }
-            Found::Miss(Some(place)) => {
-                let cache = self.cache.clone();
-                let is_cluster = self.topology.cluster().is_some();
-                let new = if is_cluster { CacheFill::in_cluster } else { CacheFill::new };
-                let fill = cache.map(|cache| Box::new(new(cache, place)));
-                (Plan::Tracked(args), fill.map(Work::Cached))
-            }
+            Found::Miss(Some(place)) => (Plan::Tracked(args), self.fill_for(place).map(Work::Cached)),
             Found::Miss(None) => (Plan::One(args), None),
         };
         self.accept_plan(link, request, plan, work, destination, by)
+    }
+
+    /// Looks for the parts of a command, each of which would go to the link in its place.
+    pub(super) fn look_up_parts<A: AsRef<[u8]>>(
+        &self,
+        links: &[Arc<Link>],
+        parts: &[&[A]],
+    ) -> Result<Vec<FoundPart>, Error> {
+        let found = links.iter().zip(parts).map(|(link, args)| match self.lookup(link, args) {
+            Found::Hit(reply) => Reply::copy(&reply).map(FoundPart::Kept),
+            Found::Miss(place) => {
+                let fill = place.and_then(|place| self.fill_for(place));
+                Ok(fill.map_or(FoundPart::NotKept, FoundPart::ToKeep))
+            }
+        });
+        found.collect()
+    }
+
+    fn fill_for(&self, place: Reservation) -> Option<Box<CacheFill>> {
+        let new = if self.topology.cluster().is_some() { CacheFill::in_cluster } else { CacheFill::new };
+        self.cache.clone().map(|cache| Box::new(new(cache, place)))
     }
 
     fn lookup<A: AsRef<[u8]>>(&self, link: &Link, args: &[A]) -> Found {

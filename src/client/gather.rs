@@ -8,6 +8,7 @@ use crate::error::{Outcome, Status};
 use crate::protocol::reply::Reply;
 
 use super::attempt::Attempts;
+use super::cache::fill::CacheFill;
 use super::completion::Verdict;
 use super::merge::Merge;
 
@@ -19,6 +20,8 @@ struct Part {
     link: Option<Arc<Link>>,
     attempts: Option<Box<Attempts>>,
     reply: Option<Reply>,
+    /// Its answer is to be kept.
+    fill: Option<Box<CacheFill>>,
 }
 
 /// The parts of one request, each answered in its own time.
@@ -33,7 +36,7 @@ impl Gather {
     /// As many parts as sequence numbers.
     pub fn new(sequences: impl Iterator<Item = u64>) -> Gather {
         let parts: Vec<Part> =
-            sequences.map(|sequence| Part { sequence, link: None, attempts: None, reply: None }).collect();
+            sequences.map(|sequence| Part { sequence, link: None, attempts: None, reply: None, fill: None }).collect();
         Gather { missing: parts.len(), parts, merge: Merge::List }
     }
 
@@ -69,6 +72,23 @@ impl Gather {
         {
             self.missing -= 1;
         }
+    }
+
+    /// The answer of a part is to be kept.
+    pub fn set_fill(&mut self, part: usize, fill: Box<CacheFill>) {
+        if let Some(part) = self.parts.get_mut(part) {
+            part.fill = Some(fill);
+        }
+    }
+
+    /// What keeps the answer of a part, which is taken out; none: it is not kept.
+    pub fn take_fill(&mut self, part: u32) -> Option<Box<CacheFill>> {
+        self.parts.get_mut(part as usize)?.fill.take()
+    }
+
+    /// Whether the answer of a part is to be kept.
+    pub fn has_fill(&self, part: u32) -> bool {
+        self.parts.get(part as usize).is_some_and(|part| part.fill.is_some())
     }
 
     /// A part stands in another place now.

@@ -153,6 +153,24 @@ impl<D: Destination> Pending<D> {
         }
     }
 
+    /// Whether the answer of a unit is to be kept in the cache.
+    pub fn is_to_be_kept(&self, part: u32) -> bool {
+        match &self.work {
+            Work::Cached(_) => true,
+            Work::Gather(gather) => gather.has_fill(part),
+            _ => false,
+        }
+    }
+
+    /// The answer of a unit is not to be kept.
+    pub fn keep_nothing(&mut self, part: u32) {
+        match &mut self.work {
+            Work::Cached(_) => self.work = Work::Single,
+            Work::Gather(gather) => _ = gather.take_fill(part),
+            _ => {}
+        }
+    }
+
     /// Whether a unit of it was answered.
     pub fn has_answers(&self) -> bool {
         matches!(&self.work, Work::Gather(gather) if gather.has_answers())

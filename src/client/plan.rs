@@ -46,6 +46,14 @@ const CACHING: [&str; 3] = ["CLIENT", "CACHING", "YES"];
 const MULTI: [&str; 1] = ["MULTI"];
 const EXEC: [&str; 1] = ["EXEC"];
 
+/// A unit of one command, behind CLIENT CACHING.
+pub fn tracked(unit: Unit) -> Unit {
+    let mut bytes = Vec::with_capacity(command::encoded_length(&CACHING).unwrap_or_default() + unit.bytes.len());
+    command::encode(&CACHING, &mut bytes);
+    bytes.extend_from_slice(&unit.bytes);
+    Unit { bytes: bytes.into(), replies: unit.replies + 1, ..unit }
+}
+
 impl<'a, A: AsRef<[u8]>> Plan<'a, A> {
     /// Of these commands; `atomic`: as a transaction.
     pub fn of(commands: &'a [&'a [A]], atomic: bool) -> Plan<'a, A> {

@@ -107,6 +107,10 @@ impl<D: Destination> Core<D> {
                 End::Impossible(sentence) => Some(Self::out_of_step(state, link, &sentence)),
             },
             Work::Gather(gather) if pending.dedicated.is_none() => {
+                if let Some(mut fill) = gather.take_fill(to.part) {
+                    fill.check(&earlier);
+                    fill.keep_reply(&reply);
+                }
                 gather.put(to.part, reply);
                 gather.is_complete().then(|| gather.finish())
             }
@@ -232,8 +236,7 @@ impl<D: Destination> Core<D> {
             block: transaction.as_ref().map(Transaction::block),
         };
         let terms = Terms {
-            may_run_twice: matches!(pending.work, Work::Cached(_))
-                || retry::may_run_twice(&unit.bytes, pending.idempotent),
+            may_run_twice: pending.is_to_be_kept(unit.to.part) || retry::may_run_twice(&unit.bytes, pending.idempotent),
             is_tied: !may_move || is_own || is_whole_only || abandoned.is_some(),
             max_attempts: self.config.max_attempts,
         };

@@ -12,7 +12,7 @@ use super::attempt::{Event, Next, REDIRECTS, Redirected, Terms};
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::Destination;
-use super::pending::{Pending, Work};
+use super::pending::Pending;
 use super::retry::may_be_written_by_code;
 use super::state::State;
 use crate::address::Address;
@@ -80,10 +80,10 @@ pub(super) fn with_asking(unit: Unit, is_asking: bool) -> Unit {
 
 /// What another node than the one that was asked answers is not kept (and CLIENT CACHING and ASKING undo each other).
 fn without_tracking<D: Destination>(pending: &mut Pending<D>, unit: Unit) -> Unit {
-    if !matches!(pending.work, Work::Cached(_)) {
+    if !pending.is_to_be_kept(unit.to.part) {
         return unit;
     }
-    pending.work = Work::Single;
+    pending.keep_nothing(unit.to.part);
     match command::commands(&unit.bytes).last() {
         Some(range) => Unit { bytes: unit.bytes.slice(range), replies: 1, ..unit },
         None => unit,

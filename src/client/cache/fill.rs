@@ -53,11 +53,17 @@ impl CacheFill {
     }
 
     /// Keeps a copy of the answer, if it is one and still right.
-    pub fn keep(mut self, completion: &Completion) {
-        if completion.status == Status::Ok
-            && !(self.of_present && may_speak_of_absent(&completion.reply))
+    pub fn keep(self, completion: &Completion) {
+        if completion.status == Status::Ok {
+            self.keep_reply(&completion.reply);
+        }
+    }
+
+    /// Keeps a copy of a reply, if that is still right.
+    pub fn keep_reply(mut self, reply: &Node) {
+        if !(self.of_present && may_speak_of_absent(reply))
             && let Some(place) = self.place
-            && let Ok(copy) = Reply::copy(&completion.reply)
+            && let Ok(copy) = Reply::copy(reply)
         {
             self.cache.lock().fill(place, copy);
             self.place = None;

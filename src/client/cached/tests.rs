@@ -182,3 +182,53 @@ fn what_is_not_there_is_not_kept() {
         assert_eq!(cached.read(command).2.is_some(), is_kept, "{command} {answer:?}");
     }
 }
+
+/// (a: 15495, at b:1; b: 3300 and c: 7365, at a:1.)
+#[test]
+fn of_a_command_of_many_slots_each_part_is_kept() {
+    let mut cached = Cached::new();
+    let (a, b) = (asked("MGET b"), asked("MGET a"));
+    assert_eq!(cached.read("MGET a b"), (a, b, None));
+    cached.a.answer(&["+OK", "*1", "+y"]);
+    cached.b.answer(&["+OK", "*1", "+x"]);
+    assert_eq!(cached.fixture.completion(), "4 Ok Answered: [x, y]");
+    assert_eq!(cached.read("MGET b a").2.as_deref(), Some("[y, x]"), "nobody is asked");
+    assert_eq!(cached.read("MGET c b a"), (asked("MGET c"), String::new(), None));
+    cached.a.answer(&["+OK", "*1", "$-1"]);
+    assert_eq!(cached.fixture.completion(), "6 Ok Answered: [nil, y, x]");
+    // What was not there is asked for again, and what moved is asked for where it is.
+    assert_eq!(cached.read("MGET c b"), (asked("MGET c"), String::new(), None));
+    cached.a.answer(&["+OK", "*1", "+z"]);
+    cached.fixture.completion();
+    cached.fixture.submit(&["INCR b"]).unwrap();
+    cached.a.serve(&[MOVED]);
+    cached.b.serve(&[":1"]);
+    cached.fixture.completion();
+    assert_eq!(cached.read("MGET c b"), (String::new(), asked("MGET b"), None));
+    cached.b.answer(&["+OK", "*1", "+1"]);
+    assert_eq!(cached.fixture.completion(), "9 Ok Answered: [z, 1]");
+}
+
+#[test]
+fn a_part_that_is_redirected_or_lost_is_answered_and_not_kept() {
+    for (event, again, answers) in
+        [(ASK, "asking | mget b", &["+OK", "*1", "+y"][..]), (MOVED, "mget b", &["*1", "+y"]), ("", "", &[])]
+    {
+        let mut cached = Cached::new();
+        cached.read("MGET a b");
+        cached.b.answer(&["+OK", "*1", "+x"]);
+        if event.is_empty() {
+            cached.a.lose();
+            cached.a.connect();
+            assert_eq!(cached.a.read().to_lowercase(), asked("MGET b"), "it may run twice");
+            cached.a.answer(&["+OK", "*1", "+y"]);
+        } else {
+            cached.a.answer(&["+OK", event]);
+            assert_eq!(cached.b.read().to_lowercase(), again);
+            cached.b.answer(answers);
+        }
+        assert_eq!(cached.fixture.completion(), "4 Ok Answered: [x, y]", "{event}");
+        let (a, b, _) = cached.read("MGET a b");
+        assert_eq!(a.len() + b.len(), asked("MGET b").len(), "one part is kept: {event}");
+    }
+}
