@@ -298,3 +298,24 @@ fn writes_are_waited_for_at_the_node_of_their_keys() {
     let apart = client.send(&request(&[&["SET", "a", "1"], &["SET", "b", "1"], &["WAIT", "1", "0"]])).unwrap_err();
     assert_eq!(apart.status, Status::Argument);
 }
+
+/// The first server that answers says that it is one of a cluster, and until then nobody knew.
+#[test]
+fn what_is_asked_before_it_is_known_to_be_a_cluster_finds_its_way() {
+    let cluster = Cluster::start(3, 0);
+    let options = [("topology", "auto"), ("command_timeout", "0")];
+    let client = Tester::with(cluster.nodes[0].url(), &options);
+    let ids: Vec<u64> = KEYS.iter().map(|key| client.submit(&["BLPOP", key, "0"])).collect();
+    let leases = KEYS.map(|_| client.lease());
+    let watches: Vec<u64> = KEYS.iter().zip(&leases).map(|(key, lease)| lease.submit(&["WATCH", key])).collect();
+    for ((key, lease), id) in KEYS.iter().zip(&leases).zip(watches) {
+        assert_eq!(lease.inbox.each_once(&[id]).remove(&id).unwrap().text(), "OK");
+        assert_eq!(lease.run(&["LLEN", key]).integer(), 0);
+    }
+    for key in KEYS {
+        assert_eq!(client.run(&["RPUSH", key, "element"]).integer(), 1);
+    }
+    for done in client.inbox.each_once(&ids).values() {
+        assert!(holds(done, "element"), "{done:?}");
+    }
+}
