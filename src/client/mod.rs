@@ -15,8 +15,8 @@
 //! * In a cluster: `routing` finds the node of a request, `spread` sends a pipeline to several, or a command that can
 //!   be `split`, whose answers `merge`; `redirects` follows what nodes say of each other, `discovery` asks them for the
 //!   map.
-//! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
-//!   readers, `subscribe` the way in; `event` tells of the life of connections.
+//! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` their
+//!   links and readers, `directory` where those lead, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
 //! * `failover`: what becomes of requests when sentinels name another server. `credentials`: keeps all connections
 //!   authenticated while user and password change.
@@ -40,6 +40,7 @@ mod core;
 mod credentials;
 mod dedicated;
 mod delayed;
+mod directory;
 mod discovery;
 mod end;
 mod escalation;

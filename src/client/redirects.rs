@@ -17,6 +17,7 @@ use super::retry::may_be_written_by_code;
 use super::state::State;
 use crate::address::Address;
 use crate::connection::link::Link;
+use crate::connection::purpose::Purpose;
 use crate::connection::unit::Unit;
 use crate::error::{Outcome, Status};
 use crate::protocol::reply::Reply;
@@ -127,7 +128,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// The node of a link said that a slot has moved.
-    fn note_move(&self, cluster: &Cluster, link: &Link, slot: u16, (by, to): (&Address, &Address)) {
+    pub(super) fn note_move(&self, cluster: &Cluster, link: &Link, slot: u16, (by, to): (&Address, &Address)) {
         match cluster.apply_moved(slot, by, to) {
             // Its name leads to another machine by now.
             Change::Itself => {
@@ -168,7 +169,9 @@ impl<D: Destination> Core<D> {
 
     /// Another map was found: what waits at links that are not connected goes to whoever has its slot by now.
     pub(super) fn move_what_waits(&self, state: &mut State<D>) {
-        let disconnected = self.topology.links().into_iter().filter(|link| !link.is_connected());
+        let is_shared = |link: &Arc<Link>| matches!(link.purpose(), Purpose::Commands(_));
+        let links = self.topology.links().into_iter().filter(is_shared);
+        let disconnected = links.filter(|link| !link.is_connected());
         for link in disconnected {
             for mut unit in link.take_unsent() {
                 let Some(ticket) = self.go_on_with(state, &link, unit.to.ticket) else { continue };

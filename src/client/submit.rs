@@ -89,7 +89,9 @@ impl<D: Destination> Core<D> {
         destination: &D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
-        self.check_for_cluster(place, request)?;
+        if self.check_for_cluster(place, request)? {
+            return self.accept_multishot(place.link, request, destination);
+        }
         if let Some(links) = self.links_of_pipeline(cluster, place.link, request)? {
             return self.accept_spread(&links, request, Merge::List, destination).map(|id| (id, None));
         }

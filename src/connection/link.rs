@@ -172,6 +172,11 @@ impl Link {
         self.status.lock().clone()
     }
 
+    /// Where it dials.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
     /// The address for error texts.
     pub fn address(&self) -> String {
         self.status.lock().address.clone()

@@ -11,7 +11,9 @@ pub mod slot_map;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use self::refresh::{Action, Reason, Schedule};
@@ -42,6 +44,8 @@ pub struct Cluster {
     seeds: Arc<Node>,
     most: usize,
     known: Lock<Known>,
+    /// Somebody is still to hear of another map.
+    changed: AtomicBool,
     refreshing: Lock<Refreshing>,
 }
 
@@ -56,12 +60,26 @@ struct Known {
     links: BTreeMap<u16, (Arc<Link>, Arc<Node>)>,
     /// Nodes that the last map did not name.
     leaving: BTreeSet<Address>,
+    /// Nodes that an earlier map named.
+    former: BTreeSet<Address>,
     taken_by_gone: u64,
 }
 
 impl Known {
     fn has(&self, address: &Address) -> bool {
         self.nodes.contains_key(address) || self.map.nodes().any(|node| node == address)
+    }
+
+    /// So many former nodes are remembered at most.
+    fn replace_map(&mut self, map: SlotMap, most: usize) {
+        let before = mem::replace(&mut self.map, map);
+        self.routes.clear();
+        let named: BTreeSet<&Address> = self.map.nodes().collect();
+        self.former.extend(before.nodes().cloned());
+        self.former.retain(|address| !named.contains(address));
+        if self.former.len() > most {
+            self.former.clear();
+        }
     }
 }
 
@@ -97,12 +115,14 @@ impl Cluster {
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             leaving: BTreeSet::new(),
+            former: BTreeSet::new(),
             taken_by_gone: 0,
         };
         Cluster {
             seeds,
             most,
             known: Lock::new(known),
+            changed: AtomicBool::new(false),
             refreshing: Lock::new(Refreshing {
                 schedule: Schedule::new(interval, now),
                 round: 0,
@@ -152,27 +172,56 @@ impl Cluster {
         known.has(address).then(|| self.link_to(&mut known, address, deferred))
     }
 
+    /// The node of an address, which may be new.
+    pub fn node_at(&self, address: &Address) -> Result<Arc<Node>, Error> {
+        self.node_of_address(&mut self.known.lock(), address)
+    }
+
     fn link_to(&self, known: &mut Known, address: &Address, deferred: &mut Deferred) -> Result<Arc<Link>, Error> {
+        let node = self.node_of_address(known, address)?;
+        let link = node.link(DATABASE, deferred)?;
+        if let Purpose::Commands(number) = link.purpose() {
+            known.links.entry(number).or_insert_with(|| (Arc::clone(&link), node));
+        }
+        Ok(link)
+    }
+
+    fn node_of_address(&self, known: &mut Known, address: &Address) -> Result<Arc<Node>, Error> {
         let opening = known.opening.as_ref().ok_or_else(|| Error::new(Status::Closed, "the client is closed"))?;
-        let node = match known.nodes.get(address) {
-            Some(node) => Arc::clone(node),
+        match known.nodes.get(address) {
+            Some(node) => Ok(Arc::clone(node)),
             None if known.nodes.len() >= self.most => {
                 let sentence = format!("{address}: the cluster has more than {} nodes (max_nodes)", self.most);
-                return Err(Error::new(Status::Full, sentence));
+                Err(Error::new(Status::Full, sentence))
             }
             None => {
                 let endpoints = Arc::new(Endpoints::new(vec![address.clone()]));
                 let node = Node::new(Opening { endpoints, ..opening.clone() }, Arc::clone(self.seeds.numbers()));
                 let node = Arc::new(node);
                 known.nodes.insert(address.clone(), Arc::clone(&node));
-                node
+                Ok(node)
             }
-        };
-        let link = node.link(DATABASE, deferred)?;
-        if let Purpose::Commands(number) = link.purpose() {
-            known.links.entry(number).or_insert_with(|| (Arc::clone(&link), node));
         }
-        Ok(link)
+    }
+
+    /// Who takes writes to a slot.
+    pub fn primary_of(&self, slot: u16) -> Option<Address> {
+        self.known.lock().map.primary_of(slot).cloned()
+    }
+
+    /// Where the nodes that the map names are.
+    pub fn nodes(&self) -> Vec<Address> {
+        self.known.lock().map.nodes().cloned().collect()
+    }
+
+    /// Whether an earlier map named this node, and the present one does not.
+    pub fn has_left(&self, address: &Address) -> bool {
+        self.known.lock().former.contains(address)
+    }
+
+    /// Whether the map has changed since this was asked last.
+    pub fn has_changed(&self) -> bool {
+        self.changed.swap(false, Ordering::SeqCst)
     }
 
     /// A link on which something can be sent at once; `None`: there is none.
@@ -185,7 +234,9 @@ impl Cluster {
 
     /// All links but those to the seeds.
     pub fn links(&self) -> Vec<Arc<Link>> {
-        self.known.lock().links.values().map(|(link, _)| Arc::clone(link)).collect()
+        let known = self.known.lock();
+        let push_links = known.nodes.values().flat_map(|node| node.push_links());
+        known.links.values().map(|(link, _)| Arc::clone(link)).chain(push_links).collect()
     }
 
     /// The shared link of this number, if it does not lead to the seeds.
@@ -203,7 +254,10 @@ impl Cluster {
     pub fn apply_moved(&self, slot: u16, from: &Address, to: &Address) -> Change {
         let mut known = self.known.lock();
         let change = known.map.apply_moved(slot, from, to, self.most);
-        known.routes.clear();
+        if matches!(change, Change::Promoted | Change::Taken | Change::Begun) {
+            known.routes.clear();
+            self.changed.store(true, Ordering::SeqCst);
+        }
         change
     }
 
@@ -270,15 +324,15 @@ impl Cluster {
         if refreshing.missing > 0 {
             return None;
         }
-        let view = agreement::agree(std::mem::take(&mut refreshing.views)).filter(|view| view.map.covered() > 0);
+        let view = agreement::agree(mem::take(&mut refreshing.views)).filter(|view| view.map.covered() > 0);
         let is_whole = view.as_ref().is_some_and(|view| view.left_out == 0 && view.map.is_complete());
         let mut known = self.known.lock();
         let found = match view {
             None => Found::Nothing,
             Some(View { map, .. }) if map == known.map => Found::Same,
             Some(View { map, .. }) => {
-                known.map = map;
-                known.routes.clear();
+                known.replace_map(map, self.most);
+                self.changed.store(true, Ordering::SeqCst);
                 Found::Changed
             }
         };
@@ -301,7 +355,7 @@ impl Cluster {
         });
         let named: BTreeSet<&Address> = map.nodes().collect();
         nodes.retain(|address, node| {
-            let is_used = || node.links().iter().any(|link| link.is_used());
+            let is_used = || !node.push_links().is_empty() || node.links().iter().any(|link| link.is_used());
             if named.contains(address) || !leaving.contains(address) || is_used() {
                 return true;
             }

@@ -80,6 +80,11 @@ impl Topology {
         self.cluster.get()
     }
 
+    /// Whether it is a cluster, or may be found to be one.
+    pub fn may_be_cluster(&self) -> bool {
+        matches!(self.kind, TopologyKind::Auto | TopologyKind::Cluster)
+    }
+
     /// Those who know where the server is, if there are such.
     pub fn sentinels(&self) -> Option<&Arc<Sentinels>> {
         self.sentinels.as_ref()
