@@ -94,18 +94,4 @@ impl<D: Destination> Core<D> {
         nodes.extend(seeds);
         nodes
     }
-
-    /// If the map of the cluster has changed, the connections for messages follow it.
-    pub(super) fn follow_map(&self) {
-        let Some(cluster) = self.topology.cluster().filter(|cluster| cluster.has_changed()) else { return };
-        let Some(hub) = self.hub.lock().upgrade() else { return };
-        if let Some(link) = hub.link_to_any() {
-            self.choose_again(&link);
-            // Nothing that is published in the cluster comes from there any more.
-            if Address::parse(&link.address()).is_ok_and(|address| cluster.has_left(&address)) {
-                link.reconnect();
-            }
-        }
-        hub.follow_map(self);
-    }
 }

@@ -219,6 +219,12 @@ impl Fixture {
         self.core.listen(&self.shared.link, &self.place, 0).unwrap()
     }
 
+    /// Hears of events, which are among the completions.
+    pub fn listen_for_events(&mut self) {
+        self.place.take_many();
+        self.listen();
+    }
+
     /// A lease, which has no connection yet.
     pub fn lease(&self) -> SessionId {
         self.core.state.lock().sessions.add(Session::new(Kind::Lease { open: true }, 0))
@@ -320,7 +326,7 @@ impl Fixture {
 }
 
 /// A reply as people write it.
-fn shown(node: &Node) -> String {
+pub fn shown(node: &Node) -> String {
     let items = || node.items().iter().map(shown).collect::<Vec<_>>().join(", ");
     match node.kind() {
         ReplyKind::Array | ReplyKind::Push => format!("[{}]", items()),

@@ -5,6 +5,8 @@
 //! taken before those of a node; no link is started or closed under it.
 
 pub mod agreement;
+pub mod difference;
+mod map_in_use;
 pub mod redirect;
 pub mod refresh;
 pub mod slot_map;
@@ -16,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use self::difference::News;
 use self::refresh::{Action, Reason, Schedule};
 use self::slot_map::{Change, SlotMap};
 use self::view::View;
@@ -62,24 +65,15 @@ struct Known {
     leaving: BTreeSet<Address>,
     /// Nodes that an earlier map named.
     former: BTreeSet<Address>,
+    /// The map that the last round brought, of which the news tell.
+    last: SlotMap,
+    news: Vec<News>,
     taken_by_gone: u64,
 }
 
 impl Known {
     fn has(&self, address: &Address) -> bool {
         self.nodes.contains_key(address) || self.map.nodes().any(|node| node == address)
-    }
-
-    /// So many former nodes are remembered at most.
-    fn replace_map(&mut self, map: SlotMap, most: usize) {
-        let before = mem::replace(&mut self.map, map);
-        self.routes.clear();
-        let named: BTreeSet<&Address> = self.map.nodes().collect();
-        self.former.extend(before.nodes().cloned());
-        self.former.retain(|address| !named.contains(address));
-        if self.former.len() > most {
-            self.former.clear();
-        }
     }
 }
 
@@ -116,6 +110,8 @@ impl Cluster {
             links: BTreeMap::new(),
             leaving: BTreeSet::new(),
             former: BTreeSet::new(),
+            last: SlotMap::default(),
+            news: Vec::new(),
             taken_by_gone: 0,
         };
         Cluster {
@@ -202,26 +198,6 @@ impl Cluster {
                 Ok(node)
             }
         }
-    }
-
-    /// Who takes writes to a slot.
-    pub fn primary_of(&self, slot: u16) -> Option<Address> {
-        self.known.lock().map.primary_of(slot).cloned()
-    }
-
-    /// Where the nodes that the map names are.
-    pub fn nodes(&self) -> Vec<Address> {
-        self.known.lock().map.nodes().cloned().collect()
-    }
-
-    /// Whether an earlier map named this node, and the present one does not.
-    pub fn has_left(&self, address: &Address) -> bool {
-        self.known.lock().former.contains(address)
-    }
-
-    /// Whether the map has changed since this was asked last.
-    pub fn has_changed(&self) -> bool {
-        self.changed.swap(false, Ordering::SeqCst)
     }
 
     /// A link on which something can be sent at once; `None`: there is none.
@@ -336,6 +312,9 @@ impl Cluster {
                 Found::Changed
             }
         };
+        if found != Found::Nothing && known.note_news() {
+            self.changed.store(true, Ordering::SeqCst);
+        }
         let nodes = known.nodes.len();
         drop(known);
         _ = refreshing.schedule.finished(is_whole, now, nodes, chance);
