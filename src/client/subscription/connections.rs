@@ -12,6 +12,9 @@ use crate::client::topic::{Presence, Server, Topic};
 use crate::connection::unit::Ticket;
 use crate::protocol::message::Channel;
 
+#[cfg(test)]
+mod tests;
+
 impl Subscriptions {
     /// There is a new connection, on which nothing is subscribed to.
     pub fn connected(&mut self, server: &Server, now: Instant) {
