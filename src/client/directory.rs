@@ -4,7 +4,7 @@ use std::sync::{Arc, Weak};
 
 use super::core::Core;
 use super::destination::Destination;
-use super::hub::Directory;
+use super::hub::{Directory, Redirect};
 use super::topic::{Server, Topic};
 use crate::address::Address;
 use crate::connection::background_driver::{self, Opening};
@@ -16,9 +16,9 @@ use crate::error::Error;
 use crate::protocol::message::Channel;
 use crate::protocol::reply::Reply;
 use crate::protocol::slot::slot_of;
-use crate::topology::cluster::Cluster;
-use crate::topology::cluster::redirect::{Kind, Redirect};
+use crate::topology::cluster::redirect::Kind;
 use crate::topology::cluster::refresh::Reason;
+use crate::topology::cluster::{self, Cluster};
 use crate::topology::deferred::Deferred;
 
 #[cfg(test)]
@@ -62,13 +62,21 @@ impl<D: Destination> Directory for Core<D> {
         Core::run(self, deferred);
     }
 
-    fn redirected(&self, link: &Arc<Link>, error: &Reply) -> Option<Server> {
-        let cluster = self.topology.cluster()?;
+    fn redirected(&self, link: &Arc<Link>, error: &Reply) -> Redirect {
+        let (Some(cluster), Some(_)) = (self.topology.cluster(), Kind::of(error.as_bytes())) else {
+            return Redirect::None;
+        };
         let by = Address::parse(&link.address()).unwrap_or_default();
-        let redirect = Redirect::parse(error.as_bytes(), &by).ok().filter(|redirect| redirect.kind == Kind::Moved)?;
-        let to = redirect.to?;
-        self.note_move(cluster, link, redirect.slot, (&by, &to));
-        Some(Server::At(to))
+        match cluster::redirect::Redirect::parse(error.as_bytes(), &by) {
+            Ok(cluster::redirect::Redirect { kind: Kind::Moved, slot, to: Some(to) }) => {
+                self.note_move(cluster, link, slot, (&by, &to));
+                Redirect::To(Server::At(to))
+            }
+            _ => {
+                self.note(Reason::UnknownNode);
+                Redirect::ToSomebody
+            }
+        }
     }
 
     fn taken_away(&self) {

@@ -63,9 +63,8 @@ pub trait Owner: Recipient<Link> {
 pub trait Directory: Owner {
     /// Where a topic is asked for. Called under the lock of the hub.
     fn server_of(&self, topic: &Topic) -> Server;
-    /// The server behind a link answered a topic with this error: where it says that the topic is; `None`: it says no
-    /// such thing.
-    fn redirected(&self, link: &Arc<Link>, error: &Reply) -> Option<Server>;
+    /// The server behind a link answered a topic with this error.
+    fn redirected(&self, link: &Arc<Link>, error: &Reply) -> Redirect;
     /// A server took a topic away unasked, because it belongs elsewhere from now on.
     fn taken_away(&self);
     /// The connection to any of several servers is lost: it may be another one next time.
@@ -80,6 +79,16 @@ pub trait Directory: Owner {
     ) -> Result<Arc<Link>, Error>;
     /// Does something with links, with no lock held.
     fn run(&self, deferred: Deferred);
+}
+
+/// What an error says of where a topic is.
+pub enum Redirect {
+    /// Nothing.
+    None,
+    /// At this server.
+    To(Server),
+    /// At another server, and that is all that can be understood.
+    ToSomebody,
 }
 
 /// The connections and those who hear them.

@@ -162,10 +162,14 @@ fn what_is_not_ready_is_waited_out_and_what_is_refused_ends_the_subscription() {
     fixture.subscribe("SSUBSCRIBE b", |_| {}).unwrap();
     let [mut a] = peers(&fixture, ["a:1"]);
     a.serve(&["-CLUSTERDOWN Hash slot not served"]);
+    for (channel, error) in [("{b}1", "-MOVED 3300 ?:0"), ("{b}2", "-MOVED nonsense"), ("{b}3", "-ASK 3300 b:1")] {
+        fixture.subscribe(&format!("SSUBSCRIBE {channel}"), |_| {}).unwrap();
+        a.serve(&[error]);
+    }
     assert!(fixture.completions().is_empty());
     let id = fixture.subscribe("SSUBSCRIBE c", |_| {}).unwrap();
     a.serve(&["-NOPERM no"]);
-    assert_eq!(fixture.completion(), "2 Server Answered: NOPERM no");
+    assert_eq!(fixture.completion(), "5 Server Answered: NOPERM no");
     assert!(!fixture.core.cancel(Ticket(id)));
 }
 

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::action::Actions;
-use super::{Directory, Hub, OWN, Owner, Subscribers, asked};
+use super::{Directory, Hub, OWN, Owner, Redirect, Subscribers, asked};
 use crate::client::destination::Destination;
+use crate::client::subscription::Subscriptions;
 use crate::client::topic::{Server, Topic};
 use crate::connection::answers::Answers;
 use crate::connection::link::Link;
@@ -135,12 +136,16 @@ impl<D: Destination> Hub<D> {
                 self.update(owner, |all| all.confirmed(&server, &topic, joins, now), Some(reply));
                 continue;
             }
-            let may_move = joins && self.base == Server::Any && topic.channel() == Some(Channel::Sharded);
-            match owner.redirected(link, reply).filter(|_| may_move) {
-                Some(to) => self.update(owner, |all| all.redirected(&server, &topic, &to, now), None),
-                None => {
-                    self.update(owner, |all| all.refused(&server, &topic, joins, will_pass(reply), now), Some(reply))
-                }
+            let is_sharded = topic.channel() == Some(Channel::Sharded);
+            let redirect = match joins && is_sharded && self.base == Server::Any {
+                true => owner.redirected(link, reply),
+                false => Redirect::None,
+            };
+            let is_refused = |all: &mut Subscriptions, later| all.refused(&server, &topic, joins, later, now);
+            match redirect {
+                Redirect::To(to) => self.update(owner, |all| all.redirected(&server, &topic, &to, now), None),
+                Redirect::ToSomebody => self.update(owner, |all| is_refused(all, true), Some(reply)),
+                Redirect::None => self.update(owner, |all| is_refused(all, will_pass(reply)), Some(reply)),
             }
         }
     }
