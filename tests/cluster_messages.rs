@@ -279,6 +279,31 @@ fn sharded_channels_follow_a_failover() {
     });
 }
 
+/// By the map, long before the silence of the old primary would be taken for its end.
+#[test]
+fn sharded_channels_leave_a_primary_that_hangs() {
+    let cluster = Cluster::start(3, 1);
+    let client = Tester::with(cluster.url(), &[("dead_after", "1h"), ("refresh_interval", "1s")]);
+    until_mapped(&cluster, &client);
+    let shard = Subscription::to(&client, &["SSUBSCRIBE", "a", "b"]);
+    shard.take(2);
+    let place = cluster.nodes.iter().position(|node| node.port() == cluster.owner("a").port()).unwrap();
+    let (primary, replica) = (&cluster.nodes[place], &cluster.nodes[place + 3]);
+    primary.stop();
+    let (mut gap, mut heard) = (false, false);
+    wait::until("a message of the new primary", || {
+        replica.command(&["SPUBLISH", "a", "from the new one"]);
+        for done in shard.inbox.drain() {
+            gap |= done.gap && show(&done.reply).starts_with("ssubscribe a ");
+            heard |= show(&done.reply) == "smessage a from the new one";
+            assert!(gap || !heard, "it is announced first");
+        }
+        heard
+    });
+    primary.cont();
+    assert!(shard.change(&["PING"]).is_ok());
+}
+
 #[test]
 fn monitor_and_channels_of_one_node_are_had_by_its_address() {
     let cluster = Cluster::start(3, 0);
