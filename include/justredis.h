@@ -627,9 +627,11 @@ jr_status jr_cancel(const struct jr_client *client, uint64_t id);
  * "authenticated": the connection has another user from now on; "authentication_refused": it keeps the one it has),
  * "address", "database", "purpose" (as in jr_client_stats), and "reason" where there is one. With topology=sentinel
  * also "topology": the primary was found; "failover": another server is the primary from now on; both with "address",
- * the latter with "previous"; a "warning" about a sentinel has its "address". It ends with jr_cancel or with the
- * client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not
- * taken in time the oldest are dropped.
+ * the latter with "previous"; a "warning" about a sentinel has its "address". Of a cluster, each time a look at its
+ * map finds another one, "topology" with "primaries", "replicas" and "slots" (that are served), then for each two
+ * nodes "failover" (a replica took over) or "moved", with "address" (who has the slots now), "previous" and "slots".
+ * It ends with jr_cancel or with the client. `target` has no commands. What happened before is not told: see
+ * jr_client_stats. Of events that are not taken in time the oldest are dropped.
  *
  * # Safety
  * As jr_submit.
@@ -649,25 +651,39 @@ jr_status jr_client_events(const struct jr_client *client, const struct jr_reque
 jr_status jr_client_set_credentials(const struct jr_client *client, const char *user, const char *password);
 
 /**
- * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links",
+ * The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "nodes", "links",
  * "dedicated", "sentinels", "subscriptions", and what the cache counts. Keys are added, never changed. The map is
  * yours to free.
  *
- * "links" are the connections: an array of maps with "address", "database", "purpose" ("commands": shared by all;
- * "dedicated": of one request or lease alone; "subscriptions", "invalidations", "monitor"), "connected" (0 or 1),
- * "tracking" (0 or 1: the server tells of changes to what is cached), "protocol", "server", "server_version", "mode",
- * "role", "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections",
- * "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes
- * from a queue, or the thread of the callbacks, began to write and read), "round_trip_us" (of the last sample) and
- * "error". "dedicated" is a map about dedicated connections together: "in_use", "idle", "waiting" (who waits in line
- * for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far). "sentinels" is
- * an array of maps: "address", "primary" (what it says; empty: nothing), and "error" (why not). "subscriptions"
- * is an array of maps, one for each request that gets messages: "request" (its id), "channels", "unread",
- * "unread_bytes" (in memory), "taken", "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Of
- * JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of answers that made room),
- * "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in memory).
+ * "nodes" are the servers, of a cluster those that its map names: an array of maps with "address", "role" ("master",
+ * "replica"; empty: not known), "primary" (whom a replica follows), "slots" (how many it serves, as a primary or as a
+ * replica), "ranges" (of them: an array of arrays of the first and the last), "links" (connections to it) and
+ * "round_trip_us" (the least of theirs; 0: not known). "links" are the connections: an array of maps with "address",
+ * "database", "purpose" ("commands": shared by all; "dedicated": of one request or lease alone; "subscriptions",
+ * "invalidations", "monitor"), "connected" (0 or 1), "tracking" (0 or 1: the server tells of changes to what is
+ * cached), "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests",
+ * "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the
+ * caller's own thread), "queue_turns" (how often whoever takes from a queue, or the thread of the callbacks, began to
+ * write and read), "round_trip_us" (of the last sample) and "error". "dedicated" is a map about dedicated connections
+ * together: "in_use", "idle", "waiting" (who waits in line for one), "waiting_requests" and "waiting_bytes" (of those
+ * who wait), "connections" (opened so far). "sentinels" is an array of maps: "address", "primary" (what it says;
+ * empty: nothing), and "error" (why not). "subscriptions" is an array of maps, one for each request that gets
+ * messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps"
+ * (confirmations with JR_COMPLETION_GAP). Of JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of
+ * answers that made room), "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in
+ * memory).
  */
 jr_status jr_client_stats(const struct jr_client *client, struct jr_reply **map);
+
+/**
+ * Where a key is: a map with "slot" (of a cluster), "primary" (the address of the node that takes writes to it, empty
+ * if none is known yet) and "replicas" (an array of addresses); where there is one server, that. It is what the client
+ * knows at this moment; a command finds its node without that. The map is yours to free.
+ *
+ * # Safety
+ * `key->data` leads to `key->len` bytes.
+ */
+jr_status jr_client_locate(const struct jr_client *client, const struct jr_bytes *key, struct jr_reply **map);
 
 /**
  * The barrier at the end: accepts nothing more, ends subscriptions, blocking commands and those who hear of events,
@@ -861,10 +877,13 @@ const char *jr_version(void);
  * otherwise takes back what was not confirmed. A subscription without channels lives on. All subscriptions of a client
  * share one connection, which is there while there are any; when it is lost they are made again, see
  * JR_COMPLETION_GAP. What the server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it.
- * MONITOR, and with RESP3 CLIENT TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many
- * answers on a connection of their own; there "OK" is the confirmation. What is not taken in time is dropped, or ends
- * the request (JR_ERR_FULL): see the options max_unread, max_unread_bytes and subscription_overflow. Such a request
- * names a queue or a callback, and stands alone: not in a pipeline, a transaction or jr_execute.
+ * In a cluster that is a connection to any node, and there is one more to each primary with sharded channels among
+ * them, which follow their slots; order holds among the channels of one connection. With the address of a node as its
+ * route a subscription has a connection to that node, and gets what it alone tells. MONITOR, and with RESP3 CLIENT
+ * TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
+ * own, in a cluster to the node that the route names; there "OK" is the confirmation. What is not taken in time is
+ * dropped, or ends the request (JR_ERR_FULL): see the options max_unread, max_unread_bytes and subscription_overflow.
+ * Such a request names a queue or a callback, and stands alone: not in a pipeline, a transaction or jr_execute.
  *
  * # Safety
  * The request and what it points to are as described, and unchanged during the call.

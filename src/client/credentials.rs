@@ -13,6 +13,7 @@ use tokio::time::{sleep, sleep_until};
 
 use super::core::{Core, closed};
 use super::destination::Destination;
+use super::hub::Directory;
 use crate::connection::credentials::renewal::{News, Step};
 use crate::connection::credentials::source::CredentialsSource;
 use crate::connection::credentials::{Credentials, Login};
@@ -168,13 +169,11 @@ impl<D: Destination> Core<D> {
     /// Lets another connection take the place of the one of all subscriptions, once it has subscribed to all of them.
     fn succeed(&self, link: &Arc<Link>, current: &Login) {
         let Some(hub) = self.hub.lock().upgrade() else { return };
-        let Ok(opening) = self.node().opening() else { return };
-        if let Some(successor) = hub.begin_succession(link, current, opening) {
-            let mut deferred = Deferred::default();
-            if self.node().add_push_link(&successor, &mut deferred).is_ok() {
-                deferred.run(self.state.runtime.lock().clone());
-            }
-        }
+        let mut deferred = Deferred::default();
+        hub.begin_succession(link, current, |server, recipient| {
+            self.open(server, Purpose::Subscriptions, recipient, &mut deferred).ok()
+        });
+        deferred.run(self.state.runtime.lock().clone());
     }
 
     /// AUTH goes ahead of what is about to be sent on a dedicated connection, if it is to be authenticated again.

@@ -141,7 +141,7 @@ impl<D: Destination> Core<D> {
             }
             Work::Events => failed((unsent(Outcome::NotRun), Outcome::NotRun)),
             Work::Subscription(hub) => {
-                let Ended { outcome, started, flags, rest } = hub.end(Ticket(responder.request()));
+                let Ended { outcome, started, flags, rest } = hub.end(self, Ticket(responder.request()));
                 responder.mark(flags);
                 hub.apply(rest, None);
                 let sentence = match started && status == Status::Canceled {
@@ -151,7 +151,7 @@ impl<D: Destination> Core<D> {
                 failed((sentence, outcome))
             }
             Work::Change(hub) => {
-                let Ended { outcome, rest, .. } = hub.withdraw(Ticket(responder.request()));
+                let Ended { outcome, rest, .. } = hub.withdraw(self, Ticket(responder.request()));
                 hub.apply(rest, None);
                 failed((unsent(outcome), outcome))
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use super::completion::{GAP, MORE};
 use super::core::Core;
 use super::pending::Work;
 use super::request::{Place, Request, Timeout};
@@ -39,22 +40,21 @@ pub fn client(config: Config) -> (Arc<Core<inbox::Place>>, Arc<Link>, Sender<()>
 pub struct Peer {
     pub link: Arc<Link>,
     driver: SimulatedDriver,
-    core: Arc<Core<inbox::Place>>,
 }
 
 impl Peer {
-    fn new(link: &Arc<Link>, core: &Arc<Core<inbox::Place>>) -> Peer {
-        Peer { link: Arc::clone(link), driver: SimulatedDriver::new(link), core: Arc::clone(core) }
+    fn new(link: &Arc<Link>) -> Peer {
+        Peer { link: Arc::clone(link), driver: SimulatedDriver::new(link) }
     }
 
     /// Accepts a connection.
     pub fn connect(&mut self) {
-        self.driver.connect(&*self.core);
+        self.driver.connect(&*self.driver.recipient());
     }
 
     /// Accepts a connection, if there is none or the client wants a new one.
     pub fn connect_again(&mut self) {
-        if self.driver.reconnect(&*self.core) || !self.driver.is_connected() {
+        if self.driver.reconnect(&*self.driver.recipient()) || !self.driver.is_connected() {
             self.connect();
         }
     }
@@ -83,7 +83,7 @@ impl Peer {
     /// Answers with these lines.
     pub fn answer(&mut self, lines: &[&str]) {
         let bytes: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-        self.driver.receive(bytes.as_bytes(), &*self.core).unwrap();
+        self.driver.receive(bytes.as_bytes(), &*self.driver.recipient()).unwrap();
     }
 
     /// Reads everything, then answers.
@@ -104,12 +104,12 @@ impl Peer {
 
     /// The connection ends for this reason.
     pub fn lose_for(&mut self, status: Status) {
-        self.driver.lose(&Error::new(status, "gone"), &*self.core);
+        self.driver.lose(&Error::new(status, "gone"), &*self.driver.recipient());
     }
 
     /// No connection can be made.
     pub fn is_unreachable(&self) {
-        self.driver.give_up(&Error::new(Status::Connect, "nobody is there"), &*self.core);
+        self.driver.give_up(&Error::new(Status::Connect, "nobody is there"), &*self.driver.recipient());
     }
 }
 
@@ -136,7 +136,7 @@ impl Fixture {
         let (core, link, alive) = client(config);
         let inbox = Inbox::default();
         let place = inbox::Place::new(1, true, &inbox);
-        Fixture { shared: Peer::new(&link, &core), core, inbox, place, asked: 0, alive: Some(alive) }
+        Fixture { shared: Peer::new(&link), core, inbox, place, asked: 0, alive: Some(alive) }
     }
 
     /// A client of a cluster whose seed, at `seed:1`, is connected and said this when it was asked for the map.
@@ -165,9 +165,23 @@ impl Fixture {
         let is_shared = |link: &Arc<Link>| matches!(link.purpose(), Purpose::Commands(_));
         let mut links = self.core.topology.links().into_iter().rev().filter(is_shared);
         let link = links.find(|link| link.address() == address);
-        let mut peer = Peer::new(&link.expect(address), &self.core);
+        let mut peer = Peer::new(&link.expect(address));
         peer.connect();
         peer
+    }
+
+    /// The servers at the links on which messages come, in the order of their addresses; not connected.
+    pub fn push_peers(&self) -> Vec<Peer> {
+        let mut links = self.core.topology.links();
+        links.retain(|link| link.purpose().receives_pushes() && !link.is_closed());
+        links.sort_by_key(|link| link.address());
+        links.iter().map(Peer::new).collect()
+    }
+
+    /// Submits these commands, each a line of words, and takes messages.
+    pub fn subscribe(&mut self, command: &str, change: impl FnOnce(&mut Request<'_, &str>)) -> Result<u64, Error> {
+        self.place.take_many();
+        self.submit_as(&[command], change)
     }
 
     /// Submits these commands, each a line of words.
@@ -211,6 +225,12 @@ impl Fixture {
         self.core.listen(&self.shared.link, &self.place, 0).unwrap()
     }
 
+    /// Hears of events, which are among the completions.
+    pub fn listen_for_events(&mut self) {
+        self.place.take_many();
+        self.listen();
+    }
+
     /// A lease, which has no connection yet.
     pub fn lease(&self) -> SessionId {
         self.core.state.lock().sessions.add(Session::new(Kind::Lease { open: true }, 0))
@@ -224,7 +244,7 @@ impl Fixture {
         };
         let mut links: Vec<_> = self.core.node().links().into_iter().filter(|link| number(link).is_some()).collect();
         links.sort_by_key(number);
-        links.iter().map(|link| Peer::new(link, &self.core)).collect()
+        links.iter().map(Peer::new).collect()
     }
 
     /// The server at the dedicated link to an address that was opened last, connected.
@@ -235,7 +255,7 @@ impl Fixture {
             _ => None,
         });
         let (_, link) = numbered.max_by_key(|(number, _)| *number).expect(address);
-        let mut peer = Peer::new(&link, &self.core);
+        let mut peer = Peer::new(&link);
         peer.connect();
         peer
     }
@@ -264,8 +284,14 @@ impl Fixture {
         let completions = std::mem::take(&mut *self.inbox.lock());
         let completions = completions.into_iter().map(|(_, completion)| {
             let outcomes = [Outcome::NotRun, Outcome::Unknown, Outcome::Answered];
-            let outcome = outcomes.into_iter().find(|outcome| outcome.bit() == completion.flags).unwrap();
-            format!("{} {:?} {outcome:?}: {}", completion.user_data, completion.status, shown(&completion.reply))
+            let (flags, more) = (completion.flags & !(MORE | GAP), completion.flags & (MORE | GAP));
+            let outcome = outcomes.into_iter().find(|outcome| outcome.bit() == flags).unwrap();
+            let name = match more {
+                0 => format!("{:?} {outcome:?}", completion.status),
+                MORE => "message".to_string(),
+                _ => "gap".to_string(),
+            };
+            format!("{} {name}: {}", completion.user_data, shown(&completion.reply))
         });
         completions.collect()
     }
@@ -319,10 +345,10 @@ impl Fixture {
 }
 
 /// A reply as people write it.
-fn shown(node: &Node) -> String {
+pub fn shown(node: &Node) -> String {
     let items = || node.items().iter().map(shown).collect::<Vec<_>>().join(", ");
     match node.kind() {
-        ReplyKind::Array => format!("[{}]", items()),
+        ReplyKind::Array | ReplyKind::Push => format!("[{}]", items()),
         ReplyKind::Map => format!("{{{}}}", items()),
         ReplyKind::Nil => "nil".to_string(),
         ReplyKind::Integer => node.to_i64().unwrap().to_string(),

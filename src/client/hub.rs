@@ -1,19 +1,22 @@
-//! One connection on which messages come, and the multishot requests that get them: all subscriptions of a client
-//! together, MONITOR and CLIENT TRACKING each on one of its own. It is opened for the first and closed after the last.
+//! Connections on which messages come, and the multishot requests that get them: all subscriptions of a client together
+//! have one, and in a cluster one more to each node whose sharded channels they have; MONITOR and CLIENT TRACKING have
+//! each one of its own. They are opened for the first and closed after the last.
 //!
 //! Locks are taken in this order: state, hub, what lies below. What ends or changes a request is done by
 //! [`Hub::apply`], with none of them held. [`recipient`] is told what comes.
 
 pub(super) mod action;
 mod apply;
+mod connections;
 mod recipient;
 mod succession;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -24,8 +27,7 @@ use super::destination::Destination;
 use super::destination::Outlet;
 use super::mailbox::{Counts, Put};
 use super::subscription::{Effect, Subscriptions};
-use super::topic::Topic;
-use crate::connection::background_driver::{self, Opening};
+use super::topic::{Server, Topic};
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Pipeline;
@@ -33,11 +35,12 @@ use crate::connection::purpose::Purpose;
 use crate::connection::quota::Load;
 use crate::connection::recipient::Recipient;
 use crate::connection::unit::{Addressee, Ticket, Unit};
-use crate::error::{Error, Outcome};
+use crate::error::{Error, Outcome, Status};
 use crate::lock::Lock;
 use crate::protocol::command;
 use crate::protocol::message::Channel;
 use crate::protocol::reply::Reply;
+use crate::topology::deferred::Deferred;
 
 /// Whose the commands of the hub itself are; no request has this name.
 const OWN: Ticket = Ticket(u64::MAX);
@@ -56,11 +59,45 @@ pub trait Owner: Recipient<Link> {
     fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>);
 }
 
-/// The connection and those who hear it.
+/// What a hub needs of whoever knows the servers.
+pub trait Directory: Owner {
+    /// Where a topic is asked for. Called under the lock of the hub.
+    fn server_of(&self, topic: &Topic) -> Server;
+    /// The server behind a link answered a topic with this error.
+    fn redirected(&self, link: &Arc<Link>, error: &Reply) -> Redirect;
+    /// A server took a topic away unasked, because it belongs elsewhere from now on.
+    fn taken_away(&self);
+    /// The connection to any of several servers is lost: it may be another one next time.
+    fn choose_again(&self, link: &Arc<Link>);
+    /// Prepares a connection to a server, which [`Directory::run`] starts. Called under the lock of the hub.
+    fn open(
+        &self,
+        server: &Server,
+        purpose: Purpose,
+        recipient: Weak<dyn Recipient<Link>>,
+        deferred: &mut Deferred,
+    ) -> Result<Arc<Link>, Error>;
+    /// Does something with links, with no lock held.
+    fn run(&self, deferred: Deferred);
+}
+
+/// What an error says of where a topic is.
+pub enum Redirect {
+    /// Nothing.
+    None,
+    /// At this server.
+    To(Server),
+    /// At another server, and that is all that can be understood.
+    ToSomebody,
+}
+
+/// The connections and those who hear them.
 pub struct Hub<D: Destination> {
-    owner: Weak<dyn Owner>,
+    owner: Weak<dyn Directory>,
     me: Weak<Hub<D>>,
     purpose: Purpose,
+    /// The server of all that belongs to no other one.
+    base: Server,
     subscribers: Lock<Subscribers<D>>,
 }
 
@@ -71,14 +108,19 @@ impl<D: Destination> std::fmt::Debug for Hub<D> {
 }
 
 struct Subscribers<D> {
-    /// The connection of which messages are delivered.
-    link: Arc<Link>,
-    /// The one that is to take its place.
-    successor: Option<Successor>,
+    connections: BTreeMap<Server, Connection>,
     subscriptions: Subscriptions,
     outlets: HashMap<Ticket, Subscriber<D>>,
     /// The last one has gone: nobody can come any more.
     closed: bool,
+}
+
+/// The connection to one server.
+struct Connection {
+    /// Of which messages are delivered.
+    link: Arc<Link>,
+    /// The one that is to take its place.
+    successor: Option<Successor>,
 }
 
 /// The connection that is to take the place of another one.
@@ -115,26 +157,17 @@ pub(super) struct Report {
 }
 
 impl<D: Destination> Hub<D> {
-    /// Prepares a connection for this purpose, to be started.
-    pub(super) fn new(owner: Weak<dyn Owner>, opening: Opening, purpose: Purpose) -> Arc<Hub<D>> {
+    /// There is no connection yet; what belongs to no other server will be asked for at this one.
+    pub(super) fn new(owner: Weak<dyn Directory>, purpose: Purpose, base: Server) -> Arc<Hub<D>> {
         Arc::new_cyclic(|me: &Weak<Hub<D>>| {
-            let recipient: Weak<dyn Recipient<Link>> = me.clone();
-            // Messages come from all databases.
-            let link = background_driver::prepare(&Opening { recipient, ..opening }, 0, purpose);
             let subscribers = Subscribers {
-                link,
-                successor: None,
-                subscriptions: Subscriptions::default(),
+                connections: BTreeMap::new(),
+                subscriptions: Subscriptions::at(base.clone()),
                 outlets: HashMap::new(),
                 closed: false,
             };
-            Hub { owner, me: Weak::clone(me), purpose, subscribers: Lock::new(subscribers) }
+            Hub { owner, me: Weak::clone(me), purpose, base, subscribers: Lock::new(subscribers) }
         })
-    }
-
-    /// The connection; there may be another one at any time.
-    pub(super) fn link(&self) -> Arc<Link> {
-        Arc::clone(&self.subscribers.lock().link)
     }
 
     /// What it is for.
@@ -143,26 +176,39 @@ impl<D: Destination> Hub<D> {
     }
 
     /// A new subscription gets its messages through this outlet. Gives the outlet back if the hub was closed meanwhile.
-    pub(super) fn begin(&self, ticket: Ticket, topics: &[Topic], outlet: Outlet<D>) -> Result<Actions, Outlet<D>> {
+    pub(super) fn begin(
+        &self,
+        owner: &dyn Directory,
+        ticket: Ticket,
+        topics: &[Topic],
+        outlet: Outlet<D>,
+    ) -> Result<Actions, Outlet<D>> {
         let mut subscribers = self.subscribers.lock();
         if subscribers.closed {
             return Err(outlet);
         }
         subscribers.outlets.insert(ticket, Subscriber { outlet, gaps: 0 });
-        subscribers.subscriptions.begin(ticket, topics.iter().cloned());
-        Ok(self.carry_out(&mut subscribers, None))
+        subscribers.subscriptions.begin(ticket, topics.iter().map(|topic| self.placed(owner, topic)));
+        Ok(self.carry_out(owner, &mut subscribers, None))
     }
 
     /// A request adds topics to a subscription.
-    pub(super) fn add(&self, subscription: Ticket, request: Ticket, topics: Vec<Topic>) -> Actions {
+    pub(super) fn add(
+        &self,
+        owner: &dyn Directory,
+        subscription: Ticket,
+        request: Ticket,
+        topics: &[Topic],
+    ) -> Actions {
         let mut subscribers = self.subscribers.lock();
-        subscribers.subscriptions.add(subscription, request, topics);
-        self.carry_out(&mut subscribers, None)
+        subscribers.subscriptions.add(subscription, request, topics.iter().map(|topic| self.placed(owner, topic)));
+        self.carry_out(owner, &mut subscribers, None)
     }
 
     /// A request takes topics of a kind from a subscription: these, or all (`None`).
     pub(super) fn remove(
         &self,
+        owner: &dyn Directory,
         subscription: Ticket,
         request: Ticket,
         channel: Channel,
@@ -170,43 +216,57 @@ impl<D: Destination> Hub<D> {
     ) -> Actions {
         let mut subscribers = self.subscribers.lock();
         subscribers.subscriptions.remove(subscription, request, channel, names);
-        self.carry_out(&mut subscribers, None)
+        self.carry_out(owner, &mut subscribers, None)
     }
 
     /// A subscription ends; its last messages are on their way when this returns.
-    pub(super) fn end(&self, subscription: Ticket) -> Ended {
+    pub(super) fn end(&self, owner: &dyn Directory, subscription: Ticket) -> Ended {
         let mut subscribers = self.subscribers.lock();
         let known = subscribers.subscriptions.may_be_known(subscription);
         let started = subscribers.subscriptions.has_started(subscription);
         subscribers.subscriptions.end(subscription);
-        let rest = self.carry_out(&mut subscribers, None);
+        let rest = self.carry_out(owner, &mut subscribers, None);
         let flags = subscribers.dismiss(subscription);
         let outcome = if known { Outcome::Unknown } else { Outcome::NotRun };
         Ended { outcome, started, flags, rest }
     }
 
     /// A request that would change a subscription is given up.
-    pub(super) fn withdraw(&self, request: Ticket) -> Ended {
+    pub(super) fn withdraw(&self, owner: &dyn Directory, request: Ticket) -> Ended {
         let mut subscribers = self.subscribers.lock();
         let outcome = subscribers.subscriptions.withdraw(request);
-        Ended { outcome, started: false, flags: 0, rest: self.carry_out(&mut subscribers, None) }
+        Ended { outcome, started: false, flags: 0, rest: self.carry_out(owner, &mut subscribers, None) }
     }
 
-    /// A request for a subscription, an encoded PING, is sent on the connection; gives that, and its place there.
+    /// A request for a subscription, an encoded PING, is sent on a connection; gives that, and its place there.
     pub(super) fn ping(
         &self,
+        owner: &dyn Directory,
         subscription: Ticket,
         request: Ticket,
         bytes: &Bytes,
     ) -> Result<(Arc<Link>, u64, Actions), Error> {
         // The connection is not replaced meanwhile.
         let mut subscribers = self.subscribers.lock();
-        let (to, link) = (Addressee { ticket: request, part: 0 }, Arc::clone(&subscribers.link));
+        if subscribers.closed {
+            return Err(Error::new(Status::NotFound, format!("the subscription {} has ended", subscription.0)));
+        }
+        let server = subscribers.subscriptions.server_for_ping(subscription);
+        let mut rest = self.carry_out(owner, &mut subscribers, None);
+        let Some(link) = subscribers.connections.get(&server).map(|connection| Arc::clone(&connection.link)) else {
+            subscribers.subscriptions.not_opened(&server, Instant::now());
+            return Err(match rest.list.pop() {
+                Some(Action::NotOpened(_, error)) => error,
+                _ => Error::new(Status::Closed, "the client is closed"),
+            });
+        };
+        let to = Addressee { ticket: request, part: 0 };
         let append = |pipeline: &mut Pipeline| pipeline.append_encoded(to, 1, bytes.clone());
         let load = Load { requests: 1, bytes: bytes.len() };
         let sequence = link.submission(Submitter::Other).append(load, append)?;
         subscribers.subscriptions.ping_started(subscription, request);
-        let rest = self.carry_out(&mut subscribers, None);
+        link.wake();
+        rest.append(self.carry_out(owner, &mut subscribers, None));
         Ok((link, sequence, rest))
     }
 
@@ -229,13 +289,32 @@ impl<D: Destination> Hub<D> {
     }
 
     /// Does what the subscriptions want done; `said`: what the server said, if that is what a feed is told.
-    fn carry_out(&self, subscribers: &mut Subscribers<D>, said: Option<&Reply>) -> Actions {
+    fn carry_out(&self, owner: &dyn Directory, subscribers: &mut Subscribers<D>, said: Option<&Reply>) -> Actions {
         let mut rest = Actions::default();
         let mut told: Vec<Ticket> = Vec::new();
         for effect in subscribers.subscriptions.effects() {
-            rest.0.push(match effect {
-                Effect::Send(topic, joins) => {
-                    send(&subscribers.link, &topic, joins);
+            rest.list.push(match effect {
+                Effect::Open(server) => {
+                    let recipient: Weak<dyn Recipient<Link>> = self.me.clone();
+                    match owner.open(&server, self.purpose, recipient, &mut rest.deferred) {
+                        Ok(link) => {
+                            subscribers.connections.insert(server, Connection { link, successor: None });
+                            continue;
+                        }
+                        Err(error) => Action::NotOpened(server, error),
+                    }
+                }
+                Effect::Close(server) => match subscribers.connections.remove(&server) {
+                    Some(Connection { link, successor }) => {
+                        successor.into_iter().for_each(|successor| rest.deferred.close(successor.link));
+                        Action::Retired(link)
+                    }
+                    None => continue,
+                },
+                Effect::Send(server, topic, joins) => {
+                    if let Some(connection) = subscribers.connections.get(&server) {
+                        send(&connection.link, &topic, joins);
+                    }
                     continue;
                 }
                 Effect::Confirm { to, channel, name, joins, count, gap, asked } => {
@@ -262,9 +341,8 @@ impl<D: Destination> Hub<D> {
         subscribers.announce(&told);
         if subscribers.subscriptions.is_empty() && !mem::replace(&mut subscribers.closed, true) {
             // Before anybody hears of the end.
-            rest.0.insert(0, Action::Close);
+            rest.list.insert(0, Action::Close);
         }
-        subscribers.link.wake();
         rest
     }
 }
@@ -308,7 +386,7 @@ impl<D: Destination> Subscribers<D> {
         match subscriber.outlet.put(message, flags) {
             Put::Added if is_new => told.push(to),
             Put::Added | Put::Quiet => {}
-            Put::Overflowed => rest.0.push(Action::Overflowed(to)),
+            Put::Overflowed => rest.list.push(Action::Overflowed(to)),
         }
     }
 

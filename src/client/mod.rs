@@ -16,8 +16,9 @@
 //! * In a cluster: `routing` finds the node of a request, `spread` sends a pipeline to several, or a command that can
 //!   be `split`, whose answers `merge`; `redirects` follows what nodes say of each other, `discovery` asks them for the
 //!   map.
-//! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
-//!   readers, `subscribe` the way in; `event` tells of the life of connections.
+//! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` their
+//!   links and readers, `directory` where those lead, `map_changes` when that changes,
+//!   `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
 //! * `failover`: what becomes of requests when sentinels name another server. `credentials`: keeps all connections
 //!   authenticated while user and password change.
@@ -41,6 +42,7 @@ mod core;
 mod credentials;
 mod dedicated;
 mod delayed;
+mod directory;
 mod discovery;
 mod end;
 mod escalation;
@@ -51,6 +53,7 @@ mod fixture;
 mod gather;
 mod hub;
 mod lease;
+mod map_changes;
 mod merge;
 mod own_writes;
 mod pending;
@@ -229,6 +232,11 @@ impl<D: Destination> Client<D> {
     /// The state of the client in numbers.
     pub fn stats(&self) -> Result<Reply, Error> {
         self.core.stats()
+    }
+
+    /// Which slot of a cluster a key has, and which nodes serve it.
+    pub fn locate(&self, key: &[u8]) -> Result<Reply, Error> {
+        self.core.locate(key)
     }
 
     /// What the client was told.

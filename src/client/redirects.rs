@@ -161,7 +161,7 @@ impl<D: Destination> Core<D> {
     }
 
     /// The node of a link said that a slot has moved.
-    fn note_move(&self, cluster: &Cluster, link: &Link, slot: u16, (by, to): (&Address, &Address)) {
+    pub(super) fn note_move(&self, cluster: &Cluster, link: &Link, slot: u16, (by, to): (&Address, &Address)) {
         match cluster.apply_moved(slot, by, to) {
             // Its name leads to another machine by now.
             Change::Itself => {

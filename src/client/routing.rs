@@ -96,29 +96,36 @@ fn may_go_anywhere(name: &str) -> Result<(), Error> {
     Err(Error::new(Status::Argument, sentence))
 }
 
+/// The address that a route names.
+pub(super) fn address_of(route: &str) -> Result<Address, Error> {
+    Address::parse(route).map_err(|_| wrong(&format!("route {route:?} is neither a word nor an address")))
+}
+
+/// That of a route which leads nowhere.
+pub(super) fn no_such_node(route: &str) -> Error {
+    wrong(&format!("route {route:?}: the cluster has no such node, as far as is known"))
+}
+
 fn wrong(sentence: &str) -> Error {
     Error::new(Status::Argument, sentence)
 }
 
 impl<D: Destination> Core<D> {
-    /// Refuses what cannot be done with a cluster, or not yet.
+    /// Refuses what cannot be done with a cluster, or not yet. True: it gets many answers, or changes what does.
     pub(super) fn check_for_cluster<A: AsRef<[u8]>>(
         &self,
         place: Place<'_>,
         request: &Request<'_, A>,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         if place.link.database() != 0 {
             return Err(wrong("a cluster has the database number 0 only"));
         }
         // (Nothing that is small needs more than a link.)
         if small(place, request, self.config.max_request_bytes).is_some() {
-            return Ok(());
+            return Ok(false);
         }
         let admission = Admission::of(request, place.lease.is_some())?;
-        if admission.multishot {
-            return Err(wrong("a subscription, or MONITOR, is not supported on a cluster yet"));
-        }
-        Ok(())
+        Ok(admission.multishot)
     }
 
     /// The link to the node that has a dedicated connection for a request; `None`: it needs none.
@@ -230,12 +237,11 @@ impl<D: Destination> Core<D> {
     }
 
     fn link_of_address(&self, cluster: &Cluster, text: &str) -> Result<Arc<Link>, Error> {
-        let wrong = |why: &str| Error::new(Status::Argument, format!("route {text:?}{why}"));
-        let address = Address::parse(text).map_err(|_| wrong(" is neither a word nor an address"))?;
+        let address = address_of(text)?;
         let mut deferred = Deferred::default();
         let link = cluster.link_of_node(&address, &mut deferred);
         self.run(deferred);
-        link.unwrap_or_else(|| Err(wrong(": the cluster has no such node, as far as is known")))
+        link.unwrap_or_else(|| Err(no_such_node(text)))
     }
 
     /// A link to any node; if none can be had, this one.

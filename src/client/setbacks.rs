@@ -10,10 +10,15 @@ use super::retry;
 /// Who had a topic for so long has it for good.
 const LASTING: Duration = Duration::from_secs(10);
 
+/// So many redirects are followed at once.
+const AT_ONCE: u16 = 3;
+
 /// How often a topic was lost or refused without having lasted in between.
 #[derive(Debug, Default)]
 pub struct Setbacks {
     count: u16,
+    /// How often it was sent to another server since it was confirmed last.
+    redirects: u16,
     present_since: Option<Instant>,
 }
 
@@ -21,6 +26,7 @@ impl Setbacks {
     /// The server has confirmed the topic.
     pub fn confirmed(&mut self, now: Instant) {
         self.present_since = Some(now);
+        self.redirects = 0;
     }
 
     /// The connection is gone, which has pauses of its own.
@@ -41,6 +47,12 @@ impl Setbacks {
         self.forget_if_lasting(now);
         self.count = self.count.saturating_add(1);
         retry::backoff(self.count)
+    }
+
+    /// The server named another one: how long to wait, not at all at first, which may be that a map is old.
+    pub fn redirected(&mut self) -> Duration {
+        self.redirects = self.redirects.saturating_add(1);
+        if self.redirects <= AT_ONCE { Duration::ZERO } else { retry::backoff(self.redirects - AT_ONCE) }
     }
 
     fn forget_if_lasting(&mut self, now: Instant) {
@@ -88,6 +100,15 @@ mod tests {
             assert!(pause.is_none_or(|pause| (pause == Duration::ZERO) == is_first), "{events:?}");
         }
         setbacks.count
+    }
+
+    #[test]
+    fn servers_that_name_each_other_are_asked_after_pauses() {
+        let mut setbacks = Setbacks::default();
+        let mut are_followed_at_once = || (0..5).map(|_| setbacks.redirected() == Duration::ZERO).collect::<Vec<_>>();
+        assert_eq!(are_followed_at_once(), [true, true, true, false, false]);
+        setbacks.confirmed(Instant::now());
+        assert_eq!(setbacks.redirected(), Duration::ZERO);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The state of a client in numbers. The keys are contract: they are added to, never changed.
 
+mod nodes;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -14,7 +16,7 @@ use crate::protocol::reply::Reply;
 use crate::topology::node::Node;
 
 impl<D: Destination> Core<D> {
-    /// A map: "version", "requests" (accepted and not completed), "links": an array of maps, one for each link;
+    /// A map: "version", "requests" (accepted and not completed), "nodes" and "links": arrays of maps, one for each;
     /// "dedicated": a map; "sentinels": an array of maps; "subscriptions": an array of maps, one for each request that
     /// gets messages; and what the cache counts.
     pub(super) fn stats(&self) -> Result<Reply, Error> {
@@ -31,11 +33,14 @@ impl<D: Destination> Core<D> {
                 subscriptions.push(describe_subscription(*ticket, &report)?);
             }
         }
-        let links = self.topology.links().iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
+        let links = self.topology.links();
+        let nodes = self.describe_nodes(&links)?;
+        let links = links.iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
         let cache = self.cache.as_ref().map(|cache| cache.lock().counts()).unwrap_or_default();
         Reply::map(vec![
             text("version", env!("CARGO_PKG_VERSION")),
             number("requests", requests as u64),
+            (Reply::string(b"nodes"), nodes),
             (Reply::string(b"links"), Reply::array(links)?),
             (Reply::string(b"dedicated"), describe_dedicated(&self.topology.nodes())?),
             (Reply::string(b"sentinels"), self.describe_sentinels()?),

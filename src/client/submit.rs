@@ -90,7 +90,9 @@ impl<D: Destination> Core<D> {
         destination: &D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
-        self.check_for_cluster(place, request)?;
+        if self.check_for_cluster(place, request)? {
+            return self.accept_multishot(place.link, request, destination);
+        }
         if request.cached {
             cacheable(request, place.lease.is_some())?;
         }

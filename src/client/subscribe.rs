@@ -17,8 +17,9 @@ use super::hub::{Hub, Owner};
 use super::mailbox::Limits;
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::request::Request;
+use super::routing::{address_of, no_such_node};
 use super::state::State;
-use super::topic::Topic;
+use super::topic::{Server, Topic};
 use super::wakeups::Wakeups;
 use crate::config::Protocol;
 use crate::connection::caller_driver::CallerDriver;
@@ -30,11 +31,11 @@ use crate::error::{Error, Status};
 use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
 use crate::protocol::message::Channel;
-use crate::topology::deferred::Deferred;
+use crate::topology::Route;
 
 /// What a multishot request asks for.
 enum Wish {
-    /// A new subscription: these topics, on a connection for this purpose.
+    /// A new subscription: these topics, on connections for this purpose.
     Begin(Purpose, Vec<Topic>),
     /// Something of this subscription.
     Of(Ticket, Change),
@@ -104,16 +105,22 @@ impl Wish {
 
 impl Change {
     /// Begins what a request asks of a subscription.
-    fn begin<D: Destination>(self, hub: Arc<Hub<D>>, changed: Ticket, request: Ticket) -> Result<Begun<D>, Error> {
-        let rest = match self {
-            Change::Add(topics) => hub.add(changed, request, topics),
-            Change::Remove(channel, names) => hub.remove(changed, request, channel, names),
+    fn begin<D: Destination>(
+        self,
+        core: &Core<D>,
+        hub: Arc<Hub<D>>,
+        (changed, request): (Ticket, Ticket),
+        link: &Arc<Link>,
+    ) -> Result<Begun<D>, Error> {
+        let (rest, topic) = match self {
+            Change::Add(topics) => (hub.add(core, changed, request, &topics), topics.into_iter().next()),
+            Change::Remove(channel, names) => (hub.remove(core, changed, request, channel, names), None),
             Change::Ping(bytes) => {
-                let (link, sequence, rest) = hub.ping(changed, request, &bytes)?;
+                let (link, sequence, rest) = hub.ping(core, changed, request, &bytes)?;
                 return Ok(Begun { hub: Arc::clone(&hub), link, sequence, work: Work::Ping(hub, changed), rest });
             }
         };
-        let link = hub.link();
+        let link = hub.link_for(topic.as_ref()).unwrap_or_else(|| Arc::clone(link));
         Ok(Begun { hub: Arc::clone(&hub), link, sequence: NOT_QUEUED, work: Work::Change(hub), rest })
     }
 }
@@ -130,6 +137,7 @@ impl<D: Destination> Core<D> {
         if request.route.is_several() || !self.topology.serves(request.route, link)? {
             return wrong("what gets many answers goes to one node");
         }
+        let server = self.server_of_route(request.route)?;
         let most = self.config.max_request_bytes;
         if command::encoded_length(args).is_none_or(|length| length > most) {
             return wrong(format!("the request is longer than max_request_bytes ({most}) allows"));
@@ -143,6 +151,12 @@ impl<D: Destination> Core<D> {
             if *purpose == Purpose::Invalidations && self.config.protocol == Protocol::Resp2 {
                 return wrong("invalidations come with RESP3 only, and the option protocol is 2");
             }
+            if server == Server::Any && *purpose != Purpose::Subscriptions && self.topology.cluster().is_some() {
+                let name = args.first().map_or_else(Default::default, |name| String::from_utf8_lossy(name.as_ref()));
+                return wrong(format!("{name} tells of one node of the cluster; name its address as the route"));
+            }
+        } else if server != Server::Any {
+            return wrong("a subscription stays where it is; change it without a route");
         }
         let timeout = self.timeout_of(request);
         let due = timeout.map(|timeout| self.clock.due(timeout));
@@ -152,9 +166,11 @@ impl<D: Destination> Core<D> {
             Wish::Begin(purpose, topics) => {
                 let limits = Limits::of(&self.config);
                 let outlet = Outlet::new(ticket.0, request.user_data, destination, limits);
-                self.begin(&mut state.deferred, ticket, purpose, &topics, outlet)
+                Ok(self.begin(ticket, (purpose, server), &topics, outlet, link))
             }
-            Wish::Of(changed, change) => hub_of(&mut state, changed).and_then(|hub| change.begin(hub, changed, ticket)),
+            Wish::Of(changed, change) => {
+                hub_of(&mut state, changed).and_then(|hub| change.begin(self, hub, (changed, ticket), link))
+            }
         };
         let Begun { hub, link, sequence, work, rest } = begun.inspect_err(|_| state.requests.give_back(ticket))?;
         if matches!(work, Work::Subscription(_)) {
@@ -178,49 +194,53 @@ impl<D: Destination> Core<D> {
     /// Begins a subscription.
     fn begin(
         self: &Arc<Self>,
-        deferred: &mut Deferred,
         ticket: Ticket,
-        purpose: Purpose,
+        (purpose, server): (Purpose, Server),
         topics: &[Topic],
         mut outlet: Outlet<D>,
-    ) -> Result<Begun<D>, Error> {
+        link: &Arc<Link>,
+    ) -> Begun<D> {
         loop {
-            let hub = self.hub_for(purpose, deferred)?;
-            match hub.begin(ticket, topics, outlet) {
+            let hub = self.hub_for(purpose, &server);
+            match hub.begin(&**self, ticket, topics, outlet) {
                 Ok(rest) => {
-                    return Ok(Begun {
-                        link: hub.link(),
-                        hub: Arc::clone(&hub),
-                        sequence: NOT_QUEUED,
-                        work: Work::Subscription(hub),
-                        rest,
-                    });
+                    let link = hub.link_for(topics.first()).unwrap_or_else(|| Arc::clone(link));
+                    let work = Work::Subscription(Arc::clone(&hub));
+                    return Begun { hub, link, sequence: NOT_QUEUED, work, rest };
                 }
-                // The last subscription ended just now, and the connection with it.
+                // The last subscription ended just now, and the connections with it.
                 Err(given_back) => outlet = given_back,
             }
         }
     }
 
-    /// The one connection of all subscriptions; or a new one.
-    fn hub_for(self: &Arc<Self>, purpose: Purpose, deferred: &mut Deferred) -> Result<Arc<Hub<D>>, Error> {
-        if purpose != Purpose::Subscriptions {
-            return self.open_hub(purpose, deferred);
+    /// The connections of all subscriptions; or new ones, for what others do not share.
+    fn hub_for(self: &Arc<Self>, purpose: Purpose, server: &Server) -> Arc<Hub<D>> {
+        let me: Weak<Core<D>> = Arc::downgrade(self);
+        if purpose != Purpose::Subscriptions || *server != Server::Any {
+            return Hub::new(me, purpose, server.clone());
         }
         let mut shared = self.hub.lock();
         if let Some(hub) = shared.upgrade().filter(|hub| !hub.is_closed()) {
-            return Ok(hub);
+            return hub;
         }
-        let hub = self.open_hub(purpose, deferred)?;
+        let hub = Hub::new(me, purpose, Server::Any);
         *shared = Arc::downgrade(&hub);
-        Ok(hub)
+        hub
     }
 
-    fn open_hub(self: &Arc<Self>, purpose: Purpose, deferred: &mut Deferred) -> Result<Arc<Hub<D>>, Error> {
-        let me: Weak<Core<D>> = Arc::downgrade(self);
-        let hub = Hub::new(me, self.node().opening()?, purpose);
-        self.node().add_push_link(&hub.link(), deferred)?;
-        Ok(hub)
+    /// The node of a cluster that a route names; elsewhere there is one server.
+    fn server_of_route(&self, route: Route<'_>) -> Result<Server, Error> {
+        match (route, self.topology.cluster()) {
+            (Route::Node(text), Some(cluster)) => {
+                let address = address_of(text)?;
+                match cluster.may_have(&address) {
+                    true => Ok(Server::At(address)),
+                    false => Err(no_such_node(text)),
+                }
+            }
+            _ => Ok(Server::Any),
+        }
     }
 }
 

@@ -1,21 +1,22 @@
-//! Who wants which channels, what the server has confirmed, and what is to be said to either. Pure: it is told what was
-//! asked and what came, and gives [`Effect`]s in order.
+//! Who wants which channels, what the servers have confirmed, and what is to be said to either. Pure: it is told what
+//! was asked and what came, and gives [`Effect`]s in order.
 //!
-//! Invariant: on a connection at most one command is under way for each topic, and once none is, the server is
-//! subscribed to exactly what is wanted.
+//! Invariant: on a connection at most one command is under way for each topic that belongs there, and once none is, the
+//! server is subscribed to exactly what is wanted.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::topic::{Entry, Presence, Topic, Topics, Want};
+use super::topic::{Entry, Presence, Server, Topic, Topics, Want};
 use crate::connection::unit::Ticket;
 use crate::error::Outcome;
 use crate::protocol::message::Channel;
 
+mod connections;
 mod postponed;
 #[cfg(test)]
 mod tests;
@@ -23,8 +24,12 @@ mod tests;
 /// What is to be done, in this order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
+    /// There is to be a connection to this server.
+    Open(Server),
+    /// And no more.
+    Close(Server),
     /// The server is to be asked to begin (true) or to end.
-    Send(Topic, bool),
+    Send(Server, Topic, bool),
     /// A subscription is to be told that a topic is its own from here on (true) or not any more.
     Confirm {
         /// The subscription.
@@ -84,10 +89,13 @@ struct Change {
     begun: bool,
 }
 
-/// The subscriptions of one connection.
+/// Subscriptions to some or many servers, with a connection to each.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    connected: bool,
+    /// The server of all that belongs to no other. The connection to it lasts as long as there are subscriptions.
+    base: Server,
+    /// Those that were opened, and whether they are connected.
+    connections: BTreeMap<Server, bool>,
     topics: Topics,
     subscribers: HashMap<Ticket, Subscriber>,
     changes: HashMap<Ticket, Change>,
@@ -97,6 +105,11 @@ pub struct Subscriptions {
 }
 
 impl Subscriptions {
+    /// None; topics that belong to no other server are asked for at this one.
+    pub fn at(base: Server) -> Subscriptions {
+        Subscriptions { base, ..Subscriptions::default() }
+    }
+
     /// What is to be done since the last time.
     pub fn effects(&mut self) -> Vec<Effect> {
         mem::take(&mut self.effects)
@@ -112,31 +125,33 @@ impl Subscriptions {
         self.subscribers.get(&subscription).map_or(0, |subscriber| subscriber.topics.len())
     }
 
-    /// Who gets what came for a topic; `channel`: `None` for a feed, of which there is one, whatever the name.
-    pub fn audience(&self, channel: Option<Channel>, name: &[u8]) -> impl Iterator<Item = Ticket> {
-        self.topics
-            .find(channel, name)
-            .into_iter()
-            .flat_map(|entry| &entry.wants)
-            .filter(|want| want.confirmed)
-            .map(|want| want.subscription)
+    /// Where a topic is asked for, if anybody wants it.
+    pub fn server_of(&self, topic: &Topic) -> Option<&Server> {
+        self.topics.get(topic).map(|entry| &entry.server)
     }
 
-    /// A new subscription, made by the request of the same ticket.
-    pub fn begin(&mut self, subscription: Ticket, topics: impl IntoIterator<Item = Topic>) {
+    /// Who gets what came from a server for a topic; `channel`: `None` for a feed, of which there is one, whatever the
+    /// name.
+    pub fn audience(&self, server: &Server, channel: Option<Channel>, name: &[u8]) -> impl Iterator<Item = Ticket> {
+        let entry = self.topics.find(channel, name).filter(|entry| entry.server == *server);
+        entry.into_iter().flat_map(|entry| &entry.wants).filter(|want| want.confirmed).map(|want| want.subscription)
+    }
+
+    /// A new subscription, made by the request of the same ticket, to topics that belong to these servers.
+    pub fn begin(&mut self, subscription: Ticket, topics: impl IntoIterator<Item = (Topic, Server)>) {
         self.subscribers.insert(subscription, Subscriber::default());
-        topics.into_iter().for_each(|topic| self.join(subscription, subscription, topic));
+        topics.into_iter().for_each(|(topic, server)| self.join(subscription, subscription, topic, &server));
     }
 
-    /// A request adds topics to a subscription.
-    pub fn add(&mut self, subscription: Ticket, request: Ticket, topics: impl IntoIterator<Item = Topic>) {
+    /// A request adds topics to a subscription, as of [`Subscriptions::begin`].
+    pub fn add(&mut self, subscription: Ticket, request: Ticket, topics: impl IntoIterator<Item = (Topic, Server)>) {
         let Some(subscriber) = self.subscribers.get_mut(&subscription) else {
             return self.effects.push(Effect::Orphaned(request));
         };
         subscriber.requests.push(request);
-        let topics: Vec<Topic> = topics.into_iter().collect();
+        let topics: Vec<(Topic, Server)> = topics.into_iter().collect();
         self.changes.insert(request, Change { subscription, left: topics.len(), begun: false });
-        topics.into_iter().for_each(|topic| self.join(subscription, request, topic));
+        topics.into_iter().for_each(|(topic, server)| self.join(subscription, request, topic, &server));
     }
 
     /// A request takes topics of a kind from a subscription: these, or all (`None`). It is carried out at once,
@@ -205,12 +220,6 @@ impl Subscriptions {
         if unknown { Outcome::Unknown } else { Outcome::NotRun }
     }
 
-    /// Who waits for a connection and has had none: subscriptions without a first confirmation, and changes.
-    pub fn waiting(&self) -> Vec<Ticket> {
-        let new = self.subscribers.iter().filter(|(_, subscriber)| !subscriber.started).map(|(ticket, _)| *ticket);
-        new.chain(self.changes.keys().copied()).collect()
-    }
-
     /// A request for a subscription is under way that asks for no topic.
     pub fn ping_started(&mut self, subscription: Ticket, request: Ticket) {
         match self.subscribers.get_mut(&subscription) {
@@ -242,30 +251,9 @@ impl Subscriptions {
         })
     }
 
-    /// There is a new connection, on which nothing is subscribed to.
-    pub fn connected(&mut self, now: Instant) {
-        self.lost(now);
-        self.connected = true;
-        self.reconcile_all();
-    }
-
-    /// The connection is gone.
-    pub fn lost(&mut self, now: Instant) {
-        self.connected = false;
-        for entry in self.topics.entries_mut() {
-            entry.setbacks.connection_lost(now);
-            entry.presence = Presence::Absent;
-            for want in &mut entry.wants {
-                want.missed |= mem::take(&mut want.confirmed);
-            }
-        }
-        self.topics.remove_unwanted();
-        self.subscribers.values_mut().for_each(|subscriber| subscriber.confirmed = Counts::default());
-    }
-
     /// The server answered that a topic begins (true) or ends.
-    pub fn confirmed(&mut self, topic: &Topic, joins: bool, now: Instant) {
-        let Some(entry) = self.topics.get_mut(topic) else { return };
+    pub fn confirmed(&mut self, server: &Server, topic: &Topic, joins: bool, now: Instant) {
+        let Some(entry) = self.topics.get_mut(topic).filter(|entry| entry.server == *server) else { return };
         match (entry.presence, joins) {
             (Presence::Joining, true) => {
                 entry.presence = Presence::Present;
@@ -279,29 +267,10 @@ impl Subscriptions {
         self.reconcile(topic);
     }
 
-    /// All topics that somebody wants, but for those that the server is to be asked for later.
-    pub fn topics_to_move(&self) -> Vec<Topic> {
-        let is_wanted = |topic: &Topic| {
-            let entry = self.topics.get(topic);
-            entry.is_some_and(|entry| !entry.wants.is_empty() && !matches!(entry.presence, Presence::Postponed(_)))
-        };
-        self.topics.in_order().into_iter().filter(is_wanted).collect()
-    }
-
-    /// Another connection has taken the place of the present one, and has subscribed to these topics already. Whoever
-    /// has one of them is told of the gap.
-    pub fn moved(&mut self, joined: &[Topic], now: Instant) {
-        self.lost(now);
-        self.connected = true;
-        joined.iter().for_each(|topic| self.topics.enter(topic).presence = Presence::Joining);
-        joined.iter().for_each(|topic| self.confirmed(topic, true, now));
-        self.reconcile_all();
-    }
-
-    fn join(&mut self, subscription: Ticket, request: Ticket, topic: Topic) {
+    fn join(&mut self, subscription: Ticket, request: Ticket, topic: Topic, server: &Server) {
         let Some(subscriber) = self.subscribers.get_mut(&subscription) else { return };
         subscriber.topics.insert(topic.clone());
-        let entry = self.topics.enter(&topic);
+        let entry = self.topics.enter(&topic, server);
         match entry.wants.iter_mut().find(|want| want.subscription == subscription) {
             Some(want) => want.asked.push(request),
             None => entry.wants.push(Want {
@@ -383,19 +352,23 @@ impl Subscriptions {
 
     /// Asks the server for what is missing, or forgets what nobody wants.
     fn reconcile(&mut self, topic: &Topic) {
-        let connected = self.connected;
         let Some(entry) = self.topics.get_mut(topic) else { return };
         let joins = match (entry.presence, entry.wants.is_empty()) {
-            (Presence::Absent, false) if connected => true,
+            (Presence::Absent, false) => {
+                let server = entry.server.clone();
+                if self.is_connected_to(&server) { true } else { return self.open(&server) }
+            }
             (Presence::Present, true) => false,
             (Presence::Absent | Presence::Postponed(_), true) => {
+                let server = entry.server.clone();
                 self.topics.remove(topic);
-                return;
+                return self.close_if_unused(&server);
             }
             _ => return,
         };
+        let Some(entry) = self.topics.get_mut(topic) else { return };
         entry.presence = if joins { Presence::Joining } else { Presence::Leaving };
-        self.effects.push(Effect::Send(topic.clone(), joins));
+        self.effects.push(Effect::Send(entry.server.clone(), topic.clone(), joins));
     }
 
     fn reconcile_all(&mut self) {

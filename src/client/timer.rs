@@ -54,6 +54,7 @@ async fn keep_time<D: Destination>(core: &Weak<Core<D>>, clock: &Clock) {
 impl<D: Destination> Core<D> {
     /// Ends what is due and sends what is to be sent; gives the time of the next.
     pub(super) fn tick(&self) -> Option<Instant> {
+        self.follow_map();
         let links = self.topology.links();
         links.iter().for_each(|link| while self.expire_at(link, BATCH) == BATCH {});
         let next_at_links = links.iter().filter_map(|link| link.arm()).min();

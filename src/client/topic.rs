@@ -8,6 +8,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::setbacks::Setbacks;
+use crate::address::Address;
 use crate::connection::unit::Ticket;
 use crate::protocol::message::Channel;
 
@@ -18,6 +19,16 @@ pub enum Topic {
     Channel(Channel, Bytes),
     /// All that this encoded command brings, on a connection of its own.
     Feed(Bytes),
+}
+
+/// Where a topic is asked for. There is a connection for each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Server {
+    /// The only server or, of a cluster, any of its nodes.
+    #[default]
+    Any,
+    /// This node of a cluster.
+    At(Address),
 }
 
 /// How the server stands to a topic.
@@ -51,7 +62,9 @@ pub struct Want {
 /// What is known of one topic.
 #[derive(Debug)]
 pub struct Entry {
-    /// How the server stands to it.
+    /// Where it is asked for.
+    pub server: Server,
+    /// How that server stands to it.
     pub presence: Presence,
     /// How often it did not last.
     pub setbacks: Setbacks,
@@ -82,9 +95,23 @@ impl Topic {
 #[derive(Debug, Default)]
 pub struct Topics {
     by_kind: [HashMap<Bytes, Entry>; 4],
+    /// How many there are of each server; 0 of none.
+    counts: HashMap<Server, usize>,
     /// Of the last entry.
     number: u64,
 }
+
+fn one_less(counts: &mut HashMap<Server, usize>, server: &Server) {
+    if let Some(count) = counts.get_mut(server) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(server);
+        }
+    }
+}
+
+/// All kinds, in the order of their places.
+const KINDS: [Option<Channel>; 4] = [Some(Channel::Plain), Some(Channel::Pattern), Some(Channel::Sharded), None];
 
 /// The place of a kind in [`Topics::by_kind`].
 fn place(channel: Option<Channel>) -> usize {
@@ -113,34 +140,66 @@ impl Topics {
         self.by_kind[place(topic.channel())].get_mut(topic.name())
     }
 
-    /// As [`Topics::get_mut`]; a new one is absent and wanted by nobody.
-    pub fn enter(&mut self, topic: &Topic) -> &mut Entry {
+    /// As [`Topics::get_mut`]; a new one is absent, wanted by nobody, and asked for there.
+    pub fn enter(&mut self, topic: &Topic, server: &Server) -> &mut Entry {
         self.by_kind[place(topic.channel())].entry(topic.name().clone()).or_insert_with(|| {
             self.number += 1;
+            *self.counts.entry(server.clone()).or_default() += 1;
             let (setbacks, wants) = (Setbacks::default(), Vec::new());
-            Entry { presence: Presence::Absent, setbacks, number: self.number, wants }
+            Entry { server: server.clone(), presence: Presence::Absent, setbacks, number: self.number, wants }
         })
     }
 
     /// Forgets a topic.
     pub fn remove(&mut self, topic: &Topic) {
-        self.by_kind[place(topic.channel())].remove(topic.name());
+        if let Some(entry) = self.by_kind[place(topic.channel())].remove(topic.name()) {
+            one_less(&mut self.counts, &entry.server);
+        }
     }
 
-    /// Forgets those that nobody wants.
-    pub fn remove_unwanted(&mut self) {
-        self.by_kind.iter_mut().for_each(|topics| topics.retain(|_, entry| !entry.wants.is_empty()));
+    /// From now on it is asked for there; gives where it was.
+    pub fn relocate(&mut self, topic: &Topic, server: &Server) -> Option<Server> {
+        let entry = self.by_kind[place(topic.channel())].get_mut(topic.name())?;
+        *self.counts.entry(server.clone()).or_default() += 1;
+        let before = std::mem::replace(&mut entry.server, server.clone());
+        one_less(&mut self.counts, &before);
+        Some(before)
+    }
+
+    /// Forgets those of a server that nobody wants.
+    pub fn remove_unwanted(&mut self, server: &Server) {
+        let Topics { by_kind, counts, .. } = self;
+        for topics in by_kind {
+            topics.retain(|_, entry| {
+                let is_wanted = entry.server != *server || !entry.wants.is_empty();
+                if !is_wanted {
+                    one_less(counts, server);
+                }
+                is_wanted
+            });
+        }
+    }
+
+    /// Whether no topic is asked for there.
+    pub fn has_none_at(&self, server: &Server) -> bool {
+        !self.counts.contains_key(server)
     }
 
     /// All entries.
-    pub fn entries_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.by_kind.iter_mut().flat_map(HashMap::values_mut)
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.by_kind.iter().flat_map(HashMap::values)
+    }
+
+    /// All entries, to be changed, with the kinds of their topics.
+    pub fn entries_mut(&mut self) -> impl Iterator<Item = (Option<Channel>, &mut Entry)> {
+        let kinds = self.by_kind.iter_mut().zip(KINDS);
+        kinds.flat_map(|(topics, kind)| topics.values_mut().map(move |entry| (kind, entry)))
     }
 
     /// All topics, in the order in which they came to be wanted.
     pub fn in_order(&self) -> Vec<Topic> {
         let mut all: Vec<(u64, Topic)> = Vec::new();
-        for channel in [Some(Channel::Plain), Some(Channel::Pattern), Some(Channel::Sharded), None] {
+        for channel in KINDS {
             let topic = |name: &Bytes| match channel {
                 Some(channel) => Topic::Channel(channel, name.clone()),
                 None => Topic::Feed(name.clone()),

@@ -71,6 +71,14 @@ impl Endpoints {
         self.set(Known::Unknown(error));
     }
 
+    /// These are tried from the next round on. A connection that there is stays, and nobody dials earlier.
+    pub fn replace(&self, addresses: Vec<Address>) {
+        self.known.send_if_modified(|known| {
+            *known = Known::At(addresses);
+            false
+        });
+    }
+
     fn set(&self, new: Known) -> bool {
         self.known.send_if_modified(|known| {
             let is_news = *known != new;
@@ -94,6 +102,15 @@ impl Endpoints {
         match &*self.known.borrow() {
             Known::At(addresses) => addresses.first().cloned(),
             _ => None,
+        }
+    }
+
+    /// All that are known, in the order in which they are tried.
+    #[cfg(test)]
+    pub fn addresses(&self) -> Vec<Address> {
+        match &*self.known.borrow() {
+            Known::At(addresses) => addresses.clone(),
+            _ => Vec::new(),
         }
     }
 

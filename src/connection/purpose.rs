@@ -55,7 +55,7 @@ impl Purpose {
     }
 
     /// Whether messages come that answer no command.
-    pub(super) const fn receives_pushes(self) -> bool {
+    pub const fn receives_pushes(self) -> bool {
         matches!(self, Purpose::Subscriptions | Purpose::Invalidations | Purpose::Monitor)
     }
 

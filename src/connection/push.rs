@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::link::Link;
 use super::recipient::{LinkEvent, Recipient};
-use super::socket::{Connection, Incoming};
+use super::socket::Incoming;
 use crate::error::Error;
 use crate::protocol::command;
 use crate::protocol::message::{Channel, Message};
@@ -16,12 +16,12 @@ use crate::protocol::parser::Frame;
 use crate::protocol::reply::Reply;
 
 impl Link {
-    /// Delivers every complete reply and message that the parser holds.
+    /// Delivers every complete reply and message that the parser holds; `assign` as of [`Link::match_replies`].
     pub(super) fn read_pushes(
         self: &Arc<Self>,
-        connection: &Arc<Connection>,
         incoming: &mut Incoming,
         recipient: &dyn Recipient<Link>,
+        assign: impl Fn(&mut Incoming) -> Result<bool, Error>,
     ) -> Result<(), Error> {
         loop {
             let frame = incoming.parser.next();
@@ -35,7 +35,7 @@ impl Link {
             }
             self.deliver_pushes(incoming, recipient);
             incoming.replies.push(reply);
-            let has_room = self.assign(connection, incoming)?;
+            let has_room = assign(incoming)?;
             recipient.answered(self, &mut incoming.answers);
             if has_room {
                 recipient.on_event(self, LinkEvent::Writable);

@@ -35,6 +35,11 @@ impl SimulatedDriver {
         SimulatedDriver { link: Arc::clone(link), incoming: None, parts: Vec::new(), is_blocked: false }
     }
 
+    /// Who is told of what happens to the link.
+    pub fn recipient(&self) -> Arc<dyn Recipient<Link>> {
+        self.link.recipient.upgrade().expect("the recipient is there")
+    }
+
     /// Whether there is a connection.
     pub fn is_connected(&self) -> bool {
         self.incoming.is_some()
@@ -98,10 +103,14 @@ impl SimulatedDriver {
         incoming.parser.feed(bytes);
         let assign = |incoming: &mut Incoming| {
             let mut outgoing = self.link.outgoing.lock();
-            outgoing.assign(&mut incoming.replies, &mut incoming.answers, false)?;
+            let with_request = self.link.purpose().receives_pushes();
+            outgoing.assign(&mut incoming.replies, &mut incoming.answers, with_request)?;
             Ok(outgoing.pipeline.has_room_again())
         };
-        self.link.match_replies(incoming, recipient, assign)?;
+        match self.link.purpose().receives_pushes() {
+            true => self.link.read_pushes(incoming, recipient, assign)?,
+            false => self.link.match_replies(incoming, recipient, assign)?,
+        }
         self.link.check_rest(incoming)?;
         self.fall_asleep();
         Ok(())

@@ -152,9 +152,10 @@ impl Link {
             self.notify.notify_one();
         }
         self.counters.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        let assign = |incoming: &mut Incoming| self.assign(connection, incoming);
         match self.purpose().receives_pushes() {
-            true => self.read_pushes(connection, incoming, recipient)?,
-            false => self.match_replies(incoming, recipient, |incoming| self.assign(connection, incoming))?,
+            true => self.read_pushes(incoming, recipient, assign)?,
+            false => self.match_replies(incoming, recipient, assign)?,
         }
         self.check_rest(incoming)?;
         Ok(if is_full { Read::Full } else { Read::Rest })

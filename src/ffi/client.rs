@@ -193,9 +193,11 @@ pub extern "C" fn jr_cancel(client: Option<&jr_client>, id: u64) -> jr_status {
 /// "authenticated": the connection has another user from now on; "authentication_refused": it keeps the one it has),
 /// "address", "database", "purpose" (as in jr_client_stats), and "reason" where there is one. With topology=sentinel
 /// also "topology": the primary was found; "failover": another server is the primary from now on; both with "address",
-/// the latter with "previous"; a "warning" about a sentinel has its "address". It ends with jr_cancel or with the
-/// client. `target` has no commands. What happened before is not told: see jr_client_stats. Of events that are not
-/// taken in time the oldest are dropped.
+/// the latter with "previous"; a "warning" about a sentinel has its "address". Of a cluster, each time a look at its
+/// map finds another one, "topology" with "primaries", "replicas" and "slots" (that are served), then for each two
+/// nodes "failover" (a replica took over) or "moved", with "address" (who has the slots now), "previous" and "slots".
+/// It ends with jr_cancel or with the client. `target` has no commands. What happened before is not told: see
+/// jr_client_stats. Of events that are not taken in time the oldest are dropped.
 ///
 /// # Safety
 /// As jr_submit.
@@ -251,29 +253,62 @@ pub unsafe extern "C" fn jr_client_set_credentials(
     })
 }
 
-/// The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "links",
+/// The state of the client in numbers: a map with "version", "requests" (accepted and not completed), "nodes", "links",
 /// "dedicated", "sentinels", "subscriptions", and what the cache counts. Keys are added, never changed. The map is
 /// yours to free.
 ///
-/// "links" are the connections: an array of maps with "address", "database", "purpose" ("commands": shared by all;
-/// "dedicated": of one request or lease alone; "subscriptions", "invalidations", "monitor"), "connected" (0 or 1),
-/// "tracking" (0 or 1: the server tells of changes to what is cached), "protocol", "server", "server_version", "mode",
-/// "role", "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received", "connections",
-/// "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often whoever takes
-/// from a queue, or the thread of the callbacks, began to write and read), "round_trip_us" (of the last sample) and
-/// "error". "dedicated" is a map about dedicated connections together: "in_use", "idle", "waiting" (who waits in line
-/// for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far). "sentinels" is
-/// an array of maps: "address", "primary" (what it says; empty: nothing), and "error" (why not). "subscriptions"
-/// is an array of maps, one for each request that gets messages: "request" (its id), "channels", "unread",
-/// "unread_bytes" (in memory), "taken", "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Of
-/// JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of answers that made room),
-/// "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in memory).
+/// "nodes" are the servers, of a cluster those that its map names: an array of maps with "address", "role" ("master",
+/// "replica"; empty: not known), "primary" (whom a replica follows), "slots" (how many it serves, as a primary or as a
+/// replica), "ranges" (of them: an array of arrays of the first and the last), "links" (connections to it) and
+/// "round_trip_us" (the least of theirs; 0: not known). "links" are the connections: an array of maps with "address",
+/// "database", "purpose" ("commands": shared by all; "dedicated": of one request or lease alone; "subscriptions",
+/// "invalidations", "monitor"), "connected" (0 or 1), "tracking" (0 or 1: the server tells of changes to what is
+/// cached), "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests",
+/// "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the
+/// caller's own thread), "queue_turns" (how often whoever takes from a queue, or the thread of the callbacks, began to
+/// write and read), "round_trip_us" (of the last sample) and "error". "dedicated" is a map about dedicated connections
+/// together: "in_use", "idle", "waiting" (who waits in line for one), "waiting_requests" and "waiting_bytes" (of those
+/// who wait), "connections" (opened so far). "sentinels" is an array of maps: "address", "primary" (what it says;
+/// empty: nothing), and "error" (why not). "subscriptions" is an array of maps, one for each request that gets
+/// messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps"
+/// (confirmations with JR_COMPLETION_GAP). Of JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of
+/// answers that made room), "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in
+/// memory).
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *mut Node>) -> jr_status {
     call(|| {
         let client = jr_client::check(client)?;
         let map = map.ok_or_else(|| null("map"))?;
         *map = client.user.client.stats()?.into_raw();
+        Ok(())
+    })
+}
+
+/// Where a key is: a map with "slot" (of a cluster), "primary" (the address of the node that takes writes to it, empty
+/// if none is known yet) and "replicas" (an array of addresses); where there is one server, that. It is what the client
+/// knows at this moment; a command finds its node without that. The map is yours to free.
+///
+/// # Safety
+/// `key->data` leads to `key->len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn jr_client_locate(
+    client: Option<&jr_client>,
+    key: Option<&jr_bytes>,
+    map: Option<&mut *mut Node>,
+) -> jr_status {
+    call(|| {
+        let client = jr_client::check(client)?;
+        let key = key.ok_or_else(|| null("key"))?;
+        let map = map.ok_or_else(|| null("map"))?;
+        if key.len > isize::MAX as usize || (key.data.is_null() && key.len > 0) {
+            return Err(Error::new(Status::Argument, "key.data is NULL or key.len is out of range"));
+        }
+        let key: &[u8] = match key.len {
+            0 => &[],
+            // SAFETY: not NULL; the caller promises so many bytes.
+            len => unsafe { slice::from_raw_parts(key.data.cast(), len) },
+        };
+        *map = client.user.client.locate(key)?.into_raw();
         Ok(())
     })
 }

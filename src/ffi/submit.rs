@@ -58,10 +58,13 @@ unsafe fn submit(user: &User, request: &jr_request) -> Result<u64, Error> {
 /// otherwise takes back what was not confirmed. A subscription without channels lives on. All subscriptions of a client
 /// share one connection, which is there while there are any; when it is lost they are made again, see
 /// JR_COMPLETION_GAP. What the server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it.
-/// MONITOR, and with RESP3 CLIENT TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many
-/// answers on a connection of their own; there "OK" is the confirmation. What is not taken in time is dropped, or ends
-/// the request (JR_ERR_FULL): see the options max_unread, max_unread_bytes and subscription_overflow. Such a request
-/// names a queue or a callback, and stands alone: not in a pipeline, a transaction or jr_execute.
+/// In a cluster that is a connection to any node, and there is one more to each primary with sharded channels among
+/// them, which follow their slots; order holds among the channels of one connection. With the address of a node as its
+/// route a subscription has a connection to that node, and gets what it alone tells. MONITOR, and with RESP3 CLIENT
+/// TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
+/// own, in a cluster to the node that the route names; there "OK" is the confirmation. What is not taken in time is
+/// dropped, or ends the request (JR_ERR_FULL): see the options max_unread, max_unread_bytes and subscription_overflow.
+/// Such a request names a queue or a callback, and stands alone: not in a pipeline, a transaction or jr_execute.
 ///
 /// # Safety
 /// The request and what it points to are as described, and unchanged during the call.

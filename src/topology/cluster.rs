@@ -5,16 +5,21 @@
 //! taken before those of a node; no link is started or closed under it.
 
 pub mod agreement;
+pub mod difference;
 pub mod generations;
+mod map_in_use;
 pub mod redirect;
 pub mod refresh;
 pub mod slot_map;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
+use self::difference::News;
 use self::generations::Generations;
 use self::refresh::{Action, Reason, Schedule};
 use self::slot_map::{Change, SlotMap};
@@ -44,6 +49,8 @@ pub struct Cluster {
     seeds: Arc<Node>,
     most: usize,
     known: Lock<Known>,
+    /// Somebody is still to hear of another map.
+    changed: AtomicBool,
     refreshing: Lock<Refreshing>,
 }
 
@@ -59,6 +66,11 @@ struct Known {
     links: BTreeMap<u16, (Arc<Link>, Arc<Node>)>,
     /// Nodes that the last map did not name.
     leaving: BTreeSet<Address>,
+    /// Nodes that an earlier map named.
+    former: BTreeSet<Address>,
+    /// The map that the last round brought, of which the news tell.
+    last: SlotMap,
+    news: Vec<News>,
     taken_by_gone: u64,
 }
 
@@ -104,12 +116,16 @@ impl Cluster {
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             leaving: BTreeSet::new(),
+            former: BTreeSet::new(),
+            last: SlotMap::default(),
+            news: Vec::new(),
             taken_by_gone: 0,
         };
         Cluster {
             seeds,
             most,
             known: Lock::new(known),
+            changed: AtomicBool::new(false),
             refreshing: Lock::new(Refreshing {
                 schedule: Schedule::new(interval, now),
                 round: 0,
@@ -166,40 +182,42 @@ impl Cluster {
         known.map.covered() == 0 || known.has(address)
     }
 
-    /// Whether a link leads to a node that the map does not name, or names no more.
-    pub fn is_gone(&self, link: &Link) -> bool {
-        let Ok(address) = Address::parse(&link.address()) else { return false };
-        let known = self.known.lock();
-        known.map.covered() > 0 && known.nodes.contains_key(&address) && !known.map.nodes().any(|node| *node == address)
-    }
-
     /// The link to the node of an address, if there is such a node.
     pub fn link_of_node(&self, address: &Address, deferred: &mut Deferred) -> Option<Result<Arc<Link>, Error>> {
         let mut known = self.known.lock();
         known.has(address).then(|| self.link_to(&mut known, address, deferred))
     }
 
+    /// The node of an address, which may be new.
+    pub fn node_at(&self, address: &Address) -> Result<Arc<Node>, Error> {
+        self.node_of_address(&mut self.known.lock(), address)
+    }
+
     fn link_to(&self, known: &mut Known, address: &Address, deferred: &mut Deferred) -> Result<Arc<Link>, Error> {
+        let node = self.node_of_address(known, address)?;
+        let link = node.link(DATABASE, deferred)?;
+        if let Purpose::Commands(number) = link.purpose() {
+            known.links.entry(number).or_insert_with(|| (Arc::clone(&link), node));
+        }
+        Ok(link)
+    }
+
+    fn node_of_address(&self, known: &mut Known, address: &Address) -> Result<Arc<Node>, Error> {
         let opening = known.opening.as_ref().ok_or_else(|| Error::new(Status::Closed, "the client is closed"))?;
-        let node = match known.nodes.get(address) {
-            Some(node) => Arc::clone(node),
+        match known.nodes.get(address) {
+            Some(node) => Ok(Arc::clone(node)),
             None if known.nodes.len() >= self.most => {
                 let sentence = format!("{address}: the cluster has more than {} nodes (max_nodes)", self.most);
-                return Err(Error::new(Status::Full, sentence));
+                Err(Error::new(Status::Full, sentence))
             }
             None => {
                 let endpoints = Arc::new(Endpoints::new(vec![address.clone()]));
                 let node = Node::new(Opening { endpoints, ..opening.clone() }, Arc::clone(self.seeds.numbers()));
                 let node = Arc::new(node);
                 known.nodes.insert(address.clone(), Arc::clone(&node));
-                node
+                Ok(node)
             }
-        };
-        let link = node.link(DATABASE, deferred)?;
-        if let Purpose::Commands(number) = link.purpose() {
-            known.links.entry(number).or_insert_with(|| (Arc::clone(&link), node));
         }
-        Ok(link)
     }
 
     /// A link on which something can be sent at once; `None`: there is none.
@@ -240,10 +258,13 @@ impl Cluster {
     /// The node at `from` says that a slot belongs to the one at `to`.
     pub fn apply_moved(&self, slot: u16, from: &Address, to: &Address) -> Change {
         let mut known = self.known.lock();
-        let Known { map, generations, routes, .. } = &mut *known;
+        let Known { map, generations, .. } = &mut *known;
         let change = map.apply_moved(slot, from, to, self.most);
         generations.on_moved(slot, change, map);
-        routes.clear();
+        if matches!(change, Change::Promoted | Change::Taken | Change::Begun) {
+            known.routes.clear();
+            self.changed.store(true, Ordering::SeqCst);
+        }
         change
     }
 
@@ -312,7 +333,7 @@ impl Cluster {
         }
         // A node that is silent does not keep the others from being heard.
         refreshing.missing = 0;
-        let view = agreement::agree(std::mem::take(&mut refreshing.views)).filter(|view| view.map.covered() > 0);
+        let view = agreement::agree(mem::take(&mut refreshing.views)).filter(|view| view.map.covered() > 0);
         let is_whole = view.as_ref().is_some_and(|view| view.left_out == 0 && view.map.is_complete());
         let mut known = self.known.lock();
         let found = match view {
@@ -321,11 +342,14 @@ impl Cluster {
             Some(View { map, .. }) => {
                 let Known { map: before, generations, .. } = &mut *known;
                 generations.on_map(before, &map);
-                known.map = map;
-                known.routes.clear();
+                known.replace_map(map, self.most);
+                self.changed.store(true, Ordering::SeqCst);
                 Found::Changed
             }
         };
+        if found != Found::Nothing && known.note_news() {
+            self.changed.store(true, Ordering::SeqCst);
+        }
         let nodes = known.nodes.len();
         drop(known);
         _ = refreshing.schedule.finished(is_whole, now, nodes, chance);
@@ -345,7 +369,8 @@ impl Cluster {
         });
         let named: BTreeSet<&Address> = map.nodes().collect();
         nodes.retain(|address, node| {
-            if named.contains(address) || !leaving.contains(address) || node.is_used() {
+            let is_used = || !node.push_links().is_empty() || node.is_used();
+            if named.contains(address) || !leaving.contains(address) || is_used() {
                 return true;
             }
             node.retire(deferred);

@@ -40,6 +40,13 @@ impl Deferred {
         self.abort.push((link, why));
     }
 
+    /// What others have left to do as well.
+    pub fn append(&mut self, mut other: Deferred) {
+        self.abort.append(&mut other.abort);
+        self.close.append(&mut other.close);
+        self.start.append(&mut other.start);
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.abort.is_empty() && self.close.is_empty() && self.start.is_empty()

@@ -26,6 +26,7 @@ use self::node::Node;
 pub use self::route::Route;
 use self::sentinel::Sentinels;
 use self::standalone::Standalone;
+use crate::address::Address;
 use crate::config::TopologyKind;
 use crate::connection::background_driver::Opening;
 use crate::connection::link::Link;
@@ -109,7 +110,7 @@ impl Topology {
     /// Whether others have taken the place of a link's server, as far as is known.
     pub fn has_replaced(&self, link: &Link) -> bool {
         match (self.cluster(), self.sentinels()) {
-            (Some(cluster), _) => cluster.is_gone(link),
+            (Some(cluster), _) => Address::parse(&link.address()).is_ok_and(|address| cluster.has_left(&address)),
             (None, Some(_)) => link.is_reconnecting(),
             (None, None) => false,
         }

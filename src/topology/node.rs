@@ -227,10 +227,15 @@ impl Node {
         })
     }
 
+    /// Those on which messages come.
+    pub fn push_links(&self) -> Vec<Arc<Link>> {
+        self.push_links.lock().iter().filter(|link| !link.is_closed()).cloned().collect()
+    }
+
     /// All links: those that everybody shares, those on which messages come, and the dedicated ones.
     pub fn links(&self) -> Vec<Arc<Link>> {
         let mut links: Vec<Arc<Link>> = self.shared.lock().values().cloned().collect();
-        links.extend(self.push_links.lock().iter().filter(|link| !link.is_closed()).cloned());
+        links.extend(self.push_links());
         links.extend(self.pool.lock().links().cloned());
         links
     }

@@ -55,6 +55,11 @@ static void null_pointers(void) {
     REFUSED(jr_client_events(client, NULL, NULL), "request");
     REFUSED(jr_client_stats(NULL, &reply), "client");
     REFUSED(jr_client_stats(client, NULL), "map");
+    jr_bytes key = jr_text("key"), wrong = {NULL, 1};
+    REFUSED(jr_client_locate(NULL, &key, &reply), "client");
+    REFUSED(jr_client_locate(client, NULL, &reply), "key");
+    REFUSED(jr_client_locate(client, &wrong, &reply), "key.data");
+    REFUSED(jr_client_locate(client, &key, NULL), "map");
     REFUSED(jr_client_close(NULL, 0), "client");
     CHECK(made == untouched && reply == NULL);
 

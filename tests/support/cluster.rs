@@ -1,13 +1,14 @@
 //! A real cluster: primaries that share the slots evenly, each perhaps with replicas, on free ports. It is handed out
 //! when every node knows every slot.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::certificates;
 use super::port;
 use super::resp::Answer;
 use super::server::Server;
-use super::transport;
+use super::transport::{self, Tls};
 use super::wait;
 
 /// How many slots there are.
@@ -25,7 +26,12 @@ pub struct Cluster {
 impl Cluster {
     /// So many primaries, each with so many replicas.
     pub fn start(primaries: usize, replicas: usize) -> Cluster {
-        let nodes: Vec<Server> = (0..primaries * (1 + replicas)).map(|_| node()).collect();
+        Cluster::over(transport::current(), primaries, replicas)
+    }
+
+    /// The same, whose nodes speak so, whatever the transport of the run is.
+    pub fn over(tls: Option<Tls>, primaries: usize, replicas: usize) -> Cluster {
+        let nodes: Vec<Server> = (0..primaries * (1 + replicas)).map(|_| node(tls.as_ref())).collect();
         let cluster = Cluster { nodes, primaries };
         for (index, primary) in cluster.nodes[..primaries].iter().enumerate() {
             let (first, end) = (index * SLOTS / primaries, (index + 1) * SLOTS / primaries);
@@ -45,16 +51,26 @@ impl Cluster {
                 replica.command(&["CLUSTER", "REPLICATE", &primary]).is_ok()
             });
         }
-        let size = primaries.to_string();
-        cluster.until_all("to serve every slot", |node| {
-            info(node, "cluster_state") == "ok" && info(node, "cluster_size") == size && entries(node) >= primaries
-        });
+        cluster.until_whole();
         for replica in &cluster.nodes[primaries..] {
             wait::until("a replica to have the data of its primary", || {
                 replica.command(&["INFO", "replication"]).text().contains("master_link_status:up")
             });
         }
         cluster
+    }
+
+    /// Waits until every node knows who serves every slot.
+    pub fn until_whole(&self) {
+        let size = self.primaries.to_string();
+        self.until_all("to serve every slot", |node| {
+            info(node, "cluster_state") == "ok" && info(node, "cluster_size") == size && entries(node) >= self.primaries
+        });
+        // Else the next change may begin with an epoch that another one has already.
+        wait::until("all nodes to know the same epoch", || {
+            let epochs = self.nodes.iter().map(|node| info(node, "cluster_current_epoch"));
+            epochs.collect::<BTreeSet<String>>().len() == 1
+        });
     }
 
     /// A URL with one seed.
@@ -76,6 +92,11 @@ impl Cluster {
         assert!(to.command(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(from)]).is_ok());
         assert!(from.command(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(to)]).is_ok());
         Move { cluster: self, slot, from, to }
+    }
+
+    /// Those that were primaries at first.
+    pub fn primaries(&self) -> &[Server] {
+        &self.nodes[..self.primaries]
     }
 
     /// A primary beside the owner of a key.
@@ -133,18 +154,18 @@ impl Move<'_> {
     }
 }
 
-fn node() -> Server {
+fn node(tls: Option<&Tls>) -> Server {
     let bus = port::free(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_string();
     let cluster = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", &bus];
     let timing = ["--cluster-node-timeout", NODE_TIMEOUT, "--repl-diskless-sync-delay", "0"];
+    // Also a replica that has just lost its primary may take over, as it does when one failover follows another.
+    let timing = [&timing[..], &["--cluster-replica-validity-factor", "0"]].concat();
     let builder = Server::builder().arguments(&cluster).arguments(&timing);
-    if transport::current().is_none() {
-        return builder.start();
-    }
+    let Some(tls) = tls else { return builder.start() };
     // The nodes show each other certificates, too, and tell the ports that speak TLS.
     let (certificate, key) = (certificates::path("client.pem"), certificates::path("client.key"));
-    let tls = ["--tls-cluster", "yes", "--tls-client-cert-file", &certificate, "--tls-client-key-file", &key];
-    builder.arguments(&tls).start()
+    let cluster = ["--tls-cluster", "yes", "--tls-client-cert-file", &certificate, "--tls-client-key-file", &key];
+    builder.tls(tls.clone()).arguments(&cluster).start()
 }
 
 fn bus_port(node: &Server) -> String {

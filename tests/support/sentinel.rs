@@ -49,7 +49,14 @@ impl Watched {
         };
         let sentinels = (0..3).map(|_| sentinel()).collect();
         let watched = Watched { servers: std::iter::once(primary).chain(servers).collect(), sentinels };
-        for sentinel in &watched.sentinels {
+        watched.until_whole();
+        watched
+    }
+
+    /// Waits until every sentinel knows all others and both replicas, of which it takes none for dead, and until these
+    /// have the data of the same primary.
+    pub fn until_whole(&self) {
+        for sentinel in &self.sentinels {
             wait::until("a sentinel to know all", || {
                 let count = |what: &str| sentinel.command(&["SENTINEL", what, NAME]).items().len();
                 count("SENTINELS") == 2
@@ -57,7 +64,14 @@ impl Watched {
                     && sentinel.command(&["SENTINEL", "CKQUORUM", NAME]).text().starts_with("OK ")
             });
         }
-        watched
+        wait::until("both replicas to follow the primary", || {
+            let port = self.primary().port();
+            let follows = |server: &&Server| {
+                let text = server.command(&["INFO", "replication"]).text();
+                text.contains(&format!("master_port:{port}\r\n")) && text.contains("master_link_status:up")
+            };
+            self.servers.iter().filter(|server| server.port() != port).all(|server| follows(&server))
+        });
     }
 
     /// A URL with all sentinels.

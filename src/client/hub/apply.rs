@@ -1,13 +1,13 @@
 //! Carries out what follows for requests from what a hub was told, with no lock held, because it takes that of the
 //! client.
 
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
 use super::action::{Action, Actions};
-use super::{Hub, Owner};
+use super::{Directory, Hub};
 use crate::client::completion::Verdict;
 use crate::client::destination::Destination;
 use crate::client::subscription::Subscriptions;
@@ -18,7 +18,8 @@ impl<D: Destination> Hub<D> {
     /// Does what must be done with no lock held. `error`: what the server said, of whatever it refused.
     pub(in super::super) fn apply(&self, actions: Actions, error: Option<&Reply>) {
         let Some(owner) = self.owner.upgrade() else { return };
-        for action in actions.0 {
+        owner.run(actions.deferred);
+        for action in actions.list {
             match action {
                 Action::Started(ticket) => owner.no_deadline(ticket),
                 Action::Changed(ticket, count) => {
@@ -44,31 +45,36 @@ impl<D: Destination> Hub<D> {
                     owner.end_one(ticket, &Error::new(Status::Full, sentence));
                 }
                 Action::AskAfter(pause) => self.ask_after(&*owner, pause),
+                Action::NotOpened(server, error) => {
+                    self.end_waiting(&*owner, &server, &error);
+                    self.update(&*owner, |all| all.not_opened(&server, Instant::now()), None);
+                }
+                Action::Retired(link) => self.close_if_retired(&link),
                 Action::Close => self.close(),
             }
         }
     }
 
     /// Asks the server again after a while for what it took away or was not ready for.
-    fn ask_after(&self, owner: &dyn Owner, pause: Duration) {
+    fn ask_after(&self, owner: &dyn Directory, pause: Duration) {
         let hub = Weak::clone(&self.me);
         let ask = async move {
             sleep(pause).await;
-            if let Some(hub) = hub.upgrade() {
-                hub.update(|all| all.ask_again(Instant::now()), None);
+            if let Some((hub, owner)) = hub.upgrade().and_then(|hub| Some((Arc::clone(&hub), hub.owner.upgrade()?))) {
+                hub.update(&*owner, |all| all.ask_again(Instant::now()), None);
             }
         };
         owner.spawn(Box::pin(ask));
     }
 
     /// Tells the subscriptions something and does what follows.
-    pub(super) fn update(&self, what: impl FnOnce(&mut Subscriptions), said: Option<&Reply>) {
+    pub(super) fn update(&self, owner: &dyn Directory, what: impl FnOnce(&mut Subscriptions), said: Option<&Reply>) {
         let mut subscribers = self.subscribers.lock();
         if subscribers.closed {
             return;
         }
         what(&mut subscribers.subscriptions);
-        let rest = self.carry_out(&mut subscribers, said);
+        let rest = self.carry_out(owner, &mut subscribers, said);
         drop(subscribers);
         self.apply(rest, said);
     }

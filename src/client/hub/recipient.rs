@@ -8,16 +8,17 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::action::Actions;
-use super::{Hub, OWN, Owner, Subscribers, asked};
+use super::{Directory, Hub, OWN, Owner, Redirect, Subscribers, asked};
 use crate::client::destination::Destination;
-use crate::client::topic::Topic;
+use crate::client::subscription::Subscriptions;
+use crate::client::topic::{Server, Topic};
 use crate::connection::answers::Answers;
 use crate::connection::link::Link;
 use crate::connection::purpose::Purpose;
 use crate::connection::recipient::{LinkEvent, Recipient};
 use crate::connection::unit::{Addressee, Answer, Lost, Ticket};
 use crate::error::{Error, Status};
-use crate::protocol::message::Message;
+use crate::protocol::message::{Channel, Message};
 use crate::protocol::reply::{Kind, Reply};
 
 impl<D: Destination> Recipient<Link> for Hub<D> {
@@ -32,37 +33,47 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
     }
 
     fn on_pushes(&self, link: &Arc<Link>, messages: &mut Vec<Reply>) {
-        let (mut told, mut rest) = (Vec::new(), Actions::default());
+        let Some(owner) = self.owner.upgrade() else { return messages.clear() };
+        let (mut told, mut rest, mut is_taken_away) = (Vec::new(), Actions::default(), false);
         let mut subscribers = self.subscribers.lock();
-        if !Arc::ptr_eq(link, &subscribers.link) {
+        let Some(server) = subscribers.server_of(link) else {
             drop(subscribers);
             return self.on_other_pushes(link, messages);
-        }
+        };
         for message in messages.drain(..) {
             if let Some(Message::Confirmed(channel, false, name)) = Message::of(&message) {
                 let topic = Topic::Channel(channel, Bytes::copy_from_slice(name));
-                subscribers.subscriptions.ended(&topic, Instant::now());
-                rest.0.append(&mut self.carry_out(&mut subscribers, None).0);
+                is_taken_away = true;
+                subscribers.subscriptions.ended(&server, &topic, Instant::now());
+                rest.append(self.carry_out(&*owner, &mut subscribers, None));
                 continue;
             }
-            Self::deliver(&mut subscribers, message, &mut told, &mut rest);
+            Self::deliver(&mut subscribers, &server, message, &mut told, &mut rest);
         }
         subscribers.announce(&told);
         drop(subscribers);
+        if is_taken_away {
+            owner.taken_away();
+        }
         self.apply(rest, None);
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
         let mut subscribers = self.subscribers.lock();
-        if !Arc::ptr_eq(link, &subscribers.link) {
+        let Some(server) = subscribers.server_of(link) else {
             drop(subscribers);
             return self.on_other_lost(link, &lost, why);
-        }
-        subscribers.subscriptions.lost(Instant::now());
+        };
+        subscribers.subscriptions.lost(&server, Instant::now());
         // What was wanted of the old connection is told to the next one anew.
         let unsent = link.clear_unsent();
         drop(subscribers);
         let Some(owner) = self.owner.upgrade() else { return };
+        if server == Server::Any {
+            owner.choose_again(link);
+        }
+        // Also what is to be done about topics that nobody wants any more.
+        self.follow_map(&*owner);
         owner.unreachable(link, unsent.into_iter().filter(|to| to.ticket != OWN).collect(), why);
         owner.lost(link, lost.into_iter().filter(|lost| lost.unit.to.ticket != OWN).collect(), why);
     }
@@ -70,8 +81,8 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
     fn unreachable(&self, link: &Arc<Link>, waiting: Vec<Addressee>, why: &Error) {
         let Some(owner) = self.owner.upgrade() else { return };
         owner.unreachable(link, waiting.into_iter().filter(|to| to.ticket != OWN).collect(), why);
-        if self.is_current(link) {
-            self.end_waiting(&*owner, why);
+        if let Some(server) = self.server_of(link) {
+            self.end_waiting(&*owner, &server, why);
         }
     }
 
@@ -86,11 +97,12 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
         if !is_connected {
             return;
         }
-        if self.is_current(link) {
-            self.give_up_succession();
-            self.update(|all| all.connected(Instant::now()), None);
-        } else {
-            self.on_successor_connected(link);
+        match self.server_of(link) {
+            Some(server) => {
+                self.give_up_succession(&server);
+                self.update(&*owner, |all| all.connected(&server, Instant::now()), None);
+            }
+            None => self.on_successor_connected(&*owner, link),
         }
     }
 }
@@ -98,7 +110,7 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
 impl<D: Destination> Hub<D> {
     /// What the answers to the commands of the hub itself mean; those to the PINGs of subscriptions are told to the
     /// owner as well.
-    fn judge(&self, owner: &dyn Owner, link: &Arc<Link>, answers: &mut dyn Iterator<Item = Answer>) {
+    fn judge(&self, owner: &dyn Directory, link: &Arc<Link>, answers: &mut dyn Iterator<Item = Answer>) {
         for answer in answers {
             if answer.to.ticket != OWN {
                 if let Some(subscription) = owner.pinged_subscription(answer.to.ticket) {
@@ -108,32 +120,49 @@ impl<D: Destination> Hub<D> {
                 self.close_if_retired(link);
                 continue;
             }
-            if !self.is_current(link) {
-                self.on_successor_answer(link, &answer);
+            let Some(server) = self.server_of(link) else {
+                self.on_successor_answer(owner, link, &answer);
                 continue;
-            }
+            };
             if link.purpose() == Purpose::Invalidations && link.status().server_info.protocol == 2 {
                 let why = "invalidations come with RESP3 only, which this server does not speak";
-                self.end_waiting(owner, &Error::new(Status::Connect, why));
+                self.end_waiting(owner, &server, &Error::new(Status::Connect, why));
                 continue;
             }
             let request = answer.exchange.as_ref().map(|exchange| exchange.request.clone()).unwrap_or_default();
             let (topic, joins) = asked(&request);
             let (reply, now) = (&answer.reply, Instant::now());
-            match reply.kind() == Kind::Error {
-                true => self.update(|all| all.refused(&topic, joins, will_pass(reply), now), Some(reply)),
-                false => self.update(|all| all.confirmed(&topic, joins, now), Some(reply)),
+            if reply.kind() != Kind::Error {
+                self.update(owner, |all| all.confirmed(&server, &topic, joins, now), Some(reply));
+                continue;
+            }
+            let is_sharded = topic.channel() == Some(Channel::Sharded);
+            let redirect = match joins && is_sharded && self.base == Server::Any {
+                true => owner.redirected(link, reply),
+                false => Redirect::None,
+            };
+            let is_refused = |all: &mut Subscriptions, later| all.refused(&server, &topic, joins, later, now);
+            match redirect {
+                Redirect::To(to) => self.update(owner, |all| all.redirected(&server, &topic, &to, now), None),
+                Redirect::ToSomebody => self.update(owner, |all| is_refused(all, true), Some(reply)),
+                Redirect::None => self.update(owner, |all| is_refused(all, will_pass(reply)), Some(reply)),
             }
         }
     }
 
     /// Gives a message to all who want it.
-    fn deliver(subscribers: &mut Subscribers<D>, message: Reply, told: &mut Vec<Ticket>, rest: &mut Actions) {
+    fn deliver(
+        subscribers: &mut Subscribers<D>,
+        server: &Server,
+        message: Reply,
+        told: &mut Vec<Ticket>,
+        rest: &mut Actions,
+    ) {
         let (channel, name) = match Message::of(&message) {
             Some(Message::Published(channel, name)) => (Some(channel), name),
             _ => (None, &[][..]),
         };
-        let mut audience: SmallVec<[Ticket; 8]> = subscribers.subscriptions.audience(channel, name).collect();
+        let mut audience: SmallVec<[Ticket; 8]> = subscribers.subscriptions.audience(server, channel, name).collect();
         let Some(last) = audience.pop() else { return };
         for ticket in audience {
             if let Ok(copy) = Reply::copy(&message) {
@@ -154,9 +183,9 @@ impl<D: Destination> Hub<D> {
         subscribers.announce(&told);
     }
 
-    /// Ends whoever waits for a first confirmation or for a change.
-    fn end_waiting(&self, owner: &dyn Owner, why: &Error) {
-        let tickets = self.subscribers.lock().subscriptions.waiting();
+    /// Ends whoever waits for a first confirmation of this server, or for a change there.
+    pub(super) fn end_waiting(&self, owner: &dyn Owner, server: &Server, why: &Error) {
+        let tickets = self.subscribers.lock().subscriptions.waiting(server);
         tickets.into_iter().for_each(|ticket| owner.end_one(ticket, why));
     }
 }

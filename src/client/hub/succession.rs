@@ -5,105 +5,114 @@
 //! say that messages may be missing before them.
 
 use std::mem;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Instant;
 
-use super::{Hub, OWN, Subscribers, Successor, asked, send};
+use super::{Connection, Directory, Hub, OWN, Subscribers, Successor, asked, send};
 use crate::client::destination::Destination;
-use crate::connection::background_driver::{self, Opening};
+use crate::client::topic::Server;
 use crate::connection::credentials::Login;
 use crate::connection::link::Link;
+use crate::connection::recipient::Recipient;
 use crate::connection::unit::{Answer, Lost};
 use crate::error::{Error, Status};
 use crate::protocol::message::Message;
 use crate::protocol::reply::{Kind, Reply};
 
 impl<D: Destination> Hub<D> {
-    /// Prepares a connection that is to take the place of this one, to be started; `None`: it is not needed.
+    /// Prepares a connection that is to take the place of this one, by `open`, which gets where it leads and who is its
+    /// recipient; `None`: it is not needed, or cannot be opened.
     pub(in crate::client) fn begin_succession(
         &self,
         link: &Arc<Link>,
         current: &Login,
-        opening: Opening,
-    ) -> Option<Arc<Link>> {
+        open: impl FnOnce(&Server, Weak<dyn Recipient<Link>>) -> Option<Arc<Link>>,
+    ) {
         let mut subscribers = self.subscribers.lock();
-        if subscribers.closed || !Arc::ptr_eq(link, &subscribers.link) || !link.begin_succession(current) {
-            return None;
+        let Some(server) = subscribers.server_of(link).filter(|_| !subscribers.closed) else { return };
+        let Some(connection) = subscribers.connections.get_mut(&server) else { return };
+        if !link.begin_succession(current) {
+            return;
         }
-        let recipient = self.me.clone();
-        let successor = background_driver::prepare(&Opening { recipient, ..opening }, link.database(), self.purpose);
-        let before =
-            subscribers.successor.replace(Successor { link: Arc::clone(&successor), joined: Vec::new(), left: 0 });
+        let recipient: Weak<dyn Recipient<Link>> = self.me.clone();
+        let successor = open(&server, recipient).map(|link| Successor { link, joined: Vec::new(), left: 0 });
+        let before = mem::replace(&mut connection.successor, successor);
         drop(subscribers);
         // One that was refused.
         if let Some(before) = before {
             before.link.close();
         }
-        Some(successor)
     }
 
-    /// Whether the messages of this connection are delivered.
-    pub(super) fn is_current(&self, link: &Arc<Link>) -> bool {
-        Arc::ptr_eq(link, &self.subscribers.lock().link)
+    /// Where the connection leads, if its messages are delivered.
+    pub(super) fn server_of(&self, link: &Arc<Link>) -> Option<Server> {
+        self.subscribers.lock().server_of(link)
     }
 
     /// The connection was made anew by itself, and so with what is in force.
-    pub(super) fn give_up_succession(&self) {
-        if let Some(successor) = self.subscribers.lock().successor.take() {
-            successor.link.close();
-        }
+    pub(super) fn give_up_succession(&self, server: &Server) {
+        let mut subscribers = self.subscribers.lock();
+        let successor = subscribers.connections.get_mut(server).and_then(|connection| connection.successor.take());
+        drop(subscribers);
+        successor.into_iter().for_each(|successor| successor.link.close());
     }
 
     /// The last subscription has ended.
     pub(super) fn close(&self) {
-        self.give_up_succession();
-        self.link().close();
+        let connections = mem::take(&mut self.subscribers.lock().connections);
+        for Connection { link, successor } in connections.into_values() {
+            successor.into_iter().for_each(|successor| successor.link.close());
+            link.close();
+        }
     }
 
     /// Subscribes to everything there.
-    pub(super) fn on_successor_connected(&self, link: &Arc<Link>) {
+    pub(super) fn on_successor_connected(&self, owner: &dyn Directory, link: &Arc<Link>) {
         let mut subscribers = self.subscribers.lock();
-        let topics = subscribers.subscriptions.topics_to_move();
-        let Some(successor) = subscribers.successor.as_mut().filter(|successor| Arc::ptr_eq(link, &successor.link))
-        else {
-            return;
-        };
-        (successor.joined, successor.left) = (Vec::new(), topics.len());
+        let Some(server) = subscribers.server_of_successor(link) else { return };
+        let topics = subscribers.subscriptions.topics_to_move(&server);
+        if let Some(successor) = subscribers.successor_of(&server) {
+            (successor.joined, successor.left) = (Vec::new(), topics.len());
+        }
         topics.iter().for_each(|topic| send(link, topic, true));
-        self.move_if_ready(subscribers);
+        self.move_if_ready(owner, subscribers, &server);
     }
 
     /// The server answered there, to a command of the hub itself.
-    pub(super) fn on_successor_answer(&self, link: &Arc<Link>, answer: &Answer) {
+    pub(super) fn on_successor_answer(&self, owner: &dyn Directory, link: &Arc<Link>, answer: &Answer) {
         let mut subscribers = self.subscribers.lock();
-        let Subscribers { successor: slot, link: current, .. } = &mut *subscribers;
-        let Some(successor) = slot.as_mut().filter(|successor| Arc::ptr_eq(link, &successor.link)) else {
+        let found = subscribers.server_of_successor(link);
+        let Some((server, connection)) =
+            found.and_then(|server| Some((server.clone(), subscribers.connections.get_mut(&server)?)))
+        else {
             drop(subscribers);
             return self.close_if_retired(link);
         };
         if answer.reply.kind() == Kind::Error {
             // The old one goes on, and this is tried again later.
-            current.succession_refused(&answer.reply);
-            let refused = slot.take();
+            connection.link.succession_refused(&answer.reply);
+            let refused = connection.successor.take();
             drop(subscribers);
             return refused.into_iter().for_each(|successor| successor.link.close());
         }
         let request = answer.exchange.as_ref().map(|exchange| exchange.request.clone()).unwrap_or_default();
-        successor.joined.push(asked(&request).0);
-        successor.left = successor.left.saturating_sub(1);
-        self.move_if_ready(subscribers);
+        if let Some(successor) = &mut connection.successor {
+            successor.joined.push(asked(&request).0);
+            successor.left = successor.left.saturating_sub(1);
+        }
+        self.move_if_ready(owner, subscribers, &server);
     }
 
     /// If it has everything it takes the place of the old one.
-    fn move_if_ready(&self, mut subscribers: std::sync::MutexGuard<'_, Subscribers<D>>) {
-        let Some(Successor { link, joined, .. }) = subscribers.successor.take_if(|successor| successor.left == 0)
-        else {
+    fn move_if_ready(&self, owner: &dyn Directory, mut subscribers: MutexGuard<'_, Subscribers<D>>, server: &Server) {
+        let Some(connection) = subscribers.connections.get_mut(server) else { return };
+        let Some(Successor { link, joined, .. }) = connection.successor.take_if(|successor| successor.left == 0) else {
             return;
         };
-        let old = mem::replace(&mut subscribers.link, link);
-        subscribers.subscriptions.moved(&joined, Instant::now());
-        let rest = self.carry_out(&mut subscribers, None);
-        subscribers.link.succession_ended();
+        let old = mem::replace(&mut connection.link, Arc::clone(&link));
+        subscribers.subscriptions.moved(server, &joined, Instant::now());
+        let rest = self.carry_out(owner, &mut subscribers, None);
+        link.succession_ended();
         drop(subscribers);
         self.apply(rest, None);
         // What waits there of requests gets its answer first.
@@ -113,10 +122,9 @@ impl<D: Destination> Hub<D> {
     /// Closes a connection whose place was taken, once nobody waits for an answer on it.
     pub(super) fn close_if_retired(&self, link: &Arc<Link>) {
         let subscribers = self.subscribers.lock();
-        let is_of_use = |other: &Arc<Link>| Arc::ptr_eq(link, other);
-        let successor = subscribers.successor.as_ref().map(|successor| &successor.link);
-        if !is_of_use(&subscribers.link) && !successor.is_some_and(is_of_use) && link.waiting().0 == 0 {
-            drop(subscribers);
+        let is_of_use = subscribers.server_of(link).or_else(|| subscribers.server_of_successor(link)).is_some();
+        drop(subscribers);
+        if !is_of_use && link.waiting().0 == 0 {
             link.close();
         }
     }

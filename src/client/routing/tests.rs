@@ -56,9 +56,6 @@ fn what_one_node_cannot_answer_is_refused_with_a_sentence() {
         let error = fixture.submit_as(commands, |request| request.dedicated = true).unwrap_err();
         assert!(error.message.starts_with(one), "{error}");
     }
-    for commands in [&["SUBSCRIBE a"], &["SSUBSCRIBE a"], &["MONITOR"]] {
-        assert!(refusal(&mut fixture, commands).ends_with("is not supported on a cluster yet"), "{commands:?}");
-    }
     for route in [Route::All, Route::Primaries, Route::Replicas] {
         let error = fixture.submit_as(&["PING"], |request| request.route = route).unwrap_err();
         assert!(error.message.contains("is not supported yet"), "{error}");

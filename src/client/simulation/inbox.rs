@@ -2,6 +2,7 @@
 
 use std::collections::vec_deque::Drain;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::client::destination::Destination;
 use crate::client::mailbox::Mailbox;
@@ -23,6 +24,7 @@ pub struct Place {
 struct Numbered {
     number: usize,
     inbox: Inbox,
+    takes_many: AtomicBool,
 }
 
 impl Sink for Numbered {
@@ -34,7 +36,16 @@ impl Sink for Numbered {
 impl Place {
     /// The place of this number; without a key each request for it is held by itself.
     pub fn new(number: usize, has_key: bool, inbox: &Inbox) -> Place {
-        Place { number, has_key, sink: Arc::new(Numbered { number, inbox: Arc::clone(inbox) }) }
+        Place {
+            number,
+            has_key,
+            sink: Arc::new(Numbered { number, inbox: Arc::clone(inbox), takes_many: AtomicBool::default() }),
+        }
+    }
+
+    /// From now on it takes messages as well.
+    pub fn take_many(&self) {
+        self.sink.takes_many.store(true, Ordering::SeqCst);
     }
 
     /// Its number.
@@ -52,11 +63,13 @@ impl Destination for Place {
         Arc::clone(&self.sink) as Arc<dyn Sink>
     }
 
-    fn offer(&self, _: &Arc<Mailbox>, _: usize) -> bool {
-        false
+    fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool {
+        let messages = (0..count).filter(|_| self.takes_many()).filter_map(|_| mailbox.take());
+        self.sink.inbox.lock().extend(messages.map(|message| (self.number, message)));
+        self.takes_many()
     }
 
     fn takes_many(&self) -> bool {
-        false
+        self.sink.takes_many.load(Ordering::SeqCst)
     }
 }

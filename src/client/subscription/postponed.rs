@@ -1,40 +1,26 @@
-//! What the server takes away unasked or is not ready to give: who is told, and when it is asked for again.
+//! What a server takes away unasked or is not ready to give: who is told, and when it is asked for again.
 
-use std::mem;
 use std::time::{Duration, Instant};
 
 use super::{Effect, Subscriptions};
-use crate::client::topic::{Presence, Topic};
+use crate::client::topic::{Entry, Presence, Server, Topic};
 
 impl Subscriptions {
     /// The server ended a topic by itself, because its slot moved.
-    pub fn ended(&mut self, topic: &Topic, now: Instant) {
-        let Some(entry) = self.topics.get_mut(topic).filter(|entry| entry.presence == Presence::Present) else {
-            return;
-        };
-        entry.presence = Presence::Absent;
+    pub fn ended(&mut self, server: &Server, topic: &Topic, now: Instant) {
+        let has_it = |entry: &&mut Entry| entry.server == *server && entry.presence == Presence::Present;
+        let Some(entry) = self.topics.get_mut(topic).filter(has_it) else { return };
         let pause = entry.setbacks.ended(now);
-        let is_wanted = !entry.wants.is_empty();
-        let mut told = Vec::new();
-        for want in &mut entry.wants {
-            if mem::take(&mut want.confirmed) {
-                want.missed = true;
-                told.push(want.subscription);
-            }
-        }
-        for subscription in told {
-            self.counts(subscription, topic.channel(), |count| count.saturating_sub(1));
-        }
+        self.take_away(topic);
         match pause {
             Duration::ZERO => self.reconcile(topic),
-            _ if is_wanted => self.postpone(topic, now, pause),
-            _ => self.reconcile(topic),
+            _ => self.postpone(topic, now, pause),
         }
     }
 
     /// The server answered with an error; `later`: one that will pass.
-    pub fn refused(&mut self, topic: &Topic, joins: bool, later: bool, now: Instant) {
-        let Some(entry) = self.topics.get_mut(topic) else { return };
+    pub fn refused(&mut self, server: &Server, topic: &Topic, joins: bool, later: bool, now: Instant) {
+        let Some(entry) = self.topics.get_mut(topic).filter(|entry| entry.server == *server) else { return };
         match (entry.presence, joins) {
             (Presence::Joining, true) if later => {
                 let pause = entry.setbacks.refused(now);
@@ -72,7 +58,7 @@ impl Subscriptions {
     /// Asks the server for all that was to wait until now.
     pub fn ask_again(&mut self, now: Instant) {
         let mut next: Option<Instant> = None;
-        for entry in self.topics.entries_mut() {
+        for (_, entry) in self.topics.entries_mut() {
             match entry.presence {
                 Presence::Postponed(until) if until <= now => entry.presence = Presence::Absent,
                 Presence::Postponed(until) => next = Some(next.map_or(until, |next| next.min(until))),
@@ -86,9 +72,13 @@ impl Subscriptions {
         self.reconcile_all();
     }
 
-    /// A topic is to wait a while; one timer serves all.
-    fn postpone(&mut self, topic: &Topic, now: Instant, pause: Duration) {
+    /// A topic is to wait a while, if somebody wants it; one timer serves all.
+    pub(super) fn postpone(&mut self, topic: &Topic, now: Instant, pause: Duration) {
         let Some(entry) = self.topics.get_mut(topic) else { return };
+        if entry.wants.is_empty() {
+            entry.presence = Presence::Absent;
+            return self.reconcile(topic);
+        }
         let until = now + pause;
         entry.presence = Presence::Postponed(until);
         if self.asks_at.is_none_or(|at| until < at) {

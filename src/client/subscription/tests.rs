@@ -13,7 +13,12 @@ fn channel(name: &str) -> Topic {
 }
 
 fn send(name: &str, joins: bool) -> Effect {
-    Effect::Send(channel(name), joins)
+    Effect::Send(Server::Any, channel(name), joins)
+}
+
+/// As a request names it.
+fn any(name: &str) -> (Topic, Server) {
+    (channel(name), Server::Any)
 }
 
 fn confirm(to: Ticket, name: &str, joins: bool, count: usize, gap: bool) -> Effect {
@@ -26,15 +31,15 @@ fn now() -> Instant {
 }
 
 fn audience(all: &Subscriptions, name: &str) -> Vec<Ticket> {
-    all.audience(Some(Channel::Plain), name.as_bytes()).collect()
+    all.audience(&Server::Any, Some(Channel::Plain), name.as_bytes()).collect()
 }
 
 /// Connected, and A has "x".
 fn with_x() -> Subscriptions {
     let mut all = Subscriptions::default();
-    all.connected(now());
-    all.begin(A, [channel("x")]);
-    all.confirmed(&channel("x"), true, now());
+    all.connected(&Server::Any, now());
+    all.begin(A, [any("x")]);
+    all.confirmed(&Server::Any, &channel("x"), true, now());
     all.effects();
     all
 }
@@ -42,14 +47,14 @@ fn with_x() -> Subscriptions {
 #[test]
 fn the_first_asks_and_the_second_is_told_at_once() {
     let mut all = Subscriptions::default();
-    all.begin(A, [channel("x")]);
-    assert_eq!(all.effects(), [], "there is no connection");
-    all.connected(now());
+    all.begin(A, [any("x")]);
+    assert_eq!(all.effects(), [Effect::Open(Server::Any)], "there is no connection");
+    all.connected(&Server::Any, now());
     assert_eq!(all.effects(), [send("x", true)]);
     assert_eq!(audience(&all, "x"), []);
-    all.confirmed(&channel("x"), true, now());
+    all.confirmed(&Server::Any, &channel("x"), true, now());
     assert_eq!(all.effects(), [confirm(A, "x", true, 1, false), Effect::Started(A)]);
-    all.begin(B, [channel("x"), channel("x")]);
+    all.begin(B, [any("x"), any("x")]);
     let twice = confirm(B, "x", true, 1, false);
     assert_eq!(all.effects(), [twice.clone(), Effect::Started(B), twice]);
     assert_eq!(audience(&all, "x"), [A, B]);
@@ -58,7 +63,7 @@ fn the_first_asks_and_the_second_is_told_at_once() {
 #[test]
 fn the_server_is_left_with_the_last() {
     let mut all = with_x();
-    all.begin(B, [channel("x")]);
+    all.begin(B, [any("x")]);
     all.effects();
     all.remove(A, CHANGE, Channel::Plain, None);
     assert_eq!(all.effects(), [confirm(A, "x", false, 0, false), Effect::Changed(CHANGE, 0)]);
@@ -66,11 +71,11 @@ fn the_server_is_left_with_the_last() {
     all.end(B);
     assert_eq!(all.effects(), [send("x", false)]);
     // Wanted again before the server has answered: one command at a time.
-    all.add(A, CHANGE, [channel("x")]);
+    all.add(A, CHANGE, [any("x")]);
     assert_eq!(all.effects(), []);
-    all.confirmed(&channel("x"), false, now());
+    all.confirmed(&Server::Any, &channel("x"), false, now());
     assert_eq!(all.effects(), [send("x", true)]);
-    all.confirmed(&channel("x"), true, now());
+    all.confirmed(&Server::Any, &channel("x"), true, now());
     assert_eq!(all.effects(), [confirm(A, "x", true, 1, false), Effect::Changed(CHANGE, 1)]);
 }
 
@@ -90,13 +95,13 @@ fn what_one_leaves_that_it_does_not_have_is_confirmed_as_the_server_does() {
 #[test]
 fn a_new_connection_tells_of_the_gap() {
     let mut all = with_x();
-    all.lost(now());
+    all.lost(&Server::Any, now());
     assert_eq!(audience(&all, "x"), []);
-    all.begin(B, [channel("x")]);
+    all.begin(B, [any("x")]);
     assert_eq!(all.effects(), []);
-    all.connected(now());
+    all.connected(&Server::Any, now());
     assert_eq!(all.effects(), [send("x", true)]);
-    all.confirmed(&channel("x"), true, now());
+    all.confirmed(&Server::Any, &channel("x"), true, now());
     let (gap, new) = (confirm(A, "x", true, 1, true), confirm(B, "x", true, 1, false));
     assert_eq!(all.effects(), [gap, new, Effect::Started(B)]);
 }
@@ -105,16 +110,16 @@ fn a_new_connection_tells_of_the_gap() {
 #[test]
 fn another_connection_takes_over_what_it_has_with_a_gap_and_asks_for_the_rest() {
     let mut all = with_x();
-    all.begin(B, [channel("z")]);
-    all.confirmed(&channel("z"), true, now());
-    assert_eq!(all.topics_to_move(), [channel("x"), channel("z")]);
+    all.begin(B, [any("z")]);
+    all.confirmed(&Server::Any, &channel("z"), true, now());
+    assert_eq!(all.topics_to_move(&Server::Any), [channel("x"), channel("z")]);
     all.end(B);
-    all.add(A, CHANGE, [channel("w")]);
+    all.add(A, CHANGE, [any("w")]);
     all.effects();
-    assert_eq!(all.topics_to_move(), [channel("x"), channel("w")]);
-    all.begin(B, [channel("y")]);
+    assert_eq!(all.topics_to_move(&Server::Any), [channel("x"), channel("w")]);
+    all.begin(B, [any("y")]);
     all.effects();
-    all.moved(&[channel("x"), channel("z"), channel("w")], now());
+    all.moved(&Server::Any, &[channel("x"), channel("z"), channel("w")], now());
     assert_eq!(
         all.effects(),
         [
@@ -126,24 +131,24 @@ fn another_connection_takes_over_what_it_has_with_a_gap_and_asks_for_the_rest() 
         ]
     );
     assert_eq!((audience(&all, "x"), audience(&all, "w"), audience(&all, "y")), (vec![A], vec![A], vec![]));
-    all.confirmed(&channel("y"), true, now());
+    all.confirmed(&Server::Any, &channel("y"), true, now());
     assert_eq!(all.effects(), [confirm(B, "y", true, 1, false), Effect::Started(B)]);
 }
 
 #[test]
 fn a_slot_that_moved_is_asked_for_again() {
     let mut all = with_x();
-    all.ended(&channel("x"), now());
+    all.ended(&Server::Any, &channel("x"), now());
     assert_eq!(all.effects(), [send("x", true)]);
     let start = now();
-    all.refused(&channel("x"), true, true, start);
+    all.refused(&Server::Any, &channel("x"), true, true, start);
     let pause = asked_pause(&mut all);
     all.ask_again(start + pause);
     assert_eq!(all.effects(), [send("x", true)]);
-    all.confirmed(&channel("x"), true, now());
+    all.confirmed(&Server::Any, &channel("x"), true, now());
     assert_eq!(all.effects(), [confirm(A, "x", true, 1, true)]);
     // Nobody asked, and nothing is known of it.
-    all.ended(&channel("y"), now());
+    all.ended(&Server::Any, &channel("y"), now());
     assert_eq!(all.effects(), []);
 }
 
@@ -160,12 +165,12 @@ fn asked_pause(all: &mut Subscriptions) -> Duration {
 fn what_the_server_takes_away_again_and_again_is_asked_for_after_pauses() {
     let mut all = with_x();
     let mut now = now();
-    all.ended(&channel("x"), now);
+    all.ended(&Server::Any, &channel("x"), now);
     assert_eq!(all.effects(), [send("x", true)], "the first time at once");
     for _ in 0..20 {
-        all.confirmed(&channel("x"), true, now);
+        all.confirmed(&Server::Any, &channel("x"), true, now);
         assert_eq!(all.effects(), [confirm(A, "x", true, 1, true)]);
-        all.ended(&channel("x"), now);
+        all.ended(&Server::Any, &channel("x"), now);
         let pause = asked_pause(&mut all);
         assert!(pause >= Duration::from_millis(1));
         all.ask_again(now + pause / 2);
@@ -173,10 +178,10 @@ fn what_the_server_takes_away_again_and_again_is_asked_for_after_pauses() {
         all.ask_again(now);
         assert_eq!(all.effects(), [send("x", true)]);
     }
-    all.confirmed(&channel("x"), true, now);
+    all.confirmed(&Server::Any, &channel("x"), true, now);
     all.effects();
     now += Duration::from_secs(60);
-    all.ended(&channel("x"), now);
+    all.ended(&Server::Any, &channel("x"), now);
     assert_eq!(all.effects(), [send("x", true)], "it lasted");
 }
 
@@ -184,11 +189,11 @@ fn what_the_server_takes_away_again_and_again_is_asked_for_after_pauses() {
 fn one_timer_serves_all_that_waits() {
     let mut all = Subscriptions::default();
     let start = now();
-    all.connected(start);
+    all.connected(&Server::Any, start);
     let names: Vec<String> = (0..100).map(|number| format!("channel {number}")).collect();
-    all.begin(A, names.iter().map(|name| channel(name)));
+    all.begin(A, names.iter().map(|name| any(name)));
     all.effects();
-    names.iter().for_each(|name| all.refused(&channel(name), true, true, start));
+    names.iter().for_each(|name| all.refused(&Server::Any, &channel(name), true, true, start));
     let pauses: Vec<Duration> = all
         .effects()
         .iter()
@@ -218,7 +223,7 @@ fn one_timer_serves_all_that_waits() {
     }
     assert_eq!(sent, 100, "each is asked for once");
     // What nobody wants any more is not asked for.
-    all.refused(&channel("channel 7"), true, true, time);
+    all.refused(&Server::Any, &channel("channel 7"), true, true, time);
     let pause = asked_pause(&mut all);
     all.remove(A, CHANGE, Channel::Plain, Some(vec![Bytes::from_static(b"channel 7")]));
     all.effects();
@@ -229,19 +234,19 @@ fn one_timer_serves_all_that_waits() {
 #[test]
 fn a_refusal_ends_whoever_depends_on_it() {
     let mut all = with_x();
-    all.add(A, CHANGE, [channel("y"), channel("z")]);
-    all.begin(B, [channel("z")]);
-    all.confirmed(&channel("y"), true, now());
+    all.add(A, CHANGE, [any("y"), any("z")]);
+    all.begin(B, [any("z")]);
+    all.confirmed(&Server::Any, &channel("y"), true, now());
     all.effects();
-    all.refused(&channel("z"), true, false, now());
+    all.refused(&Server::Any, &channel("z"), true, false, now());
     assert_eq!(all.effects(), [Effect::Refused(CHANGE), Effect::Refused(B)]);
     assert_eq!((all.wanted_by(A), all.wanted_by(B), audience(&all, "y")), (2, 0, vec![A]));
     // What was had once and is refused later ends the subscription, and what would have changed it.
-    all.add(A, CHANGE, [channel("w")]);
-    all.lost(now());
-    all.connected(now());
+    all.add(A, CHANGE, [any("w")]);
+    all.lost(&Server::Any, now());
+    all.connected(&Server::Any, now());
     all.effects();
-    all.refused(&channel("x"), true, false, now());
+    all.refused(&Server::Any, &channel("x"), true, false, now());
     assert_eq!(all.effects(), [Effect::Refused(A), Effect::Orphaned(CHANGE)]);
     assert!(all.is_empty());
 }
@@ -261,21 +266,21 @@ fn what_is_under_way_for_a_subscription_ends_with_it() {
 #[test]
 fn a_change_that_is_given_up_leaves_nothing_behind() {
     let mut all = with_x();
-    all.lost(now());
-    all.add(A, CHANGE, [channel("y")]);
+    all.lost(&Server::Any, now());
+    all.add(A, CHANGE, [any("y")]);
     assert_eq!((all.withdraw(CHANGE), all.wanted_by(A)), (Outcome::NotRun, 1));
-    all.connected(now());
-    all.add(A, CHANGE, [channel("y")]);
+    all.connected(&Server::Any, now());
+    all.add(A, CHANGE, [any("y")]);
     all.effects();
     assert_eq!((all.withdraw(CHANGE), all.wanted_by(A)), (Outcome::Unknown, 1));
-    all.confirmed(&channel("y"), true, now());
+    all.confirmed(&Server::Any, &channel("y"), true, now());
     assert_eq!(all.effects(), [send("y", false)]);
     assert_eq!(all.withdraw(CHANGE), Outcome::Unknown, "it is over");
 }
 
 /// A server that answers in order, and may end things by itself or lose the connection.
 #[derive(Default)]
-struct Server {
+struct Peer {
     subscribed: BTreeSet<Topic>,
     questions: VecDeque<(Topic, bool)>,
     connected: bool,
@@ -291,7 +296,7 @@ struct Told {
 
 struct World {
     all: Subscriptions,
-    server: Server,
+    server: Peer,
     wanted: HashMap<Ticket, BTreeSet<Bytes>>,
     told: HashMap<Ticket, Told>,
     changed: BTreeSet<Ticket>,
@@ -304,7 +309,7 @@ impl World {
     fn new() -> World {
         World {
             all: Subscriptions::default(),
-            server: Server::default(),
+            server: Peer::default(),
             wanted: HashMap::new(),
             told: HashMap::new(),
             changed: BTreeSet::new(),
@@ -326,7 +331,7 @@ impl World {
     fn take_effects(&mut self) {
         for effect in self.all.effects() {
             match effect {
-                Effect::Send(topic, joins) => {
+                Effect::Send(_, topic, joins) => {
                     assert!(self.server.connected, "nobody hears it");
                     let same = self.server.questions.iter().filter(|(other, _)| *other == topic).count();
                     assert_eq!(same, 0, "one command for each topic");
@@ -343,9 +348,9 @@ impl World {
                     assert_eq!(count, told.has.len());
                 }
                 Effect::Changed(request, _) => assert!(self.changed.insert(request), "carried out once"),
-                Effect::Started(_) | Effect::Orphaned(_) | Effect::Confirm { .. } => {}
+                Effect::Open(_) | Effect::Started(_) | Effect::Orphaned(_) | Effect::Confirm { .. } => {}
                 Effect::AskAfter(pause) => self.asks_at = Some(self.now + pause),
-                Effect::Refused(_) => panic!("{effect:?}"),
+                Effect::Refused(_) | Effect::Close(_) => panic!("{effect:?}"),
             }
         }
     }
@@ -357,22 +362,22 @@ impl World {
         } else {
             self.server.subscribed.remove(&topic)
         };
-        self.all.confirmed(&topic, joins, self.now);
+        self.all.confirmed(&Server::Any, &topic, joins, self.now);
         self.take_effects();
     }
 
     fn lose(&mut self) {
-        self.server = Server::default();
+        self.server = Peer::default();
         for told in self.told.values_mut() {
             told.missed.append(&mut told.has);
         }
-        self.all.lost(self.now);
+        self.all.lost(&Server::Any, self.now);
         self.take_effects();
     }
 
     fn connect(&mut self) {
         self.server.connected = true;
-        self.all.connected(self.now);
+        self.all.connected(&Server::Any, self.now);
         self.take_effects();
     }
 }
@@ -394,11 +399,11 @@ fn in_the_end_the_server_has_exactly_what_is_wanted() {
                     match world.wanted.get_mut(&who) {
                         Some(wanted) => {
                             wanted.insert(name);
-                            world.all.add(who, Ticket(requests), [topic]);
+                            world.all.add(who, Ticket(requests), [(topic, Server::Any)]);
                         }
                         None => {
                             world.wanted.insert(who, BTreeSet::from([name]));
-                            world.all.begin(who, [topic]);
+                            world.all.begin(who, [(topic, Server::Any)]);
                         }
                     }
                     world.take_effects();
@@ -423,7 +428,7 @@ fn in_the_end_the_server_has_exactly_what_is_wanted() {
                             told.missed.insert(name.clone());
                         }
                     }
-                    world.all.ended(&topic, world.now);
+                    world.all.ended(&Server::Any, &topic, world.now);
                     world.take_effects();
                 }
                 _ => world.answer(),

@@ -80,6 +80,19 @@ impl SlotMap {
         &self.shards
     }
 
+    /// The slots of each shard, from the first to the last of each row, in the order of [`SlotMap::shards`].
+    pub fn ranges(&self) -> Vec<Vec<(u16, u16)>> {
+        let mut ranges: Vec<Vec<(u16, u16)>> = vec![Vec::new(); self.shards.len()];
+        for (slot, owner) in (0..SLOTS).zip(self.owners.iter()) {
+            let Some(ranges) = ranges.get_mut(usize::from(*owner)) else { continue };
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == slot => *last = slot,
+                _ => ranges.push((slot, slot)),
+            }
+        }
+        ranges
+    }
+
     /// How many slots are served.
     pub fn covered(&self) -> usize {
         self.shards.iter().map(|shard| usize::from(shard.slots)).sum()
@@ -199,6 +212,11 @@ mod tests {
         (0..SLOTS).for_each(|slot| map.give(slot, 0));
         assert!(map.is_complete());
         assert_eq!(ports(&map), [(1, vec![11, 12], SLOTS), (2, vec![21], 0)]);
+        assert_eq!(map.ranges(), [vec![(0, SLOTS - 1)], vec![]]);
+        [5, 7, 8, SLOTS - 1].into_iter().for_each(|slot| map.give(slot, 1));
+        let gaps = [vec![(0, 4), (6, 6), (9, SLOTS - 2)], vec![(5, 5), (7, 8), (SLOTS - 1, SLOTS - 1)]];
+        assert_eq!(map.ranges(), gaps);
+        (0..SLOTS).for_each(|slot| map.give(slot, 0));
         map.give(7, 9);
         assert_eq!(map.primary_of(7), Some(&address(1)), "there is no such shard");
     }
