@@ -93,7 +93,8 @@
 #define JR_CREDENTIALS_REJECTED 3
 
 /**
- * jr_credentials_query: for servers with data.
+ * jr_credentials_query: for servers with data. Sentinels are none: for them there are sentinel_username and
+ * sentinel_password.
  */
 #define JR_CREDENTIALS_DATA 1
 

@@ -9,7 +9,7 @@ use super::credentials::{Credentials, shown};
 use super::refusal::{Meaning, has_no_password, hello_refused, meaning_of, refusal};
 use super::server_info::ServerInfo;
 use super::transport::Transport;
-use crate::config::{Config, Protocol};
+use crate::config::{Config, Protocol, TopologyKind};
 use crate::error::{Error, Status};
 use crate::protocol::parser::Parser;
 use crate::protocol::reply::{Kind, Reply};
@@ -55,18 +55,34 @@ pub(super) async fn shake_hands(
             ServerInfo::resp2()
         }
     };
+    if server_info.mode == "sentinel" && matches!(config.topology, TopologyKind::Auto | TopologyKind::Cluster) {
+        let sentence = "the server is a sentinel, which holds no data; write redis-sentinel://host/name, with the name \
+                        by which it knows the server";
+        return Err(Error::new(Status::Connect, sentence));
+    }
     if terms.primary && server_info.mode != "cluster" {
         if server_info.role.is_empty() {
             server_info.role = handshake.role().await?;
         }
         if matches!(server_info.role.as_str(), "replica" | "slave") {
-            return Err(Error::new(Status::Connect, "the server is a replica, and the primary is looked for"));
+            return Err(Error::new(Status::Connect, is_replica(config)));
         }
     }
     // Only RESP3 has a place for what nobody asked for.
     server_info.tracking = terms.track && server_info.protocol == 3;
     let has_data = handshake.settle(terms, &mut server_info).await?;
     Ok((server_info, has_data))
+}
+
+/// What is said of a replica where a primary is looked for.
+fn is_replica(config: &Config) -> &'static str {
+    match config.topology {
+        TopologyKind::Sentinel => "the server is a replica, and the primary is looked for",
+        _ => {
+            "the server is a replica, and of several endpoints the primary is looked for; who wants to read from this \
+             server names it alone"
+        }
+    }
 }
 
 /// Whether a server that was loading its data has it now.
