@@ -146,8 +146,13 @@ impl Fixture {
 
     /// The same with so many requests at most for each node.
     pub fn cluster_of(slots: &[&str], max_requests: usize) -> Fixture {
+        Fixture::cluster_as(slots, Config { max_requests, ..Config::default() })
+    }
+
+    /// The same, of a client that is configured so in all else.
+    pub fn cluster_as(slots: &[&str], config: Config) -> Fixture {
         let (endpoints, topology) = (vec![Address::parse("seed:1").unwrap()], TopologyKind::Cluster);
-        let mut fixture = Fixture::new(Config { endpoints, topology, max_requests, ..Config::default() });
+        let mut fixture = Fixture::new(Config { endpoints, topology, ..config });
         fixture.core.tick();
         fixture.shared.connect();
         assert_eq!(fixture.shared.read(), "CLUSTER SLOTS");
@@ -189,6 +194,7 @@ impl Fixture {
             idempotent: false,
             dedicated: false,
             cached: false,
+            replica: false,
             timeout: Timeout::None,
             route: Route::ByKey,
             subscription: 0,

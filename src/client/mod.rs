@@ -15,6 +15,7 @@
 //! * In a cluster: `routing` finds the node of a request, `spread` sends a pipeline to several, or a command that can
 //!   be `split`, whose answers `merge`; `redirects` follows what nodes say of each other, `discovery` asks them for the
 //!   map.
+//! * `reading`: which requests replicas may answer, and which of them does.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
 //!   readers, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
@@ -53,6 +54,7 @@ mod lease;
 mod merge;
 mod pending;
 mod plan;
+mod reading;
 mod recipient;
 mod redirects;
 mod retry;

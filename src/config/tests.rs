@@ -53,6 +53,9 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("cache_bytes", "64MiB", "2TiB"),
     ("max_nodes", "1", "0"),
     ("refresh_interval", "1s", "999ms"),
+    ("read_from", "any", "all"),
+    ("zone", "here", "two words"),
+    ("max_replica_lag", "10s", "0ms"),
 ];
 
 #[test]

@@ -27,6 +27,8 @@ pub struct Terms {
     pub resp3_seen: bool,
     /// A server that says of itself that it is a replica, alone and not in a cluster, is not the one that is wanted.
     pub primary: bool,
+    /// A replica of a cluster shall answer reads itself.
+    pub reads_only: bool,
 }
 
 /// Makes a fresh connection ready for commands of one database. Also says whether the server has its data; if not, ask
@@ -200,6 +202,9 @@ impl Handshake<'_> {
         if database != 0 {
             questions.push(vec!["SELECT", &number]);
         }
+        if terms.reads_only {
+            questions.push(vec!["READONLY"]);
+        }
         if server_info.tracking {
             questions.push(vec!["CLIENT", "TRACKING", "ON", "OPTIN"]);
         }
@@ -212,7 +217,8 @@ impl Handshake<'_> {
             }
         };
         for (question, reply) in questions.iter().zip(&replies) {
-            let optional = matches!(question.get(1), Some(&("SETINFO" | "ID" | "TRACKING")));
+            // (Who is not told to answer reads says who does.)
+            let optional = matches!(question[..], ["READONLY"] | [_, "SETINFO" | "ID" | "TRACKING", ..]);
             if question.get(1) == Some(&"ID") {
                 server_info.connection = reply.to_i64().unwrap_or_default();
             }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use self::refresh::{Action, Reason, Schedule};
-use self::slot_map::{Change, SlotMap};
+use self::slot_map::{Change, Shard, SlotMap};
 use self::view::View;
 use super::deferred::Deferred;
 use super::node::Node;
@@ -181,6 +181,30 @@ impl Cluster {
         seed.or_else(|| {
             self.known.lock().links.values().map(|(link, _)| link).find(|link| link.is_connected()).cloned()
         })
+    }
+
+    /// The replicas of the primary of a slot, in order.
+    pub fn replicas_of_slot(&self, slot: u16) -> Vec<Address> {
+        let known = self.known.lock();
+        let shard = known.map.shard_of(slot).and_then(|shard| known.map.shards().get(shard));
+        shard.map(|shard| shard.replicas.clone()).unwrap_or_default()
+    }
+
+    /// All replicas, each with its primary.
+    pub fn replicas(&self) -> Vec<(Address, Address)> {
+        let known = self.known.lock();
+        let shards = known.map.shards().iter();
+        let pairs =
+            |shard: &Shard| shard.replicas.iter().map(|replica| (replica.clone(), shard.primary.clone())).collect();
+        shards.flat_map(|shard| -> Vec<_> { pairs(shard) }).collect()
+    }
+
+    /// The links to primaries, as far as there are any.
+    pub fn links_to_primaries(&self) -> Vec<Arc<Link>> {
+        let known = self.known.lock();
+        let links =
+            known.map.shards().iter().filter_map(|shard| known.nodes.get(&shard.primary)?.shared_link(DATABASE));
+        links.collect()
     }
 
     /// All links but those to the seeds.
