@@ -123,7 +123,7 @@ impl<D: Destination> Core<D> {
         let (replicas, cluster) = (self.topology.replicas(), self.topology.cluster());
         if !replicas.are_wanted()
             && let Ok(opening) = self.node().opening()
-            && replicas.want(&opening, cluster.is_some(), self.clock.instant())
+            && replicas.want(&opening, self.clock.instant())
         {
             self.clock.wake();
         }
@@ -201,7 +201,7 @@ impl<D: Destination> Core<D> {
         let (replicas, node) = (self.topology.replicas(), self.node());
         let others = match self.topology.cluster() {
             Some(cluster) => {
-                replicas.set(&cluster.replicas(), node, &mut state.deferred);
+                replicas.set(&cluster.replicas(), true, node, &mut state.deferred);
                 let asks_primaries = self.config.max_replica_lag.is_some();
                 if asks_primaries { cluster.links_to_primaries() } else { Vec::new() }
             }
@@ -213,7 +213,7 @@ impl<D: Destination> Core<D> {
                     let endpoints = self.config.endpoints.iter();
                     let named = endpoints.filter(|endpoint| Some(endpoint.to_string()) != address);
                     let named: Vec<_> = named.map(|endpoint| (endpoint.clone(), Address::default())).collect();
-                    replicas.set(&named, node, &mut state.deferred);
+                    replicas.set(&named, false, node, &mut state.deferred);
                 }
                 primary
             }
@@ -262,7 +262,7 @@ impl<D: Destination> Core<D> {
             // (Whoever names a replica means it.)
             let named = if said.is_replica { vec![address] } else { said.replicas.clone() };
             let named: Vec<_> = named.into_iter().map(|replica| (replica, primary.clone())).collect();
-            replicas.set(&named, self.node(), &mut state.deferred);
+            replicas.set(&named, false, self.node(), &mut state.deferred);
         }
         replicas.learn(link, Some(&primary), &said, now);
         Verdict::answered(Status::Ok, reply)

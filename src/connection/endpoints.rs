@@ -64,11 +64,6 @@ impl Endpoints {
         Endpoints { of_replica: is_cluster, ..Endpoints::new(vec![address]) }
     }
 
-    /// That of another server of the same kind.
-    pub fn for_another(&self, address: &Address) -> Endpoints {
-        Endpoints::of_replica(address.clone(), self.of_replica)
-    }
-
     /// The server is at this address from now on. False: so it was.
     pub fn announce(&self, address: &Address) -> bool {
         self.set(Known::At(vec![address.clone()]))

@@ -57,6 +57,7 @@ pub struct Replicas {
 struct Known {
     /// How to speak with them; `None`: nobody has read yet, or the client is closed.
     opening: Option<Opening>,
+    is_closed: bool,
     replicas: BTreeMap<Address, Replica>,
     /// Their links, by number. Some may be closed.
     links: BTreeMap<u16, (Arc<Link>, Arc<Node>)>,
@@ -98,23 +99,25 @@ impl Replicas {
         self.is_wanted.load(Ordering::Relaxed)
     }
 
-    /// Somebody does; true: for the first time. `opening`: how to speak with servers, in a cluster if it is one.
-    pub fn want(&self, opening: &Opening, is_cluster: bool, now: Instant) -> bool {
+    /// Somebody does; true: for the first time. `opening`: how to speak with servers.
+    pub fn want(&self, opening: &Opening, now: Instant) -> bool {
         if self.is_wanted.swap(true, Ordering::Relaxed) {
             return false;
         }
         let mut known = self.known.lock();
+        if known.is_closed {
+            return false;
+        }
         // What replicas say of changes is no news of the primary.
         let config = Arc::new(Config { cache_bytes: 0, ..(*opening.config).clone() });
-        let endpoints = Arc::new(Endpoints::of_replica(Address::default(), is_cluster));
-        known.opening = Some(Opening { config, endpoints, ..opening.clone() });
+        known.opening = Some(Opening { config, ..opening.clone() });
         known.due = Some(now);
         true
     }
 
-    /// These replicas there are, each with its primary. Closes the links to those that were not named twice, as far as
-    /// nothing waits there.
-    pub fn set(&self, named: &[(Address, Address)], opener: &Node, deferred: &mut Deferred) {
+    /// These replicas there are, each with its primary, in a cluster if it is one. Closes the links to those that were
+    /// not named twice, as far as nothing waits there.
+    pub fn set(&self, named: &[(Address, Address)], is_cluster: bool, opener: &Node, deferred: &mut Deferred) {
         let mut known = self.known.lock();
         let Known { opening: Some(opening), replicas, links, primaries, leaving, taken_by_gone, .. } = &mut *known
         else {
@@ -127,7 +130,7 @@ impl Replicas {
                 Some(replica) => (replica.primary, replica.data) = (primary.clone(), Data::Unusable),
                 None if !has_room => break,
                 None => {
-                    let endpoints = Arc::new(opening.endpoints.for_another(address));
+                    let endpoints = Arc::new(Endpoints::of_replica(address.clone(), is_cluster));
                     let opening = Opening { endpoints, ..opening.clone() };
                     let node = Arc::new(Node::new(opening, Arc::clone(opener.numbers())));
                     replicas.insert(address.clone(), Replica { node, primary: primary.clone(), data: Data::Unusable });
@@ -297,6 +300,7 @@ impl Replicas {
     /// Closes every link and opens no other.
     pub fn close(&self) {
         let mut known = self.known.lock();
+        known.is_closed = true;
         known.opening = None;
         known.due = None;
         let nodes: Vec<Arc<Node>> = known.replicas.values().map(|replica| Arc::clone(&replica.node)).collect();

@@ -33,11 +33,11 @@ fn there_are_those_that_are_named_and_not_more_than_may_be() {
     let opening = fixture::opening(config, &noted);
     let node = Node::new(opening.clone(), Arc::default());
     let replicas = Replicas::new(&opening.config);
-    assert!(replicas.want(&opening, true, now) && !replicas.want(&opening, true, now));
+    assert!(replicas.want(&opening, now) && !replicas.want(&opening, now));
     let set = |names: &[&str]| {
         let named: Vec<_> = names.iter().map(|name| (at(name), at("p:1"))).collect();
         let mut deferred = Deferred::default();
-        replicas.set(&named, &node, &mut deferred);
+        replicas.set(&named, true, &node, &mut deferred);
         deferred.run(None);
         replicas.ask(&[], &mut Deferred::default());
         let mut open: Vec<String> =
@@ -54,4 +54,15 @@ fn there_are_those_that_are_named_and_not_more_than_may_be() {
     assert_eq!(set(&["a:1", "b:1"]), ["a:1", "b:1"]);
     replicas.close();
     assert!(kept.iter().all(|link| link.is_closed()));
+}
+
+#[test]
+fn who_reads_from_a_closed_client_keeps_nothing_of_it() {
+    let noted = Noted::new();
+    let opening = fixture::opening(Config::default(), &noted);
+    let replicas = Replicas::new(&opening.config);
+    replicas.close();
+    assert!(!replicas.want(&opening, Instant::now()));
+    assert!(replicas.known.lock().opening.is_none(), "its tasks would never seem to have ended");
+    assert!(replicas.look(Instant::now()).is_none());
 }
