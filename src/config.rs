@@ -227,6 +227,11 @@ impl Config {
         if (self.read_from == ReadFrom::NearestZone) != self.zone.is_some() {
             return wrong("options \"zone\" and \"read_from=nearest_zone\" belong together; one is missing");
         }
+        if self.zone.is_some() && self.protocol == Protocol::Resp2 {
+            return wrong(
+                "option \"zone\" needs RESP3, in which servers say where they are, and \"protocol\" rules it out",
+            );
+        }
         self.sentinel.validate(self.topology == TopologyKind::Sentinel)?;
         self.validate_tls()
     }

@@ -148,12 +148,36 @@ fn a_replica_may_be_so_far_behind() {
 }
 
 #[test]
+fn the_replica_in_the_zone_of_the_client_answers() {
+    let Some(builder) = Server::version("valkey-9.1") else { return };
+    let start = |zone: &str, more: &[&str]| {
+        let arguments = ["--availability-zone", zone, "--repl-diskless-sync-delay", "0"];
+        builder.clone().arguments(&arguments).arguments(more).start()
+    };
+    let primary = start("a", &[]);
+    let port = primary.port().to_string();
+    let [one, two] = ["a", "b"].map(|zone| {
+        let replica = start(zone, &["--replicaof", "127.0.0.1", &port]);
+        wait::until("a replica to have the data of its primary", || is_linked(&replica));
+        replica
+    });
+    let options = [("read_from", "nearest_zone"), ("command_timeout", "60s"), ("dead_after", "500ms")];
+    let with = |zone| Tester::with(primary.url(), &[&options[..], &[("zone", zone)]].concat());
+    let (of_a, of_b, of_c) = (with("a"), with("b"), with("c"));
+    until_read_from(&of_a, &[&one], &[&primary, &two]);
+    until_read_from(&of_b, &[&two], &[&primary, &one]);
+    until_read_from(&of_c, &[&one, &two], &[&primary]);
+    one.kill();
+    until_read_from(&of_a, &[&primary], &[&two]);
+    two.kill();
+    until_read_from(&of_b, &[&primary], &[]);
+}
+
+#[test]
 fn whoever_names_replicas_alone_reads_from_them() {
     let [primary, one, two] = replicated();
     assert!(primary.command(&["SET", "key", "1"]).is_ok());
-    wait::until("the replicas to have it", || {
-        [&one, &two].iter().all(|one| one.command(&["GET", "key"]).text() == "1")
-    });
+    wait::until("the replicas to have it", || [&one, &two].iter().all(|one| one.command(&["DBSIZE"]).integer() == 1));
     for read_from in ["replica", "prefer_replica", "any"] {
         let client = Tester::with(one.url(), &[("read_from", read_from)]);
         assert_eq!(client.run(&["GET", "key"]).text(), "1", "{read_from}");

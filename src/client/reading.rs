@@ -137,8 +137,10 @@ impl<D: Destination> Core<D> {
             return Ok((replicas.reader(read_from, (&primary, database), None, deferred)?, primary));
         };
         let primary = self.owner_of_slot(cluster, slot, link, deferred)?;
-        let among = cluster.replicas_of_slot(slot);
-        Ok((replicas.reader(read_from, (&primary, database), Some(&among), deferred)?, primary))
+        let reader = cluster.with_replicas_of_slot(slot, |among| {
+            replicas.reader(read_from, (&primary, database), Some(among), deferred)
+        });
+        Ok((reader?, primary))
     }
 
     /// Sends a unit again that a replica may answer, if it is one; else it is given back.
@@ -258,7 +260,9 @@ impl<D: Destination> Core<D> {
         let is_cluster = self.topology.cluster().is_some();
         // Of one server, all know the primary by the same name, wherever it is.
         let primary = if is_cluster { address.clone() } else { Address::default() };
-        if !is_cluster && !self.names_replicas() {
+        // (Sentinels say soon who took the place of a primary that is none any more.)
+        let is_demoted = said.is_replica && self.topology.sentinels().is_some();
+        if !is_cluster && !self.names_replicas() && !is_demoted {
             // (Whoever names a replica means it.)
             let named = if said.is_replica { vec![address] } else { said.replicas.clone() };
             let named: Vec<_> = named.into_iter().map(|replica| (replica, primary.clone())).collect();

@@ -29,7 +29,7 @@ pub(super) static READS: &[Opt] = &[
         "text",
         "",
         "Where the program runs, for `read_from=nearest_zone`, as the servers call it (`availability-zone` of Valkey 8 \
-            and later).",
+            and later, which say it under RESP3).",
         |config, text| {
             if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err("printable ASCII without spaces".to_owned());

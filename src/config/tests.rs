@@ -184,6 +184,20 @@ fn contradictions() {
 }
 
 #[test]
+fn a_zone_is_for_reads_from_the_nearest() {
+    let with = |options: &[(&str, &str)]| {
+        let mut config = Config::default();
+        options.iter().for_each(|(key, value)| config.set(key, value).unwrap());
+        config.validate().map_err(|error| error.message)
+    };
+    let (nearest, zone) = (("read_from", "nearest_zone"), ("zone", "here"));
+    assert_eq!(with(&[nearest, zone]), Ok(()));
+    assert!(with(&[nearest]).unwrap_err().contains("belong together"));
+    assert!(with(&[zone, ("read_from", "any")]).unwrap_err().contains("belong together"));
+    assert!(with(&[nearest, zone, ("protocol", "2")]).unwrap_err().contains("needs RESP3"));
+}
+
+#[test]
 fn options_of_sentinels_are_for_sentinels() {
     let with = |options: &[(&str, &str)]| {
         let mut config = Config::default();

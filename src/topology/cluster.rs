@@ -183,11 +183,11 @@ impl Cluster {
         })
     }
 
-    /// The replicas of the primary of a slot, in order.
-    pub fn replicas_of_slot(&self, slot: u16) -> Vec<Address> {
+    /// Does something with the replicas of the primary of a slot, in order.
+    pub fn with_replicas_of_slot<T>(&self, slot: u16, then: impl FnOnce(&[Address]) -> T) -> T {
         let known = self.known.lock();
         let shard = known.map.shard_of(slot).and_then(|shard| known.map.shards().get(shard));
-        shard.map(|shard| shard.replicas.clone()).unwrap_or_default()
+        then(shard.map_or(&[], |shard| &shard.replicas))
     }
 
     /// All replicas, each with its primary.
