@@ -18,7 +18,7 @@ use support::wait;
 
 /// A primary and two replicas that have its data.
 fn replicated() -> [Server; 3] {
-    let primary = Server::start();
+    let primary = Server::builder().arguments(&["--repl-diskless-sync-delay", "0"]).start();
     let port = primary.port().to_string();
     let replica = || {
         let replica = Server::builder().arguments(&["--replicaof", "127.0.0.1", &port]).start();
