@@ -202,6 +202,10 @@ impl Handshake<'_> {
         if database != 0 {
             questions.push(vec!["SELECT", &number]);
         }
+        // Else one that becomes a replica goes on to answer reads, of data that grow old.
+        if terms.primary && server_info.server == "valkey" && server_info.mode != "cluster" {
+            questions.push(vec!["CLIENT", "CAPA", "REDIRECT"]);
+        }
         if terms.reads_only {
             questions.push(vec!["READONLY"]);
         }
@@ -218,7 +222,7 @@ impl Handshake<'_> {
         };
         for (question, reply) in questions.iter().zip(&replies) {
             // (Who is not told to answer reads says who does.)
-            let optional = matches!(question[..], ["READONLY"] | [_, "SETINFO" | "ID" | "TRACKING", ..]);
+            let optional = matches!(question[..], ["READONLY"] | [_, "SETINFO" | "ID" | "CAPA" | "TRACKING", ..]);
             if question.get(1) == Some(&"ID") {
                 server_info.connection = reply.to_i64().unwrap_or_default();
             }
