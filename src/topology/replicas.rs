@@ -198,12 +198,15 @@ impl Replicas {
     /// Whether a link leads to a replica.
     #[inline]
     pub fn has(&self, link: &Link) -> bool {
-        self.are_wanted() && self.node_of(link).is_some()
+        self.node_of(link).is_some()
     }
 
     /// The node of a link, if it leads to a replica.
     pub fn node_of(&self, link: &Link) -> Option<Arc<Node>> {
         let Purpose::Commands(number) = link.purpose() else { return None };
+        if !self.are_wanted() {
+            return None;
+        }
         self.known.lock().links.get(&number).map(|(_, node)| Arc::clone(node))
     }
 
