@@ -93,7 +93,8 @@
 #define JR_CREDENTIALS_REJECTED 3
 
 /**
- * jr_credentials_query: for servers with data.
+ * jr_credentials_query: for servers with data. Sentinels are none: for them there are sentinel_username and
+ * sentinel_password.
  */
 #define JR_CREDENTIALS_DATA 1
 
@@ -193,7 +194,10 @@
 #define JR_REQUEST_IDEMPOTENT 2
 
 /**
- * A replica may answer. Without replicas the primary does.
+ * A replica may answer, as with the option `read_from=prefer_replica` (with another that names replicas, as that one
+ * says): what it answers may be older than what the primary would. Commands that do not read keys, or change something,
+ * go to the primary all the same, as cursors do (SCAN and its kin), transactions, scripts and what is on a connection
+ * of its own. With JR_REQUEST_CACHED: JR_ERR_ARGUMENT.
  */
 #define JR_REQUEST_REPLICA 4
 

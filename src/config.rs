@@ -10,6 +10,7 @@ mod markdown;
 mod option;
 pub mod options;
 mod quote;
+mod read_options;
 mod secret;
 mod sentinel;
 mod sentinel_options;
@@ -81,6 +82,22 @@ pub enum TopologyKind {
     Auto,
 }
 
+/// Which servers answer reads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReadFrom {
+    /// The primary.
+    #[default]
+    Primary,
+    /// A replica; the primary if there is none to be had.
+    PreferReplica,
+    /// A replica.
+    Replica,
+    /// All of them in turn.
+    Any,
+    /// A replica, or the primary, in the zone of the client; else another.
+    NearestZone,
+}
+
 /// Everything a client can be told. Each field is described by the option of the same name in [`options::OPTIONS`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the table of options documents each field, and only once")]
@@ -130,6 +147,9 @@ pub struct Config {
     pub cache_bytes: usize,
     pub max_nodes: usize,
     pub refresh_interval: Duration,
+    pub read_from: ReadFrom,
+    pub zone: Option<String>,
+    pub max_replica_lag: Option<Duration>,
 }
 
 impl Default for Config {
@@ -175,6 +195,9 @@ impl Default for Config {
             cache_bytes: 0,
             max_nodes: 1024,
             refresh_interval: Duration::from_secs(60),
+            read_from: ReadFrom::Primary,
+            zone: None,
+            max_replica_lag: None,
         }
     }
 }
@@ -197,6 +220,14 @@ impl Config {
         }
         if self.reconnect_delay > self.reconnect_delay_max {
             return wrong("option \"reconnect_delay\" is longer than \"reconnect_delay_max\"");
+        }
+        if (self.read_from == ReadFrom::NearestZone) != self.zone.is_some() {
+            return wrong("options \"zone\" and \"read_from=nearest_zone\" belong together; one is missing");
+        }
+        if self.zone.is_some() && self.protocol == Protocol::Resp2 {
+            return wrong(
+                "option \"zone\" needs RESP3, in which servers say where they are, and \"protocol\" rules it out",
+            );
         }
         self.sentinel.validate(self.topology == TopologyKind::Sentinel)?;
         self.validate_tls()

@@ -9,17 +9,21 @@
 mod support;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use justredis::client::request::{Request, Timeout};
+use justredis::connection::credentials::Answer;
 use justredis::error::Outcome::{Answered, NotRun, Unknown};
 use justredis::error::Status;
 use support::client::{Done, Tester, request, until_event};
 use support::resp::encode;
+use support::rotation::{add_user, asking_at, pair};
 use support::scripted::{HELLO_3, Scripted, Step};
 use support::sentinel::{NAME, Watched, url_of};
 use support::server::Server;
-use support::wait;
+use support::transport::Tls;
+use support::{certificates, wait};
 
 const PATIENT: [(&str, &str); 3] = [("command_timeout", "60s"), ("dead_after", "500ms"), ("refresh_interval", "1s")];
 
@@ -266,4 +270,58 @@ fn where_subscribing_is_refused_sentinels_are_asked_again_and_again() {
     watched.until_primary_is_not(before);
     wait::until("the client to follow", || client.address() == watched.primary_address());
     assert_eq!(client.text(&["SET", "key", "2"]), "OK");
+}
+
+#[test]
+fn a_server_that_is_a_sentinel_says_how_it_is_named() {
+    let watched = Watched::start();
+    let address = watched.sentinels[0].address();
+    for topology in ["auto", "cluster"] {
+        let done = Tester::with(format!("redis://{address}"), &[("topology", topology)]).run(&["GET", "key"]);
+        done.says(Status::Connect, NotRun, &["the server is a sentinel", "redis-sentinel://host/name"]);
+    }
+    // Who wants to speak with a sentinel can.
+    let client = Tester::connect(format!("redis://{address}"));
+    assert_eq!(client.run(&["SENTINEL", "MASTERS"]).reply.items().len(), 1);
+}
+
+#[test]
+fn the_program_is_asked_for_the_credentials_of_servers_and_not_of_sentinels() {
+    let watched = Watched::with_password(Some("of-sentinels"));
+    for server in &watched.servers {
+        add_user(server, "somebody");
+    }
+    let asks: Arc<Mutex<Vec<String>>> = Arc::default();
+    let noted = Arc::clone(&asks);
+    let client = asking_at(watched.url(), &[("sentinel_password", "of-sentinels")], move |query| {
+        noted.lock().unwrap().push(query.address.clone());
+        Ok(Answer { credentials: pair("somebody"), valid: None })
+    });
+    assert_eq!(client.text(&["ACL", "WHOAMI"]), "somebody");
+    assert_eq!(*asks.lock().unwrap(), [watched.primary_address()]);
+}
+
+#[test]
+fn sentinels_and_servers_speak_tls() {
+    // Its certificate is for localhost, and sentinels announce the address.
+    let watched = Watched::over(Tls { certificate: "no-address", ..Tls::default() });
+    let authority = certificates::path("ca.pem");
+    let (sentinels, url) = ([("sentinel_tls", "on"), ("sentinel_tls_ca", &authority)], watched.url());
+    let named = |name| [&sentinels[..], &[("sentinel_tls_server_name", name)]].concat();
+    let servers = [("tls", "on"), ("tls_ca", authority.as_str())];
+    let client = Tester::with(&url, &[&named("localhost")[..], &servers, &[("tls_server_name", "localhost")]].concat());
+    assert_eq!(client.text(&["SET", "key", "1"]), "OK");
+    let before = watched.primary().port();
+    watched.fail_over();
+    watched.until_primary_is_not(before);
+    assert_eq!(client.text(&["SET", "key", "2"]), "OK");
+    wait::until("the client to follow", || client.address() == watched.primary_address());
+    // What goes wrong with the one is not said of the other.
+    let done = Tester::with(&url, &[&named("localhost")[..], &servers].concat()).run(&["PING"]);
+    done.says(Status::Tls, NotRun, &[&watched.primary_address(), "localhost"]);
+    assert!(!done.text().contains("sentinel"), "{}", done.text());
+    let done = Tester::with(&url, &[&sentinels[..], &servers].concat()).run(&["PING"]);
+    done.says(Status::Connect, NotRun, &["no sentinel answers", "localhost"]);
+    let plain = Tester::with(&url, &[("command_timeout", "10s")]).run(&["PING"]);
+    plain.says(Status::Connect, NotRun, &["no sentinel answers"]);
 }

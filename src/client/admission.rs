@@ -167,13 +167,15 @@ mod tests {
         let commands: Vec<Vec<&str>> = commands.iter().map(|line| args(line).collect()).collect();
         let commands: Vec<&[&str]> = commands.iter().map(Vec::as_slice).collect();
         let timeout = Timeout::Default;
-        let (idempotent, dedicated, cached, route, subscription) = (false, false, false, Route::ByKey, 0);
+        let (idempotent, dedicated, cached, replica) = (false, false, false, false);
+        let (route, subscription) = (Route::ByKey, 0);
         let request = Request {
             commands: &commands,
             atomic,
             idempotent,
             dedicated,
             cached,
+            replica,
             timeout,
             route,
             subscription,

@@ -82,6 +82,12 @@ impl<D: Destination> Core<D> {
         match &pending.work {
             Work::Unblock(unblock) => self.unblocked(state, unblock, pending.sequence, &pending.link),
             Work::Slots(round) => self.one_view_less(state, *round),
+            Work::Replication => {
+                self.topology.replicas().one_is_over(&pending.link);
+                if !answered {
+                    self.topology.replicas().pass_over(&pending.link);
+                }
+            }
             _ => {}
         }
         if pending.responder.is_to_nobody() {
@@ -164,6 +170,7 @@ impl<D: Destination> Core<D> {
             | Work::Transaction
             | Work::Unblock(_)
             | Work::Slots(_)
+            | Work::Replication
             | Work::Cached(_) => failed(ending(&link, sequence, attempts.as_deref())),
         };
         if link.has_room_again() {
@@ -277,7 +284,7 @@ impl<D: Destination> Core<D> {
             while tasks.recv().is_ok() {}
         }
         let links = self.topology.links();
-        let gone = self.topology.cluster().map_or(0, |cluster| cluster.taken_by_gone());
+        let gone = self.topology.taken_by_gone();
         let taken = |state: &State<D>| state.taken + gone + links.iter().map(|link| link.taken()).sum::<u64>();
         let is_delivered = |state: &State<D>| self.delivered.load(Ordering::SeqCst) >= taken(state);
         self.state.wait_until(&self.settled, None, is_delivered);

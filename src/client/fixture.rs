@@ -210,6 +210,7 @@ impl Fixture {
             idempotent: false,
             dedicated: false,
             cached: false,
+            replica: false,
             timeout: Timeout::None,
             route: Route::ByKey,
             subscription: 0,

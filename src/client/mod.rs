@@ -16,6 +16,7 @@
 //! * In a cluster: `routing` finds the node of a request, `spread` sends a pipeline to several, or a command that can
 //!   be `split`, whose answers `merge`; `redirects` follows what nodes say of each other, `discovery` asks them for the
 //!   map.
+//! * `reading`: which requests replicas may answer, and which of them does.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` their
 //!   links and readers, `directory` where those lead, `map_changes` when that changes,
 //!   `subscribe` the way in; `event` tells of the life of connections.
@@ -58,6 +59,7 @@ mod merge;
 mod own_writes;
 mod pending;
 mod plan;
+mod reading;
 mod recipient;
 mod redirects;
 mod relocation;

@@ -41,6 +41,8 @@ pub enum Work<D: Destination> {
     Unblock(Box<Unblock>),
     /// CLUSTER SLOTS, by the client itself, in the round of this number.
     Slots(u64),
+    /// INFO replication, by the client itself.
+    Replication,
     /// Not a command: it hears of the life of the client until it is cancelled.
     Events,
     /// It gets messages until it is cancelled.
@@ -85,6 +87,8 @@ pub struct Pending<D: Destination> {
     pub idempotent: bool,
     /// What it needs on a dedicated connection.
     pub dedicated: Option<Box<DedicatedRequest>>,
+    /// It goes to whoever may answer reads, when it is sent again.
+    pub reads: bool,
 }
 
 impl<D: Destination> Pending<D> {
@@ -100,6 +104,7 @@ impl<D: Destination> Pending<D> {
             attempts: None,
             idempotent: false,
             dedicated: None,
+            reads: false,
         }
     }
 
@@ -302,7 +307,7 @@ impl<D: Destination> Requests<D> {
     pub fn blocking(&self) -> Vec<Ticket> {
         let is_blocking = |pending: &Pending<D>| {
             let blocks = pending.dedicated.as_ref().is_some_and(|dedicated| dedicated.blocks);
-            blocks || matches!(pending.work, Work::Slots(_))
+            blocks || matches!(pending.work, Work::Slots(_) | Work::Replication)
         };
         let blocking = |entry: &&Entry<D>| entry.pending.as_ref().is_some_and(is_blocking);
         self.entries.iter().filter(blocking).map(|entry| entry.ticket).collect()

@@ -117,6 +117,7 @@ impl<D: Destination> Core<D> {
             Work::Gather(_) => self.put_dedicated(state, to, reply),
             Work::Unblock(_) => self.judge_unblock(state, to, reply),
             Work::Slots(round) => Some(self.judge_slots(link, *round, reply)),
+            Work::Replication => Some(self.judge_replication(state, link, reply)),
             Work::Composite(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
         };
         verdict.inspect(|verdict| Self::update_dirty_state(state, to.ticket, verdict))
@@ -150,7 +151,7 @@ impl<D: Destination> Core<D> {
             pending.sequence = self.resend(link, unit);
             return AfterError::Again;
         }
-        if matches!(pending.work, Work::Transaction | Work::Unblock(_) | Work::Slots(_)) {
+        if matches!(pending.work, Work::Transaction | Work::Unblock(_) | Work::Slots(_) | Work::Replication) {
             return answer;
         }
         let refusal = match self.topology.cluster() {
@@ -177,6 +178,12 @@ impl<D: Destination> Core<D> {
         let is_tied = !self.may_move(state, to);
         let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
         let event = match refusal {
+            // Whoever may answer is sought, but not the primary if it must not.
+            _ if self.topology.replicas().has(link) => {
+                self.topology.replicas().pass_over(link);
+                self.note(Reason::Moved);
+                Event::Refused(text)
+            }
             Refusal::Redirected(kind) => return self.after_redirect(state, link, unit, (kind, text), is_tied),
             Refusal::NotPrimary if is_tied => match self.end_lease_for(state, link, to.ticket, text) {
                 Some(end) => return end,
@@ -222,7 +229,7 @@ impl<D: Destination> Core<D> {
     pub(super) fn after_loss(&self, pending: &mut Pending<D>, lost: &Lost, why: &Error, may_move: bool) -> AfterLoss {
         let Lost { unit, is_next, is_whole, received } = lost;
         let (is_next, is_whole) = (*is_next, *is_whole);
-        let is_own = matches!(pending.work, Work::Unblock(_) | Work::Slots(_));
+        let is_own = matches!(pending.work, Work::Unblock(_) | Work::Slots(_) | Work::Replication);
         let transaction = matches!(pending.work, Work::Transaction).then(|| Transaction::of(received, &unit.bytes));
         let abandoned = pending
             .dedicated
@@ -398,6 +405,7 @@ impl<D: Destination> Recipient<Link> for Core<D> {
             }
             _ => {}
         }
+        self.on_event_of_replica(link, &news);
         self.state.listeners.notify(link, &news);
         if matches!(news, LinkEvent::Connected) && self.credentials.rotates() {
             // They may have changed during the handshake.

@@ -175,6 +175,10 @@ impl<D: Destination> Core<D> {
 
     /// Sends a unit again: to whoever has its slot by now or, behind ASKING, to whoever is getting it.
     pub(super) fn put_again(&self, state: &mut State<D>, mut unit: Unit) {
+        if !is_asking(&unit) {
+            let Some(not_read) = self.read_again(state, unit) else { return };
+            unit = not_read;
+        }
         let State { requests, deferred, .. } = state;
         let Some(pending) = requests.get(unit.to.ticket) else { return };
         let link = Arc::clone(pending.link_of(unit.to.part));
@@ -193,7 +197,7 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    fn place(&self, pending: &mut Pending<D>, link: &Arc<Link>, unit: Unit) {
+    pub(super) fn place(&self, pending: &mut Pending<D>, link: &Arc<Link>, unit: Unit) {
         let part = unit.to.part;
         let sequence = self.resend(link, unit);
         pending.set_link(part, link);

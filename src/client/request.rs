@@ -34,6 +34,8 @@ pub struct Request<'a, A> {
     pub dedicated: bool,
     /// It may be answered from the cache.
     pub cached: bool,
+    /// A replica may answer it, if it reads.
+    pub replica: bool,
     /// How long it may take.
     pub timeout: Timeout,
     /// Where it goes.

@@ -32,7 +32,8 @@ impl Refusal {
         let code = error.split(|byte| *byte == b' ').next().unwrap_or_default();
         match code {
             b"LOADING" | b"TRYAGAIN" | b"CLUSTERDOWN" | b"MASTERDOWN" => Some(Refusal::NotReady),
-            b"READONLY" => Some(Refusal::NotPrimary),
+            // Where the primary is, it is looked for among those that were named by whom the program trusts.
+            b"READONLY" | b"REDIRECT" => Some(Refusal::NotPrimary),
             // It became a replica while it waited with the command.
             b"UNBLOCKED" if error.starts_with(b"UNBLOCKED force unblock") => Some(Refusal::NotPrimary),
             _ => Kind::of(error).map(Refusal::Redirected),
@@ -90,6 +91,8 @@ mod tests {
             Refusal::of(b"READONLY You can't write against a read only replica.", &set),
             Some(Refusal::NotPrimary)
         );
+        assert_eq!(Refusal::of(b"REDIRECT 10.0.0.1:6379", &set), Some(Refusal::NotPrimary));
+        assert_eq!(Refusal::of(b"REDIRECT 10.0.0.1:6379", &encoded(&["EVAL", "x", "0"])), None);
         let blpop = encoded(&["BLPOP", "k", "0"]);
         let demoted = b"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
         assert_eq!(Refusal::of(demoted, &blpop), Some(Refusal::NotPrimary));

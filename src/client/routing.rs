@@ -51,7 +51,7 @@ fn slot_of_command<A: AsRef<[u8]>>(args: &[A]) -> Result<Option<u16>, Error> {
 }
 
 /// The one slot of all these commands.
-fn slot_of_request<A: AsRef<[u8]>>(commands: &[&[A]]) -> Result<Option<u16>, Error> {
+pub(super) fn slot_of_request<A: AsRef<[u8]>>(commands: &[&[A]]) -> Result<Option<u16>, Error> {
     let mut found = None;
     for args in commands {
         match (found, slot_of_command(args)?) {
@@ -226,9 +226,20 @@ impl<D: Destination> Core<D> {
     /// The link to the owner of a slot; if nobody knows it, that to any node.
     pub(super) fn link_of_slot(&self, cluster: &Cluster, slot: u16, link: &Arc<Link>) -> Result<Arc<Link>, Error> {
         let mut deferred = Deferred::default();
-        let owner = cluster.link_of_slot(slot, &mut deferred);
+        let owner = self.owner_of_slot(cluster, slot, link, &mut deferred);
         self.run(deferred);
-        if let Some(owner) = owner? {
+        owner
+    }
+
+    /// The same, as far as links are concerned to be started later.
+    pub(super) fn owner_of_slot(
+        &self,
+        cluster: &Cluster,
+        slot: u16,
+        link: &Arc<Link>,
+        deferred: &mut Deferred,
+    ) -> Result<Arc<Link>, Error> {
+        if let Some(owner) = cluster.link_of_slot(slot, deferred)? {
             return Ok(owner);
         }
         // Another node will know, or will say that nobody does.

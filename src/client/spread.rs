@@ -12,7 +12,7 @@ use super::gather::Gather;
 use super::merge::Merge;
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::plan::{Plan, tracked};
-use super::request::Request;
+use super::request::{Place, Request};
 use super::split::Split;
 use crate::connection::link::Link;
 use crate::connection::quota::Load;
@@ -25,19 +25,30 @@ impl<D: Destination> Core<D> {
     pub(super) fn accept_split<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         cluster: &Cluster,
-        link: &Arc<Link>,
+        place: Place<'_>,
         split: Split<'_>,
         request: &Request<'_, A>,
         destination: &D,
     ) -> Result<u64, Error> {
         let Split { parts, merge } = split;
-        let links = parts.iter().map(|(slot, _)| self.link_of_slot(cluster, *slot, link));
+        let links = parts.iter().map(|(slot, _)| self.link_of_slot(cluster, *slot, place.link));
         let links = links.collect::<Result<Vec<_>, Error>>()?;
         let commands: Vec<&[&[u8]]> = parts.iter().map(|(_, args)| args.as_slice()).collect();
-        let Request { atomic, idempotent, dedicated, cached, timeout, route, subscription, user_data, .. } = *request;
+        let Request { atomic, idempotent, dedicated, cached, replica, .. } = *request;
+        let Request { timeout, route, subscription, user_data, .. } = *request;
         let commands = &commands[..];
-        let parts =
-            Request { commands, atomic, idempotent, dedicated, cached, timeout, route, subscription, user_data };
+        let parts = Request {
+            commands,
+            atomic,
+            idempotent,
+            dedicated,
+            cached,
+            replica,
+            timeout,
+            route,
+            subscription,
+            user_data,
+        };
         let found = if cached { self.look_up_parts(&links, commands)? } else { Vec::new() };
         if !found.is_empty() && found.iter().all(|part| matches!(part, FoundPart::Kept(_))) {
             let kept = found.into_iter().filter_map(|part| match part {
@@ -46,13 +57,15 @@ impl<D: Destination> Core<D> {
             });
             return self.answer_at_once(request, destination, merge.verdict(kept.collect()));
         }
-        self.accept_parts(&links, &parts, merge, found, destination)
+        let reads = self.is_read_elsewhere(place, request);
+        self.accept_parts((&links, reads), &parts, merge, found, destination)
     }
 
-    /// Accepts a pipeline, each command of which goes to the link in its place; `merge`: what its answers make up.
+    /// Accepts a pipeline, each command of which goes to the link in its place or, if it `reads`, to whoever may answer
+    /// it; `merge`: what its answers make up.
     pub(super) fn accept_spread<A: AsRef<[u8]>>(
         self: &Arc<Self>,
-        links: &[Arc<Link>],
+        links: (&[Arc<Link>], bool),
         request: &Request<'_, A>,
         merge: Merge,
         destination: &D,
@@ -63,7 +76,7 @@ impl<D: Destination> Core<D> {
     /// The same; `found`: what the cache has of each part, if it was asked.
     fn accept_parts<A: AsRef<[u8]>>(
         self: &Arc<Self>,
-        links: &[Arc<Link>],
+        (links, reads): (&[Arc<Link>], bool),
         request: &Request<'_, A>,
         merge: Merge,
         found: Vec<FoundPart>,
@@ -85,13 +98,17 @@ impl<D: Destination> Core<D> {
         let pending = Pending {
             timeout: timeout.unwrap_or_default(),
             idempotent: request.idempotent,
+            reads,
             ..Pending::new(Responder::new(ticket.0, request.user_data, destination), first, work)
         };
         if state.hold(ticket, pending, timeout.map(|timeout| self.clock.due(timeout))) {
             self.clock.wake();
         }
         for (unit, link) in units {
-            self.put_at(&mut state, link, unit);
+            match reads {
+                true => self.put_again(&mut state, unit),
+                false => self.put_at(&mut state, link, unit),
+            }
         }
         Ok(ticket.0)
     }

@@ -25,6 +25,7 @@ impl<D: Destination> Core<D> {
         let own = self.state.listeners.tickets().len() + state.subscriptions.len() + state.sessions.unblocking();
         let own = own + state.requests.composites().map(|composite| composite.missing()).sum::<usize>();
         let own = own + self.topology.cluster().map_or(0, |cluster| cluster.missing());
+        let own = own + self.topology.replicas().missing();
         let requests = state.requests.len() + self.waiting_at_links() - own;
         let mut subscriptions = Vec::new();
         for ticket in &state.subscriptions {

@@ -74,6 +74,11 @@ impl<D: Destination> Core<D> {
         destination: &D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
+        if self.may_be_read(request)
+            && let Some(accepted) = self.submit_to_reader(place, request, destination, by)?
+        {
+            return Ok(accepted);
+        }
         match self.topology.cluster() {
             None => self.submit_to_node(place, request, destination, by),
             Some(cluster) => self.submit_to_cluster(cluster, place, request, destination, by),
@@ -100,19 +105,20 @@ impl<D: Destination> Core<D> {
             return self.submit_to_node(Place { link: &link, ..place }, request, destination, by);
         }
         if let Some(links) = self.links_of_pipeline(cluster, place.link, request)? {
-            return self.accept_spread(&links, request, Merge::List, destination).map(|id| (id, None));
+            let reads = self.is_read_elsewhere(place, request);
+            return self.accept_spread((&links, reads), request, Merge::List, destination).map(|id| (id, None));
         }
         if let ([args], Route::ByKey, false) = (request.commands, request.route, request.atomic)
             && let Some(split) = Split::of(args)
         {
-            return self.accept_split(cluster, place.link, split, request, destination).map(|id| (id, None));
+            return self.accept_split(cluster, place, split, request, destination).map(|id| (id, None));
         }
         let link = self.route(cluster, place.link, request)?;
         self.submit_to_node(Place { link: &link, ..place }, request, destination, by)
     }
 
     #[inline]
-    fn submit_to_node<A: AsRef<[u8]>>(
+    pub(super) fn submit_to_node<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         place: Place<'_>,
         request: &Request<'_, A>,

@@ -61,7 +61,7 @@ impl<D: Destination> Core<D> {
         while self.expire() == BATCH {}
         let mut state = self.state.lock();
         self.send_again(&mut state);
-        let next_look = self.look_for_map(&mut state);
+        let next_look = self.look_for_map(&mut state).into_iter().chain(self.look_at_replicas(&mut state)).min();
         let next_here = [state.deadlines.next(), self.expire_idle(&mut state.deferred)].into_iter().flatten().min();
         state.armed = next_here.unwrap_or(u64::MAX);
         let next = next_here.into_iter().chain(next_at_links).min();
@@ -83,6 +83,10 @@ impl<D: Destination> Core<D> {
             }
             let stood_in_line = pending.dedicated.as_ref().is_some_and(|dedicated| !dedicated.waiting.is_empty());
             let (link, timeout) = (Arc::clone(&pending.link), pending.timeout);
+            if pending.reads && pending.sequence == NOT_QUEUED {
+                let sentence = |_: Unanswered<'_>| format!("no replica could be read from within {timeout} ms");
+                return self.abort(pending, Status::Timeout, &sentence);
+            }
             self.abort(pending, Status::Timeout, &self.timed_out(&link, timeout, stood_in_line))
         });
         self.complete(deliveries);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::option::{Opt, Setter, option};
 use super::value::{self, LONGEST, Range};
-use super::{ConnectRetries, Overflow, Protocol, TopologyKind, sentinel_options, tls_options};
+use super::{ConnectRetries, Overflow, Protocol, TopologyKind, read_options, sentinel_options, tls_options};
 use crate::address::Address;
 
 const MILLISECOND_UP: Range = Range { least: 1, most: LONGEST };
@@ -14,7 +14,7 @@ const TIB: u64 = 1 << 40;
 
 /// Every option there is.
 pub static OPTIONS: LazyLock<Vec<Opt>> =
-    LazyLock::new(|| [SERVERS, sentinel_options::SENTINEL, tls_options::TLS, LIMITS].concat());
+    LazyLock::new(|| [SERVERS, sentinel_options::SENTINEL, tls_options::TLS, read_options::READS, LIMITS].concat());
 
 /// Which servers, and what they are told first.
 static SERVERS: &[Opt] = &[

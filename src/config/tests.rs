@@ -53,6 +53,9 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("cache_bytes", "64MiB", "2TiB"),
     ("max_nodes", "1", "0"),
     ("refresh_interval", "1s", "999ms"),
+    ("read_from", "any", "all"),
+    ("zone", "here", "two words"),
+    ("max_replica_lag", "10s", "0ms"),
 ];
 
 #[test]
@@ -178,6 +181,20 @@ fn contradictions() {
     assert_eq!(config.validate(), Ok(()));
     config.endpoints.clear();
     assert!(config.validate().is_err());
+}
+
+#[test]
+fn a_zone_is_for_reads_from_the_nearest() {
+    let with = |options: &[(&str, &str)]| {
+        let mut config = Config::default();
+        options.iter().for_each(|(key, value)| config.set(key, value).unwrap());
+        config.validate().map_err(|error| error.message)
+    };
+    let (nearest, zone) = (("read_from", "nearest_zone"), ("zone", "here"));
+    assert_eq!(with(&[nearest, zone]), Ok(()));
+    assert!(with(&[nearest]).unwrap_err().contains("belong together"));
+    assert!(with(&[zone, ("read_from", "any")]).unwrap_err().contains("belong together"));
+    assert!(with(&[nearest, zone, ("protocol", "2")]).unwrap_err().contains("needs RESP3"));
 }
 
 #[test]

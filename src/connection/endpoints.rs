@@ -29,6 +29,8 @@ pub struct Endpoints {
     pub(super) failed: FailedAddresses,
     /// Only a primary will do.
     wants_primary: bool,
+    /// It is a replica of a cluster, which answers reads only if it is told to.
+    of_replica: bool,
     /// A round of dials failed.
     failures: Notify,
 }
@@ -53,7 +55,13 @@ impl Endpoints {
 
     fn of(known: Known, wants_primary: bool) -> Endpoints {
         let known = watch::Sender::new(known);
-        Endpoints { known, failed: FailedAddresses::default(), wants_primary, failures: Notify::new() }
+        let (failed, failures) = (FailedAddresses::default(), Notify::new());
+        Endpoints { known, failed, wants_primary, of_replica: false, failures }
+    }
+
+    /// That of a replica that is read from; `is_cluster`: in a cluster.
+    pub fn of_replica(address: Address, is_cluster: bool) -> Endpoints {
+        Endpoints { of_replica: is_cluster, ..Endpoints::new(vec![address]) }
     }
 
     /// The server is at this address from now on. False: so it was.
@@ -95,6 +103,11 @@ impl Endpoints {
     /// Whether a server that is no primary is to be passed over.
     pub(super) fn wants_primary(&self) -> bool {
         self.wants_primary
+    }
+
+    /// Whether the server has to be told that reads of a replica's data are wanted.
+    pub(super) fn reads_only(&self) -> bool {
+        self.of_replica
     }
 
     /// The address that is tried first, if it is known.

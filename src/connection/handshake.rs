@@ -9,7 +9,7 @@ use super::credentials::{Credentials, shown};
 use super::refusal::{Meaning, has_no_password, hello_refused, meaning_of, refusal};
 use super::server_info::ServerInfo;
 use super::transport::Transport;
-use crate::config::{Config, Protocol};
+use crate::config::{Config, Protocol, TopologyKind};
 use crate::error::{Error, Status};
 use crate::protocol::parser::Parser;
 use crate::protocol::reply::{Kind, Reply};
@@ -27,6 +27,8 @@ pub struct Terms {
     pub resp3_seen: bool,
     /// A server that says of itself that it is a replica, alone and not in a cluster, is not the one that is wanted.
     pub primary: bool,
+    /// A replica of a cluster shall answer reads itself.
+    pub reads_only: bool,
 }
 
 /// Makes a fresh connection ready for commands of one database. Also says whether the server has its data; if not, ask
@@ -55,18 +57,34 @@ pub(super) async fn shake_hands(
             ServerInfo::resp2()
         }
     };
+    if server_info.mode == "sentinel" && matches!(config.topology, TopologyKind::Auto | TopologyKind::Cluster) {
+        let sentence = "the server is a sentinel, which holds no data; write redis-sentinel://host/name, with the name \
+                        by which it knows the server";
+        return Err(Error::new(Status::Connect, sentence));
+    }
     if terms.primary && server_info.mode != "cluster" {
         if server_info.role.is_empty() {
             server_info.role = handshake.role().await?;
         }
         if matches!(server_info.role.as_str(), "replica" | "slave") {
-            return Err(Error::new(Status::Connect, "the server is a replica, and the primary is looked for"));
+            return Err(Error::new(Status::Connect, is_replica(config)));
         }
     }
     // Only RESP3 has a place for what nobody asked for.
     server_info.tracking = terms.track && server_info.protocol == 3;
     let has_data = handshake.settle(terms, &mut server_info).await?;
     Ok((server_info, has_data))
+}
+
+/// What is said of a replica where a primary is looked for.
+fn is_replica(config: &Config) -> &'static str {
+    match config.topology {
+        TopologyKind::Sentinel => "the server is a replica, and the primary is looked for",
+        _ => {
+            "the server is a replica, and of several endpoints the primary is looked for; who wants to read from this \
+             server names it alone"
+        }
+    }
 }
 
 /// Whether a server that was loading its data has it now.
@@ -184,6 +202,13 @@ impl Handshake<'_> {
         if database != 0 {
             questions.push(vec!["SELECT", &number]);
         }
+        // Else one that becomes a replica goes on to answer reads, of data that grow old.
+        if terms.primary && server_info.server == "valkey" && server_info.mode != "cluster" {
+            questions.push(vec!["CLIENT", "CAPA", "REDIRECT"]);
+        }
+        if terms.reads_only {
+            questions.push(vec!["READONLY"]);
+        }
         if server_info.tracking {
             questions.push(vec!["CLIENT", "TRACKING", "ON", "OPTIN"]);
         }
@@ -196,7 +221,8 @@ impl Handshake<'_> {
             }
         };
         for (question, reply) in questions.iter().zip(&replies) {
-            let optional = matches!(question.get(1), Some(&("SETINFO" | "ID" | "TRACKING")));
+            // (Who is not told to answer reads says who does.)
+            let optional = matches!(question[..], ["READONLY"] | [_, "SETINFO" | "ID" | "CAPA" | "TRACKING", ..]);
             if question.get(1) == Some(&"ID") {
                 server_info.connection = reply.to_i64().unwrap_or_default();
             }

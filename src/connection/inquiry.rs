@@ -43,7 +43,7 @@ impl Inquiry {
         primary: bool,
         warn: &(dyn Fn(Error) + Sync),
     ) -> Result<Inquiry, Error> {
-        let terms = Terms { database: 0, track: false, number: false, resp3_seen: false, primary };
+        let terms = Terms { database: 0, track: false, number: false, resp3_seen: false, primary, reads_only: false };
         let failed = FailedAddresses::default();
         let dial = Dial {
             config: &opening.config,

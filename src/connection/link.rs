@@ -182,6 +182,11 @@ impl Link {
         self.status.lock().address.clone()
     }
 
+    /// Whether its server says that it is in this zone.
+    pub fn is_in_zone(&self, zone: &str) -> bool {
+        self.status.lock().server_info.zone == zone
+    }
+
     /// Requests and bytes that wait.
     pub fn waiting(&self) -> (usize, usize) {
         let outgoing = self.outgoing.lock();

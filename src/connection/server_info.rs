@@ -16,6 +16,8 @@ pub struct ServerInfo {
     pub mode: String,
     /// "master", "replica"; under RESP2 empty, unless it was asked for with ROLE.
     pub role: String,
+    /// Where it is, as it calls that; empty: it does not tell.
+    pub zone: String,
     /// The number of the connection at the server, 0 when unknown.
     pub connection: i64,
     /// It tells of changes to what was read behind CLIENT CACHING.
@@ -53,6 +55,7 @@ impl ServerInfo {
             version: text(b"version"),
             mode: text(b"mode"),
             role: text(b"role"),
+            zone: text(b"availability_zone"),
             connection: number(b"id").unwrap_or_default(),
             tracking: false,
         }))

@@ -19,7 +19,8 @@ pub const JR_CREDENTIALS_RENEW: u32 = 2;
 /// jr_credentials_query: a server refused those that are held.
 pub const JR_CREDENTIALS_REJECTED: u32 = 3;
 
-/// jr_credentials_query: for servers with data.
+/// jr_credentials_query: for servers with data. Sentinels are none: for them there are sentinel_username and
+/// sentinel_password.
 pub const JR_CREDENTIALS_DATA: u32 = 1;
 
 /// What a program is asked for. Lives during the call.

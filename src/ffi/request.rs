@@ -17,7 +17,10 @@ use crate::topology::Route;
 pub const JR_REQUEST_ATOMIC: u32 = 1;
 /// It may run twice: send it again also when nobody knows whether it ran.
 pub const JR_REQUEST_IDEMPOTENT: u32 = 2;
-/// A replica may answer. Without replicas the primary does.
+/// A replica may answer, as with the option `read_from=prefer_replica` (with another that names replicas, as that one
+/// says): what it answers may be older than what the primary would. Commands that do not read keys, or change something,
+/// go to the primary all the same, as cursors do (SCAN and its kin), transactions, scripts and what is on a connection
+/// of its own. With JR_REQUEST_CACHED: JR_ERR_ARGUMENT.
 pub const JR_REQUEST_REPLICA: u32 = 4;
 /// On a connection of its own, out of those of max_connections: for what would hold up everybody on the shared one,
 /// such as a command that takes long. Blocking commands need not say so.
@@ -243,9 +246,21 @@ pub(super) unsafe fn with_request<T>(
         let idempotent = request.flags & JR_REQUEST_IDEMPOTENT != 0;
         let dedicated = request.flags & JR_REQUEST_DEDICATED != 0;
         let cached = request.flags & JR_REQUEST_CACHED != 0;
+        let replica = request.flags & JR_REQUEST_REPLICA != 0;
         let subscription = request.subscription;
         let user_data = request.user_data;
-        then(&Request { commands, atomic, idempotent, dedicated, cached, timeout, route, subscription, user_data })
+        then(&Request {
+            commands,
+            atomic,
+            idempotent,
+            dedicated,
+            cached,
+            replica,
+            timeout,
+            route,
+            subscription,
+            user_data,
+        })
     };
     match commands {
         // SAFETY: the caller promises the pointers of each command.

@@ -22,7 +22,7 @@ use std::time::Instant;
 use self::difference::News;
 use self::generations::Generations;
 use self::refresh::{Action, Reason, Schedule};
-use self::slot_map::{Change, SlotMap};
+use self::slot_map::{Change, Shard, SlotMap};
 use self::view::View;
 use super::deferred::Deferred;
 use super::node::Node;
@@ -226,6 +226,30 @@ impl Cluster {
         seed.or_else(|| {
             self.known.lock().links.values().map(|(link, _)| link).find(|link| link.is_connected()).cloned()
         })
+    }
+
+    /// Does something with the replicas of the primary of a slot, in order.
+    pub fn with_replicas_of_slot<T>(&self, slot: u16, then: impl FnOnce(&[Address]) -> T) -> T {
+        let known = self.known.lock();
+        let shard = known.map.shard_of(slot).and_then(|shard| known.map.shards().get(shard));
+        then(shard.map_or(&[], |shard| &shard.replicas))
+    }
+
+    /// All replicas, each with its primary.
+    pub fn replicas(&self) -> Vec<(Address, Address)> {
+        let known = self.known.lock();
+        let shards = known.map.shards().iter();
+        let pairs =
+            |shard: &Shard| shard.replicas.iter().map(|replica| (replica.clone(), shard.primary.clone())).collect();
+        shards.flat_map(|shard| -> Vec<_> { pairs(shard) }).collect()
+    }
+
+    /// The links to primaries, as far as there are any.
+    pub fn links_to_primaries(&self) -> Vec<Arc<Link>> {
+        let known = self.known.lock();
+        let links =
+            known.map.shards().iter().filter_map(|shard| known.nodes.get(&shard.primary)?.shared_link(DATABASE));
+        links.collect()
     }
 
     /// All links but those to the seeds.

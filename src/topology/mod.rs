@@ -6,6 +6,7 @@
 //! * [`route`]: where a request wants to go.
 //! * [`standalone`]: there is one node.
 //! * [`sentinel`]: there is one node, wherever sentinels say.
+//! * [`replicas`]: those that answer reads; [`replica_choice`]: which of them does; [`replication`]: how old its data are.
 //! * [`cluster`]: each node serves a part of the keys.
 
 pub mod backlog;
@@ -14,6 +15,9 @@ pub mod deferred;
 pub mod held_scripts;
 pub mod node;
 pub mod rediscovery;
+pub mod replica_choice;
+pub mod replicas;
+pub mod replication;
 pub mod route;
 pub mod sentinel;
 pub mod standalone;
@@ -23,6 +27,7 @@ use std::time::Instant;
 
 use self::cluster::Cluster;
 use self::node::Node;
+use self::replicas::Replicas;
 pub use self::route::Route;
 use self::sentinel::Sentinels;
 use self::standalone::Standalone;
@@ -42,16 +47,18 @@ pub struct Topology {
     sentinels: Option<Arc<Sentinels>>,
     /// Set if it is a cluster, from the beginning or when a server has said so.
     cluster: OnceLock<Cluster>,
+    replicas: Replicas,
 }
 
 impl Topology {
     /// As the configuration says.
     pub fn new(opening: Opening, now: Instant) -> Topology {
         let kind = opening.config.topology;
+        let replicas = Replicas::new(&opening.config);
         let first = Standalone::new(opening.clone());
         let is_sentinel = kind == TopologyKind::Sentinel;
         let sentinels = is_sentinel.then(|| Arc::new(Sentinels::new(Arc::clone(first.node()), &opening)));
-        let topology = Topology { kind, first, sentinels, cluster: OnceLock::new() };
+        let topology = Topology { kind, first, sentinels, cluster: OnceLock::new(), replicas };
         if kind == TopologyKind::Cluster {
             topology.form_cluster(now);
         }
@@ -93,6 +100,12 @@ impl Topology {
         self.cluster.get()
     }
 
+    /// The replicas that answer reads.
+    #[inline]
+    pub fn replicas(&self) -> &Replicas {
+        &self.replicas
+    }
+
     /// Those who know where the server is, if there are such.
     pub fn sentinels(&self) -> Option<&Arc<Sentinels>> {
         self.sentinels.as_ref()
@@ -120,18 +133,24 @@ impl Topology {
     pub fn links(&self) -> Vec<Arc<Link>> {
         let mut links = self.first().links();
         links.extend(self.cluster().into_iter().flat_map(Cluster::links));
+        links.extend(self.replicas.links());
         links
     }
 
     /// The shared link of this number.
     pub fn link_of(&self, number: u16) -> Option<Arc<Link>> {
-        self.first().link_of(number).or_else(|| self.cluster()?.link_of(number))
+        let of_cluster = || self.cluster()?.link_of(number);
+        self.first().link_of(number).or_else(of_cluster).or_else(|| self.replicas.link_of(number))
     }
 
     /// The node of a link; `None`: it has left the cluster.
     pub fn node_of(&self, link: &Link) -> Option<Arc<Node>> {
         let first = self.first.node();
-        if first.owns(link) { Some(Arc::clone(first)) } else { self.cluster()?.node_of(link) }
+        if first.owns(link) {
+            return Some(Arc::clone(first));
+        }
+        let of_cluster = self.cluster().and_then(|cluster| cluster.node_of(link));
+        of_cluster.or_else(|| self.replicas.node_of(link))
     }
 
     /// The node of a link; if that has left the cluster, what is behind the configured endpoints.
@@ -152,7 +171,13 @@ impl Topology {
         if let Some(sentinels) = &self.sentinels {
             sentinels.close();
         }
+        self.replicas.close();
         self.first().close();
+    }
+
+    /// How many requests were taken out to be completed at links that are not among [`Topology::links`] any more.
+    pub fn taken_by_gone(&self) -> u64 {
+        self.cluster().map_or(0, Cluster::taken_by_gone) + self.replicas.taken_by_gone()
     }
 }
 

@@ -114,6 +114,9 @@ static void what_is_refused(void) {
     request.count = 1;
     request.flags = JR_REQUEST_CACHED | JR_REQUEST_ATOMIC;
     CHECK_INT(jr_execute(client, &request, NULL), JR_ERR_ARGUMENT);
+    request.flags = JR_REQUEST_CACHED | JR_REQUEST_REPLICA;
+    CHECK_INT(jr_execute(client, &request, NULL), JR_ERR_ARGUMENT);
+    CHECK_HAS(jr_error_text(), "JR_REQUEST_REPLICA");
     request.flags = JR_REQUEST_CACHED;
     request.route = "primaries";
     CHECK_INT(jr_execute(client, &request, NULL), JR_ERR_ARGUMENT);

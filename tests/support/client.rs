@@ -206,9 +206,9 @@ impl Done {
 /// A request of these commands with nothing special about it.
 pub fn request<'a, W>(commands: &'a [&'a [W]]) -> Request<'a, W> {
     let (timeout, route) = (Timeout::Default, Route::ByKey);
-    let (dedicated, cached) = (false, false);
+    let (atomic, idempotent, dedicated, cached, replica) = (false, false, false, false, false);
     let (subscription, user_data) = (0, 0);
-    Request { commands, atomic: false, idempotent: false, dedicated, cached, timeout, route, subscription, user_data }
+    Request { commands, atomic, idempotent, dedicated, cached, replica, timeout, route, subscription, user_data }
 }
 
 /// A timeout of so many milliseconds.

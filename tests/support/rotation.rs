@@ -50,8 +50,16 @@ pub fn asking(
     options: &[(&str, &str)],
     answer: impl Fn(&Query) -> Result<Answer, Error> + Send + Sync + 'static,
 ) -> Tester {
+    asking_at(transport::url(server.address()), options, answer)
+}
+
+/// The same with this URL.
+pub fn asking_at(
+    url: impl AsRef<str>,
+    options: &[(&str, &str)],
+    answer: impl Fn(&Query) -> Result<Answer, Error> + Send + Sync + 'static,
+) -> Tester {
     let hooks = Hooks { dialer: None, credentials: Some(Arc::new(Asked(answer))) };
-    let url = transport::url(server.address());
     Tester { client: Client::with_hooks(config(url, options), hooks, None).unwrap(), inbox: Inbox::default() }
 }
 

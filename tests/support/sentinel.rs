@@ -2,7 +2,8 @@
 //! sentinel knows the others and both replicas.
 
 use super::resp::Answer;
-use super::server::Server;
+use super::server::{Builder, Server};
+use super::transport::Tls;
 use super::wait;
 
 /// The name by which the sentinels know the servers.
@@ -21,11 +22,23 @@ pub struct Watched {
 impl Watched {
     /// One primary, two replicas, three sentinels.
     pub fn start() -> Watched {
-        Watched::with_password(None)
+        Watched::with(None, None)
     }
 
     /// The same; the sentinels want this password.
     pub fn with_password(password: Option<&str>) -> Watched {
+        Watched::with(password, None)
+    }
+
+    /// The same; servers and sentinels speak TLS in this way.
+    pub fn over(tls: Tls) -> Watched {
+        Watched::with(None, Some(tls))
+    }
+
+    fn with(password: Option<&str>, tls: Option<Tls>) -> Watched {
+        let builder = || tls.iter().cloned().fold(Server::builder(), Builder::tls);
+        let server =
+            |arguments: &[&str]| builder().arguments(&["--repl-diskless-sync-delay", "0"]).arguments(arguments).start();
         let primary = server(&[]);
         let port = primary.port().to_string();
         let replica = || server(&["--replicaof", "127.0.0.1", &port]);
@@ -44,7 +57,7 @@ impl Watched {
             Some(password) => format!("{lines}sentinel sentinel-pass {password}\n"),
         };
         let sentinel = || {
-            let builder = Server::builder().config_file(&lines).arguments(&["--sentinel"]);
+            let builder = builder().config_file(&lines).arguments(&["--sentinel"]);
             password.map_or(builder.clone(), |password| builder.password(password)).start()
         };
         let sentinels = (0..3).map(|_| sentinel()).collect();
@@ -107,10 +120,6 @@ impl Watched {
 pub fn url_of(ports: &[u16]) -> String {
     let hosts: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     format!("redis-sentinel://{}/{NAME}", hosts.join(","))
-}
-
-fn server(arguments: &[&str]) -> Server {
-    Server::builder().arguments(&["--repl-diskless-sync-delay", "0"]).arguments(arguments).start()
 }
 
 /// The port of the primary as a sentinel says; `None`: it does not answer.

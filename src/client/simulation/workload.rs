@@ -80,6 +80,7 @@ impl Asked {
             idempotent: self.idempotent,
             dedicated: false,
             cached: false,
+            replica: false,
             timeout: self.timeout.map_or(Timeout::None, Timeout::After),
             route: Route::ByKey,
             subscription: 0,

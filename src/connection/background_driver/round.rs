@@ -78,6 +78,7 @@ impl BackgroundDriver {
             number: self.link.purpose().may_block(),
             resp3_seen: self.learnt.speaks_resp3(),
             primary: self.link.endpoints.wants_primary(),
+            reads_only: self.link.endpoints.reads_only(),
         };
         let dial = Dial {
             config,

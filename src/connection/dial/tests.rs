@@ -102,7 +102,8 @@ fn dial(hosts: &Hosts, failed: &FailedAddresses, options: &[(&str, &str)]) -> Re
     always.iter().chain(options).for_each(|(name, value)| config.set(name, value).unwrap());
     let config = Arc::new(config);
     let before: Vec<usize> = hosts.accepted.iter().map(|accepted| accepted.load(Ordering::SeqCst)).collect();
-    let terms = Terms { database: 0, track: false, number: false, resp3_seen: false, primary: false };
+    let terms =
+        Terms { database: 0, track: false, number: false, resp3_seen: false, primary: false, reads_only: false };
     let identity = IdentityKeeper::default();
     let credentials = Arc::new(CredentialsSource::new(&config, None));
     let dial = Dial {

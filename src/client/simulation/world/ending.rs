@@ -98,7 +98,7 @@ impl World {
         let delayed: Vec<Ticket> = state.delayed.iter().map(|delayed| delayed.unit.to.ticket).collect();
         assert!(delayed.iter().all(|ticket| state.requests.is_over(*ticket)));
         let at_links: u64 = self.core.topology.links().iter().map(|link| link.taken()).sum();
-        let at_gone = self.core.topology.cluster().map_or(0, |cluster| cluster.taken_by_gone());
+        let at_gone = self.core.topology.taken_by_gone();
         let taken = state.taken + at_links + at_gone;
         drop(state);
         assert_eq!(self.core.delivered.load(Ordering::SeqCst), taken);
