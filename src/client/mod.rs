@@ -12,9 +12,10 @@
 //!   [`mailbox`] where messages wait that more will follow.
 //! * On connections of their own: `session` keeps the books, `checkout` is the way in, `dedicated` the flow,
 //!   `unblocking` the end of what the server waits with, by `unblock`; `lease` a whole connection for one user.
-//! * In a cluster: `routing` finds the node of a request, `spread` sends a pipeline to several, or a command that can
-//!   be `split`, whose answers `merge`; `redirects` follows what nodes say of each other, `discovery` asks them for the
-//!   map.
+//! * In a cluster: `routing` finds the node of a request; `fan_out` says which parts it has for which nodes, by the
+//!   `policy` of commands without keys, by how a command can be `split`, and by the cursor of a `scan`; `spread` sends
+//!   them, and `merge` is what their answers make up; `redirects` follows what nodes say of each other, `discovery` asks
+//!   them for the map.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` one link and its
 //!   readers, `subscribe` the way in; `event` tells of the life of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
@@ -45,6 +46,7 @@ mod end;
 mod escalation;
 mod event;
 mod failover;
+mod fan_out;
 #[cfg(test)]
 mod fixture;
 mod gather;
@@ -53,10 +55,12 @@ mod lease;
 mod merge;
 mod pending;
 mod plan;
+mod policy;
 mod recipient;
 mod redirects;
 mod retry;
 mod routing;
+mod scan;
 mod script;
 mod session;
 mod setbacks;

@@ -8,6 +8,7 @@ use super::attempt::{Event, Loss, Next, Terms, outcome_of};
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::{Deliveries, Destination};
+use super::gather::Bound;
 use super::pending::{Pending, Work};
 use super::redirects::{AfterError, with_asking, without_asking};
 use super::retry::{self, Refusal};
@@ -105,11 +106,11 @@ impl<D: Destination> Core<D> {
             },
             Work::Gather(gather) => {
                 gather.put(to.part, reply);
-                gather.is_complete().then(|| gather.finish())
+                gather.is_complete().then(|| gather.finish(&pending.link))
             }
             Work::Unblock(_) => self.judge_unblock(state, to, reply),
             Work::Slots(round) => Some(self.judge_slots(link, *round, reply)),
-            Work::Composite(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
+            Work::Composite(_) | Work::Held(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
         };
         verdict.inspect(|verdict| Self::update_dirty_state(state, to.ticket, verdict))
     }
@@ -169,7 +170,8 @@ impl<D: Destination> Core<D> {
             .dedicated
             .as_ref()
             .map(|dedicated| (dedicated.session, dedicated.whole || dedicated.abandoned.is_some()));
-        let is_tied = dedicated.is_some_and(|dedicated| !Self::may_move(state, dedicated));
+        let is_bound = pending.bound(to.part) == Bound::Node && matches!(refusal, Refusal::Redirected(_));
+        let is_tied = is_bound || dedicated.is_some_and(|dedicated| !Self::may_move(state, dedicated));
         let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
         let event = match refusal {
             Refusal::Redirected(kind) => return self.after_redirect(state, link, unit, (kind, text), is_tied),
@@ -275,10 +277,11 @@ impl<D: Destination> Core<D> {
         error: &Error,
         outcome: Outcome,
     ) -> Option<Verdict> {
-        match &mut state.requests.get(to.ticket)?.work {
+        let pending = state.requests.get(to.ticket)?;
+        match &mut pending.work {
             Work::Gather(gather) => {
                 gather.put(to.part, Reply::error(error.status, outcome, &error.message));
-                gather.is_complete().then(|| gather.finish())
+                gather.is_complete().then(|| gather.finish(&pending.link))
             }
             _ => Some(Verdict::failed(error, outcome)),
         }
@@ -366,6 +369,7 @@ impl<D: Destination> Recipient<Link> for Core<D> {
 
     fn unreachable(&self, link: &Arc<Link>, mut waiting: Vec<Addressee>, why: &Error) {
         waiting.extend(self.waiting_for(link));
+        waiting.extend(self.held_at(link));
         let judge = |state: &mut State<D>, to: Addressee| self.fail_unsent(state, to, why);
         self.settle(link, waiting.into_iter(), |to| &mut to.ticket, judge);
     }

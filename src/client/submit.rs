@@ -13,14 +13,15 @@ use super::composite::{Composite, Policy};
 use super::core::Core;
 use super::destination::Outlet;
 use super::destination::{Destination, Responder};
+use super::fan_out::slot_of_command;
 use super::intake::Intake;
 use super::mailbox::Limits;
 use super::merge::Merge;
 use super::pending::{Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, Timeout, small};
+use super::routing::NotWhole;
 use super::script::Script;
-use super::split::Split;
 use super::state::State;
 use crate::config::Overflow;
 use crate::connection::caller::Caller;
@@ -90,15 +91,28 @@ impl<D: Destination> Core<D> {
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         self.check_for_cluster(place, request)?;
-        if let Some(links) = self.links_of_pipeline(cluster, place.link, request)? {
-            return self.accept_spread(&links, request, Merge::List, destination).map(|id| (id, None));
-        }
-        if let ([args], Route::ByKey, false, false) = (request.commands, request.route, request.atomic, request.cached)
-            && let Some(split) = Split::of(args)
-        {
-            return self.accept_split(cluster, place.link, split, request, destination).map(|id| (id, None));
-        }
-        let link = self.route(cluster, place.link, request)?;
+        let Request { commands, route, atomic, cached, .. } = *request;
+        let is_free = !atomic && !cached;
+        let link = match commands {
+            [_] if is_free && route.is_several() => {
+                return self.accept_fan_out(cluster, place.link, request, destination).map(|id| (id, None));
+            }
+            [args] if is_free && route == Route::ByKey => match slot_of_command(args) {
+                Ok(slot) => self.link_of(cluster, slot, place.link)?,
+                Err(_) => return self.accept_fan_out(cluster, place.link, request, destination).map(|id| (id, None)),
+            },
+            _ if is_free && route == Route::ByKey => match self.links_of_pipeline(cluster, place.link, commands) {
+                Ok(Some(links)) => {
+                    return self.accept_spread(&links, request, (Merge::List, &[]), destination).map(|id| (id, None));
+                }
+                Ok(None) => self.route(cluster, place.link, request)?,
+                Err(NotWhole::Several) => {
+                    return self.accept_fan_out(cluster, place.link, request, destination).map(|id| (id, None));
+                }
+                Err(NotWhole::Failed(error)) => return Err(error),
+            },
+            _ => self.route(cluster, place.link, request)?,
+        };
         self.submit_to_node(Place { link: &link, ..place }, request, destination, by)
     }
 
