@@ -395,7 +395,9 @@ typedef struct jr_request {
      */
     uint32_t timeout_ms;
     /**
-     * NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port".
+     * NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port";
+     * "slot:N" and "key:K" (the primary of a slot, by its number or by a key in it). Words win: a host with such a
+     * name is written "[slot]:12".
      */
     const char *route;
     /**

@@ -138,9 +138,8 @@ impl<D: Destination> Core<D> {
         let failed = |(sentence, outcome): (String, Outcome)| Verdict::failed(&Error::new(status, sentence), outcome);
         let unsent = |outcome| sentence(Unanswered { is_sent: outcome == Outcome::Unknown, outcome, attempts: None });
         let verdict = match work {
-            Work::Gather(mut gather) => {
-                gather.end(status, |other, sequence, attempts| ending(other.unwrap_or(&link), sequence, attempts))
-            }
+            Work::Gather(mut gather) => gather
+                .end((status, &link), |other, sequence, attempts| ending(other.unwrap_or(&link), sequence, attempts)),
             Work::Composite(composite) => {
                 let error = Error::new(status, sentence(Unanswered::new(true, None)));
                 composite.end(&error, |child| _ = self.give_up(child, status, &|_, unit| sentence(unit)))
@@ -167,6 +166,7 @@ impl<D: Destination> Core<D> {
             }
             Work::Single
             | Work::Script(_)
+            | Work::Held(_)
             | Work::Transaction
             | Work::Unblock(_)
             | Work::Slots(_)

@@ -12,12 +12,24 @@ use super::cache::fill::CacheFill;
 use super::completion::Verdict;
 use super::merge::Merge;
 
+/// Where a part goes when it is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// To whoever has its keys.
+    Keys,
+    /// To the node to which it was sent, whatever that says of others.
+    Node,
+    /// To whoever has this slot.
+    Slot(u16),
+}
+
 #[derive(Debug)]
 struct Part {
     /// Its unit at the link.
     sequence: u64,
     /// The link, if it is not that of the request.
     link: Option<Arc<Link>>,
+    bound: Bound,
     attempts: Option<Box<Attempts>>,
     reply: Option<Reply>,
     /// Its answer is to be kept.
@@ -35,14 +47,22 @@ pub struct Gather {
 impl Gather {
     /// As many parts as sequence numbers.
     pub fn new(sequences: impl Iterator<Item = u64>) -> Gather {
-        let parts: Vec<Part> =
-            sequences.map(|sequence| Part { sequence, link: None, attempts: None, reply: None, fill: None }).collect();
+        let bound = Bound::Keys;
+        let parts: Vec<Part> = sequences
+            .map(|sequence| Part { sequence, link: None, bound, attempts: None, reply: None, fill: None })
+            .collect();
         Gather { missing: parts.len(), parts, merge: Merge::List }
     }
 
-    /// What the replies make up, in the place of a list of all.
-    pub fn set_merge(&mut self, merge: Merge) {
+    /// What the replies make up, in the place of a list of all; and where the parts go again, if not to their keys.
+    pub fn set_merge(&mut self, merge: Merge, bounds: &[Bound]) {
         self.merge = merge;
+        self.parts.iter_mut().zip(bounds).for_each(|(part, bound)| part.bound = *bound);
+    }
+
+    /// Where a part goes when it is sent again.
+    pub fn bound(&self, part: u32) -> Bound {
+        self.parts.get(part as usize).map_or(Bound::Keys, |part| part.bound)
     }
 
     /// Whether every part has its reply.
@@ -126,7 +146,7 @@ impl Gather {
     /// have become of it. The link of a place is given if it is not that of the request.
     pub fn end(
         &mut self,
-        status: Status,
+        (status, link): (Status, &Link),
         mut why: impl FnMut(Option<&Arc<Link>>, u64, Option<&Attempts>) -> (String, Outcome),
     ) -> Verdict {
         for part in &mut self.parts {
@@ -137,12 +157,20 @@ impl Gather {
             });
         }
         self.missing = 0;
-        self.finish()
+        let is_map = matches!(self.merge, Merge::ByAddress(_));
+        let verdict = self.finish(link);
+        // A map is an answer, whatever stands in it.
+        if is_map { Verdict { status, ..verdict } } else { verdict }
     }
 
-    /// All parts in one reply, which is taken out.
-    pub fn finish(&mut self) -> Verdict {
-        let replies: Vec<Reply> = mem::take(&mut self.parts).into_iter().filter_map(|part| part.reply).collect();
-        mem::replace(&mut self.merge, Merge::List).verdict(replies)
+    /// All parts in one reply, which is taken out; `link` is that of the request.
+    pub fn finish(&mut self, link: &Link) -> Verdict {
+        let (mut links, mut replies) = (Vec::new(), Vec::with_capacity(self.parts.len()));
+        for Part { link, reply, .. } in mem::take(&mut self.parts) {
+            links.push(link);
+            replies.extend(reply);
+        }
+        let address = |part: usize| links.get(part).and_then(Option::as_deref).unwrap_or(link).address();
+        mem::replace(&mut self.merge, Merge::List).verdict(replies, &address)
     }
 }

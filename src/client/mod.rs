@@ -11,15 +11,16 @@
 //!   and `transaction` know; [`completion`] is the one end of each request, [`destination`] where it goes,
 //!   [`mailbox`] where messages wait that more will follow.
 //! * On connections of their own: `session` keeps the books, `checkout` is the way in, `dedicated` the flow,
-//!   `relocation` how it goes to another node of a cluster (WAIT with `own_writes`), `unblocking` the end of what the server waits with, by
-//!   `unblock`; `lease` a whole connection for one user.
-//! * In a cluster: `routing` finds the node of a request, `spread` sends a pipeline to several, or a command that can
-//!   be `split`, whose answers `merge`; `redirects` follows what nodes say of each other, `discovery` asks them for the
-//!   map.
+//!   `relocation` how it goes to another node of a cluster (WAIT with `own_writes`), `unblocking` the end of what the
+//!   server waits with, by `unblock`; `lease` a whole connection for one user.
+//! * In a cluster: `routing` finds the node of a request; `fan_out` says which parts it has for which nodes, by the
+//!   `policy` of commands without keys, by how a command can be `split`, and by the cursor of a `scan`; `spread` sends
+//!   them, and `merge` is what their answers make up; `redirects` follows what nodes say of each other, `discovery` asks
+//!   them for the map.
 //! * `reading`: which requests replicas may answer, and which of them does.
-//! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` their
-//!   links and readers, `directory` where those lead, `map_changes` when that changes,
-//!   `subscribe` the way in; `event` tells of the life of connections.
+//! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` their links and readers,
+//!   `directory` where those lead, `map_changes` when that changes, `subscribe` the way in; `event` tells of the life of
+//!   connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
 //! * `failover`: what becomes of requests when sentinels name another server. `credentials`: keeps all connections
 //!   authenticated while user and password change.
@@ -49,6 +50,7 @@ mod end;
 mod escalation;
 mod event;
 mod failover;
+mod fan_out;
 #[cfg(test)]
 mod fixture;
 mod gather;
@@ -59,12 +61,14 @@ mod merge;
 mod own_writes;
 mod pending;
 mod plan;
+mod policy;
 mod reading;
 mod recipient;
 mod redirects;
 mod relocation;
 mod retry;
 mod routing;
+mod scan;
 mod script;
 mod session;
 mod setbacks;

@@ -9,7 +9,8 @@ use super::attempt::{Attempts, Event, Next, Terms};
 use super::cache::fill::CacheFill;
 use super::composite::Composite;
 use super::destination::{Destination, Responder};
-use super::gather::Gather;
+use super::fan_out::Held;
+use super::gather::{Bound, Gather};
 use super::hub::Hub;
 use super::plan::Plan;
 use super::script::Script;
@@ -35,6 +36,8 @@ pub enum Work<D: Destination> {
     Gather(Box<Gather>),
     /// Requests of their own, whose answers become one.
     Composite(Arc<Composite>),
+    /// It goes to several nodes, or to one of which only the map tells, and there is no map yet.
+    Held(Box<Held>),
     /// MULTI .. EXEC.
     Transaction,
     /// CLIENT UNBLOCK, by the client itself.
@@ -134,6 +137,14 @@ impl<D: Destination> Pending<D> {
         match &self.work {
             Work::Gather(gather) => gather.link(part).unwrap_or(&self.link),
             _ => &self.link,
+        }
+    }
+
+    /// Where a unit of this request goes when it is sent again.
+    pub fn bound(&self, part: u32) -> Bound {
+        match &self.work {
+            Work::Gather(gather) => gather.bound(part),
+            _ => Bound::Keys,
         }
     }
 

@@ -107,7 +107,7 @@ impl<D: Destination> Core<D> {
             Reader::Primary => Ok(None),
             Reader::Nobody => {
                 let links = vec![primary; request.commands.len()];
-                self.accept_spread((&links, true), request, Merge::List, destination).map(|id| Some((id, None)))
+                self.accept_spread((&links, true), request, (Merge::List, &[]), destination).map(|id| Some((id, None)))
             }
         }
     }

@@ -8,6 +8,7 @@ use super::attempt::{Event, Loss, Next, Terms, outcome_of};
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::{Deliveries, Destination};
+use super::gather::Bound;
 use super::pending::{Pending, Work};
 use super::redirects::{AfterError, with_asking, without_asking};
 use super::retry::{self, Refusal};
@@ -112,13 +113,13 @@ impl<D: Destination> Core<D> {
                     fill.keep_reply(&reply);
                 }
                 gather.put(to.part, reply);
-                gather.is_complete().then(|| gather.finish())
+                gather.is_complete().then(|| gather.finish(&pending.link))
             }
             Work::Gather(_) => self.put_dedicated(state, to, reply),
             Work::Unblock(_) => self.judge_unblock(state, to, reply),
             Work::Slots(round) => Some(self.judge_slots(link, *round, reply)),
             Work::Replication => Some(self.judge_replication(state, link, reply)),
-            Work::Composite(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
+            Work::Composite(_) | Work::Held(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
         };
         verdict.inspect(|verdict| Self::update_dirty_state(state, to.ticket, verdict))
     }
@@ -175,7 +176,8 @@ impl<D: Destination> Core<D> {
         let to = unit.to;
         let Some(pending) = state.requests.get(to.ticket) else { return AfterError::Again };
         let is_dedicated = pending.dedicated.is_some();
-        let is_tied = !self.may_move(state, to);
+        let is_bound = pending.bound(to.part) == Bound::Node && matches!(refusal, Refusal::Redirected(_));
+        let is_tied = is_bound || !self.may_move(state, to);
         let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
         let event = match refusal {
             // Whoever may answer is sought, but not the primary if it must not.
@@ -291,10 +293,11 @@ impl<D: Destination> Core<D> {
         error: &Error,
         outcome: Outcome,
     ) -> Option<Verdict> {
-        match &mut state.requests.get(to.ticket)?.work {
+        let pending = state.requests.get(to.ticket)?;
+        match &mut pending.work {
             Work::Gather(gather) => {
                 gather.put(to.part, Reply::error(error.status, outcome, &error.message));
-                gather.is_complete().then(|| gather.finish())
+                gather.is_complete().then(|| gather.finish(&pending.link))
             }
             _ => Some(Verdict::failed(error, outcome)),
         }
@@ -382,6 +385,7 @@ impl<D: Destination> Recipient<Link> for Core<D> {
 
     fn unreachable(&self, link: &Arc<Link>, mut waiting: Vec<Addressee>, why: &Error) {
         waiting.extend(self.waiting_for(link));
+        waiting.extend(self.held_at(link));
         let judge = |state: &mut State<D>, to: Addressee| self.fail_unsent(state, to, why);
         self.settle(link, waiting.into_iter(), |to| &mut to.ticket, judge);
     }

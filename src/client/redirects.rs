@@ -186,7 +186,7 @@ impl<D: Destination> Core<D> {
             return self.place(pending, &link, unit);
         }
         without_asking(&mut unit, &mut Vec::new());
-        let link = self.link_again(&link, &unit.bytes, deferred);
+        let link = self.link_again(&link, pending.bound(unit.to.part), &unit.bytes, deferred);
         self.place(pending, &link, unit);
     }
 

@@ -134,10 +134,10 @@ impl<D: Destination> Core<D> {
     pub(super) fn put_dedicated(&self, state: &mut State<D>, to: Addressee, reply: Reply) -> Option<Verdict> {
         let reply = self.answer_of_whole(state, to, reply)?;
         let State { requests, sessions, .. } = &mut *state;
-        let Pending { work: Work::Gather(gather), dedicated, .. } = requests.get(to.ticket)? else { return None };
+        let Pending { link, work: Work::Gather(gather), dedicated, .. } = requests.get(to.ticket)? else { return None };
         gather.put(to.part, reply);
         if gather.is_complete() {
-            return Some(gather.finish());
+            return Some(gather.finish(link));
         }
         let id = dedicated.as_ref()?.session;
         let has_target = sessions.get(id)?.target.is_some();

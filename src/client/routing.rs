@@ -8,6 +8,8 @@ use std::sync::Arc;
 use super::admission::Admission;
 use super::core::Core;
 use super::destination::Destination;
+use super::fan_out::{NoSlot, Part, To, in_two_slots, slot_of_command, slots};
+use super::gather::Bound;
 use super::request::{Place, Request, small};
 use crate::address::Address;
 use crate::connection::link::Link;
@@ -20,17 +22,10 @@ use crate::topology::cluster::Cluster;
 use crate::topology::cluster::refresh::Reason;
 use crate::topology::deferred::Deferred;
 use crate::topology::node::SessionId;
+use crate::topology::route::NO_SLOT;
 
 #[cfg(test)]
 mod tests;
-
-/// Commands without keys that any node answers as well as another.
-const ANYWHERE: [&str; 7] = ["COMMAND", "ECHO", "INFO", "LOLWUT", "PING", "PUBLISH", "TIME"];
-
-/// The slots that a command speaks of.
-fn slots<A: AsRef<[u8]>>(args: &[A]) -> impl Iterator<Item = u16> {
-    catalog::keys(args).chain(catalog::slot_names(args)).map(slot_of)
-}
 
 /// The slot of the first key in these encoded commands.
 pub(super) fn slot_of_unit(bytes: &[u8]) -> Option<u16> {
@@ -38,23 +33,11 @@ pub(super) fn slot_of_unit(bytes: &[u8]) -> Option<u16> {
     commands.map(|encoded| command::decode(encoded).collect::<Vec<&[u8]>>()).find_map(|args| slots(&args).next())
 }
 
-/// The slot of a command; `None`: any node may answer it, because it has no key. What has keys in several slots, or
-/// would have to go to several nodes, is an error.
-fn slot_of_command<A: AsRef<[u8]>>(args: &[A]) -> Result<Option<u16>, Error> {
-    let mut slots = slots(args);
-    let name = || args.first().map_or_else(String::new, |name| String::from_utf8_lossy(name.as_ref()).to_uppercase());
-    let Some(first) = slots.next() else { return may_go_anywhere(&name()).map(|()| None) };
-    match slots.find(|slot| *slot != first) {
-        None => Ok(Some(first)),
-        Some(other) => Err(in_two_slots(&name(), first, other)),
-    }
-}
-
 /// The one slot of all these commands.
 pub(super) fn slot_of_request<A: AsRef<[u8]>>(commands: &[&[A]]) -> Result<Option<u16>, Error> {
     let mut found = None;
     for args in commands {
-        match (found, slot_of_command(args)?) {
+        match (found, slot_of_command(args).map_err(|why| why.error(args))?) {
             (Some(first), Some(slot)) if first != slot => return Err(in_two_slots("the transaction", first, slot)),
             (found_before, slot) => found = found_before.or(slot),
         }
@@ -67,7 +50,8 @@ fn slot_of_whole<A: AsRef<[u8]>>(commands: &[&[A]]) -> Result<Option<u16>, Error
     let mut all = commands.iter().flat_map(|args| slots(args));
     let Some(first) = all.next() else {
         let ordinary = commands.iter().filter(|args| catalog::handling(args) != Handling::OwnWrites);
-        return ordinary.map(|args| slot_of_command(args)).try_for_each(|slot| slot.map(drop)).map(|()| None);
+        let mut slots = ordinary.map(|args| slot_of_command(args).map_err(|why| why.error(args)));
+        return slots.try_for_each(|slot| slot.map(drop)).map(|()| None);
     };
     match all.find(|slot| *slot != first) {
         None => Ok(Some(first)),
@@ -75,30 +59,12 @@ fn slot_of_whole<A: AsRef<[u8]>>(commands: &[&[A]]) -> Result<Option<u16>, Error
     }
 }
 
-fn in_two_slots(what: &str, first: u16, other: u16) -> Error {
-    let sentence = format!(
-        "{what} has keys in the slots {first} and {other} of the cluster, and can reach one only (what stands in \
-         braces in a key, as in {{user1}}.name, alone decides its slot)"
-    );
-    Error::new(Status::Argument, sentence)
-}
-
-/// Whether any node may answer a command of this name, which has no key.
-fn may_go_anywhere(name: &str) -> Result<(), Error> {
-    // A script without keys reads and writes none.
-    if ANYWHERE.contains(&name) || name.starts_with("EVAL") {
-        return Ok(());
-    }
-    let sentence = format!(
-        "{name} names no key, by which the cluster has its nodes; say which node it is for by a route, \"random\" or \
-         an address"
-    );
-    Err(Error::new(Status::Argument, sentence))
-}
-
-/// The address that a route names.
-pub(super) fn address_of(route: &str) -> Result<Address, Error> {
-    Address::parse(route).map_err(|_| wrong(&format!("route {route:?} is neither a word nor an address")))
+/// Why the commands of a pipeline have no links, one for each.
+pub(super) enum NotWhole {
+    /// One of them is for several nodes, or for none.
+    Several,
+    /// There is no link to a node.
+    Failed(Error),
 }
 
 /// That of a route which leads nowhere.
@@ -187,27 +153,33 @@ impl<D: Destination> Core<D> {
             Route::ByKey => slot_of_request(request.commands)?,
             Route::Random => None,
             Route::Node(text) => return self.link_of_address(cluster, text),
+            Route::Slot(slot) => Some(slot.ok_or_else(|| wrong(NO_SLOT))?),
+            Route::Key(key) => Some(slot_of(key.as_bytes())),
             Route::Primaries | Route::Replicas | Route::All => {
-                return Err(wrong("a route to several nodes of a cluster is not supported yet"));
+                return Err(wrong("a route to several nodes takes one command at a time"));
             }
         };
+        self.link_of(cluster, slot, link)
+    }
+
+    /// The link to the owner of a slot, or to any node.
+    pub(super) fn link_of(&self, cluster: &Cluster, slot: Option<u16>, link: &Arc<Link>) -> Result<Arc<Link>, Error> {
         match slot {
             Some(slot) => self.link_of_slot(cluster, slot, link),
             None => Ok(Self::any_link(cluster, link)),
         }
     }
 
-    /// The links to which the commands of a pipeline go, one for each; `None`: all to one.
+    /// The links to which the commands of a pipeline go, one for each; `None`: all to one. The error is of the command
+    /// that is for several.
     pub(super) fn links_of_pipeline<A: AsRef<[u8]>>(
         &self,
         cluster: &Cluster,
         link: &Arc<Link>,
-        request: &Request<'_, A>,
-    ) -> Result<Option<Vec<Arc<Link>>>, Error> {
-        if request.commands.len() < 2 || request.atomic || request.cached || request.route != Route::ByKey {
-            return Ok(None);
-        }
-        let slots = request.commands.iter().map(|args| slot_of_command(args)).collect::<Result<Vec<_>, Error>>()?;
+        commands: &[&[A]],
+    ) -> Result<Option<Vec<Arc<Link>>>, NotWhole> {
+        let slots = commands.iter().map(|args| slot_of_command(args)).collect::<Result<Vec<_>, NoSlot>>();
+        let slots = slots.map_err(|_| NotWhole::Several)?;
         let first = slots.iter().flatten().next();
         if slots.iter().flatten().all(|slot| Some(slot) == first) {
             return Ok(None);
@@ -220,7 +192,33 @@ impl<D: Destination> Core<D> {
             }
             Ok(Arc::clone(&last))
         });
-        links.collect::<Result<_, Error>>().map(Some)
+        links.collect::<Result<_, Error>>().map(Some).map_err(NotWhole::Failed)
+    }
+
+    /// The links of these parts; what may go anywhere goes where the part before it goes.
+    pub(super) fn links_of_parts(
+        &self,
+        cluster: &Cluster,
+        parts: &[Part<'_>],
+        link: &Arc<Link>,
+        deferred: &mut Deferred,
+    ) -> Result<Vec<Arc<Link>>, Error> {
+        let mut last = Self::any_link(cluster, link);
+        let links = parts.iter().map(|part| {
+            last = match &part.to {
+                To::Any => Arc::clone(&last),
+                To::Node(address) => cluster.link_at(address, deferred)?,
+                To::Keys(slot) | To::Slot(slot) => match cluster.link_of_slot(*slot, deferred)? {
+                    Some(owner) => owner,
+                    None => {
+                        self.note(Reason::Uncovered);
+                        Self::any_link(cluster, link)
+                    }
+                },
+            };
+            Ok(Arc::clone(&last))
+        });
+        links.collect()
     }
 
     /// The link to the owner of a slot; if nobody knows it, that to any node.
@@ -248,7 +246,7 @@ impl<D: Destination> Core<D> {
     }
 
     fn link_of_address(&self, cluster: &Cluster, text: &str) -> Result<Arc<Link>, Error> {
-        let address = address_of(text)?;
+        let address = Route::address(text)?;
         let mut deferred = Deferred::default();
         let link = cluster.link_of_node(&address, &mut deferred);
         self.run(deferred);
@@ -262,9 +260,26 @@ impl<D: Destination> Core<D> {
     }
 
     /// The link on which a unit is sent that was sent before, on this one.
-    pub(super) fn link_again(&self, link: &Arc<Link>, bytes: &[u8], deferred: &mut Deferred) -> Arc<Link> {
+    pub(super) fn link_again(
+        &self,
+        link: &Arc<Link>,
+        bound: Bound,
+        bytes: &[u8],
+        deferred: &mut Deferred,
+    ) -> Arc<Link> {
         let Some(cluster) = self.topology.cluster() else { return Arc::clone(link) };
-        let owner = slot_of_unit(bytes).map(|slot| cluster.link_of_slot(slot, deferred));
+        let slot = match bound {
+            Bound::Keys => slot_of_unit(bytes),
+            Bound::Slot(slot) => Some(slot),
+            // A node that was parted with meanwhile is dialled anew: it answers, or its part fails.
+            Bound::Node if link.is_closed() => {
+                let address = Address::parse(&link.address());
+                let again = address.and_then(|address| cluster.link_at(&address, deferred));
+                return again.unwrap_or_else(|_| Arc::clone(link));
+            }
+            Bound::Node => return Arc::clone(link),
+        };
+        let owner = slot.map(|slot| cluster.link_of_slot(slot, deferred));
         match owner {
             Some(Ok(Some(owner))) => owner,
             Some(Ok(None)) => {

@@ -1,42 +1,62 @@
-//! A pipeline whose commands are for several nodes: one request, each part of which waits at the link of its own node.
+//! A request for several nodes of a cluster: each part of it waits at the link of its own node. What needs the map, which
+//! is not there yet, waits for it.
 //!
 //! Invariant: either all parts are appended or none is. Between the look for room and the last part other requests may
-//! come, so that a limit can be exceeded by what is submitted at the same time.
+//! come, so that a limit can be exceeded by what is submitted at the same time, or was accepted before there was a map.
 
+use std::borrow::Cow;
+use std::mem;
 use std::sync::Arc;
 
 use super::cached::FoundPart;
+use super::completion::Verdict;
+use super::composite::Composite;
 use super::core::Core;
-use super::destination::{Destination, Responder};
-use super::gather::Gather;
+use super::destination::{Deliveries, Destination, Responder};
+use super::fan_out::{FanOut, Held, Part};
+use super::gather::{Bound, Gather};
 use super::merge::Merge;
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::plan::{Plan, tracked};
 use super::request::{Place, Request};
-use super::split::Split;
+use super::state::State;
 use crate::connection::link::Link;
 use crate::connection::quota::Load;
-use crate::connection::unit::Unit;
-use crate::error::Error;
+use crate::connection::unit::{Addressee, Ticket, Unit};
+use crate::error::{Error, Outcome};
+use crate::topology::Route;
 use crate::topology::cluster::Cluster;
+use crate::topology::deferred::Deferred;
 
 impl<D: Destination> Core<D> {
-    /// Accepts a command whose keys are in several slots, as one for each of them.
-    pub(super) fn accept_split<A: AsRef<[u8]>>(
+    /// Accepts a request that is for several nodes, or for one of which only the map tells. Without a map it waits for
+    /// one.
+    pub(super) fn accept_fan_out<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         cluster: &Cluster,
         place: Place<'_>,
-        split: Split<'_>,
         request: &Request<'_, A>,
         destination: &D,
     ) -> Result<u64, Error> {
-        let Split { parts, merge } = split;
-        let links = parts.iter().map(|(slot, _)| self.link_of_slot(cluster, *slot, place.link));
-        let links = links.collect::<Result<Vec<_>, Error>>()?;
-        let commands: Vec<&[&[u8]]> = parts.iter().map(|(_, args)| args.as_slice()).collect();
+        let link = place.link;
+        let Some(fan_out) = cluster.with_map(|map| FanOut::of(request.commands, request.route, map))? else {
+            return self.hold_back(link, request, destination);
+        };
+        let FanOut { mut parts, merge } = fan_out;
+        if parts.is_empty() {
+            return self.answer_at_once(request, destination, Composite::of_none());
+        }
+        if merge == Merge::FirstFound {
+            fastrand::shuffle(&mut parts);
+        }
+        let mut deferred = Deferred::default();
+        let links = self.links_of_parts(cluster, &parts, link, &mut deferred);
+        self.run(deferred);
+        let bounds: Vec<Bound> = parts.iter().map(Part::bound).collect();
+        let commands: Vec<&[Cow<'_, [u8]>]> = parts.iter().map(|part| part.args.as_slice()).collect();
         let Request { atomic, idempotent, dedicated, cached, replica, .. } = *request;
         let Request { timeout, route, subscription, user_data, .. } = *request;
-        let commands = &commands[..];
+        let (links, commands) = (links?, &commands[..]);
         let parts = Request {
             commands,
             atomic,
@@ -55,22 +75,108 @@ impl<D: Destination> Core<D> {
                 FoundPart::Kept(reply) => Some(reply),
                 FoundPart::ToKeep(_) | FoundPart::NotKept => None,
             });
-            return self.answer_at_once(request, destination, merge.verdict(kept.collect()));
+            let address = |part: usize| links.get(part).map_or_else(String::new, |link| link.address());
+            return self.answer_at_once(request, destination, merge.verdict(kept.collect(), &address));
         }
         let reads = self.is_read_elsewhere(place, request);
-        self.accept_parts((&links, reads), &parts, merge, found, destination)
+        self.accept_parts((&links, reads), &parts, (merge, &bounds), found, destination)
+    }
+
+    /// Accepts a request that waits for the map.
+    fn hold_back<A: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        destination: &D,
+    ) -> Result<u64, Error> {
+        self.prepare(Plan::of(request.commands, false))?;
+        let words = |args: &&[A]| args.iter().map(|word| word.as_ref().to_vec()).collect();
+        let route = match request.route {
+            Route::Primaries => Route::Primaries,
+            Route::Replicas => Route::Replicas,
+            Route::All => Route::All,
+            _ => Route::ByKey,
+        };
+        let held = Held { commands: request.commands.iter().map(words).collect(), route };
+        let timeout = self.timeout_of(request);
+        let mut state = self.state.lock();
+        let ticket = self.reserve(&mut state)?;
+        let pending = Pending {
+            timeout: timeout.unwrap_or_default(),
+            idempotent: request.idempotent,
+            ..Pending::new(Responder::new(ticket.0, request.user_data, destination), link, Work::Held(Box::new(held)))
+        };
+        _ = state.hold(ticket, pending, timeout.map(|timeout| self.clock.due(timeout)));
+        state.held.push(ticket);
+        // The map may have come meanwhile.
+        self.clock.wake();
+        Ok(ticket.0)
+    }
+
+    /// Sends what waits for the map, if there is one.
+    pub(super) fn send_held(&self) {
+        let Some(cluster) = self.topology.cluster() else { return };
+        let mut state = self.state.lock();
+        if state.held.is_empty() || cluster.with_map(|map| map.is_none()) {
+            return;
+        }
+        let mut deliveries = Deliveries::new();
+        for ticket in mem::take(&mut state.held) {
+            let verdict = match self.send_one_held(cluster, &mut state, ticket) {
+                Ok(None) => continue,
+                Ok(Some(verdict)) => verdict,
+                Err(error) => Verdict::failed(&error, Outcome::NotRun),
+            };
+            let pending = self.take(&mut state, ticket);
+            deliveries.extend(pending.and_then(|pending| pending.responder.finish(verdict)));
+        }
+        drop(state);
+        self.complete(deliveries);
+    }
+
+    /// The verdict if it is over by that.
+    fn send_one_held(&self, cluster: &Cluster, state: &mut State<D>, ticket: Ticket) -> Result<Option<Verdict>, Error> {
+        let State { requests, deferred, .. } = state;
+        let Some(pending) = requests.get(ticket) else { return Ok(None) };
+        let Work::Held(held) = mem::replace(&mut pending.work, Work::Single) else { return Ok(None) };
+        let commands: Vec<&[Vec<u8>]> = held.commands.iter().map(Vec::as_slice).collect();
+        let fan_out = cluster.with_map(|map| FanOut::of(&commands, held.route, map))?;
+        let Some(FanOut { parts, merge }) = fan_out else { return Ok(None) };
+        if parts.is_empty() {
+            return Ok(Some(Composite::of_none()));
+        }
+        let links = self.links_of_parts(cluster, &parts, &pending.link, deferred)?;
+        let bounds: Vec<Bound> = parts.iter().map(Part::bound).collect();
+        let commands: Vec<&[Cow<'_, [u8]>]> = parts.iter().map(|part| part.args.as_slice()).collect();
+        let units = self.prepare(Plan::Several(&commands))?.units(ticket)?;
+        let mut gather = Gather::new((0..units.len()).map(|_| NOT_QUEUED));
+        gather.set_merge(merge, &bounds);
+        pending.work = Work::Gather(Box::new(gather));
+        for (unit, link) in units.into_iter().zip(&links) {
+            self.put_at(state, link, unit);
+        }
+        Ok(None)
+    }
+
+    /// What waits for the map, which was to come from this link.
+    pub(super) fn held_at(&self, link: &Arc<Link>) -> Vec<Addressee> {
+        let mut state = self.state.lock();
+        let State { held, requests, .. } = &mut *state;
+        let mut is_here = |ticket: Ticket| requests.get(ticket).is_some_and(|pending| Arc::ptr_eq(&pending.link, link));
+        let held = held.iter().copied().filter(|ticket| is_here(*ticket));
+        held.map(|ticket| Addressee { ticket, part: 0 }).collect()
     }
 
     /// Accepts a pipeline, each command of which goes to the link in its place or, if it `reads`, to whoever may answer
-    /// it; `merge`: what its answers make up.
+    /// it; `merge`: what its answers make up; `bounds`: where each goes again, if not to its keys.
     pub(super) fn accept_spread<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         links: (&[Arc<Link>], bool),
         request: &Request<'_, A>,
-        merge: Merge,
+        (merge, bounds): (Merge, &[Bound]),
         destination: &D,
     ) -> Result<u64, Error> {
-        self.accept_parts(links, request, merge, Vec::new(), destination)
+        self.accept_parts(links, request, (merge, bounds), Vec::new(), destination)
     }
 
     /// The same; `found`: what the cache has of each part, if it was asked.
@@ -78,11 +184,11 @@ impl<D: Destination> Core<D> {
         self: &Arc<Self>,
         (links, reads): (&[Arc<Link>], bool),
         request: &Request<'_, A>,
-        merge: Merge,
+        (merge, bounds): (Merge, &[Bound]),
         found: Vec<FoundPart>,
         destination: &D,
     ) -> Result<u64, Error> {
-        let prepared = self.prepare(Plan::of(request.commands, false))?;
+        let prepared = self.prepare(Plan::Several(request.commands))?;
         let timeout = self.timeout_of(request);
         let Some(first) = links.first() else { return Err(Error::memory(0)) };
         let mut state = self.state.lock();
@@ -91,7 +197,7 @@ impl<D: Destination> Core<D> {
         let mut units = units.inspect_err(|_| state.requests.give_back(ticket))?;
         let mut work = Work::of(&prepared.plan, NOT_QUEUED);
         if let Work::Gather(gather) = &mut work {
-            gather.set_merge(merge);
+            gather.set_merge(merge, bounds);
             units = without_kept(gather, units, found);
         }
         check_room(&units).inspect_err(|_| state.requests.give_back(ticket))?;

@@ -33,6 +33,8 @@ pub(super) struct State<D: Destination> {
     pub(super) requests: Requests<D>,
     pub(super) deadlines: Deadlines,
     pub(super) delayed: BinaryHeap<Delayed>,
+    /// Requests that wait for a map of the cluster, in their order.
+    pub(super) held: Vec<Ticket>,
     pub(super) phase: Phase,
     /// Who has a dedicated connection, or waits for one.
     pub(super) sessions: Sessions,
@@ -55,6 +57,7 @@ impl<D: Destination> State<D> {
             requests: Requests::new(),
             deadlines: Deadlines::default(),
             delayed: BinaryHeap::new(),
+            held: Vec::new(),
             phase: Phase::Open,
             sessions: Sessions::default(),
             subscriptions: BTreeSet::new(),

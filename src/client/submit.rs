@@ -14,14 +14,15 @@ use super::composite::{Composite, Policy};
 use super::core::Core;
 use super::destination::Outlet;
 use super::destination::{Destination, Responder};
+use super::fan_out::slot_of_command;
 use super::intake::Intake;
 use super::mailbox::Limits;
 use super::merge::Merge;
 use super::pending::{Pending, Work};
 use super::plan::{Plan, Prepared};
 use super::request::{Place, Request, Timeout, small};
+use super::routing::NotWhole;
 use super::script::Script;
-use super::split::Split;
 use super::state::State;
 use crate::config::Overflow;
 use crate::connection::caller::Caller;
@@ -104,16 +105,28 @@ impl<D: Destination> Core<D> {
         if let Some(link) = self.link_for_dedicated(cluster, place, request)? {
             return self.submit_to_node(Place { link: &link, ..place }, request, destination, by);
         }
-        if let Some(links) = self.links_of_pipeline(cluster, place.link, request)? {
-            let reads = self.is_read_elsewhere(place, request);
-            return self.accept_spread((&links, reads), request, Merge::List, destination).map(|id| (id, None));
-        }
-        if let ([args], Route::ByKey, false) = (request.commands, request.route, request.atomic)
-            && let Some(split) = Split::of(args)
-        {
-            return self.accept_split(cluster, place, split, request, destination).map(|id| (id, None));
-        }
-        let link = self.route(cluster, place.link, request)?;
+        let Request { commands, route, atomic, cached, .. } = *request;
+        let fan_out = || self.accept_fan_out(cluster, place, request, destination).map(|id| (id, None));
+        let link = match commands {
+            [_] if !atomic && !cached && route.is_several() => return fan_out(),
+            [args] if !atomic && route == Route::ByKey => match slot_of_command(args) {
+                Ok(slot) => self.link_of(cluster, slot, place.link)?,
+                Err(_) => return fan_out(),
+            },
+            _ if !atomic && !cached && route == Route::ByKey => {
+                match self.links_of_pipeline(cluster, place.link, commands) {
+                    Ok(Some(links)) => {
+                        let links = (&links[..], self.is_read_elsewhere(place, request));
+                        let accepted = self.accept_spread(links, request, (Merge::List, &[]), destination);
+                        return accepted.map(|id| (id, None));
+                    }
+                    Ok(None) => self.route(cluster, place.link, request)?,
+                    Err(NotWhole::Several) => return fan_out(),
+                    Err(NotWhole::Failed(error)) => return Err(error),
+                }
+            }
+            _ => self.route(cluster, place.link, request)?,
+        };
         self.submit_to_node(Place { link: &link, ..place }, request, destination, by)
     }
 

@@ -17,7 +17,7 @@ use super::hub::{Hub, Owner};
 use super::mailbox::Limits;
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::request::Request;
-use super::routing::{address_of, no_such_node};
+use super::routing::no_such_node;
 use super::state::State;
 use super::topic::{Server, Topic};
 use super::wakeups::Wakeups;
@@ -233,7 +233,7 @@ impl<D: Destination> Core<D> {
     fn server_of_route(&self, route: Route<'_>) -> Result<Server, Error> {
         match (route, self.topology.cluster()) {
             (Route::Node(text), Some(cluster)) => {
-                let address = address_of(text)?;
+                let address = Route::address(text)?;
                 match cluster.may_have(&address) {
                     true => Ok(Server::At(address)),
                     false => Err(no_such_node(text)),

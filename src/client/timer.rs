@@ -59,6 +59,7 @@ impl<D: Destination> Core<D> {
         links.iter().for_each(|link| while self.expire_at(link, BATCH) == BATCH {});
         let next_at_links = links.iter().filter_map(|link| link.arm()).min();
         while self.expire() == BATCH {}
+        self.send_held();
         let mut state = self.state.lock();
         self.send_again(&mut state);
         let next_look = self.look_for_map(&mut state).into_iter().chain(self.look_at_replicas(&mut state)).min();

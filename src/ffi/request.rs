@@ -74,7 +74,9 @@ pub struct jr_request {
     /// In milliseconds, from now on. 0: the client's command_timeout; JR_TIMEOUT_NONE: none. What a blocking command
     /// lets the server wait is added; if that is for ever, 0 means none.
     pub timeout_ms: u32,
-    /// NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port".
+    /// NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port";
+    /// "slot:N" and "key:K" (the primary of a slot, by its number or by a key in it). Words win: a host with such a
+    /// name is written "[slot]:12".
     pub route: *const c_char,
     /// The id of the subscription that this request changes (SUBSCRIBE, UNSUBSCRIBE and their kin) or pings; 0: none.
     pub subscription: u64,

@@ -80,6 +80,16 @@ impl Reply {
         builder.finish().map(Reply::from_root)
     }
 
+    /// The same with one attribute, which is a map of texts to copies of nodes.
+    pub fn copy_with_map(node: &Node, name: &str, pairs: &[(String, &Node)]) -> Result<Reply, Error> {
+        let mut memory = Memory(0);
+        tell_with_map(node, name, pairs, &mut memory)?;
+        let mut builder = Builder::new();
+        builder.start(memory.0)?;
+        tell_with_map(node, name, pairs, &mut builder)?;
+        builder.finish().map(Reply::from_root)
+    }
+
     /// A deep copy of a node, its attributes included, in one block. A copy of attributes is a map.
     pub fn copy(node: &Node) -> Result<Reply, Error> {
         let mut memory = Memory(0);
@@ -133,6 +143,19 @@ fn tell_with<S: Sink>(node: &Node, attributes: &[(&[u8], i64)], sink: &mut S) ->
         sink.leaf(&Leaf::text(Kind::String, name))?;
         sink.leaf(&Leaf::integer(Kind::Integer, *number))?;
     }
+    sink.close()?;
+    walk(Step::Bare(node), sink)
+}
+
+fn tell_with_map<S: Sink>(node: &Node, name: &str, pairs: &[(String, &Node)], sink: &mut S) -> Result<(), Error> {
+    sink.open(Kind::Attr, Some(2))?;
+    sink.leaf(&Leaf::text(Kind::String, name.as_bytes()))?;
+    sink.open(Kind::Map, Some(pairs.len().saturating_mul(2)))?;
+    for (key, value) in pairs {
+        sink.leaf(&Leaf::text(Kind::String, key.as_bytes()))?;
+        walk(Step::Value(value), sink)?;
+    }
+    sink.close()?;
     sink.close()?;
     walk(Step::Bare(node), sink)
 }

@@ -59,6 +59,8 @@ struct Known {
     opening: Option<Opening>,
     map: SlotMap,
     generations: Generations,
+    /// A round has found it; else it is what nodes have said by the way.
+    is_found: bool,
     /// The links to the primaries, by the place of their shards in the map; filled when they are needed.
     routes: Vec<Option<Arc<Link>>>,
     nodes: BTreeMap<Address, Arc<Node>>,
@@ -112,6 +114,7 @@ impl Cluster {
             opening: Some(opening),
             generations,
             map: SlotMap::default(),
+            is_found: false,
             routes: Vec::new(),
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -169,6 +172,12 @@ impl Cluster {
     /// Whether it is known who serves a slot.
     pub fn knows(&self, slot: u16) -> bool {
         self.known.lock().map.primary_of(slot).is_some()
+    }
+
+    /// Asks the map something; it gets `None` if no node has told it yet.
+    pub fn with_map<T>(&self, ask: impl FnOnce(Option<&SlotMap>) -> T) -> T {
+        let known = self.known.lock();
+        ask(Some(&known.map).filter(|_| known.is_found))
     }
 
     /// The link to the node of an address, which may be new.
@@ -360,6 +369,7 @@ impl Cluster {
         let view = agreement::agree(mem::take(&mut refreshing.views)).filter(|view| view.map.covered() > 0);
         let is_whole = view.as_ref().is_some_and(|view| view.left_out == 0 && view.map.is_complete());
         let mut known = self.known.lock();
+        known.is_found |= view.is_some();
         let found = match view {
             None => Found::Nothing,
             Some(View { map, .. }) if map == known.map => Found::Same,

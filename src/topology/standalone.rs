@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::node::Node;
-use super::route::Route;
-use crate::address::Address;
+use super::route::{NO_SLOT, Route};
 use crate::connection::background_driver::Opening;
 use crate::connection::link::Link;
 use crate::error::{Error, Status};
@@ -27,9 +26,12 @@ impl Standalone {
 
     /// Whether a route leads to the one server; an address that is not configured is an error.
     pub fn serves(&self, route: Route<'_>, link: &Link) -> Result<bool, Error> {
-        let Route::Node(text) = route else { return Ok(route != Route::Replicas) };
-        let wanted = Address::parse(text)
-            .map_err(|_| Error::new(Status::Argument, format!("route {text:?} is neither a word nor an address")))?;
+        let text = match route {
+            Route::Node(text) => text,
+            Route::Slot(None) => return Err(Error::new(Status::Argument, NO_SLOT)),
+            route => return Ok(route != Route::Replicas),
+        };
+        let wanted = Route::address(text)?;
         let connected = link.address();
         if connected == wanted.to_string() {
             return Ok(true);

@@ -1,7 +1,10 @@
 //! A client of a cluster, whose nodes are played by hand.
 
+use std::time::Duration;
+
 use super::*;
 use crate::client::fixture::Fixture;
+use crate::client::request::Timeout;
 use crate::connection::unit::Ticket;
 
 /// Slots 0 to 8191 (`b`: 3300) at a:1, the others (`a`: 15495, `c`: 7365 is at a:1) at b:1.
@@ -38,16 +41,15 @@ fn what_one_node_cannot_answer_is_refused_with_a_sentence() {
     let mut fixture = Fixture::cluster(&HALVES);
     let several = "has keys in the slots 15495 and 3300";
     assert!(refusal(&mut fixture, &["SINTER a b"]).starts_with(&format!("SINTER {several}")));
-    assert!(refusal(&mut fixture, &["GET a", "mget {a}1 a b"]).starts_with(&format!("MGET {several}")));
+    assert!(refusal(&mut fixture, &["GET a", "sinter {a}1 a b"]).starts_with(&format!("SINTER {several}")));
     assert!(refusal(&mut fixture, &["MSETNX a 1 b 2"]).starts_with(&format!("MSETNX {several}")));
     let error = fixture.submit_as(&["GET a", "GET b"], |request| request.atomic = true).unwrap_err();
     assert!(error.message.starts_with(&format!("the transaction {several}")), "{error}");
-    assert!(refusal(&mut fixture, &["DBSIZE"]).starts_with("DBSIZE names no key"));
-    assert!(refusal(&mut fixture, &["FLUSHALL"]).starts_with("FLUSHALL names no key"));
     assert!(refusal(&mut fixture, &["NO.SUCH.COMMAND a"]).starts_with("NO.SUCH.COMMAND names no key"));
-    assert!(refusal(&mut fixture, &["PING", "keys *"]).starts_with("KEYS names no key"));
-    assert!(refusal(&mut fixture, &["GET a", "flushall", "GET b"]).starts_with("FLUSHALL names no key"));
-    assert!(refusal(&mut fixture, &["GET a", "SCRIPT flush"]).starts_with("SCRIPT names no key"));
+    assert!(refusal(&mut fixture, &["PING", "shutdown"]).starts_with("SHUTDOWN names no key"));
+    assert!(refusal(&mut fixture, &["GET a", "CLUSTER reset", "GET b"]).starts_with("CLUSTER names no key"));
+    let error = fixture.submit_as(&["INCR a", "FLUSHALL"], |request| request.atomic = true).unwrap_err();
+    assert!(error.message.starts_with("FLUSHALL names no key"), "{error}");
     let one = "what goes on one connection has keys in the slots 15495 and 3300";
     for commands in [&["BLPOP a b 0"][..], &["XREAD BLOCK 0 STREAMS a b $ $"], &["SET a 1", "SET b 1", "WAIT 1 0"]] {
         assert!(refusal(&mut fixture, commands).starts_with(one), "{commands:?}");
@@ -57,9 +59,11 @@ fn what_one_node_cannot_answer_is_refused_with_a_sentence() {
         assert!(error.message.starts_with(one), "{error}");
     }
     for route in [Route::All, Route::Primaries, Route::Replicas] {
-        let error = fixture.submit_as(&["PING"], |request| request.route = route).unwrap_err();
-        assert!(error.message.contains("is not supported yet"), "{error}");
+        let error = fixture.submit_as(&["PING", "PING"], |request| request.route = route).unwrap_err();
+        assert!(error.message.contains("takes one command at a time"), "{error}");
     }
+    let error = fixture.submit_as(&["PING"], |request| request.route = Route::Slot(None)).unwrap_err();
+    assert!(error.message.contains("there are slots 0 to 16383"), "{error}");
     fixture.submit(&["MGET {a}1 {a}2"]).unwrap();
     assert_eq!(fixture.node("b:1").read(), "MGET {a}1 {a}2");
 }
@@ -208,4 +212,172 @@ fn before_there_is_a_map_the_seed_is_asked_and_tells_where_to_go() {
     assert_eq!((fixture.completion().as_str(), fixture.whereabouts(id)), ("1 Ok Answered: 1", "gone"));
     fixture.submit(&["INCR {a}"]).unwrap();
     assert_eq!(b.read(), "INCR {a}", "the slot is known from now on");
+}
+
+/// As `HALVES`, and a:1 has the replica r:1.
+const REPLICATED: [&str; 19] = [
+    "*2", "*4", ":0", ":8191", "*2", "$1", "a", ":1", "*2", "$1", "r", ":1", "*3", ":8192", ":16383", "*2", "$1", "b",
+    ":1",
+];
+
+#[test]
+fn a_route_to_several_nodes_is_answered_by_address_and_each_fails_alone() {
+    let mut fixture = Fixture::cluster(&REPLICATED);
+    fixture.submit_as(&["DBSIZE"], |request| request.route = Route::All).unwrap();
+    let [mut a, mut b, mut r] = ["a:1", "b:1", "r:1"].map(|address| fixture.node(address));
+    assert_eq!([a.read(), b.read(), r.read()], ["DBSIZE", "DBSIZE", "DBSIZE"]);
+    a.answer(&[":1"]);
+    b.answer(&["-ERR no"]);
+    assert_eq!(fixture.completions(), [""; 0]);
+    r.answer(&[":3"]);
+    assert_eq!(fixture.completion(), "1 Ok Answered: {a:1, 1, b:1, ERR no, r:1, 3}");
+    fixture.submit_as(&["INCR a"], |request| request.route = Route::Primaries).unwrap();
+    assert_eq!((a.read(), b.read(), r.read()), ("INCR a".to_owned(), "INCR a".to_owned(), String::new()));
+    a.answer(&["-MOVED 15495 b:1"]);
+    b.lose();
+    let lost = "b:1: gone; the command was sent, it may have run";
+    assert_eq!(fixture.completion(), format!("2 Ok Unknown: {{a:1, MOVED 15495 b:1, b:1, {lost}}}"));
+    fixture.submit_as(&["PING"], |request| request.route = Route::Replicas).unwrap();
+    r.serve(&["+PONG"]);
+    assert_eq!(fixture.completion(), "3 Ok Answered: {r:1, PONG}");
+    fixture.submit_as(&["EVAL x 0"], |request| request.route = Route::Replicas).unwrap();
+    r.serve(&["+script"]);
+    assert_eq!(fixture.completion(), "4 Ok Answered: {r:1, script}");
+}
+
+#[test]
+fn a_map_that_is_cancelled_or_late_has_what_came_so_far() {
+    for (status, why) in
+        [(Status::Canceled, "cancelled after it was sent"), (Status::Timeout, "no answer within 50 ms")]
+    {
+        let mut fixture = Fixture::cluster(&HALVES);
+        let timeout = Timeout::After(Duration::from_millis(50));
+        let of = |request: &mut Request<'_, &str>| (request.route, request.timeout) = (Route::All, timeout);
+        let id = fixture.submit_as(&["DBSIZE"], of).unwrap();
+        fixture.node("a:1").serve(&[":1"]);
+        fixture.node("b:1").read();
+        match status {
+            Status::Canceled => assert!(fixture.core.cancel(Ticket(id))),
+            _ => fixture.pass(Duration::from_secs(1)),
+        }
+        let completion = fixture.completion();
+        assert!(completion.starts_with(&format!("1 {status:?} Unknown: {{a:1, 1, b:1, ")), "{completion}");
+        assert!(completion.ends_with(&format!("{why}}}")), "{completion}");
+    }
+}
+
+#[test]
+fn a_route_to_many_nodes_of_which_one_has_no_room_goes_to_none() {
+    let mut fixture = Fixture::cluster_of(&HALVES, 2);
+    for _ in 0..2 {
+        fixture.submit(&["INCR b"]).unwrap();
+    }
+    let error = fixture.submit_as(&["PING"], |request| request.route = Route::All).unwrap_err();
+    assert_eq!(error.status, Status::Full, "{error}");
+    assert_eq!(fixture.submit(&["DBSIZE"]).unwrap_err().status, Status::Full);
+    fixture.submit(&["INCR a"]).unwrap();
+    assert_eq!(fixture.node("b:1").read(), "INCR a");
+}
+
+#[test]
+fn a_route_names_a_slot_or_a_key() {
+    let mut fixture = Fixture::cluster(&HALVES);
+    fixture.submit_as(&["DBSIZE"], |request| request.route = Route::Slot(Some(8192))).unwrap();
+    fixture.submit_as(&["SAVE", "PING"], |request| request.route = Route::Key("x{a}")).unwrap();
+    fixture.submit_as(&["DBSIZE"], |request| request.route = Route::Key("b")).unwrap();
+    fixture.submit(&["CLUSTER COUNTKEYSINSLOT 8191"]).unwrap();
+    assert_eq!(fixture.node("b:1").read(), "DBSIZE | SAVE | PING");
+    assert_eq!(fixture.node("a:1").read(), "DBSIZE | CLUSTER COUNTKEYSINSLOT 8191");
+}
+
+#[test]
+fn commands_without_keys_are_answered_by_all_who_are_to() {
+    for (command, answer_of_a, answer_of_b, completion) in [
+        ("DBSIZE", &[":1"][..], &[":2"][..], "3"),
+        ("KEYS *", &["*1", "+a"], &["*1", "+b"], "[a, b]"),
+        ("FLUSHALL", &["+OK"], &["+OK"], "OK"),
+        ("SCRIPT EXISTS x y", &["*2", ":1", ":1"], &["*2", ":0", ":1"], "[0, 1]"),
+        ("SCRIPT KILL", &["-NOTBUSY no"], &["+OK"], "OK"),
+        ("RANDOMKEY", &["$-1"], &["+b"], "b"),
+        ("PUBSUB NUMSUB x", &["*2", "+x", ":1"], &["*2", "+x", ":2"], "[x, 3]"),
+    ] {
+        let mut fixture = Fixture::cluster(&HALVES);
+        fixture.submit(&[command]).unwrap();
+        let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
+        assert_eq!((a.read().as_str(), b.read().as_str()), (command, command));
+        a.answer(answer_of_a);
+        b.answer(answer_of_b);
+        assert_eq!(fixture.completion(), format!("1 Ok Answered: {completion}"));
+    }
+    let mut fixture = Fixture::cluster(&HALVES);
+    fixture.submit(&["GET b", "DBSIZE", "DEL a b", "PING"]).unwrap();
+    let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
+    assert_eq!(a.read(), "GET b | DBSIZE | DEL b | PING");
+    assert_eq!(b.read(), "DBSIZE | DEL a");
+    a.answer(&["+x", ":1", ":1", "+PONG"]);
+    b.answer(&[":2", "-ERR no"]);
+    assert_eq!(fixture.completion(), "1 Ok Answered: [x, 3, ERR no, PONG]");
+}
+
+#[test]
+fn what_is_for_all_primaries_waits_for_the_one_that_follows_a_primary() {
+    let mut fixture = Fixture::cluster(&REPLICATED);
+    fixture.submit(&["FLUSHALL"]).unwrap();
+    let mut a = fixture.node("a:1");
+    fixture.node("b:1").serve(&["+OK"]);
+    a.serve(&["-LOADING later"]);
+    // A command with a key learns that the replica has taken over.
+    fixture.submit(&["GET b"]).unwrap();
+    a.serve(&["-MOVED 3300 r:1"]);
+    fixture.pass(Duration::from_secs(5));
+    let mut r = fixture.node("r:1");
+    assert_eq!(r.read(), "GET b | FLUSHALL");
+    r.answer(&["$-1", "+OK"]);
+    assert_eq!(fixture.completions(), ["2 Ok Answered: nil", "1 Ok Answered: OK"]);
+}
+
+#[test]
+fn what_takes_the_map_is_sent_when_it_comes() {
+    let mut fixture = Fixture::cluster(&["-ERR later"]);
+    let id = fixture.submit(&["DBSIZE"]).unwrap();
+    fixture.submit_as(&["PING"], |request| request.route = Route::Replicas).unwrap();
+    let late = |request: &mut Request<'_, &str>| request.timeout = Timeout::After(Duration::from_millis(1));
+    fixture.submit_as(&["FLUSHALL"], late).unwrap();
+    let gone = fixture.submit(&["KEYS *"]).unwrap();
+    assert!(fixture.core.cancel(Ticket(gone)));
+    assert!(fixture.completion().starts_with("4 Canceled NotRun"));
+    fixture.pass(Duration::from_secs(5));
+    assert!(fixture.completion().starts_with("3 Timeout NotRun"));
+    assert_eq!(fixture.shared.read(), "CLUSTER SLOTS");
+    fixture.shared.answer(&HALVES);
+    fixture.pass(Duration::ZERO);
+    assert_eq!(fixture.completion(), "2 Ok Answered: {}");
+    fixture.node("a:1").serve(&[":1"]);
+    fixture.node("b:1").serve(&[":2"]);
+    assert_eq!((fixture.completion().as_str(), fixture.whereabouts(id)), ("1 Ok Answered: 3", "gone"));
+}
+
+#[test]
+fn a_scan_of_the_cluster_is_one_cursor() {
+    let mut fixture = Fixture::cluster(&HALVES);
+    let mut cursor = "0".to_owned();
+    let mut peers = std::collections::BTreeMap::new();
+    for (node, asked, answer, keys) in [
+        ("a:1", "0", "7", "[x, y]"),
+        ("a:1", "7", "0", "[x, y]"),
+        ("b:1", "0", "12", "[x, y]"),
+        ("b:1", "12", "0", "[x, y]"),
+    ] {
+        fixture.submit(&[&format!("SCAN {cursor} MATCH * COUNT 2")]).unwrap();
+        let peer = peers.entry(node).or_insert_with(|| fixture.node(node));
+        assert_eq!(peer.read(), format!("SCAN {asked} MATCH * COUNT 2"), "at {node}");
+        peer.answer(&["*2", &format!("+{answer}"), "*2", "+x", "+y"]);
+        let completion = fixture.completion();
+        let (_, told) = completion.split_once("[").unwrap();
+        let (next, rest) = told.split_once(", ").unwrap();
+        assert_eq!(rest, format!("{keys}]"));
+        cursor = next.to_owned();
+    }
+    assert_eq!(cursor, "0");
+    assert!(refusal(&mut fixture, &["SCAN 12"]).starts_with("SCAN over a cluster begins with"));
 }

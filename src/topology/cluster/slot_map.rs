@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::address::Address;
 use crate::protocol::slot::SLOTS;
@@ -108,6 +109,33 @@ impl SlotMap {
         self.shards.iter().flat_map(|shard| std::iter::once(&shard.primary).chain(&shard.replicas))
     }
 
+    /// The shards that serve slots from this one on: the first of these, and the shard; in their order.
+    pub fn shards_from(&self, from: u16) -> Vec<(u16, &Shard)> {
+        let mut seen = vec![false; self.shards.len()];
+        let mut found = Vec::new();
+        for (slot, owner) in (from..SLOTS).zip(self.owners.iter().skip(from.into())) {
+            let place = usize::from(*owner);
+            if let (Some(seen), Some(shard)) = (seen.get_mut(place).filter(|seen| !**seen), self.shards.get(place)) {
+                *seen = true;
+                found.push((slot, shard));
+            }
+        }
+        found
+    }
+
+    /// A number that is another one, very probably, if other nodes take the writes to some slots from this one on.
+    pub fn fingerprint(&self, from: u16) -> u32 {
+        let mut hasher = DefaultHasher::new();
+        let mut last = None;
+        for (slot, owner) in (from..SLOTS).zip(self.owners.iter().skip(from.into())) {
+            if last.replace(owner) != Some(owner) {
+                let primary = self.shards.get(usize::from(*owner)).map(|shard| shard.primary.to_string());
+                (slot, primary).hash(&mut hasher);
+            }
+        }
+        hasher.finish() as u32
+    }
+
     /// Adds a shard without slots; its place.
     pub(super) fn add_shard(&mut self, primary: Address, replicas: BTreeSet<Address>) -> usize {
         self.shards.push(Shard { primary, replicas: replicas.into_iter().collect(), slots: 0 });
@@ -172,6 +200,27 @@ impl SlotMap {
 }
 
 #[cfg(test)]
+impl SlotMap {
+    /// Primaries, each with its first and its last slot.
+    pub fn of(ranges: &[(&str, u16, u16)]) -> SlotMap {
+        let mut map = SlotMap::default();
+        let nobody = Address::tcp("nobody", 1).unwrap();
+        for (primary, first, last) in ranges {
+            let primary = Address::parse(primary).unwrap();
+            (*first..=*last).for_each(|slot| _ = map.apply_moved(slot, &nobody, &primary, 100));
+        }
+        map
+    }
+
+    /// The same with a replica of the first primary.
+    pub fn with_replica(mut self, replica: &str) -> SlotMap {
+        let replica = Address::parse(replica).unwrap();
+        self.shards.first_mut().unwrap().replicas.push(replica);
+        self
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -219,6 +268,29 @@ mod tests {
         (0..SLOTS).for_each(|slot| map.give(slot, 0));
         map.give(7, 9);
         assert_eq!(map.primary_of(7), Some(&address(1)), "there is no such shard");
+    }
+
+    #[test]
+    fn shards_in_the_order_of_their_slots() {
+        let mut map = two_shards();
+        map.give(150, 0);
+        let found = |from: u16| map.shards_from(from).into_iter().map(|(slot, shard)| (slot, shard.primary.clone()));
+        assert_eq!(found(0).collect::<Vec<_>>(), [(0, address(1)), (100, address(2))]);
+        assert_eq!(found(120).collect::<Vec<_>>(), [(120, address(2)), (150, address(1))]);
+        assert_eq!(found(151).collect::<Vec<_>>(), [(151, address(2))]);
+        assert_eq!(found(200).count() + found(16383).count() + found(u16::MAX).count(), 0);
+    }
+
+    #[test]
+    fn a_fingerprint_tells_of_primaries_and_their_slots() {
+        let (map, mut other) = (two_shards(), two_shards());
+        other.give(50, 1);
+        assert_ne!(map.fingerprint(0), other.fingerprint(0));
+        assert_eq!(map.fingerprint(51), other.fingerprint(51), "nothing has changed from there on");
+        let mut other = two_shards();
+        other.apply_moved(150, &address(2), &address(21), 10);
+        assert_ne!(map.fingerprint(100), other.fingerprint(100), "another primary");
+        assert_eq!(map.fingerprint(100), two_shards().fingerprint(100));
     }
 
     #[test]
