@@ -19,8 +19,8 @@ pub struct Lease<D: Destination> {
 }
 
 impl<D: Destination> Lease<D> {
-    /// Of a connection to a database, which is looked for when the first command comes; in a cluster to the node of this
-    /// key, if there is one.
+    /// Of a connection to a database, which is looked for when the first command comes; in a cluster to the node of
+    /// this key, if there is one.
     pub fn new(core: &Arc<Core<D>>, database: u32, key: Option<&[u8]>) -> Result<Lease<D>, Error> {
         let mut state = core.state.lock();
         if state.phase == Phase::Closed {

@@ -211,7 +211,8 @@ static LIMITS: &[Opt] = &[
         "number",
         "16",
         "Dedicated connections to each server (of a cluster, to each node), for blocking commands, \
-            `JR_REQUEST_DEDICATED` and leases, over all database numbers; when all are in use, requests wait in line until their deadline.",
+            `JR_REQUEST_DEDICATED` and leases, over all database numbers; when all are in use, requests wait in \
+            line until their deadline.",
         |config, text| {
             config.max_connections = count(text, 1, 100_000)?;
             Ok(())
