@@ -36,6 +36,8 @@ pub struct Core<D: Destination> {
     pub(super) clock: Arc<Clock>,
     /// The connection of all subscriptions.
     pub(super) hub: Lock<Weak<Hub<D>>>,
+    /// Those of subscriptions that name a node.
+    pub(super) routed_hubs: Lock<Vec<Weak<Hub<D>>>>,
     /// User and password of all connections.
     pub(super) credentials: Arc<CredentialsSource>,
     /// Disconnected when every task of this client has ended.
@@ -90,6 +92,7 @@ impl<D: Destination> Core<D> {
                 cache,
                 clock,
                 hub: Lock::default(),
+                routed_hubs: Lock::default(),
                 credentials,
                 tasks: Lock::new(Some(tasks)),
                 delivered: AtomicU64::new(0),

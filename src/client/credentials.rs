@@ -166,13 +166,16 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// Lets another connection take the place of the one of all subscriptions, once it has subscribed to all of them.
+    /// Lets another connection take the place of one of subscriptions, once it has subscribed to all that this one has.
     fn succeed(&self, link: &Arc<Link>, current: &Login) {
-        let Some(hub) = self.hub.lock().upgrade() else { return };
+        let routed: Vec<_> = self.routed_hubs.lock().iter().filter_map(Weak::upgrade).collect();
+        let shared = self.hub.lock().upgrade();
         let mut deferred = Deferred::default();
-        hub.begin_succession(link, current, |server, recipient| {
-            self.open(server, Purpose::Subscriptions, recipient, &mut deferred).ok()
-        });
+        for hub in shared.into_iter().chain(routed) {
+            hub.begin_succession(link, current, |server, recipient| {
+                self.open(server, Purpose::Subscriptions, recipient, &mut deferred).ok()
+            });
+        }
         deferred.run(self.state.runtime.lock().clone());
     }
 

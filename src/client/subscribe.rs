@@ -217,8 +217,15 @@ impl<D: Destination> Core<D> {
     /// The connections of all subscriptions; or new ones, for what others do not share.
     fn hub_for(self: &Arc<Self>, purpose: Purpose, server: &Server) -> Arc<Hub<D>> {
         let me: Weak<Core<D>> = Arc::downgrade(self);
-        if purpose != Purpose::Subscriptions || *server != Server::Any {
+        if purpose != Purpose::Subscriptions {
             return Hub::new(me, purpose, server.clone());
+        }
+        if *server != Server::Any {
+            let hub = Hub::new(me, purpose, server.clone());
+            let mut routed = self.routed_hubs.lock();
+            routed.retain(|hub| hub.strong_count() > 0);
+            routed.push(Arc::downgrade(&hub));
+            return hub;
         }
         let mut shared = self.hub.lock();
         if let Some(hub) = shared.upgrade().filter(|hub| !hub.is_closed()) {

@@ -3,6 +3,7 @@
 use super::*;
 use crate::client::fixture::{Fixture, Peer};
 use crate::config::Secret;
+use crate::topology::Route;
 
 const ASKED_TO_STOP: &str = "BLPOP k -1 | CLIENT UNBLOCK 7";
 const AUTH: &str = "AUTH u1 secret";
@@ -218,4 +219,30 @@ fn a_lease_that_only_said_auth_is_not_lost_with_its_connection() {
     assert_eq!(fixture.completions(), Vec::<String>::new());
     let mut peer = fixture.only_dedicated();
     assert!(peer.read().ends_with("GET k"));
+}
+
+/// Of a cluster: any node, the owner of a slot, and a node that was named.
+#[test]
+fn every_connection_of_subscriptions_can_be_replaced() {
+    let mut fixture = Fixture::cluster(&["*1", "*3", ":0", ":16383", "*2", "$1", "a", ":1"]);
+    for (command, route) in
+        [("SUBSCRIBE c", Route::ByKey), ("SSUBSCRIBE c", Route::ByKey), ("SUBSCRIBE c", { Route::Node("a:1") })]
+    {
+        fixture.subscribe(command, |request| request.route = route).unwrap();
+    }
+    let mut peers = fixture.push_peers();
+    peers.iter_mut().for_each(Peer::connect);
+    let asked: Vec<String> = peers.iter_mut().map(Peer::read).collect();
+    assert_eq!(asked.len(), 3);
+    fixture.core.credentials.push(credentials());
+    let current = fixture.core.credentials.current().unwrap();
+    for (number, peer) in peers.iter().enumerate() {
+        fixture.core.succeed(&peer.link, &current);
+        let mut others = fixture.push_peers();
+        others.retain(|other| peers.iter().all(|peer| !Arc::ptr_eq(&other.link, &peer.link)));
+        others.retain(|other| !other.link.is_connected());
+        assert_eq!(others.len(), 1, "{}", asked[number]);
+        others[0].connect();
+        assert_eq!(others[0].read(), asked[number]);
+    }
 }
