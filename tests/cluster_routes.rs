@@ -9,6 +9,8 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::thread;
 
 use justredis::client::request::Request;
 use justredis::error::Outcome::{Answered, Unknown};
@@ -193,4 +195,36 @@ fn scan_loses_no_key_of_a_slot_that_moves_between_two_calls() {
         }
     });
     assert_eq!(found.into_iter().collect::<BTreeSet<_>>(), names);
+}
+
+#[test]
+fn commands_of_a_slot_keep_their_order_while_it_moves() {
+    let cluster = Cluster::start(3, 0);
+    let (client, stop) = (Tester::connect(cluster.url()), AtomicBool::new(false));
+    let names = ["{a}list", "{b}list"];
+    let pushed = thread::scope(|scope| {
+        let pushing = scope.spawn(|| {
+            let mut number = 0;
+            while !stop.load(SeqCst) {
+                let words: Vec<[String; 3]> = (number..number + 20)
+                    .flat_map(|number| names.map(|name| ["RPUSH".to_owned(), name.to_owned(), number.to_string()]))
+                    .collect();
+                let commands: Vec<&[String]> = words.iter().map(|words| &words[..]).collect();
+                let done = client.wait_for(&request(&commands)).unwrap();
+                assert!(done.is_ok() && done.reply.items().iter().all(|item| !item.is_error()), "{done:?}");
+                number += 20;
+            }
+            number
+        });
+        for name in names.into_iter().cycle().take(4) {
+            cluster.begin_move(name, cluster.another_than(cluster.owner(name))).finish();
+        }
+        stop.store(true, SeqCst);
+        pushing.join().unwrap()
+    });
+    for name in names {
+        let list = client.run(&["LRANGE", name, "0", "-1"]);
+        let list: Vec<i64> = list.reply.items().iter().filter_map(|item| item.to_i64()).collect();
+        assert!(list.into_iter().eq(0..pushed), "{name}: each once and in order");
+    }
 }

@@ -12,8 +12,8 @@ use super::scan::{Cursor, Step};
 use super::split::Split;
 use crate::address::Address;
 use crate::error::{Error, Status};
-use crate::protocol::catalog;
 use crate::protocol::slot::{SLOTS, slot_of};
+use crate::protocol::{catalog, command};
 use crate::topology::Route;
 use crate::topology::cluster::slot_map::SlotMap;
 
@@ -96,8 +96,14 @@ pub fn in_two_slots(what: &str, first: u16, other: u16) -> Error {
 }
 
 /// The slots that a command speaks of.
-pub fn slots<A: AsRef<[u8]>>(args: &[A]) -> impl Iterator<Item = u16> {
+pub(super) fn slots<A: AsRef<[u8]>>(args: &[A]) -> impl Iterator<Item = u16> {
     catalog::keys(args).chain(catalog::slot_names(args)).map(slot_of)
+}
+
+/// The slot of the first key in these encoded commands.
+pub fn slot_of_unit(bytes: &[u8]) -> Option<u16> {
+    let commands = command::commands(bytes).filter_map(|range| bytes.get(range));
+    commands.map(|encoded| command::decode(encoded).collect::<Vec<&[u8]>>()).find_map(|args| slots(&args).next())
 }
 
 /// The slot of a command; `None`: any node may answer it, because it has no key.

@@ -4,6 +4,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::connection::link::Link;
+use crate::connection::unit::Unit;
 use crate::error::{Outcome, Status};
 use crate::protocol::reply::Reply;
 
@@ -11,6 +12,9 @@ use super::attempt::Attempts;
 use super::cache::fill::CacheFill;
 use super::completion::Verdict;
 use super::merge::Merge;
+
+/// The sequence number of a unit that stands at no link: it waits to be sent again.
+pub const NOT_QUEUED: u64 = 0;
 
 /// Where a part goes when it is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +35,27 @@ struct Part {
     link: Option<Arc<Link>>,
     bound: Bound,
     attempts: Option<Box<Attempts>>,
+    /// It was refused and is sent again.
+    refused: Option<Box<Refused>>,
     reply: Option<Reply>,
     /// Its answer is to be kept.
     fill: Option<Box<CacheFill>>,
+}
+
+impl Part {
+    /// It was refused, has keys in this slot, and is not over.
+    fn is_refused(&self, slot: u16) -> bool {
+        self.reply.is_none() && self.refused.as_ref().is_some_and(|refused| refused.slot == slot)
+    }
+}
+
+/// A part that was refused.
+#[derive(Debug)]
+struct Refused {
+    /// Of its keys.
+    slot: u16,
+    /// What is sent when it is its turn.
+    waits: Option<Unit>,
 }
 
 /// The parts of one request, each answered in its own time.
@@ -49,7 +71,15 @@ impl Gather {
     pub fn new(sequences: impl Iterator<Item = u64>) -> Gather {
         let bound = Bound::Keys;
         let parts: Vec<Part> = sequences
-            .map(|sequence| Part { sequence, link: None, bound, attempts: None, reply: None, fill: None })
+            .map(|sequence| Part {
+                sequence,
+                link: None,
+                bound,
+                attempts: None,
+                refused: None,
+                reply: None,
+                fill: None,
+            })
             .collect();
         Gather { missing: parts.len(), parts, merge: Merge::List }
     }
@@ -109,6 +139,43 @@ impl Gather {
     /// Whether the answer of a part is to be kept.
     pub fn has_fill(&self, part: u32) -> bool {
         self.parts.get(part as usize).is_some_and(|part| part.fill.is_some())
+    }
+
+    /// A part with keys in this slot was refused, and this unit is to be sent again, perhaps at once. Parts of one slot
+    /// that were refused keep their order: the unit is given back if it may go now.
+    pub fn refused(&mut self, unit: Unit, slot: Option<u16>, at_once: bool) -> Option<Unit> {
+        let Some(slot) = slot else { return Some(unit) };
+        let place = unit.to.part as usize;
+        let Some((before, [part, ..])) = self.parts.split_at_mut_checked(place) else { return Some(unit) };
+        // What follows another one on the same link stays behind it.
+        let follows = |other: &Part| {
+            at_once
+                && other.sequence != NOT_QUEUED
+                && other.link.as_ref().map(Arc::as_ptr) == part.link.as_ref().map(Arc::as_ptr)
+        };
+        let waits = before.iter().filter(|other| other.is_refused(slot)).any(|other| !follows(other));
+        let (waiting, sent) = if waits { (Some(unit), None) } else { (None, Some(unit)) };
+        if waits {
+            part.sequence = NOT_QUEUED;
+        }
+        part.refused = Some(Box::new(Refused { slot, waits: waiting }));
+        sent
+    }
+
+    /// A part is over: what waited for it, and for no other of its slot.
+    pub fn next_of_slot(&mut self, part: u32) -> Vec<Unit> {
+        let Some(slot) = self.parts.get(part as usize).and_then(|part| Some(part.refused.as_ref()?.slot)) else {
+            return Vec::new();
+        };
+        // Those that go to the same link at once keep their order there.
+        let mut first = None;
+        let later = self.parts.iter_mut().filter(|part| part.is_refused(slot));
+        let together = later.map_while(|part| {
+            let link = part.link.as_ref().map(Arc::as_ptr);
+            let goes = *first.get_or_insert(link) == link;
+            part.refused.as_mut().filter(|_| goes)?.waits.take()
+        });
+        together.collect()
     }
 
     /// A part stands in another place now.

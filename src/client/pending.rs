@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::attempt::{Attempts, Event, Next, Terms};
 use super::cache::fill::CacheFill;
 use super::composite::Composite;
 use super::destination::{Destination, Responder};
-use super::fan_out::Held;
+use super::fan_out::{Held, slot_of_unit};
 use super::gather::{Bound, Gather};
 use super::hub::Hub;
 use super::plan::Plan;
@@ -17,11 +19,10 @@ use super::script::Script;
 use super::session::DedicatedRequest;
 use super::unblock::Unblock;
 use crate::connection::link::Link;
-use crate::connection::unit::Ticket;
+use crate::connection::unit::{Ticket, Unit};
 use crate::shrink::KEPT;
 
-/// The sequence number of a unit that stands at no link: it waits to be sent again.
-pub const NOT_QUEUED: u64 = 0;
+pub use super::gather::NOT_QUEUED;
 
 /// What kind of request it is, and what has come of it so far.
 #[derive(Debug)]
@@ -146,6 +147,15 @@ impl<D: Destination> Pending<D> {
             Work::Gather(gather) => gather.bound(part),
             _ => Bound::Keys,
         }
+    }
+
+    /// The server refused a unit, which is to be sent again, perhaps at once: gives it back if it may go now, else it
+    /// waits for earlier ones of its slot.
+    pub fn refused(&mut self, unit: Unit, at_once: bool) -> Option<Unit> {
+        let Work::Gather(gather) = &mut self.work else { return Some(unit) };
+        let slot = slot_of_unit(&unit.bytes);
+        // A copy of its own, because the segment it lies in may be large.
+        gather.refused(Unit { bytes: Bytes::copy_from_slice(&unit.bytes), ..unit }, slot, at_once)
     }
 
     /// A unit of this request stands at this link now.

@@ -8,11 +8,11 @@ use super::attempt::{Event, Loss, Next, Terms, outcome_of};
 use super::completion::Verdict;
 use super::core::Core;
 use super::destination::{Deliveries, Destination};
+use super::fan_out::slot_of_unit;
 use super::gather::Bound;
 use super::pending::{Pending, Work};
 use super::redirects::{AfterError, with_asking, without_asking};
 use super::retry::{self, Refusal};
-use super::routing::slot_of_unit;
 use super::state::State;
 use super::transaction::{End, Transaction};
 use crate::connection::answers::Answers;
@@ -80,6 +80,7 @@ impl<D: Destination> Core<D> {
             false => Verdict::answered(Status::Ok, reply),
         };
         let pending = state.requests.get(to.ticket)?;
+        let mut next = Vec::new();
         let verdict = match &mut pending.work {
             Work::Single => match self.verdict_after_unblocking(pending, &reply) {
                 Some(verdict) => Some(verdict),
@@ -113,6 +114,7 @@ impl<D: Destination> Core<D> {
                     fill.keep_reply(&reply);
                 }
                 gather.put(to.part, reply);
+                next = gather.next_of_slot(to.part);
                 gather.is_complete().then(|| gather.finish(&pending.link))
             }
             Work::Gather(_) => self.put_dedicated(state, to, reply),
@@ -121,6 +123,7 @@ impl<D: Destination> Core<D> {
             Work::Replication => Some(self.judge_replication(state, link, reply)),
             Work::Composite(_) | Work::Held(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
         };
+        next.into_iter().for_each(|unit| self.put_again(state, unit));
         verdict.inspect(|verdict| Self::update_dirty_state(state, to.ticket, verdict))
     }
 
@@ -206,7 +209,9 @@ impl<D: Destination> Core<D> {
         match pending.after(to.part, event, &terms) {
             Next::Send(pause) if is_dedicated => self.send_dedicated_again(state, unit.clone(), pause, false, None),
             Next::Send(pause) => {
-                self.delay(state, unit.clone(), pause);
+                if let Some(unit) = pending.refused(unit.clone(), false) {
+                    self.delay(state, unit, pause);
+                }
                 AfterError::Again
             }
             Next::Complete(outcome) | Next::GiveUp(outcome) | Next::Fail(outcome) => AfterError::Answer(outcome),
@@ -297,7 +302,10 @@ impl<D: Destination> Core<D> {
         match &mut pending.work {
             Work::Gather(gather) => {
                 gather.put(to.part, Reply::error(error.status, outcome, &error.message));
-                gather.is_complete().then(|| gather.finish(&pending.link))
+                let next = gather.next_of_slot(to.part);
+                let verdict = gather.is_complete().then(|| gather.finish(&pending.link));
+                next.into_iter().for_each(|unit| self.put_again(state, unit));
+                verdict
             }
             _ => Some(Verdict::failed(error, outcome)),
         }

@@ -140,15 +140,16 @@ impl<D: Destination> Core<D> {
                 let node = target.and_then(|target| self.topology.node_of(&target));
                 self.send_dedicated_again(state, unit.clone(), pause, asks, node)
             }
-            (Next::Send(Duration::ZERO), Some(target)) => {
-                self.place(pending, &target, with_asking(unit.clone(), asks));
-                AfterError::Again
-            }
             (Next::Send(pause), target) => {
-                if let Some(target) = target {
-                    pending.set_link(unit.to.part, &target);
+                if let Some(target) = &target {
+                    pending.set_link(unit.to.part, target);
                 }
-                self.delay(state, with_asking(unit.clone(), asks), pause);
+                let again = pending.refused(with_asking(unit.clone(), asks), pause.is_zero() && target.is_some());
+                match (again, target) {
+                    (None, _) => {}
+                    (Some(unit), Some(target)) if pause.is_zero() => self.place(pending, &target, unit),
+                    (Some(unit), _) => self.delay(state, unit, pause),
+                }
                 AfterError::Again
             }
             (Next::GiveUp(outcome), _) => {

@@ -8,15 +8,14 @@ use std::sync::Arc;
 use super::admission::Admission;
 use super::core::Core;
 use super::destination::Destination;
-use super::fan_out::{NoSlot, Part, To, in_two_slots, slot_of_command, slots};
+use super::fan_out::{NoSlot, Part, To, in_two_slots, slot_of_command, slot_of_unit, slots};
 use super::gather::Bound;
 use super::request::{Place, Request, small};
 use crate::address::Address;
 use crate::connection::link::Link;
 use crate::error::{Error, Status};
-use crate::protocol::catalog::Handling;
+use crate::protocol::catalog::{self, Handling};
 use crate::protocol::slot::{SLOTS, slot_of};
-use crate::protocol::{catalog, command};
 use crate::topology::Route;
 use crate::topology::cluster::Cluster;
 use crate::topology::cluster::refresh::Reason;
@@ -26,12 +25,6 @@ use crate::topology::route::NO_SLOT;
 
 #[cfg(test)]
 mod tests;
-
-/// The slot of the first key in these encoded commands.
-pub(super) fn slot_of_unit(bytes: &[u8]) -> Option<u16> {
-    let commands = command::commands(bytes).filter_map(|range| bytes.get(range));
-    commands.map(|encoded| command::decode(encoded).collect::<Vec<&[u8]>>()).find_map(|args| slots(&args).next())
-}
 
 /// The one slot of all these commands.
 pub(super) fn slot_of_request<A: AsRef<[u8]>>(commands: &[&[A]]) -> Result<Option<u16>, Error> {

@@ -188,7 +188,12 @@ impl<D: Destination> Core<D> {
         found: Vec<FoundPart>,
         destination: &D,
     ) -> Result<u64, Error> {
-        let prepared = self.prepare(Plan::Several(request.commands))?;
+        // (The answer to one command may be made of others, and else it is that of the command.)
+        let plan = match merge {
+            Merge::List => Plan::of(request.commands, false),
+            _ => Plan::Several(request.commands),
+        };
+        let prepared = self.prepare(plan)?;
         let timeout = self.timeout_of(request);
         let Some(first) = links.first() else { return Err(Error::memory(0)) };
         let mut state = self.state.lock();

@@ -381,3 +381,41 @@ fn a_scan_of_the_cluster_is_one_cursor() {
     assert_eq!(cursor, "0");
     assert!(refusal(&mut fixture, &["SCAN 12"]).starts_with("SCAN over a cluster begins with"));
 }
+
+#[test]
+fn refused_commands_of_a_slot_are_sent_again_one_after_the_other() {
+    let mut fixture = Fixture::cluster(&HALVES);
+    fixture.submit(&["SET a 1", "GET b", "APPEND a 2", "INCR {b}", "APPEND a 3", "GET {b}"]).unwrap();
+    let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
+    assert_eq!(
+        (a.read().as_str(), b.read().as_str()),
+        ("GET b | INCR {b} | GET {b}", "SET a 1 | APPEND a 2 | APPEND a 3")
+    );
+    // The last one ran, and stays.
+    b.answer(&["-LOADING 1", "-MOVED 15495 a:1", ":1"]);
+    a.answer(&["$1", "x", ":1", "-LOADING 2"]);
+    assert_eq!(a.read(), "", "it waits for the one before it, whatever it was told");
+    fixture.pass(Duration::from_secs(5));
+    let again = a.read();
+    let mut again: Vec<&str> = again.split(" | ").filter(|line| *line != "CLUSTER SLOTS").collect();
+    again.sort_unstable();
+    assert_eq!(again, ["GET {b}", "SET a 1"], "slots do not wait for each other");
+}
+
+#[test]
+fn a_chain_goes_on_when_its_first_command_is_over() {
+    for end in ["+OK", "-ERR no"] {
+        let mut fixture = Fixture::cluster(&HALVES);
+        fixture.submit(&["SET a 1", "GET b", "APPEND a 2", "APPEND a 3"]).unwrap();
+        let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
+        b.serve(&["-ASK 15495 a:1", "-TRYAGAIN", "-ASK 15495 a:1"]);
+        assert_eq!(a.read(), "GET b | ASKING | SET a 1");
+        a.answer(&["$1", "x", "+OK", end]);
+        assert_eq!((a.read().as_str(), b.read().as_str()), ("", "APPEND a 2"), "to whoever has the slot");
+        b.answer(&[":2"]);
+        assert_eq!(a.read(), "ASKING | APPEND a 3");
+        a.answer(&["+OK", ":3"]);
+        let end = &end[1..];
+        assert_eq!(fixture.completion(), format!("1 Ok Answered: [{end}, x, 2, 3]"));
+    }
+}
