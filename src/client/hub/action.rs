@@ -43,6 +43,11 @@ pub struct Actions {
 }
 
 impl Actions {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.deferred.is_empty()
+    }
+
     /// What is to be done after that.
     pub fn append(&mut self, mut later: Actions) {
         self.list.append(&mut later.list);

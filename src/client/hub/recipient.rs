@@ -33,8 +33,10 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
     }
 
     fn on_pushes(&self, link: &Arc<Link>, messages: &mut Vec<Reply>) {
-        let Some(owner) = self.owner.upgrade() else { return messages.clear() };
-        let (mut told, mut rest, mut is_taken_away) = (Vec::new(), Actions::default(), false);
+        // Whoever has a message may free the client: it is not to be kept alive here for those that are delivered.
+        let takes_away = |message: &Reply| matches!(Message::of(message), Some(Message::Confirmed(_, false, _)));
+        let owner = if messages.iter().any(takes_away) { self.owner.upgrade() } else { None };
+        let (mut told, mut rest) = (Vec::new(), Actions::default());
         let mut subscribers = self.subscribers.lock();
         let Some(server) = subscribers.server_of(link) else {
             drop(subscribers);
@@ -43,19 +45,22 @@ impl<D: Destination> Recipient<Link> for Hub<D> {
         for message in messages.drain(..) {
             if let Some(Message::Confirmed(channel, false, name)) = Message::of(&message) {
                 let topic = Topic::Channel(channel, Bytes::copy_from_slice(name));
-                is_taken_away = true;
                 subscribers.subscriptions.ended(&server, &topic, Instant::now());
-                rest.append(self.carry_out(&*owner, &mut subscribers, None));
+                if let Some(owner) = &owner {
+                    rest.append(self.carry_out(&**owner, &mut subscribers, None));
+                }
                 continue;
             }
             Self::deliver(&mut subscribers, &server, message, &mut told, &mut rest);
         }
         subscribers.announce(&told);
         drop(subscribers);
-        if is_taken_away {
+        if let Some(owner) = owner {
             owner.taken_away();
         }
-        self.apply(rest, None);
+        if !rest.is_empty() {
+            self.apply(rest, None);
+        }
     }
 
     fn lost(&self, link: &Arc<Link>, lost: Vec<Lost>, why: &Error) {
