@@ -131,8 +131,8 @@ impl Part<'_> {
 }
 
 impl<'a> FanOut<'a> {
-    /// Of these commands, each by its keys or its policy, or of one to the nodes of a route; `None`: it takes the map to
-    /// say.
+    /// Of these commands, each by its keys or its policy, or of one to the nodes of a route; `None`: it takes the map
+    /// to say.
     pub fn of<A: AsRef<[u8]>>(
         commands: &'a [&'a [A]],
         route: Route<'_>,

@@ -15,12 +15,12 @@
 //!   server waits with, by `unblock`; `lease` a whole connection for one user.
 //! * In a cluster: `routing` finds the node of a request; `fan_out` says which parts it has for which nodes, by the
 //!   `policy` of commands without keys, by how a command can be `split`, and by the cursor of a `scan`; `spread` sends
-//!   them, and `merge` is what their answers make up; `redirects` follows what nodes say of each other, `discovery` asks
-//!   them for the map.
+//!   them, and `merge` is what their answers make up; `redirects` follows what nodes say of each other, `discovery`
+//!   asks them for the map.
 //! * `reading`: which requests replicas may answer, and which of them does.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` their links and readers,
-//!   `directory` where those lead, `map_changes` when that changes, `subscribe` the way in; `event` tells of the life of
-//!   connections.
+//!   `directory` where those lead, `map_changes` when that changes, `subscribe` the way in; `event` tells of the life
+//!   of connections.
 //! * Reads without the server: `cache` keeps answers, `cached` keeps them right.
 //! * `failover`: what becomes of requests when sentinels name another server. `credentials`: keeps all connections
 //!   authenticated while user and password change.

@@ -40,9 +40,9 @@ impl Refusal {
         }
     }
 
-    /// As [`Refusal::of`], of a cluster, where code of a user is believed if the text is a redirect that names this slot,
-    /// that of its keys: else callers would see redirects whenever a slot moves. It is no proof: code that has written
-    /// exactly that itself, with the address of another node, is run again.
+    /// As [`Refusal::of`], of a cluster, where code of a user is believed if the text is a redirect that names this
+    /// slot, that of its keys: else callers would see redirects whenever a slot moves. It is no proof: code that has
+    /// written exactly that itself, with the address of another node, is run again.
     pub fn of_slot(error: &[u8], request: &[u8], slot: Option<u16>) -> Option<Refusal> {
         let named = redirect::slot_of(error).filter(|named| Some(*named) == slot);
         // A stream for which it waits is gone: deleted, as will be said when it is asked for again, or migrated.

@@ -135,7 +135,8 @@ impl Move<'_> {
             let mut words: Vec<String> =
                 ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"].map(str::to_owned).into();
             words.extend(keys.items().iter().map(Answer::text));
-            assert!(self.from.command(&words).is_ok());
+            let moved = self.from.command(&words);
+            assert!(moved.is_ok(), "{moved:?}");
         }
     }
 

@@ -19,6 +19,7 @@ mod load;
 mod outcomes;
 mod rotation;
 mod subscriptions;
+mod topologies;
 
 use std::time::{Duration, Instant};
 

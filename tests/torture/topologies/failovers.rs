@@ -1,0 +1,165 @@
+//! Another server takes over, because the primary dies, because it stands still, or because it was told to.
+
+use std::sync::atomic::AtomicBool;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::counters::{Counter, Stop};
+use crate::support::client::Tester;
+use crate::support::cluster::Cluster;
+use crate::support::resp::Answer;
+use crate::support::sentinel::Watched;
+use crate::support::server::Server;
+use crate::support::wait;
+use crate::{report, scaled, spread};
+
+/// How a primary stops being one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// It is killed, and comes back later.
+    Killed,
+    /// It stands still, and goes on later.
+    Stopped,
+    /// It hands over.
+    Asked,
+}
+
+const KINDS: [Kind; 3] = [Kind::Killed, Kind::Stopped, Kind::Asked];
+
+const PATIENT: [(&str, &str); 3] = [("command_timeout", "60s"), ("dead_after", "500ms"), ("refresh_interval", "1s")];
+
+/// Whether a server takes a write for this key now.
+fn takes_writes(server: &Server, key: &str) -> bool {
+    let answer = server.connect().and_then(|mut plain| plain.command(&["SET", key, "1"]));
+    answer.is_ok_and(|answer| answer.is_ok())
+}
+
+fn replication(server: &Server) -> String {
+    server.command(&["INFO", "replication"]).text()
+}
+
+/// One line for all failovers of a kind: the servers' own time beside that of the client.
+fn tell(what: &str, kind: Kind, times: &[(Duration, Duration)]) {
+    let worst = |times: &mut dyn Iterator<Item = Duration>| times.max().unwrap_or_default().as_millis();
+    let later = times.iter().map(|(servers, client)| client.saturating_sub(*servers));
+    report(&format!(
+        "{what}, {kind:?}, {} times: writable again by the servers within {} ms, by the client within {} ms; the \
+         client was at most {} ms later",
+        times.len(),
+        worst(&mut times.iter().map(|(servers, _)| *servers)),
+        worst(&mut times.iter().map(|(_, client)| *client)),
+        worst(&mut later.into_iter()),
+    ));
+}
+
+/// A key of the shard of each of three primaries.
+fn key_of(cluster: &Cluster, node: &Server) -> String {
+    let names = (0..).map(|number| format!("failover:{number}"));
+    names.into_iter().find(|name| cluster.owner(name).port() == node.port()).unwrap()
+}
+
+#[test]
+fn a_cluster_fails_over() {
+    let cluster = Cluster::start(3, 1);
+    let client = Tester::with(cluster.url(), &PATIENT);
+    let counters: Vec<Counter> = cluster.primaries().iter().map(|node| Counter::new(key_of(&cluster, node))).collect();
+    let stop = AtomicBool::new(false);
+    // The two servers of the shard that fails over, again and again.
+    let pair = [&cluster.nodes[1], &cluster.nodes[4]];
+    thread::scope(|scope| {
+        let _stop = Stop(&stop);
+        counters.iter().for_each(|counter| drop(scope.spawn(|| counter.count(&client, &stop))));
+        for kind in KINDS {
+            let mut times = Vec::new();
+            let mut others = Vec::new();
+            for _ in 0..scaled(20) {
+                counters.iter().for_each(|counter| counter.until_more(20));
+                counters.iter().for_each(|counter| drop(counter.take_times()));
+                times.push(fail_over(&cluster, pair, kind, &counters[1]));
+                others.extend([0, 2].into_iter().flat_map(|index| counters[index].take_times()));
+            }
+            others.sort_unstable();
+            tell("cluster", kind, &times);
+            report(&format!("  the other shards meanwhile: {}", spread(&others)));
+        }
+    });
+    for (index, counter) in counters.iter().enumerate() {
+        let held = client.run(&["GET", &counter.key]).text().parse().unwrap();
+        // What was acknowledged and no replica has nobody can keep.
+        let lost = if index == 1 { usize::MAX } else { 0 };
+        counter.check(held, lost);
+        assert!(index == 1 || counter.unknown() == 0, "a shard that nothing befell");
+    }
+}
+
+/// One failover; when the servers took writes again, and when the client was answered.
+fn fail_over(cluster: &Cluster, pair: [&Server; 2], kind: Kind, counter: &Counter) -> (Duration, Duration) {
+    let is_primary = |server: &Server| replication(server).contains("role:master");
+    let (primary, replica) = if is_primary(pair[0]) { (pair[0], pair[1]) } else { (pair[1], pair[0]) };
+    let probe = format!("{{{}}}probe", counter.key);
+    let begin = Instant::now();
+    match kind {
+        Kind::Killed => primary.kill(),
+        Kind::Stopped => primary.stop(),
+        Kind::Asked => assert!(replica.command(&["CLUSTER", "FAILOVER"]).is_ok()),
+    }
+    wait::until("the replica to take writes", || takes_writes(replica, &probe));
+    let servers = begin.elapsed();
+    let client = servers + counter.until_answered_since(begin + servers);
+    match kind {
+        Kind::Killed => primary.restart(),
+        Kind::Stopped => primary.cont(),
+        Kind::Asked => {}
+    }
+    wait::until("the old primary to follow", || {
+        let text = replication(primary);
+        text.contains("role:slave") && text.contains("master_link_status:up")
+    });
+    cluster.until_whole();
+    (servers, client)
+}
+
+#[test]
+fn sentinels_fail_over() {
+    let watched = Watched::start();
+    let client = Tester::with(watched.url(), &PATIENT);
+    let (counter, stop) = (Counter::new("failover"), AtomicBool::new(false));
+    thread::scope(|scope| {
+        let _stop = Stop(&stop);
+        scope.spawn(|| counter.count(&client, &stop));
+        for kind in KINDS {
+            let times: Vec<_> = (0..scaled(20)).map(|_| fail_over_watched(&watched, kind, &counter)).collect();
+            tell("sentinel", kind, &times);
+        }
+    });
+    let held: usize = client.run(&["GET", "failover"]).text().parse().unwrap();
+    counter.check(held, usize::MAX);
+}
+
+/// The same behind sentinels.
+fn fail_over_watched(watched: &Watched, kind: Kind, counter: &Counter) -> (Duration, Duration) {
+    counter.until_more(20);
+    drop(counter.take_times());
+    let primary = watched.primary();
+    let begin = Instant::now();
+    match kind {
+        Kind::Killed => primary.kill(),
+        Kind::Stopped => primary.stop(),
+        Kind::Asked => watched.fail_over(),
+    }
+    let others = || watched.servers.iter().filter(|server| server.port() != primary.port());
+    let info = |server: &Server| match server.connect().and_then(|mut plain| plain.command(&["ROLE"])) {
+        Ok(Answer::Array(items)) => items.first().map(Answer::text).unwrap_or_default(),
+        _ => String::new(),
+    };
+    wait::until("another server to be the primary", || others().any(|server| info(server) == "master"));
+    let servers = begin.elapsed();
+    let client = servers + counter.until_answered_since(begin + servers);
+    match kind {
+        Kind::Killed => primary.restart(),
+        Kind::Stopped => primary.cont(),
+        Kind::Asked => {}
+    }
+    watched.until_whole();
+    (servers, client)
+}
