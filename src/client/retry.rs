@@ -55,18 +55,14 @@ impl Refusal {
 
 /// Whether what this encoded command answers may have been written by the code of a user.
 pub fn may_be_written_by_code(request: &[u8]) -> bool {
-    runs_code(&command::decode(request).collect::<Vec<_>>())
-}
-
-/// Whether what the command answers may have been written by the code of a user.
-fn runs_code<A: AsRef<[u8]>>(args: &[A]) -> bool {
-    matches!(catalog::handling(args), Handling::Script | Handling::StoredScript)
+    let args: Vec<&[u8]> = command::decode(request).collect();
+    matches!(catalog::handling(&args), Handling::Script | Handling::StoredScript)
 }
 
 /// Whether a command that may have run can run again without harm.
 pub fn may_run_twice(request: &[u8], idempotent: bool) -> bool {
     let args: Vec<&[u8]> = command::decode(request).collect();
-    !runs_code(&args) && (idempotent || catalog::is_read_only(&args))
+    !may_be_written_by_code(request) && (idempotent || catalog::is_read_only(&args))
 }
 
 /// How long to wait before attempt number `attempt` (the first repetition is 1): full jitter under a doubling cap.

@@ -94,6 +94,7 @@ pub unsafe extern "C" fn jr_config_set(
     })
 }
 
+/// Changes what is no text: the functions that the program lends.
 fn change(config: Option<&mut jr_config>, change: impl FnOnce(&mut jr_config)) -> jr_status {
     call(|| {
         change(config.ok_or_else(|| null("config"))?);
@@ -124,8 +125,8 @@ pub extern "C" fn jr_config_set_dialer(
 /// is called back shortly before its credentials expire and sent again with the time that is left, unless that could
 /// miss something (XREAD with $), or it is on a lease, which is authenticated when the wait is over. Under RESP2, where
 /// a connection that subscribes takes no AUTH, a new one takes its place: its confirmations have JR_COMPLETION_GAP.
-/// Where AUTH is refused the old user stays in force and it is tried again, with growing pauses, until the old one expires;
-/// then the connection is made anew. jr_client_events tells of all that.
+/// Where AUTH is refused the old user stays in force and it is tried again, with growing pauses, until the old one
+/// expires; then the connection is made anew. jr_client_events tells of all that.
 ///
 /// `release` (or NULL) is called with `user_data` when nothing uses it any more, also on failure.
 #[unsafe(no_mangle)]
