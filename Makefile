@@ -4,7 +4,8 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
-.PHONY: help build demo test test-servers torture torture-topologies sanitize lint bench bench-quick install uninstall header readme clean
+.PHONY: help build demo test test-servers torture torture-topologies sanitize lint bench bench-quick
+.PHONY: install uninstall header readme clean
 
 help:
 	@echo "make build         build the library for C, as it is installed"
@@ -13,7 +14,7 @@ help:
 	@echo "make test-servers  the Rust tests again, on the newest Redis and the newest Valkey that can be had"
 	@echo "make torture       what goes wrong only under load, in full: minutes, with a verdict in the last line"
 	@echo "make torture-topologies  the same of failovers: a cluster, and servers behind sentinels"
-	@echo "make sanitize      C threads that mix all calls under AddressSanitizer and ThreadSanitizer, the library included"
+	@echo "make sanitize      C threads that mix all calls under AddressSanitizer and ThreadSanitizer, with the library"
 	@echo "make lint          formatting, lints and documentation of Rust and C"
 	@echo "make bench         measure against other clients, side by side: twenty minutes"
 	@echo "make bench-quick   the same in five minutes, less exactly"

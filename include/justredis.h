@@ -195,9 +195,9 @@
 
 /**
  * A replica may answer, as with the option `read_from=prefer_replica` (with another that names replicas, as that one
- * says): what it answers may be older than what the primary would. Commands that do not read keys, or change something,
- * go to the primary all the same, as cursors do (SCAN and its kin), transactions, scripts and what is on a connection
- * of its own. With JR_REQUEST_CACHED: JR_ERR_ARGUMENT.
+ * says): what it answers may be older than what the primary would. Commands that do not read keys, or change
+ * something, go to the primary all the same, as cursors do (SCAN and its kin), transactions, scripts and what is on a
+ * connection of its own. With JR_REQUEST_CACHED: JR_ERR_ARGUMENT.
  */
 #define JR_REQUEST_REPLICA 4
 
@@ -397,7 +397,7 @@ typedef struct jr_request {
     /**
      * NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port";
      * "slot:N" and "key:K" (the primary of a slot, by its number or by a key in it). Words win: a host with such a
-     * name is written "[slot]:12".
+     * name is written `[slot]:12`.
      */
     const char *route;
     /**

@@ -69,7 +69,9 @@ fn who_waits_for_an_element_follows_its_slot() {
         let moving = cluster.begin_move("a", cluster.another_than(from));
         moving.keys();
         let late = client.submit(&["BLPOP", "{a}late", "0"]);
-        until_blocked(moving.to, 1);
+        // The other is XREADGROUP: its server lets it go when the stream is gone, and it asks the new node.
+        until_blocked(moving.to, 2);
+        until_blocked(moving.from, waits.len() - 1);
         if !waits_for_the_end {
             assert_eq!(client.run(&["RPUSH", "{a}late", "element"]).integer(), 1);
             assert!(holds(&client.inbox.take(1)[0], "element"), "behind ASKING");

@@ -1,5 +1,5 @@
-//! Commands of which each key stands for itself, so that one whose keys are in several slots of a cluster can be sent as
-//! several: which they are, and what their answers make up. Pure.
+//! Commands of which each key stands for itself, so that one whose keys are in several slots of a cluster can be sent
+//! as several: which they are, and what their answers make up. Pure.
 //!
 //! Invariant: never MSETNX, nor MSETEX with NX or XX, nor what else sets all keys or none.
 

@@ -1,5 +1,5 @@
-//! A request for several nodes of a cluster: each part of it waits at the link of its own node. What needs the map, which
-//! is not there yet, waits for it.
+//! A request for several nodes of a cluster: each part of it waits at the link of its own node. What needs the map,
+//! which is not there yet, waits for it.
 //!
 //! Invariant: either all parts are appended or none is. Between the look for room and the last part other requests may
 //! come, so that a limit can be exceeded by what is submitted at the same time, or was accepted before there was a map.

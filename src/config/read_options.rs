@@ -10,8 +10,8 @@ pub(super) static READS: &[Opt] = &[
         "`primary`, `prefer_replica`, `replica`, `any`, `nearest_zone`",
         "primary",
         "Who answers commands that read keys: the primary; a replica, or the primary when there is none to be had; a \
-            replica only; any of them in turn; or a replica in the `zone`, else the primary if it is there, else another \
-            replica. A replica that is not connected, not in step with its primary or loading is passed over.",
+            replica only; any of them in turn; or a replica in the `zone`, else the primary if it is there, else \
+            another replica. A replica that is not connected, not in step with its primary or loading is passed over.",
         |config, text| {
             config.read_from = match text {
                 "primary" => ReadFrom::Primary,

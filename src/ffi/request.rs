@@ -18,9 +18,9 @@ pub const JR_REQUEST_ATOMIC: u32 = 1;
 /// It may run twice: send it again also when nobody knows whether it ran.
 pub const JR_REQUEST_IDEMPOTENT: u32 = 2;
 /// A replica may answer, as with the option `read_from=prefer_replica` (with another that names replicas, as that one
-/// says): what it answers may be older than what the primary would. Commands that do not read keys, or change something,
-/// go to the primary all the same, as cursors do (SCAN and its kin), transactions, scripts and what is on a connection
-/// of its own. With JR_REQUEST_CACHED: JR_ERR_ARGUMENT.
+/// says): what it answers may be older than what the primary would. Commands that do not read keys, or change
+/// something, go to the primary all the same, as cursors do (SCAN and its kin), transactions, scripts and what is on a
+/// connection of its own. With JR_REQUEST_CACHED: JR_ERR_ARGUMENT.
 pub const JR_REQUEST_REPLICA: u32 = 4;
 /// On a connection of its own, out of those of max_connections: for what would hold up everybody on the shared one,
 /// such as a command that takes long. Blocking commands need not say so.
@@ -76,7 +76,7 @@ pub struct jr_request {
     pub timeout_ms: u32,
     /// NULL: by key. "primaries", "replicas", "all" (the reply is a map of address to reply), "random", "host:port";
     /// "slot:N" and "key:K" (the primary of a slot, by its number or by a key in it). Words win: a host with such a
-    /// name is written "[slot]:12".
+    /// name is written `[slot]:12`.
     pub route: *const c_char,
     /// The id of the subscription that this request changes (SUBSCRIBE, UNSUBSCRIBE and their kin) or pings; 0: none.
     pub subscription: u64,

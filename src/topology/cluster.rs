@@ -353,8 +353,8 @@ impl Cluster {
         }
     }
 
-    /// A node that was asked has answered, or will not. `Some`: its round is over, because it was the last one or most of
-    /// them have said the same, and that is what it has brought.
+    /// A node that was asked has answered, or will not. `Some`: its round is over, because it was the last one or most
+    /// of them have said the same, and that is what it has brought.
     pub fn one_is_over(&self, round: u64, now: Instant, chance: f64) -> Option<Found> {
         let mut refreshing = self.refreshing.lock();
         if refreshing.round != round || refreshing.missing == 0 {

@@ -6,7 +6,8 @@
 //! * [`route`]: where a request wants to go.
 //! * [`standalone`]: there is one node.
 //! * [`sentinel`]: there is one node, wherever sentinels say.
-//! * [`replicas`]: those that answer reads; [`replica_choice`]: which of them does; [`replication`]: how old its data are.
+//! * [`replicas`]: those that answer reads; [`replica_choice`]: which of them does; [`replication`]: how old its data
+//!   are.
 //! * [`cluster`]: each node serves a part of the keys.
 
 pub mod backlog;

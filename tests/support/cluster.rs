@@ -135,8 +135,9 @@ impl Move<'_> {
             let mut words: Vec<String> =
                 ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"].map(str::to_owned).into();
             words.extend(keys.items().iter().map(Answer::text));
-            let moved = self.from.command(&words);
-            assert!(moved.is_ok(), "{moved:?}");
+            // NOKEY: somebody has taken the last of them meanwhile.
+            let moved = self.from.command(&words).text();
+            assert!(matches!(&*moved, "OK" | "NOKEY"), "{moved}");
         }
     }
 
