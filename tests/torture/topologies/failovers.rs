@@ -107,7 +107,11 @@ fn fail_over(cluster: &Cluster, pair: [&Server; 2], kind: Kind, counter: &Counte
         // The others do not vote for a second failover of a shard within twice the node timeout.
         if kind == Kind::Asked && begin.elapsed() > Duration::from_secs(1) {
             begin = Instant::now();
-            assert!(replica.command(&["CLUSTER", "FAILOVER"]).is_ok());
+            // It refuses as long as it does not know its primary as one that is there.
+            wait::until("a failover to begin", || {
+                begin = Instant::now();
+                replica.command(&["CLUSTER", "FAILOVER"]).is_ok()
+            });
         }
         takes_writes(replica, &probe)
     });
