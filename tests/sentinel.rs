@@ -13,7 +13,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use justredis::client::request::{Request, Timeout};
-use justredis::connection::credentials::Answer;
+use justredis::config::Secret;
+use justredis::connection::credentials::{Answer, Credentials, Purpose};
 use justredis::error::Outcome::{Answered, NotRun, Unknown};
 use justredis::error::Status;
 use support::client::{Done, Tester, request, until_event};
@@ -281,7 +282,7 @@ fn a_server_that_is_a_sentinel_says_how_it_is_named() {
         done.says(Status::Connect, NotRun, &["the server is a sentinel", "redis-sentinel://host/name"]);
     }
     // Who wants to speak with a sentinel can.
-    let client = Tester::connect(format!("redis://{address}"));
+    let client = Tester::with(format!("redis://{address}"), &[("topology", "standalone")]);
     assert_eq!(client.run(&["SENTINEL", "MASTERS"]).reply.items().len(), 1);
 }
 
@@ -299,6 +300,27 @@ fn the_program_is_asked_for_the_credentials_of_servers_and_not_of_sentinels() {
     });
     assert_eq!(client.text(&["ACL", "WHOAMI"]), "somebody");
     assert_eq!(*asks.lock().unwrap(), [watched.primary_address()]);
+}
+
+#[test]
+fn the_program_is_asked_for_the_credentials_of_sentinels_too_if_that_is_wanted() {
+    let watched = Watched::with_password(Some("of-sentinels"));
+    for server in &watched.servers {
+        add_user(server, "somebody");
+    }
+    let asks: Arc<Mutex<Vec<Purpose>>> = Arc::default();
+    let noted = Arc::clone(&asks);
+    let client = asking_at(watched.url(), &[("sentinel_credentials_callback", "on")], move |query| {
+        noted.lock().unwrap().push(query.purpose);
+        let credentials = match query.purpose {
+            Purpose::Data => pair("somebody"),
+            Purpose::Sentinel => Credentials { username: None, password: Secret::new("of-sentinels") },
+        };
+        Ok(Answer { credentials, valid: None })
+    });
+    assert_eq!(client.text(&["ACL", "WHOAMI"]), "somebody");
+    // Once for all three, and before anybody knows where the server is.
+    assert_eq!(*asks.lock().unwrap(), [Purpose::Sentinel, Purpose::Data]);
 }
 
 #[test]

@@ -59,6 +59,10 @@ impl<D: Destination> Core<D> {
             let sentence = "option \"password\" is set, and a credentials callback; one of them has to be left out";
             return Err(Error::new(Status::Config, sentence));
         }
+        if hooks.credentials.is_none() && config.sentinel.credentials_callback {
+            let sentence = "option \"sentinel_credentials_callback\" is on, and there is no credentials callback";
+            return Err(Error::new(Status::Config, sentence));
+        }
         let runtime = Runtime::share()?;
         Ok(Core::on(Some(runtime), config, hooks))
     }

@@ -11,6 +11,8 @@ pub struct Sentinels {
     pub name: Option<String>,
     pub username: Option<Secret>,
     pub password: Option<Secret>,
+    /// The program is asked for both.
+    pub credentials_callback: bool,
     pub tls: bool,
     pub tls_ca: Option<String>,
     pub tls_certificate: Option<String>,
@@ -43,6 +45,10 @@ impl Sentinels {
         }
         if self.username.is_some() && self.password.is_none() {
             return wrong("option \"sentinel_username\" is set without \"sentinel_password\"".to_owned());
+        }
+        if self.credentials_callback && self.password.is_some() {
+            let both = "options \"sentinel_credentials_callback\" and \"sentinel_password\" exclude each other";
+            return wrong(both.to_owned());
         }
         if self.tls_certificate.is_some() != self.tls_key.is_some() {
             let both = "options \"sentinel_tls_certificate\" and \"sentinel_tls_key\" belong together; one is missing";

@@ -36,6 +36,16 @@ pub(super) static SENTINEL: &[Opt] = &[
         })
     },
     option(
+        "sentinel_credentials_callback",
+        "switch",
+        "off",
+        "The credentials callback is asked for sentinels, too, with JR_CREDENTIALS_SENTINEL as its purpose.",
+        |config, text| {
+            config.sentinel.credentials_callback = value::switch(text)?;
+            Ok(())
+        },
+    ),
+    option(
         "sentinel_tls",
         "switch",
         "off",

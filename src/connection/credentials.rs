@@ -54,9 +54,20 @@ pub enum Reason {
     Rejected,
 }
 
+/// What credentials are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// For servers with data.
+    Data,
+    /// For sentinels.
+    Sentinel,
+}
+
 /// A question for credentials.
 #[derive(Clone, Debug)]
 pub struct Query {
+    /// What they are for.
+    pub purpose: Purpose,
     /// Which server they are for, as errors name it.
     pub address: String,
     /// Why it is asked.
@@ -74,7 +85,8 @@ pub struct Answer {
     pub valid: Option<Duration>,
 }
 
-/// Knows the credentials; for who wants to change them. Called on a thread that may block, one call at a time.
+/// Knows the credentials; for who wants to change them. Called on a thread that may block, one
+/// call at a time for each purpose.
 pub trait CredentialsProvider: Send + Sync {
     /// A user and a password, or why there are none: [`crate::error::Status::Auth`] if waiting would not help.
     fn credentials(&self, query: &Query) -> Result<Answer, Error>;

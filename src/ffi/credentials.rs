@@ -9,7 +9,7 @@ use super::lent::Lent;
 use super::status::{JR_ERR_AUTH, JR_OK, jr_status, jr_status_text};
 use super::user_data::UserData;
 use crate::config::Secret;
-use crate::connection::credentials::{Answer, Credentials, CredentialsProvider, Query, Reason};
+use crate::connection::credentials::{Answer, Credentials, CredentialsProvider, Purpose, Query, Reason};
 use crate::error::{Error, Status};
 
 /// jr_credentials_query: a connection is being made, and no valid credentials are held.
@@ -19,18 +19,20 @@ pub const JR_CREDENTIALS_RENEW: u32 = 2;
 /// jr_credentials_query: a server refused those that are held.
 pub const JR_CREDENTIALS_REJECTED: u32 = 3;
 
-/// jr_credentials_query: for servers with data. Sentinels are none: for them there are sentinel_username and
-/// sentinel_password.
+/// jr_credentials_query: for servers with data.
 pub const JR_CREDENTIALS_DATA: u32 = 1;
+/// jr_credentials_query: for sentinels; asked only with the option sentinel_credentials_callback.
+pub const JR_CREDENTIALS_SENTINEL: u32 = 2;
 
 /// What a program is asked for. Lives during the call.
 #[repr(C)]
 pub struct jr_credentials_query {
     /// sizeof(jr_credentials_query) of the library, which may be larger than the program's: members are only added.
     pub size: usize,
-    /// A server for which they are: "10.0.0.3:6379", "/run/redis.sock". What is answered serves all connections.
+    /// A server for which they are: "10.0.0.3:6379", "/run/redis.sock". What is answered serves all connections of
+    /// this purpose.
     pub address: *const c_char,
-    /// JR_CREDENTIALS_DATA.
+    /// JR_CREDENTIALS_DATA or JR_CREDENTIALS_SENTINEL; others may be added.
     pub purpose: u32,
     /// JR_CREDENTIALS_CONNECT, JR_CREDENTIALS_RENEW or JR_CREDENTIALS_REJECTED; others may be added.
     pub reason: u32,
@@ -49,7 +51,8 @@ pub struct jr_credentials {
 /// JR_ERR_AUTH says that waiting does not help: requests that wait for a connection end with that at once. What the
 /// callback returns is not checked further: numbers that are no status count as JR_ERR_CONNECT.
 ///
-/// Called on a library thread that may block, one call at a time for each client; all its connections share the answer.
+/// Called on a library thread that may block, one call at a time for each client and purpose; all connections of that
+/// purpose share the answer. Those to sentinels are not authenticated again while they last.
 /// While it runs, connections that have valid credentials go on. It must not wait for any client
 /// (jr_execute and jr_client_close answer JR_ERR_DEADLOCK there).
 pub type jr_credentials_callback = Option<
@@ -88,7 +91,10 @@ impl UserCredentials {
         let query = jr_credentials_query {
             size: mem::size_of::<jr_credentials_query>(),
             address: address.as_ptr(),
-            purpose: JR_CREDENTIALS_DATA,
+            purpose: match query.purpose {
+                Purpose::Data => JR_CREDENTIALS_DATA,
+                Purpose::Sentinel => JR_CREDENTIALS_SENTINEL,
+            },
             reason,
             budget_ms: u32::try_from(query.budget.as_millis()).unwrap_or(u32::MAX),
         };

@@ -23,7 +23,6 @@ use super::node::Node;
 use crate::address::Address;
 use crate::config::Config;
 use crate::connection::background_driver::Opening;
-use crate::connection::credentials::source::CredentialsSource;
 use crate::connection::endpoints::Endpoints;
 use crate::connection::inquiry::Inquiry;
 use crate::connection::purpose::Purpose;
@@ -75,7 +74,8 @@ impl Sentinels {
         let name = opening.config.sentinel.name.clone().unwrap_or_default();
         let watch = Lock::new(Watch::new(&name, &opening.config.endpoints));
         let config: Config = opening.config.of_sentinels();
-        let credentials = Arc::new(CredentialsSource::new(&config, None));
+        let asks = opening.config.sentinel.credentials_callback;
+        let credentials = Arc::new(opening.credentials.of_sentinels(&config, asks));
         let (identity, learnt) = (Arc::default(), Arc::default());
         let opening = Opening { config: Arc::new(config), credentials, identity, learnt, ..opening.clone() };
         Sentinels {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::rotation::{Need, Next, Rotation};
-use super::{Answer, Credentials, CredentialsProvider, Login, Query, Reason};
+use super::{Answer, Credentials, CredentialsProvider, Login, Purpose, Query, Reason};
 use crate::address::Address;
 use crate::config::Config;
 use crate::error::{Error, Status};
@@ -20,6 +20,7 @@ use crate::runtime::blocking::on_thread;
 
 /// Where the links of a client have their credentials from.
 pub struct CredentialsSource {
+    purpose: Purpose,
     provider: Option<Arc<dyn CredentialsProvider>>,
     rotation: Lock<Rotation>,
     /// Sent whenever something about the credentials, or about a connection that is to have them, has changed.
@@ -37,9 +38,19 @@ pub struct CredentialsSource {
 impl CredentialsSource {
     /// Of a client that was told this, and whose program has this to be asked.
     pub fn new(config: &Config, provider: Option<Arc<dyn CredentialsProvider>>) -> CredentialsSource {
+        CredentialsSource::of(Purpose::Data, config, provider)
+    }
+
+    /// The same for sentinels, which have this configuration; `asks`: the program is asked for theirs, too.
+    pub fn of_sentinels(&self, config: &Config, asks: bool) -> CredentialsSource {
+        CredentialsSource::of(Purpose::Sentinel, config, self.provider.clone().filter(|_| asks))
+    }
+
+    fn of(purpose: Purpose, config: &Config, provider: Option<Arc<dyn CredentialsProvider>>) -> CredentialsSource {
         let fixed = config.password.clone().map(|password| Credentials { username: config.username.clone(), password });
         let delays = (config.reconnect_delay, config.reconnect_delay_max);
         CredentialsSource {
+            purpose,
             rotation: Lock::new(Rotation::new(fixed, provider.is_some(), delays)),
             rotates: AtomicBool::new(provider.is_some()),
             provider,
@@ -123,7 +134,7 @@ impl CredentialsSource {
         let Some(provider) = self.provider.clone() else {
             return Err(Error::new(Status::Internal, "nobody can be asked for credentials"));
         };
-        let query = Query { address: self.address.lock().clone(), reason, budget };
+        let query = Query { purpose: self.purpose, address: self.address.lock().clone(), reason, budget };
         match on_thread("justredis-auth", move || provider.credentials(&query)).await {
             Ok(answer) => answer,
             Err(error) => {
