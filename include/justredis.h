@@ -93,10 +93,14 @@
 #define JR_CREDENTIALS_REJECTED 3
 
 /**
- * jr_credentials_query: for servers with data. Sentinels are none: for them there are sentinel_username and
- * sentinel_password.
+ * jr_credentials_query: for servers with data.
  */
 #define JR_CREDENTIALS_DATA 1
+
+/**
+ * jr_credentials_query: for sentinels; asked only with the option sentinel_credentials_callback.
+ */
+#define JR_CREDENTIALS_SENTINEL 2
 
 /**
  * A connection could not be made.
@@ -439,11 +443,12 @@ typedef struct jr_credentials_query {
      */
     size_t size;
     /**
-     * A server for which they are: "10.0.0.3:6379", "/run/redis.sock". What is answered serves all connections.
+     * A server for which they are: "10.0.0.3:6379", "/run/redis.sock". What is answered serves all connections of
+     * this purpose.
      */
     const char *address;
     /**
-     * JR_CREDENTIALS_DATA.
+     * JR_CREDENTIALS_DATA or JR_CREDENTIALS_SENTINEL; others may be added.
      */
     uint32_t purpose;
     /**
@@ -463,7 +468,8 @@ typedef struct jr_credentials_query {
  * JR_ERR_AUTH says that waiting does not help: requests that wait for a connection end with that at once. What the
  * callback returns is not checked further: numbers that are no status count as JR_ERR_CONNECT.
  *
- * Called on a library thread that may block, one call at a time for each client; all its connections share the answer.
+ * Called on a library thread that may block, one call at a time for each client and purpose; all connections of that
+ * purpose share the answer. Those to sentinels are not authenticated again while they last.
  * While it runs, connections that have valid credentials go on. It must not wait for any client
  * (jr_execute and jr_client_close answer JR_ERR_DEADLOCK there).
  */

@@ -72,13 +72,13 @@ pub enum TlsVersion {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TopologyKind {
     /// The endpoints lead to one server.
-    #[default]
     Standalone,
     /// They lead to sentinels, which know the server.
     Sentinel,
     /// They lead to nodes of a cluster, which know the others.
     Cluster,
-    /// As the first server says that answers.
+    /// One server or a cluster, as the first server says that answers.
+    #[default]
     Auto,
 }
 
@@ -156,7 +156,7 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             endpoints: vec![Address::default()],
-            topology: TopologyKind::Standalone,
+            topology: TopologyKind::Auto,
             sentinel: Sentinels::default(),
             username: None,
             password: None,

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
 use justredis::client::request::Request;
-use justredis::error::Outcome::Answered;
+use justredis::error::Outcome::{Answered, NotRun};
 use justredis::error::Status;
 use justredis::topology::Route;
 use support::client::{Tester, request};
@@ -64,16 +64,34 @@ fn every_key_is_found_at_once() {
 fn a_server_says_whether_it_is_one_of_a_cluster() {
     let cluster = Cluster::start(3, 0);
     for protocol in ["auto", "2"] {
-        let options = [("topology", "auto"), ("protocol", protocol)];
-        let client = Tester::with(cluster.nodes[0].url(), &options);
+        let client = Tester::with(cluster.nodes[0].url(), &[("protocol", protocol)]);
         let ids: Vec<u64> = keys().map(|key| client.submit(&["SET", &key, "1"])).collect();
         let done = client.inbox.each_once(&ids);
         let is_cluster = done.values().all(|done| done.is_ok());
         assert_eq!(is_cluster, protocol == "auto", "RESP2 does not tell");
     }
+    // Also what one node cannot do, before that node has said a word.
+    let client = Tester::connect(cluster.nodes[0].url());
+    let first: Vec<u64> =
+        [&["MSET", "a", "1", "b", "2", "c", "3"][..], &["SCRIPT", "LOAD", "return 1"], &["MGET", "a"]]
+            .map(|command| client.submit(command))
+            .into();
+    let routed = Request { route: Route::Primaries, ..request(&[&["PING"]]) };
+    let two: [&[&str]; 2] = [&["SET", "a", "1"], &["SET", "b", "2"]];
+    let refused = Request { atomic: true, ..request(&two) };
+    let (routed, refused) = (client.send(&routed).unwrap(), client.send(&refused).unwrap());
+    let done = client.inbox.each_once(&[&first[..], &[routed, refused]].concat());
+    assert!(first.iter().all(|id| done[id].is_ok()), "{done:?}");
+    assert_eq!(done[&routed].reply.items().len(), 6, "a map of three");
+    done[&refused].says(Status::Argument, NotRun, &["slots"]);
+    for node in &cluster.nodes {
+        assert_eq!(node.command(&["EVALSHA", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db", "0"]).integer(), 1);
+    }
     let server = support::server::Server::start();
-    let client = Tester::with(server.url(), &[("topology", "auto")]);
+    let client = Tester::connect(server.url());
+    let routed = client.send(&Request { route: Route::All, ..request(&[&["PING"]]) }).unwrap();
     assert_eq!(client.text(&["MSET", "a", "1", "b", "2"]), "OK");
+    assert_eq!(client.inbox.take(1)[0].request, routed);
     assert!(client.run_within(100, &["BLPOP", "c", "0"]).status == Status::Timeout);
 }
 
@@ -167,7 +185,7 @@ fn a_failover_is_followed() {
 #[test]
 fn a_client_of_one_server_shows_redirects_as_they_are() {
     let cluster = Cluster::start(3, 0);
-    let client = Tester::connect(cluster.nodes[0].url());
+    let client = Tester::with(cluster.nodes[0].url(), &[("topology", "standalone")]);
     let told = keys().map(|key| client.run(&["INCR", &key])).find(|done| !done.is_ok()).unwrap();
     told.says(Status::Server, Answered, &["MOVED "]);
 }

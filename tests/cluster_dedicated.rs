@@ -305,8 +305,7 @@ fn writes_are_waited_for_at_the_node_of_their_keys() {
 #[test]
 fn what_is_asked_before_it_is_known_to_be_a_cluster_finds_its_way() {
     let cluster = Cluster::start(3, 0);
-    let options = [("topology", "auto"), ("command_timeout", "0")];
-    let client = Tester::with(cluster.nodes[0].url(), &options);
+    let client = Tester::with(cluster.nodes[0].url(), &[("command_timeout", "0")]);
     let ids: Vec<u64> = KEYS.iter().map(|key| client.submit(&["BLPOP", key, "0"])).collect();
     let leases = KEYS.map(|_| client.lease());
     let watches: Vec<u64> = KEYS.iter().zip(&leases).map(|(key, lease)| lease.submit(&["WATCH", key])).collect();

@@ -200,7 +200,7 @@ fn replicas_of_a_cluster_answer_for_their_slots() {
     let of_all = |range: &[Server], command: &str| range.iter().map(|node| ran(node, command)).collect::<Vec<_>>();
     let (primaries, replicas) = cluster.nodes.split_at(2);
     // Who hears of the cluster by its first server only tells replicas to answer as well.
-    let told = Tester::with(cluster.nodes[0].url(), &[&options[..], &[("topology", "auto")]].concat());
+    let told = Tester::with(cluster.nodes[0].url(), &options);
     assert!((0..10).all(|_| names.iter().all(|name| told.run(&["GET", name]).text() == *name)));
     let reads = || {
         let (before, of_replicas) = (of_all(primaries, "get"), of_all(replicas, "get"));

@@ -30,6 +30,8 @@ use crate::topology::node::Node;
 pub struct Core<D: Destination> {
     pub(super) config: Arc<Config>,
     pub(super) topology: Topology,
+    /// Held by whoever submits, or decides, while it is open whether there is a cluster. Taken before all other locks.
+    pub(super) undecided: Lock<()>,
     pub(super) state: StateLock<D>,
     pub(super) scripts: Lock<Scripts>,
     pub(super) cache: Option<Arc<Lock<Cache>>>,
@@ -91,6 +93,7 @@ impl<D: Destination> Core<D> {
             Core {
                 config,
                 topology,
+                undecided: Lock::default(),
                 state: StateLock::new(runtime),
                 scripts: Lock::default(),
                 cache,

@@ -3,7 +3,6 @@
 //! Invariant: completions are delivered after the state was unlocked; those that were taken out and not delivered are
 //! on their way, and the barrier of close waits for them.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -120,30 +119,27 @@ impl<D: Destination> Core<D> {
         }
     }
 
-    /// Ends a request that was taken out before its answer came. `sentence` gets what is known of the unit. The state
-    /// must not be locked.
+    /// Ends a request that was taken out before its answer came. `sentence` gets what is known of a unit, and its link.
+    /// The state must not be locked.
     pub(super) fn abort(
         &self,
         pending: Pending<D>,
         status: Status,
-        sentence: &dyn Fn(Unanswered<'_>) -> String,
+        sentence: &dyn Fn(&Link, Unanswered<'_>) -> String,
     ) -> Option<Delivery> {
         let Pending { mut responder, link, sequence, work, attempts, .. } = pending;
         let ending = |link: &Link, sequence: u64, attempts: Option<&Attempts>| {
             let is_sent = sequence != NOT_QUEUED && !link.withdraw(sequence);
             let unit = Unanswered::new(is_sent, attempts);
             let outcome = unit.outcome;
-            (sentence(unit), outcome)
+            (sentence(link, unit), outcome)
         };
         let failed = |(sentence, outcome): (String, Outcome)| Verdict::failed(&Error::new(status, sentence), outcome);
-        let unsent = |outcome| sentence(Unanswered { is_sent: outcome == Outcome::Unknown, outcome, attempts: None });
+        let unsent =
+            |outcome| sentence(&link, Unanswered { is_sent: outcome == Outcome::Unknown, outcome, attempts: None });
         let verdict = match work {
             Work::Gather(mut gather) => gather
                 .end((status, &link), |other, sequence, attempts| ending(other.unwrap_or(&link), sequence, attempts)),
-            Work::Composite(composite) => {
-                let error = Error::new(status, sentence(Unanswered::new(true, None)));
-                composite.end(&error, |child| _ = self.give_up(child, status, &|_, unit| sentence(unit)))
-            }
             Work::Events => failed((unsent(Outcome::NotRun), Outcome::NotRun)),
             Work::Subscription(hub) => {
                 let Ended { outcome, started, flags, rest } = hub.end(self, Ticket(responder.request()));
@@ -204,8 +200,7 @@ impl<D: Destination> Core<D> {
             Some(EarlyEnd::Later) => return true,
             Some(EarlyEnd::Now(pending)) => pending,
         };
-        let link = Arc::clone(&pending.link);
-        self.complete(self.abort(pending, status, &|unit| sentence(&link, unit)));
+        self.complete(self.abort(pending, status, sentence));
         true
     }
 
@@ -237,7 +232,7 @@ impl<D: Destination> Core<D> {
     }
 
     fn abort_all(&self, taken: Vec<Pending<D>>) {
-        let sentence = |_: Unanswered<'_>| "the client was closed".to_string();
+        let sentence = |_: &Link, _: Unanswered<'_>| "the client was closed".to_string();
         self.complete(taken.into_iter().filter_map(|pending| self.abort(pending, Status::Closed, &sentence)));
     }
 
@@ -248,19 +243,16 @@ impl<D: Destination> Core<D> {
         self.topology.links().iter().for_each(|link| self.shut_down_at(link));
         // No connection goes to anybody else any more.
         self.state.lock().sessions.clear();
-        // A request that is made of others ends those that it finds, and tells what became of them.
-        self.shut_down_here(|work| matches!(work, Work::Composite(_)));
-        self.shut_down_here(|_| true);
+        self.shut_down_here();
         self.topology.close();
         self.clock.stop();
         self.credentials.end();
     }
 
-    /// Ends the requests of this kind that wait here.
-    fn shut_down_here(&self, is_meant: impl Fn(&Work<D>) -> bool) {
+    /// Ends the requests that wait here.
+    fn shut_down_here(&self) {
         let mut state = self.state.lock();
-        let mut tickets = state.requests.tickets();
-        tickets.retain(|ticket| state.requests.get(*ticket).is_some_and(|pending| is_meant(&pending.work)));
+        let tickets = state.requests.tickets();
         let taken = tickets.into_iter().filter_map(|ticket| self.remove_unanswered(&mut state, ticket)).collect();
         drop(state);
         self.abort_all(taken);

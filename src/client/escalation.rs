@@ -73,8 +73,7 @@ impl<D: Destination> Core<D> {
                 Location::Moved(name) => return self.give_up_here(name, status, sentence),
                 Location::Here => {
                     if let Some(given_up) = link.give_up(id) {
-                        let sentence = |unit: Unanswered<'_>| sentence(&link, unit);
-                        self.complete(self.end_given_up(&link, given_up, status, &sentence));
+                        self.complete(self.end_given_up(&link, given_up, status, sentence));
                         return true;
                     }
                 }
@@ -88,7 +87,7 @@ impl<D: Destination> Core<D> {
         let count = due.len();
         let deliveries = due.into_iter().filter_map(|given_up| {
             let timeout = given_up.taken.waiting.timeout;
-            self.end_given_up(link, given_up, Status::Timeout, &self.timed_out(link, timeout, false))
+            self.end_given_up(link, given_up, Status::Timeout, &self.timed_out(timeout, false))
         });
         self.complete(deliveries);
         count
@@ -96,7 +95,7 @@ impl<D: Destination> Core<D> {
 
     /// Ends all requests that wait at a link: the client was closed.
     pub(super) fn shut_down_at(&self, link: &Arc<Link>) {
-        let sentence = |_: Unanswered<'_>| "the client was closed".to_string();
+        let sentence = |_: &Link, _: Unanswered<'_>| "the client was closed".to_string();
         let all = link.give_up_all().into_iter();
         self.complete(all.filter_map(|one| self.end_given_up(link, one, Status::Closed, &sentence)));
     }
@@ -106,12 +105,12 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         given_up: GivenUp,
         status: Status,
-        sentence: &dyn Fn(Unanswered<'_>) -> String,
+        sentence: &dyn Fn(&Link, Unanswered<'_>) -> String,
     ) -> Option<Delivery> {
         let GivenUp { taken, is_sent } = given_up;
         let unit = Unanswered::new(is_sent, None);
         let outcome = unit.outcome;
-        let error = Error::new(status, sentence(unit));
+        let error = Error::new(status, sentence(link, unit));
         if link.has_room_again() {
             self.on_event(link, LinkEvent::Writable);
         }

@@ -51,13 +51,26 @@ pub struct FanOut<'a> {
     pub merge: Merge,
 }
 
-/// A request that waits for the map.
+/// A request that waits for the map, or for what the servers say of themselves.
 #[derive(Debug)]
 pub struct Held {
     /// Its commands.
     pub commands: Vec<Vec<Vec<u8>>>,
-    /// To several nodes, or by keys and policies.
-    pub route: Route<'static>,
+    /// As its user wrote it; `None`: by keys and policies.
+    pub route: Option<String>,
+}
+
+impl Held {
+    /// These commands.
+    pub fn new<A: AsRef<[u8]>>(commands: &[&[A]], route: Route<'_>) -> Held {
+        let words = |args: &&[A]| args.iter().map(|word| word.as_ref().to_vec()).collect();
+        Held { commands: commands.iter().map(words).collect(), route: route.to_text() }
+    }
+
+    /// Where it goes.
+    pub fn route(&self) -> Route<'_> {
+        self.route.as_deref().map_or(Route::ByKey, Route::parse)
+    }
 }
 
 /// Why a command has no node.
@@ -153,6 +166,16 @@ impl<'a> FanOut<'a> {
             _ => Merge::Pipeline(members),
         };
         Ok(is_known.then_some(FanOut { parts, merge }))
+    }
+
+    /// Of these commands, which all go to the node that their user has named, or to the one that there is.
+    pub fn whole<A: AsRef<[u8]>>(commands: &'a [&'a [A]], route: Route<'_>, address: String) -> FanOut<'a> {
+        let merge = match commands {
+            _ if route.is_several() => Merge::ByAddress(vec![address]),
+            [_] => Merge::Same,
+            _ => Merge::List,
+        };
+        FanOut { parts: commands.iter().map(|args| whole(args, To::Any)).collect(), merge }
     }
 }
 

@@ -52,6 +52,11 @@ impl Peer {
         self.driver.connect(&*self.driver.recipient());
     }
 
+    /// Accepts a connection, as a server that is of this mode.
+    pub fn connect_as(&mut self, mode: &str) {
+        self.driver.connect_as(mode, &*self.driver.recipient());
+    }
+
     /// Accepts a connection, if there is none or the client wants a new one.
     pub fn connect_again(&mut self) {
         if self.driver.reconnect(&*self.driver.recipient()) || !self.driver.is_connected() {
@@ -338,7 +343,6 @@ impl Fixture {
             (None, Work::Script(_)) => "as a script",
             (None, Work::Cached(_)) => "to be kept",
             (None, Work::Gather(_)) => "gathered",
-            (None, Work::Composite(_)) => "in a composite",
             (None, Work::Transaction) => "as a transaction",
             (None, _) => "as something else",
         }

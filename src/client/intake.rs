@@ -111,7 +111,7 @@ impl<'a, D: Destination> Batch<'a, D> {
     /// As `Client::submit`.
     #[inline]
     pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>) -> Result<u64, Error> {
-        let may_gather = self.core.topology.cluster().is_none() && !self.core.may_be_read(request);
+        let may_gather = !self.core.topology.may_be_cluster() && !self.core.may_be_read(request);
         let small = may_gather.then(|| small(self.place, request, self.core.config.max_request_bytes)).flatten();
         let Some((args, most)) = small else {
             self.close();

@@ -44,6 +44,11 @@ pub enum Merge {
 }
 
 impl Merge {
+    /// What a route that leads to no node comes to.
+    pub fn of_none() -> Verdict {
+        by_address(Vec::new(), &[])
+    }
+
     /// What these replies make up, one for each part; those that failed are errors. `address` tells where a part was
     /// sent.
     pub fn verdict(self, mut replies: Vec<Reply>, address: &dyn Fn(usize) -> String) -> Verdict {

@@ -6,7 +6,7 @@
 //! * Under way: `core` is what all handles share; `pending` the requests that no link completes by itself, `escalation`
 //!   how others become such; `delayed`, `clock` and `timer` their time; `state` all that changes, and its lock; `end`
 //!   how they end.
-//! * Made of others: `composite` is a request whose children are requests; `gather` the replies of a pipeline.
+//! * Made of parts: `gather` has the replies of a pipeline, or of what went to several nodes.
 //! * Out: `recipient` is told what a link brings; `attempt` decides what happens next, with what `retry`, `script`
 //!   and `transaction` know; [`completion`] is the one end of each request, [`destination`] where it goes,
 //!   [`mailbox`] where messages wait that more will follow.
@@ -16,7 +16,7 @@
 //! * In a cluster: `routing` finds the node of a request; `fan_out` says which parts it has for which nodes, by the
 //!   `policy` of commands without keys, by how a command can be `split`, and by the cursor of a `scan`; `spread` sends
 //!   them, and `merge` is what their answers make up; `redirects` follows what nodes say of each other, `discovery`
-//!   asks them for the map.
+//!   asks them for the map. `undecided`: what is submitted before the first server has said that it is one.
 //! * `reading`: which requests replicas may answer, and which of them does.
 //! * Messages: `subscription`, `topic` and `setbacks` are the machine of what is wanted, `hub` their links and readers,
 //!   `directory` where those lead, `map_changes` when that changes, `subscribe` the way in; `event` tells of the life
@@ -39,7 +39,6 @@ mod cache;
 mod cached;
 mod checkout;
 mod clock;
-mod composite;
 mod core;
 mod credentials;
 mod dedicated;
@@ -86,6 +85,7 @@ mod topic;
 mod transaction;
 mod unblock;
 mod unblocking;
+mod undecided;
 mod wakeups;
 
 use std::sync::Arc;

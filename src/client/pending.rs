@@ -9,7 +9,6 @@ use bytes::Bytes;
 
 use super::attempt::{Attempts, Event, Next, Terms};
 use super::cache::fill::CacheFill;
-use super::composite::Composite;
 use super::destination::{Destination, Responder};
 use super::fan_out::{Held, slot_of_unit};
 use super::gather::{Bound, Gather};
@@ -35,8 +34,6 @@ pub enum Work<D: Destination> {
     Cached(Box<CacheFill>),
     /// Several replies become one.
     Gather(Box<Gather>),
-    /// Requests of their own, whose answers become one.
-    Composite(Arc<Composite>),
     /// It goes to several nodes, or to one of which only the map tells, and there is no map yet.
     Held(Box<Held>),
     /// MULTI .. EXEC.
@@ -332,15 +329,6 @@ impl<D: Destination> Requests<D> {
         };
         let blocking = |entry: &&Entry<D>| entry.pending.as_ref().is_some_and(is_blocking);
         self.entries.iter().filter(blocking).map(|entry| entry.ticket).collect()
-    }
-
-    /// Those that are made of others.
-    pub fn composites(&self) -> impl Iterator<Item = &Composite> {
-        let pending = self.entries.iter().filter_map(|entry| entry.pending.as_ref());
-        pending.filter_map(|pending| match &pending.work {
-            Work::Composite(composite) => Some(&**composite),
-            _ => None,
-        })
     }
 
     /// The tickets of all.

@@ -121,7 +121,7 @@ impl<D: Destination> Core<D> {
             Work::Unblock(_) => self.judge_unblock(state, to, reply),
             Work::Slots(round) => Some(self.judge_slots(link, *round, reply)),
             Work::Replication => Some(self.judge_replication(state, link, reply)),
-            Work::Composite(_) | Work::Held(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
+            Work::Held(_) | Work::Events | Work::Subscription(_) | Work::Change(_) => None,
         };
         next.into_iter().for_each(|unit| self.put_again(state, unit));
         verdict.inspect(|verdict| Self::update_dirty_state(state, to.ticket, verdict))
@@ -411,10 +411,7 @@ impl<D: Destination> Recipient<Link> for Core<D> {
     fn on_event(&self, link: &Arc<Link>, news: LinkEvent) {
         match news {
             LinkEvent::Unreachable(_) => self.note(Reason::Lost),
-            // A first look at the map is due at once.
-            LinkEvent::Connected if self.topology.learn(&link.status().server_info, self.clock.instant()) => {
-                self.clock.wake();
-            }
+            LinkEvent::Connected => self.decide(link),
             _ => {}
         }
         self.on_event_of_replica(link, &news);

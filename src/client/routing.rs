@@ -142,17 +142,38 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         request: &Request<'_, A>,
     ) -> Result<Arc<Link>, Error> {
-        let slot = match request.route {
-            Route::ByKey => slot_of_request(request.commands)?,
+        let mut deferred = Deferred::default();
+        let by_key = || slot_of_request(request.commands);
+        let found = self.link_of_route(cluster, link, (request.route, &by_key), &mut deferred);
+        self.run(deferred);
+        found
+    }
+
+    /// The link to the one node to which a route leads; `by_key`: the slot of the keys, if it goes by these.
+    pub(super) fn link_of_route(
+        &self,
+        cluster: &Cluster,
+        link: &Arc<Link>,
+        (route, by_key): (Route<'_>, &dyn Fn() -> Result<Option<u16>, Error>),
+        deferred: &mut Deferred,
+    ) -> Result<Arc<Link>, Error> {
+        let slot = match route {
+            Route::ByKey => by_key()?,
             Route::Random => None,
-            Route::Node(text) => return self.link_of_address(cluster, text),
+            Route::Node(text) => {
+                let found = cluster.link_of_node(&Route::address(text)?, deferred);
+                return found.unwrap_or_else(|| Err(no_such_node(text)));
+            }
             Route::Slot(slot) => Some(slot.ok_or_else(|| wrong(NO_SLOT))?),
             Route::Key(key) => Some(slot_of(key.as_bytes())),
             Route::Primaries | Route::Replicas | Route::All => {
                 return Err(wrong("a route to several nodes takes one command at a time"));
             }
         };
-        self.link_of(cluster, slot, link)
+        match slot {
+            Some(slot) => self.owner_of_slot(cluster, slot, link, deferred),
+            None => Ok(Self::any_link(cluster, link)),
+        }
     }
 
     /// The link to the owner of a slot, or to any node.
@@ -236,14 +257,6 @@ impl<D: Destination> Core<D> {
         // Another node will know, or will say that nobody does.
         self.note(Reason::Uncovered);
         Ok(Self::any_link(cluster, link))
-    }
-
-    fn link_of_address(&self, cluster: &Cluster, text: &str) -> Result<Arc<Link>, Error> {
-        let address = Route::address(text)?;
-        let mut deferred = Deferred::default();
-        let link = cluster.link_of_node(&address, &mut deferred);
-        self.run(deferred);
-        link.unwrap_or_else(|| Err(no_such_node(text)))
     }
 
     /// A link to any node; if none can be had, this one.

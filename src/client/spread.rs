@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use super::cached::FoundPart;
 use super::completion::Verdict;
-use super::composite::Composite;
 use super::core::Core;
 use super::destination::{Deliveries, Destination, Responder};
 use super::fan_out::{FanOut, Held, Part};
@@ -19,6 +18,7 @@ use super::merge::Merge;
 use super::pending::{NOT_QUEUED, Pending, Work};
 use super::plan::{Plan, tracked};
 use super::request::{Place, Request};
+use super::routing::slot_of_request;
 use super::state::State;
 use crate::connection::link::Link;
 use crate::connection::quota::Load;
@@ -44,7 +44,7 @@ impl<D: Destination> Core<D> {
         };
         let FanOut { mut parts, merge } = fan_out;
         if parts.is_empty() {
-            return self.answer_at_once(request, destination, Composite::of_none());
+            return self.answer_at_once(request, destination, Merge::of_none());
         }
         if merge == Merge::FirstFound {
             fastrand::shuffle(&mut parts);
@@ -82,24 +82,19 @@ impl<D: Destination> Core<D> {
         self.accept_parts((&links, reads), &parts, (merge, &bounds), found, destination)
     }
 
-    /// Accepts a request that waits for the map.
-    fn hold_back<A: AsRef<[u8]>>(
+    /// Accepts a request that waits for the map, or for what the servers say of themselves.
+    pub(super) fn hold_back<A: AsRef<[u8]>>(
         self: &Arc<Self>,
         link: &Arc<Link>,
         request: &Request<'_, A>,
         destination: &D,
     ) -> Result<u64, Error> {
-        self.prepare(Plan::of(request.commands, false))?;
-        let words = |args: &&[A]| args.iter().map(|word| word.as_ref().to_vec()).collect();
-        let route = match request.route {
-            Route::Primaries => Route::Primaries,
-            Route::Replicas => Route::Replicas,
-            Route::All => Route::All,
-            _ => Route::ByKey,
-        };
-        let held = Held { commands: request.commands.iter().map(words).collect(), route };
+        let load = self.prepare(Plan::of(request.commands, false))?.load();
+        let held = Held::new(request.commands, request.route);
         let timeout = self.timeout_of(request);
         let mut state = self.state.lock();
+        // As if all that waits here were to go to this one.
+        link.check_room(Load { requests: load.requests + state.held.len(), ..load })?;
         let ticket = self.reserve(&mut state)?;
         let pending = Pending {
             timeout: timeout.unwrap_or_default(),
@@ -113,11 +108,12 @@ impl<D: Destination> Core<D> {
         Ok(ticket.0)
     }
 
-    /// Sends what waits for the map, if there is one.
+    /// Sends what waits for the map, if there is one or none is needed.
     pub(super) fn send_held(&self) {
-        let Some(cluster) = self.topology.cluster() else { return };
+        let cluster = self.topology.cluster();
         let mut state = self.state.lock();
-        if state.held.is_empty() || cluster.with_map(|map| map.is_none()) {
+        let waits = |cluster: &Cluster| cluster.with_map(|map| map.is_none());
+        if state.held.is_empty() || self.topology.is_undecided() || cluster.is_some_and(waits) {
             return;
         }
         let mut deliveries = Deliveries::new();
@@ -135,17 +131,40 @@ impl<D: Destination> Core<D> {
     }
 
     /// The verdict if it is over by that.
-    fn send_one_held(&self, cluster: &Cluster, state: &mut State<D>, ticket: Ticket) -> Result<Option<Verdict>, Error> {
+    fn send_one_held(
+        &self,
+        cluster: Option<&Cluster>,
+        state: &mut State<D>,
+        ticket: Ticket,
+    ) -> Result<Option<Verdict>, Error> {
         let State { requests, deferred, .. } = state;
         let Some(pending) = requests.get(ticket) else { return Ok(None) };
         let Work::Held(held) = mem::replace(&mut pending.work, Work::Single) else { return Ok(None) };
         let commands: Vec<&[Vec<u8>]> = held.commands.iter().map(Vec::as_slice).collect();
-        let fan_out = cluster.with_map(|map| FanOut::of(&commands, held.route, map))?;
-        let Some(FanOut { parts, merge }) = fan_out else { return Ok(None) };
+        let route = held.route();
+        let named = match cluster {
+            None => self.topology.serves(route, &pending.link)?.then(|| Arc::clone(&pending.link)),
+            Some(cluster) if !route.is_several() && route != Route::ByKey => {
+                Some(self.link_of_route(cluster, &pending.link, (route, &|| slot_of_request(&commands)), deferred)?)
+            }
+            Some(_) => None,
+        };
+        let fan_out = match (&named, cluster) {
+            (Some(link), _) => FanOut::whole(&commands, route, link.address()),
+            (None, Some(cluster)) => match cluster.with_map(|map| FanOut::of(&commands, route, map))? {
+                Some(fan_out) => fan_out,
+                None => return Ok(None),
+            },
+            (None, None) => return Ok(Some(Merge::of_none())),
+        };
+        let FanOut { parts, merge } = fan_out;
         if parts.is_empty() {
-            return Ok(Some(Composite::of_none()));
+            return Ok(Some(Merge::of_none()));
         }
-        let links = self.links_of_parts(cluster, &parts, &pending.link, deferred)?;
+        let links = match (named, cluster) {
+            (None, Some(cluster)) => self.links_of_parts(cluster, &parts, &pending.link, deferred)?,
+            (named, _) => vec![named.unwrap_or_else(|| Arc::clone(&pending.link)); parts.len()],
+        };
         let bounds: Vec<Bound> = parts.iter().map(Part::bound).collect();
         let commands: Vec<&[Cow<'_, [u8]>]> = parts.iter().map(|part| part.args.as_slice()).collect();
         let units = self.prepare(Plan::Several(&commands))?.units(ticket)?;

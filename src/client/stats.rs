@@ -23,7 +23,6 @@ impl<D: Destination> Core<D> {
         let mut state = self.state.lock();
         let state = &mut *state;
         let own = self.state.listeners.tickets().len() + state.subscriptions.len() + state.sessions.unblocking();
-        let own = own + state.requests.composites().map(|composite| composite.missing()).sum::<usize>();
         let own = own + self.topology.cluster().map_or(0, |cluster| cluster.missing());
         let own = own + self.topology.replicas().missing();
         let requests = state.requests.len() + self.waiting_at_links() - own;

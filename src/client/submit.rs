@@ -3,24 +3,25 @@
 //! Invariant: an error is returned before anything is queued; afterwards there is a pending request that will be
 //! completed.
 
-use std::sync::{Arc, Weak};
+use std::slice;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
 use super::admission::Admission;
 use super::cached::cacheable;
-use super::composite::{Composite, Policy};
 use super::core::Core;
 use super::destination::Outlet;
 use super::destination::{Destination, Responder};
 use super::fan_out::slot_of_command;
+use super::gather::Bound;
 use super::intake::Intake;
 use super::mailbox::Limits;
 use super::merge::Merge;
 use super::pending::{Pending, Work};
 use super::plan::{Plan, Prepared};
-use super::request::{Place, Request, Timeout, small};
+use super::request::{Place, Request, small};
 use super::routing::NotWhole;
 use super::script::Script;
 use super::state::State;
@@ -30,7 +31,6 @@ use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::pipeline::Pipeline;
-use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 use crate::protocol::command;
 use crate::topology::Route;
@@ -81,8 +81,9 @@ impl<D: Destination> Core<D> {
             return Ok(accepted);
         }
         match self.topology.cluster() {
-            None => self.submit_to_node(place, request, destination, by),
             Some(cluster) => self.submit_to_cluster(cluster, place, request, destination, by),
+            None if self.topology.is_undecided() => self.submit_undecided(place, request, destination, by),
+            None => self.submit_to_node(place, request, destination, by),
         }
     }
 
@@ -180,48 +181,18 @@ impl<D: Destination> Core<D> {
         }
         if !self.topology.serves(request.route, link)? {
             // A route that leads to no node.
-            return self.answer_at_once(request, destination, Composite::of_none()).map(|id| (id, None));
+            return self.answer_at_once(request, destination, Merge::of_none()).map(|id| (id, None));
+        }
+        if several_nodes {
+            let merge = (Merge::ByAddress(vec![link.address()]), &[Bound::Node][..]);
+            return self
+                .accept_spread((slice::from_ref(link), false), request, merge, destination)
+                .map(|id| (id, None));
         }
         let prepared = self.prepare(plan)?;
         let work = |first: u64| work.take().unwrap_or_else(|| Work::of(&prepared.plan, first));
         let append = |pipeline: &mut Pipeline, ticket| prepared.append(pipeline, ticket);
-        if several_nodes {
-            let send = |child: &Request<'_, A>, composite: &Arc<Composite>| {
-                self.put((link, Submitter::Other), child, prepared.load(), append, work, composite).map(|(id, _)| id)
-            };
-            return self.accept_composite(link, request, send, destination).map(|id| (id, None));
-        }
         self.put((link, by), request, prepared.load(), append, work, destination)
-    }
-
-    /// Accepts a request that is made of one request for each node; `send` sends that of the one node there is.
-    fn accept_composite<A: AsRef<[u8]>>(
-        self: &Arc<Self>,
-        link: &Arc<Link>,
-        request: &Request<'_, A>,
-        send: impl FnOnce(&Request<'_, A>, &Arc<Composite>) -> Result<u64, Error>,
-        destination: &D,
-    ) -> Result<u64, Error> {
-        let me: Weak<Core<D>> = Arc::downgrade(self);
-        let composite = Composite::new(me, Policy::ByAddress(vec![link.address()]));
-        let ticket = self.reserve(&mut self.state.lock())?;
-        let child = Request { timeout: Timeout::None, user_data: 0, ..*request };
-        let sent = send(&child, &composite);
-        let mut state = self.state.lock();
-        let id = sent.inspect_err(|_| state.requests.give_back(ticket))?;
-        let timeout = self.timeout_of(request);
-        let responder = Responder::new(ticket.0, request.user_data, destination);
-        let pending = Pending {
-            timeout: timeout.unwrap_or_default(),
-            ..Pending::new(responder, link, Work::Composite(Arc::clone(&composite)))
-        };
-        let due = timeout.map(|timeout| self.clock.due(timeout));
-        if state.hold(ticket, pending, due) {
-            self.clock.wake();
-        }
-        drop(state);
-        composite.start(ticket, vec![Ticket(id)]);
-        Ok(ticket.0)
     }
 
     /// Measures a request; an error if no link would ever take it.

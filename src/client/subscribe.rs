@@ -276,7 +276,7 @@ impl<D: Destination> Owner for Core<D> {
     fn end_one(&self, ticket: Ticket, why: &Error) {
         let taken = self.remove_unanswered(&mut self.state.lock(), ticket);
         let Some(pending) = taken else { return };
-        self.complete(self.abort(pending, why.status, &|_| why.message.clone()));
+        self.complete(self.abort(pending, why.status, &|_, _| why.message.clone()));
     }
 
     fn spawn(&self, task: Pin<Box<dyn Future<Output = ()> + Send>>) {

@@ -83,25 +83,21 @@ impl<D: Destination> Core<D> {
                 return self.abort_blocked(pending, abandoned);
             }
             let stood_in_line = pending.dedicated.as_ref().is_some_and(|dedicated| !dedicated.waiting.is_empty());
-            let (link, timeout) = (Arc::clone(&pending.link), pending.timeout);
+            let timeout = pending.timeout;
             if pending.reads && pending.sequence == NOT_QUEUED {
-                let sentence = |_: Unanswered<'_>| format!("no replica could be read from within {timeout} ms");
+                let sentence =
+                    |_: &Link, _: Unanswered<'_>| format!("no replica could be read from within {timeout} ms");
                 return self.abort(pending, Status::Timeout, &sentence);
             }
-            self.abort(pending, Status::Timeout, &self.timed_out(&link, timeout, stood_in_line))
+            self.abort(pending, Status::Timeout, &self.timed_out(timeout, stood_in_line))
         });
         self.complete(deliveries);
         due.len()
     }
 
     /// The sentence for what has no answer in time; `stood_in_line`: for a dedicated connection.
-    pub(super) fn timed_out<'a>(
-        &'a self,
-        link: &'a Link,
-        timeout: u32,
-        stood_in_line: bool,
-    ) -> impl Fn(Unanswered<'_>) -> String + 'a {
-        move |unit| {
+    pub(super) fn timed_out(&self, timeout: u32, stood_in_line: bool) -> impl Fn(&Link, Unanswered<'_>) -> String + '_ {
+        move |link, unit| {
             let status = link.status();
             let address = status.address;
             let most = self.config.max_connections;

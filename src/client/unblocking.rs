@@ -289,7 +289,7 @@ impl<D: Destination> Core<D> {
                 format!("{why}; its connection was closed, because CLIENT UNBLOCK had no effect within {grace} ms")
             }
         };
-        self.abort(pending, abandoned.status, &|_| sentence.clone())
+        self.abort(pending, abandoned.status, &|_, _| sentence.clone())
     }
 
     fn why(&self, pending: &Pending<D>, abandoned: &Abandoned) -> String {

@@ -40,10 +40,11 @@ static SERVERS: &[Opt] = &[
     ),
     option(
         "topology",
-        "`standalone`, `sentinel`, `cluster`, `auto`",
-        "standalone",
+        "`auto`, `standalone`, `sentinel`, `cluster`",
+        "auto",
         "Whether the endpoints lead to one server (of several, to the one that is a primary), to sentinels that know \
-            it, or to nodes of a cluster; `auto` believes the first server that answers, if that speaks RESP3.",
+            it, or to nodes of a cluster; `auto`: one server, or a cluster if the first server that answers says so, \
+            for which it has to speak RESP3.",
         |config, text| {
             config.topology = match text {
                 "standalone" => TopologyKind::Standalone,

@@ -10,6 +10,7 @@ const OTHERS: &[(&str, &str, &str)] = &[
     ("sentinel_name", "mymaster", "\0"),
     ("sentinel_username", "watcher", "\0"),
     ("sentinel_password", "hunter3", "\0"),
+    ("sentinel_credentials_callback", "on", "perhaps"),
     ("sentinel_tls", "on", "perhaps"),
     ("sentinel_tls_ca", "/etc/ca.pem", "\0"),
     ("sentinel_tls_certificate", "/etc/me.pem", "\0"),

@@ -59,7 +59,7 @@ pub(super) async fn shake_hands(
     };
     if server_info.mode == "sentinel" && matches!(config.topology, TopologyKind::Auto | TopologyKind::Cluster) {
         let sentence = "the server is a sentinel, which holds no data; write redis-sentinel://host/name, with the name \
-                        by which it knows the server";
+                        by which it knows the server (topology=standalone speaks with the sentinel itself)";
         return Err(Error::new(Status::Connect, sentence));
     }
     if terms.primary && server_info.mode != "cluster" {

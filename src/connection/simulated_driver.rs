@@ -47,12 +47,23 @@ impl SimulatedDriver {
 
     /// A connection was made.
     pub fn connect(&mut self, recipient: &dyn Recipient<Link>) {
+        self.connect_as("", recipient);
+    }
+
+    /// The same, to a server that says that it is of this mode.
+    pub fn connect_as(&mut self, mode: &str, recipient: &dyn Recipient<Link>) {
         let config = &self.link.config;
         let limits = Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes };
         self.incoming = Some(Incoming::new(Receiver::Plain, Parser::new(limits, config.receive_buffer)));
         self.is_blocked = false;
         let tracking = self.link.wants_tracking();
-        let server_info = ServerInfo { protocol: 3, connection: CONNECTION, tracking, ..ServerInfo::default() };
+        let server_info = ServerInfo {
+            protocol: 3,
+            connection: CONNECTION,
+            tracking,
+            mode: mode.to_owned(),
+            ..ServerInfo::default()
+        };
         self.link.report_connected(Some(recipient), server_info);
         let mut outgoing = self.link.outgoing.lock();
         // (There is no kernel that tells of bytes.)

@@ -41,13 +41,12 @@ use crate::error::Error;
 
 /// The servers of a client.
 pub struct Topology {
-    kind: TopologyKind,
     /// The one server or, of a cluster, what is behind the configured endpoints.
     first: Standalone,
     /// Who know where the one server is.
     sentinels: Option<Arc<Sentinels>>,
-    /// Set if it is a cluster, from the beginning or when a server has said so.
-    cluster: OnceLock<Cluster>,
+    /// Whether it is a cluster: set from the beginning, or when the first server has answered.
+    cluster: OnceLock<Option<Cluster>>,
     replicas: Replicas,
 }
 
@@ -59,23 +58,37 @@ impl Topology {
         let first = Standalone::new(opening.clone());
         let is_sentinel = kind == TopologyKind::Sentinel;
         let sentinels = is_sentinel.then(|| Arc::new(Sentinels::new(Arc::clone(first.node()), &opening)));
-        let topology = Topology { kind, first, sentinels, cluster: OnceLock::new(), replicas };
-        if kind == TopologyKind::Cluster {
-            topology.form_cluster(now);
+        let topology = Topology { first, sentinels, cluster: OnceLock::new(), replicas };
+        match kind {
+            TopologyKind::Auto => {}
+            TopologyKind::Cluster => topology.decide(true, now),
+            TopologyKind::Standalone | TopologyKind::Sentinel => topology.decide(false, now),
         }
         topology
     }
 
-    /// A server says this of itself; true: that makes it a cluster, of which nobody knew.
-    pub fn learn(&self, server_info: &ServerInfo, now: Instant) -> bool {
-        let is_cluster = self.kind == TopologyKind::Auto && server_info.mode == "cluster";
-        is_cluster && self.cluster.get().is_none() && self.form_cluster(now)
+    /// Whether no server has said yet if it is one of a cluster.
+    #[inline]
+    pub fn is_undecided(&self) -> bool {
+        self.cluster.get().is_none()
     }
 
-    fn form_cluster(&self, now: Instant) -> bool {
+    /// A server says this of itself. The first one decides whether it is a cluster.
+    pub fn learn(&self, server_info: &ServerInfo, now: Instant) {
+        if self.is_undecided() {
+            self.decide(server_info.mode == "cluster", now);
+        }
+    }
+
+    /// (A closed client decides nothing.)
+    fn decide(&self, is_cluster: bool, now: Instant) {
         let seeds = self.first.node();
-        let opening = seeds.opening();
-        opening.is_ok_and(|opening| self.cluster.set(Cluster::new(opening, Arc::clone(seeds), now)).is_ok())
+        let cluster = match (is_cluster, seeds.opening()) {
+            (false, _) => None,
+            (true, Ok(opening)) => Some(Cluster::new(opening, Arc::clone(seeds), now)),
+            (true, Err(_)) => return,
+        };
+        _ = self.cluster.set(cluster);
     }
 
     /// The one node or, of a cluster, what is behind the configured endpoints.
@@ -92,13 +105,13 @@ impl Topology {
 
     /// Whether it is a cluster, or a server may still say so.
     pub fn may_be_cluster(&self) -> bool {
-        matches!(self.kind, TopologyKind::Cluster | TopologyKind::Auto)
+        self.cluster.get().is_none_or(Option::is_some)
     }
 
-    /// The cluster, if it is one.
+    /// The cluster, if it is known to be one.
     #[inline]
     pub fn cluster(&self) -> Option<&Cluster> {
-        self.cluster.get()
+        self.cluster.get().and_then(Option::as_ref)
     }
 
     /// The replicas that answer reads.
@@ -190,24 +203,27 @@ mod tests {
     use crate::topology::deferred::Deferred;
 
     #[test]
-    fn a_cluster_is_what_the_configuration_or_a_server_calls_so() {
+    fn a_cluster_is_what_the_configuration_or_the_first_server_calls_so() {
         let (no_mode, standalone, cluster) = ("", "standalone", "cluster");
-        // What is configured, whether that is a cluster, what servers say one after the other, what is new by that.
-        for (kind, at_first, modes, news) in [
-            (TopologyKind::Standalone, false, &[standalone, cluster][..], &[false, false][..]),
-            (TopologyKind::Cluster, true, &[standalone, cluster], &[false, false]),
-            (TopologyKind::Auto, false, &[no_mode, standalone, "sentinel"], &[false; 3]),
-            (TopologyKind::Auto, false, &[cluster, cluster, standalone], &[true, false, false]),
+        // What is configured, what that makes of it (`None`: undecided), the mode a server tells, and what that makes.
+        for (kind, at_first, mode, then) in [
+            (TopologyKind::Standalone, Some(false), cluster, false),
+            (TopologyKind::Sentinel, Some(false), cluster, false),
+            (TopologyKind::Cluster, Some(true), standalone, true),
+            (TopologyKind::Auto, None, no_mode, false),
+            (TopologyKind::Auto, None, standalone, false),
+            (TopologyKind::Auto, None, cluster, true),
         ] {
             let config = Config { topology: kind, ..Config::default() };
             let topology = Topology::new(fixture::opening(config, &Noted::new()), Instant::now());
-            assert_eq!(topology.cluster().is_some(), at_first, "{kind:?}");
+            assert_eq!((!topology.is_undecided()).then(|| topology.cluster().is_some()), at_first, "{kind:?}");
+            assert_eq!(topology.may_be_cluster(), at_first != Some(false), "{kind:?}");
             let seed = topology.first().link(0, &mut Deferred::default()).unwrap();
-            let mut is_news = |mode: &&str| {
-                topology.learn(&ServerInfo { mode: mode.to_string(), ..ServerInfo::default() }, Instant::now())
-            };
-            assert_eq!(modes.iter().map(&mut is_news).collect::<Vec<_>>(), news, "{kind:?}");
-            assert_eq!(topology.cluster().is_some(), at_first || news.contains(&true), "{kind:?}");
+            // What others say later changes nothing.
+            for mode in [mode, standalone, cluster] {
+                topology.learn(&ServerInfo { mode: mode.to_string(), ..ServerInfo::default() }, Instant::now());
+                assert_eq!((topology.cluster().is_some(), topology.may_be_cluster()), (then, then), "{kind:?} {mode}");
+            }
             assert!(Arc::ptr_eq(&topology.link_of(1).unwrap(), &seed) && topology.links().len() == 1);
             topology.close();
             assert!(seed.is_closed());
@@ -220,6 +236,7 @@ mod tests {
         let topology = Topology::new(fixture::opening(config, &Noted::new()), Instant::now());
         topology.close();
         let server_info = ServerInfo { mode: "cluster".to_string(), ..ServerInfo::default() };
-        assert!(!topology.learn(&server_info, Instant::now()));
+        topology.learn(&server_info, Instant::now());
+        assert!(topology.is_undecided());
     }
 }

@@ -57,6 +57,20 @@ impl<'a> Route<'a> {
         parsed.map_err(|_| Error::new(Status::Argument, format!("route {text:?} is neither a word nor an address")))
     }
 
+    /// As a user writes it; `None`: not at all.
+    pub fn to_text(self) -> Option<String> {
+        match self {
+            Route::ByKey => None,
+            Route::Random => Some("random".to_owned()),
+            Route::Primaries => Some("primaries".to_owned()),
+            Route::Replicas => Some("replicas".to_owned()),
+            Route::All => Some("all".to_owned()),
+            Route::Slot(slot) => Some(format!("slot:{}", slot.map_or_else(String::new, |slot| slot.to_string()))),
+            Route::Key(key) => Some(format!("key:{key}")),
+            Route::Node(text) => Some(text.to_owned()),
+        }
+    }
+
     /// Whether the answer is a map of address to reply.
     pub fn is_several(self) -> bool {
         matches!(self, Route::Primaries | Route::Replicas | Route::All)
@@ -87,6 +101,8 @@ mod tests {
             ("10.0.0.1:7000", Route::Node("10.0.0.1:7000")),
         ] {
             assert_eq!(Route::parse(text), route, "{text}");
+            let again = route.to_text().unwrap();
+            assert_eq!(Route::parse(&again), route, "{text}");
         }
         for (text, address) in
             [("[slot]:12", "slot:12"), ("[all]", "all:6379"), ("[::1]:7", "[::1]:7"), ("10.0.0.1:7", "10.0.0.1:7")]

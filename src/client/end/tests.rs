@@ -98,7 +98,7 @@ fn every_end_wherever_the_request_is() {
             ],
         ),
         (
-            "in a composite, unsent",
+            "gathered by address, unsent",
             |fixture| unsent(fixture, SET, TO_ALL),
             [
                 "Canceled NotRun: {@, @: cancelled before it was sent}",
@@ -107,7 +107,7 @@ fn every_end_wherever_the_request_is() {
             ],
         ),
         (
-            "in a composite, sent",
+            "gathered by address, sent",
             |fixture| sent(fixture, SET, TO_ALL),
             [
                 "Canceled Unknown: {@, @: cancelled after it was sent}",

@@ -104,7 +104,7 @@ fn a_part_of_a_pipeline_that_moved_is_cancelled_where_it_is() {
     fixture.completion();
     assert!(fixture.core.cancel(crate::connection::unit::Ticket(id)));
     let told = "5 Canceled Unknown: [5, b:1: cancelled; refused by the server: MOVED 3300 b:1]";
-    assert_eq!(fixture.completion().replace("a:1", "b:1"), told);
+    assert_eq!(fixture.completion(), told);
     assert_eq!(b.read(), "", "it was taken back");
 }
 

@@ -105,7 +105,7 @@ fn a_pipeline_is_cancelled_at_every_node() {
     let (mut a, mut b) = (fixture.node("a:1"), fixture.node("b:1"));
     a.read();
     assert!(fixture.core.cancel(Ticket(id)));
-    let ends = "b:1: cancelled before it was sent, b:1: cancelled after it was sent, b:1: cancelled before it was sent";
+    let ends = "b:1: cancelled before it was sent, a:1: cancelled after it was sent, b:1: cancelled before it was sent";
     assert_eq!(fixture.completion(), format!("1 Canceled Unknown: [{ends}]"));
     a.answer(&[":1"]);
     assert!(b.read().is_empty() && a.is_at_rest() && b.is_at_rest());
@@ -262,7 +262,7 @@ fn a_map_that_is_cancelled_or_late_has_what_came_so_far() {
         }
         let completion = fixture.completion();
         assert!(completion.starts_with(&format!("1 {status:?} Unknown: {{a:1, 1, b:1, ")), "{completion}");
-        assert!(completion.ends_with(&format!("{why}}}")), "{completion}");
+        assert!(completion.ends_with(&format!("b:1: {why}}}")), "{completion}");
     }
 }
 

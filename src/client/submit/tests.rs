@@ -1,5 +1,6 @@
 //! What is accepted, where it then waits and what is sent of it; what is refused, and that nothing is left of it.
 
+use crate::client::request::Timeout;
 use std::time::Duration;
 
 use super::*;
@@ -22,7 +23,7 @@ fn an_accepted_request_waits_where_its_kind_says() {
         (&["EVAL x 0"], AS_IT_IS, "as a script", "EVAL x 0"),
         // Without a cache it is like any other.
         (&["GET k"], |request| request.cached = true, "at the client", "GET k"),
-        (&["PING"], |request| request.route = Route::All, "in a composite", "PING"),
+        (&["PING"], |request| request.route = Route::All, "gathered", "PING"),
         (&["GET k"], |request| request.dedicated = true, "on a dedicated link", ""),
         (&["BLPOP k 0"], AS_IT_IS, "on a dedicated link", ""),
     ];
@@ -138,7 +139,7 @@ fn a_route_to_no_node_is_answered_at_once() {
 }
 
 #[test]
-fn a_composite_is_answered_by_address() {
+fn a_route_to_all_nodes_is_answered_by_address() {
     let mut fixture = Fixture::connected();
     let address = fixture.shared.link.address();
     let id = fixture.submit_as(&["PING"], |request| request.route = Route::All).unwrap();
