@@ -222,6 +222,23 @@
 #define JR_REQUEST_CACHED 16
 
 /**
+ * If the request is refused (JR_ERR_ARGUMENT, JR_ERR_REFUSED, JR_ERR_CLOSED, or JR_ERR_FULL of a connection), jr_submit
+ * gives JR_OK and an id all the same, and the completion, with JR_OUTCOME_NOT_RUN, says why: one path for all errors.
+ * What jr_submit still returns: an unreadable request, JR_ERR_FULL and JR_ERR_CLOSED of the queue, JR_ERR_FORKED,
+ * JR_ERR_MEMORY, and all that there is to say where no completion could follow. Nothing to jr_execute.
+ */
+#define JR_REQUEST_REPORT 32
+
+/**
+ * If nothing else is under way for its queue, jr_submit writes it at once, and whoever takes from the queue reads the
+ * answer: an event loop with one request at a time saves a wake-up of its own. A hint: on the first of many requests it
+ * costs a write of its own. It changes nothing where the library writes anyway: with a callback, without a queue, in
+ * jr_execute, on a connection of its own, for several nodes, elsewhere than on Linux. Of jr_submit_many, for the
+ * first.
+ */
+#define JR_REQUEST_NOW 64
+
+/**
  * For timeout_ms: without end.
  */
 #define JR_TIMEOUT_NONE UINT32_MAX
@@ -791,8 +808,9 @@ int32_t jr_queue_fd(const struct jr_queue *queue);
 /**
  * Takes up to `max` completions into `out`, oldest first; each reply is then yours to free. Waits up to `timeout_ms`
  * for the first: 0 does not wait, negative waits for ever. Gives how many, or a negative status. 0: none came in time,
- * or jr_queue_wake was called, or (on Linux) a signal handler ran on this thread while it waited. Several threads may
- * take at once; from a callback only with timeout 0.
+ * or jr_queue_wake was called, or (on Linux) a signal handler ran on this thread while it waited. JR_ERR_CLOSED: the
+ * queue was closed (jr_queue_close) and all was taken. Several threads may take at once; from a callback only with
+ * timeout 0.
  *
  * # Safety
  * `out` has room for `max` completions.
@@ -805,6 +823,23 @@ int64_t jr_queue_take(const struct jr_queue *queue, struct jr_completion *out, s
  * also a signal handler. Does nothing with a queue that is NULL or was made before fork().
  */
 void jr_queue_wake(const struct jr_queue *queue);
+
+/**
+ * Frees the replies of so many completions, which jr_queue_take put there, and sets them to NULL; those that are NULL
+ * are left alone. As jr_reply_free of each, in one call.
+ *
+ * # Safety
+ * `completions` has `count` of them, whose replies are NULL or the caller's.
+ */
+void jr_completions_free(struct jr_completion *completions, size_t count);
+
+/**
+ * Accepts no more requests for this queue (they are JR_ERR_CLOSED) and cancels those that are under way, of all
+ * clients, as jr_cancel does: their completions follow, also those that have come already, and when all are taken,
+ * jr_queue_take gives JR_ERR_CLOSED and the descriptor stays readable. So an event loop can end a queue without losing
+ * a completion; jr_queue_free alone discards them. Never waits. Any thread; doing it twice changes nothing.
+ */
+jr_status jr_queue_close(const struct jr_queue *queue);
 
 /**
  * Ends a queue: completions in it are discarded, and so are those of requests still under way. NULL does nothing.

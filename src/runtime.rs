@@ -9,7 +9,7 @@ mod supervised;
 use std::cell::Cell;
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, MutexGuard, OnceLock, Weak};
 use std::thread::{self, JoinHandle};
 
 use tokio::runtime::{Builder, Handle};
@@ -22,9 +22,7 @@ use crate::lock::Lock;
 /// How many forks lie between the first process and this one.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// The runtime of each generation. A lock that was held at the moment of a fork stays locked in the child, so each
-/// generation has one that nobody can have held; more than 256 forks inside each other would share them again.
-static RUNTIMES: [Lock<Weak<Runtime>>; 256] = [const { Lock::new(Weak::new()) }; 256];
+static RUNTIMES: OfProcess<Weak<Runtime>> = OfProcess([const { Lock::new(Weak::new()) }; 256]);
 
 /// Runs the start of a thread; see [`start_threads_by`].
 static STARTER: OnceLock<fn(&mut dyn FnMut())> = OnceLock::new();
@@ -80,6 +78,17 @@ fn spawn_thread_of(name: &str, stack: usize, body: impl FnOnce() + Send + 'stati
     }
 }
 
+/// What each process has for itself. A lock that was held at the moment of a fork stays locked in the child, so each
+/// generation has one that nobody can have held; more than 256 forks inside each other would share them again.
+pub struct OfProcess<T>(pub [Lock<T>; 256]);
+
+impl<T> OfProcess<T> {
+    /// That of this process.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.0[generation() as usize % self.0.len()].lock()
+    }
+}
+
 /// A share in the I/O thread; the last one to go ends it.
 #[derive(Debug)]
 pub struct Runtime {
@@ -91,7 +100,7 @@ pub struct Runtime {
 impl Runtime {
     /// The I/O thread of this process, started if there is none.
     pub fn share() -> Result<Arc<Runtime>, Error> {
-        let mut shared = RUNTIMES[generation() as usize % RUNTIMES.len()].lock();
+        let mut shared = RUNTIMES.lock();
         if let Some(runtime) = shared.upgrade() {
             return Ok(runtime);
         }

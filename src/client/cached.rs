@@ -18,12 +18,13 @@ use super::destination::{Destination, Responder};
 use super::pending::Work;
 use super::plan::Plan;
 use super::request::{Place, Request};
+use super::state::Locked;
 use crate::connection::caller_driver::CallerDriver;
 use crate::connection::io_role::Submitter;
 use crate::connection::link::Link;
 use crate::connection::purpose::Purpose;
-use crate::connection::unit::Unit;
-use crate::error::{Error, Status};
+use crate::connection::unit::{Ticket, Unit};
+use crate::error::{Error, Outcome, Status};
 use crate::protocol::catalog;
 use crate::protocol::command;
 use crate::protocol::message::Invalidation;
@@ -153,10 +154,33 @@ impl<D: Destination> Core<D> {
         destination: &D,
         verdict: Verdict,
     ) -> Result<u64, Error> {
+        let mut state = self.state.lock();
+        let ticket = self.reserve(&mut state, destination)?;
+        self.answer_with(ticket, state, request, destination, verdict)
+    }
+
+    /// The same for a request that was not accepted, for this reason; also of a closed client.
+    pub(super) fn complete_refused<A>(
+        self: &Arc<Self>,
+        request: &Request<'_, A>,
+        destination: &D,
+        why: &Error,
+    ) -> Result<u64, Error> {
+        let mut state = self.state.lock();
+        let ticket = state.requests.reserve().ok_or_else(|| Error::memory(0))?;
+        self.answer_with(ticket, state, request, destination, Verdict::failed(why, Outcome::NotRun))
+    }
+
+    fn answer_with<A>(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        mut state: Locked<'_, D>,
+        request: &Request<'_, A>,
+        destination: &D,
+        verdict: Verdict,
+    ) -> Result<u64, Error> {
         // Held, because whoever gets the completion may free the client.
         let core = Arc::clone(self);
-        let mut state = core.state.lock();
-        let ticket = core.reserve(&mut state)?;
         state.requests.give_back(ticket);
         state.taken += 1;
         drop(state);

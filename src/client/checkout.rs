@@ -54,7 +54,7 @@ impl<D: Destination> Core<D> {
         let timeout = admission.timeout(request.timeout, self.config.command_timeout).map(in_millis);
         let due = timeout.map(|timeout| self.clock.due(timeout));
         let mut state = self.state.lock();
-        let ticket = self.reserve(&mut state)?;
+        let ticket = self.reserve(&mut state, destination)?;
         let lost = place.lease.and_then(|lease| state.sessions.get(lease)?.lost.clone());
         if let Some(error) = lost {
             state.requests.give_back(ticket);

@@ -14,6 +14,7 @@ use super::mailbox::{Limits, Mailbox, Put};
 use crate::connection::queue_driver::QueueDriver;
 use crate::connection::requests::Taken;
 use crate::connection::sink::{Completion, Sink, SinkKey};
+use crate::connection::sinks::is_same;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 
@@ -54,6 +55,11 @@ pub trait Destination: Clone + Send + Sync + 'static {
     /// Tells the reader of so many more messages in a mailbox, each to be taken once. False: nobody will ever read
     /// them.
     fn offer(&self, mailbox: &Arc<Mailbox>, count: usize) -> bool;
+    /// An error if nobody takes completions there any more.
+    #[inline]
+    fn check_open(&self) -> Result<(), Error> {
+        Ok(())
+    }
     /// Whether it has a place for more than the final completion.
     fn takes_many(&self) -> bool;
     /// Requests for it were appended that whoever takes from it has to write; `driver`: from now on with this I/O role.
@@ -90,6 +96,11 @@ impl Responder {
     /// For a request of the client itself: nobody hears of it.
     pub fn to_nobody() -> Responder {
         Responder { sink: None, user_data: 0, request: 0, flags: 0 }
+    }
+
+    /// Whether its completion goes to this sink.
+    pub fn is_to(&self, sink: &Arc<dyn Sink>) -> bool {
+        self.sink.as_ref().is_some_and(|own| is_same(own, sink))
     }
 
     /// Whether nobody will hear of it.

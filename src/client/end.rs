@@ -3,6 +3,7 @@
 //! Invariant: completions are delivered after the state was unlocked; those that were taken out and not delivered are
 //! on their way, and the barrier of close waits for them.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use super::pending::{NOT_QUEUED, Pending, Work};
 use super::state::{Phase, State};
 use crate::connection::link::Link;
 use crate::connection::recipient::{LinkEvent, Recipient};
+use crate::connection::sink::Sink;
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Outcome, Status};
 use crate::runtime::Runtime;
@@ -185,6 +187,13 @@ impl<D: Destination> Core<D> {
                 _ => format!("{address}: cancelled after it was sent"),
             }
         })
+    }
+
+    /// Ends all requests whose completion goes to this sink.
+    pub(super) fn cancel_all_to(&self, sink: &Arc<dyn Sink>) {
+        let mut ids: Vec<Ticket> = self.topology.links().iter().flat_map(|link| link.waiting_for(sink)).collect();
+        ids.append(&mut self.state.lock().requests.tickets_to(sink));
+        ids.into_iter().for_each(|id| _ = self.cancel(id));
     }
 
     /// Ends one request that waits here; as `give_up`.

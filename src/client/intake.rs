@@ -38,11 +38,17 @@ pub(super) struct Intake<'a, D: Destination> {
 }
 
 impl<'a, D: Destination> Intake<'a, D> {
-    /// Takes the lock, if the client is open.
+    /// Takes the lock, if the client and the destination are open.
     #[inline]
-    pub(super) fn open(core: &'a Core<D>, link: &'a Arc<Link>, by: Submitter) -> Result<Intake<'a, D>, Error> {
+    pub(super) fn open(
+        core: &'a Core<D>,
+        link: &'a Arc<Link>,
+        by: Submitter,
+        destination: &D,
+    ) -> Result<Intake<'a, D>, Error> {
         let submission = link.submission(by);
-        // Whoever closes the client takes this lock afterwards, and so finds what gets in now.
+        // Whoever closes one of both takes this lock afterwards, and so finds what gets in now.
+        destination.check_open()?;
         match core.closed.load(Ordering::SeqCst) {
             true => Err(closed()),
             false => Ok(Intake { core, submission, due: None, is_earlier: false }),
@@ -119,7 +125,7 @@ impl<'a, D: Destination> Batch<'a, D> {
         };
         let intake = match &mut self.intake {
             Some(intake) => intake,
-            closed => closed.insert(Intake::open(self.core, self.place.link, self.by)?),
+            closed => closed.insert(Intake::open(self.core, self.place.link, self.by, self.destination)?),
         };
         let id = intake.put(request, args, most, self.destination);
         self.left -= 1;
@@ -156,7 +162,7 @@ impl<D: Destination> Core<D> {
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let timeout = self.timeout_of(request);
         let mut state = self.state.lock();
-        let ticket = self.reserve(&mut state)?;
+        let ticket = self.reserve(&mut state, destination)?;
         let mut submission = link.submission(by);
         self.forget_what_changes(request.commands);
         let sequence = match submission.append(load, |pipeline| append(pipeline, ticket)) {
@@ -192,7 +198,9 @@ impl<D: Destination> Core<D> {
     }
 
     /// A place for a request that waits at the client, if that is open.
-    pub(super) fn reserve(&self, state: &mut State<D>) -> Result<Ticket, Error> {
+    pub(super) fn reserve(&self, state: &mut State<D>, destination: &impl Destination) -> Result<Ticket, Error> {
+        // Whoever closes the destination takes the lock of the state afterwards, and so finds what gets in now.
+        destination.check_open()?;
         match state.phase {
             Phase::Open => state.requests.reserve().ok_or_else(|| {
                 Error::new(Status::Full, format!("{} requests wait at the client already", Ticket::INDICES))

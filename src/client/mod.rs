@@ -229,6 +229,16 @@ impl<D: Destination> Client<D> {
         self.core.cancel(Ticket(id))
     }
 
+    /// Ends all requests that have this destination: their completions follow.
+    pub fn cancel_all_to(&self, destination: &D) {
+        self.core.cancel_all_to(&destination.sink());
+    }
+
+    /// Completes a request that was not accepted, for this reason; gives its id.
+    pub fn complete_refused<A>(&self, request: &Request<'_, A>, destination: &D, why: &Error) -> Result<u64, Error> {
+        self.core.complete_refused(request, destination, why)
+    }
+
     /// Credentials for all connections, from now on: those that there are are authenticated again, without waiting for
     /// it.
     pub fn set_credentials(&self, credentials: Credentials) -> Result<(), Error> {

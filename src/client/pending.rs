@@ -18,6 +18,7 @@ use super::script::Script;
 use super::session::DedicatedRequest;
 use super::unblock::Unblock;
 use crate::connection::link::Link;
+use crate::connection::sink::Sink;
 use crate::connection::unit::{Ticket, Unit};
 use crate::shrink::KEPT;
 
@@ -329,6 +330,13 @@ impl<D: Destination> Requests<D> {
         };
         let blocking = |entry: &&Entry<D>| entry.pending.as_ref().is_some_and(is_blocking);
         self.entries.iter().filter(blocking).map(|entry| entry.ticket).collect()
+    }
+
+    /// The tickets of those whose completion goes to this sink.
+    pub fn tickets_to(&self, sink: &Arc<dyn Sink>) -> Vec<Ticket> {
+        let is_to_it = |pending: &Pending<D>| pending.responder.is_to(sink);
+        let these = self.entries.iter().filter(|entry| entry.pending.as_ref().is_some_and(is_to_it));
+        these.map(|entry| entry.ticket).collect()
     }
 
     /// The tickets of all.

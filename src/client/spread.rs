@@ -95,7 +95,7 @@ impl<D: Destination> Core<D> {
         let mut state = self.state.lock();
         // As if all that waits here were to go to this one.
         link.check_room(Load { requests: load.requests + state.held.len(), ..load })?;
-        let ticket = self.reserve(&mut state)?;
+        let ticket = self.reserve(&mut state, destination)?;
         let pending = Pending {
             timeout: timeout.unwrap_or_default(),
             idempotent: request.idempotent,
@@ -216,7 +216,7 @@ impl<D: Destination> Core<D> {
         let timeout = self.timeout_of(request);
         let Some(first) = links.first() else { return Err(Error::memory(0)) };
         let mut state = self.state.lock();
-        let ticket = self.reserve(&mut state)?;
+        let ticket = self.reserve(&mut state, destination)?;
         let units = prepared.units(ticket).map(|units| units.into_iter().zip(links).collect::<Vec<_>>());
         let mut units = units.inspect_err(|_| state.requests.give_back(ticket))?;
         let mut work = Work::of(&prepared.plan, NOT_QUEUED);

@@ -141,7 +141,7 @@ impl<D: Destination> Core<D> {
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let link = place.link;
         if let Some((args, most)) = small(place, request, self.config.max_request_bytes) {
-            let mut intake = Intake::open(self, link, by)?;
+            let mut intake = Intake::open(self, link, by, destination)?;
             let id = intake.put(request, args, most, destination)?;
             return Ok((id, intake.close(destination)));
         }
@@ -240,7 +240,7 @@ impl<D: Destination> Core<D> {
         destination: &D,
         user_data: u64,
     ) -> Result<u64, Error> {
-        let ticket = self.reserve(state)?;
+        let ticket = self.reserve(state, destination)?;
         // Whoever does not read them shall not lose the stream of events over it.
         let limits = Limits { overflow: Overflow::DropOldest, ..Limits::of(&self.config) };
         self.state.listeners.add(ticket, Outlet::new(ticket.0, user_data, destination, limits));

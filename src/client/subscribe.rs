@@ -161,7 +161,7 @@ impl<D: Destination> Core<D> {
         let timeout = self.timeout_of(request);
         let due = timeout.map(|timeout| self.clock.due(timeout));
         let mut state = self.state.lock();
-        let ticket = self.reserve(&mut state)?;
+        let ticket = self.reserve(&mut state, destination)?;
         let begun = match wish {
             Wish::Begin(purpose, topics) => {
                 let limits = Limits::of(&self.config);

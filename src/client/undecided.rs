@@ -1,5 +1,6 @@
 //! Before the first server has answered nobody knows whether it is one of a cluster. What is submitted by then waits at
-//! the link to it, in order; when it says that it is one of a cluster, what it cannot do alone waits for the map instead.
+//! the link to it, in order; when it says that it is one of a cluster, what it cannot do alone waits for the map
+//! instead.
 //!
 //! Invariant: nothing was sent yet when that is decided, and nothing is submitted meanwhile.
 

@@ -1,8 +1,11 @@
 //! How the requests that wait at a link end without an answer, and how the client goes on with one itself.
 
+use std::sync::Arc;
+
 use super::link::Link;
 use super::outgoing::Outgoing;
 use super::requests::{Location, Taken};
+use super::sink::Sink;
 use super::unit::Ticket;
 
 /// A request that was given up, to be completed.
@@ -33,6 +36,14 @@ impl Link {
         let mut outgoing = self.outgoing.lock();
         let waiting = outgoing.requests.waiting();
         waiting.into_iter().filter_map(|ticket| outgoing.give_up(ticket)).collect()
+    }
+
+    /// The requests that wait here for this sink, in pieces between which others get the lock.
+    pub fn waiting_for(&self, sink: &Arc<dyn Sink>) -> Vec<Ticket> {
+        const PIECE: usize = 1024;
+        let pieces = (0..).step_by(PIECE);
+        let waiting = pieces.map_while(|first| self.outgoing.lock().requests.waiting_for(sink, first, PIECE));
+        waiting.flatten().collect()
     }
 
     /// Gives up what is due at this tick: at most `most`, and then it is to be called again.

@@ -233,6 +233,15 @@ impl Requests {
         waiting.map(|entry| entry.ticket).collect()
     }
 
+    /// Those that wait here for this sink, among the places from `first` on, at most `most` places; `None`: there are no
+    /// such places.
+    pub fn waiting_for(&self, sink: &Arc<dyn Sink>, first: usize, most: usize) -> Option<Vec<Ticket>> {
+        let places = self.entries.get(first..).filter(|places| !places.is_empty())?;
+        let number = self.sinks.number_of(sink)?;
+        let is_for_it = |entry: &&Entry| matches!(entry.state, State::Waiting(other) if other == number);
+        Some(places.iter().take(most).filter(is_for_it).map(|entry| entry.ticket).collect())
+    }
+
     /// Whether no request has a place here, nor a deadline, nor a sink.
     #[cfg(test)]
     pub fn is_at_rest(&self) -> bool {

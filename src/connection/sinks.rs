@@ -42,6 +42,12 @@ impl Sinks {
         self.add_other(key, sink)
     }
 
+    /// The number of a sink, if a request waits for it.
+    pub fn number_of(&self, sink: &Arc<dyn Sink>) -> Option<u32> {
+        let is_it = |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| is_same(&entry.sink, sink));
+        self.entries.iter().position(is_it).map(|number| number as u32)
+    }
+
     /// Whether no request waits for any.
     #[cfg(test)]
     pub fn is_empty(&self) -> bool {
@@ -101,6 +107,11 @@ impl Sinks {
         }
         Some(sink)
     }
+}
+
+/// Whether both are the same sink. (Their tables of methods may be copies.)
+pub fn is_same(sink: &Arc<dyn Sink>, other: &Arc<dyn Sink>) -> bool {
+    Arc::as_ptr(sink).addr() == Arc::as_ptr(other).addr()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::boundary::{call, check_generation, check_may_wait, null};
 use super::callback::Callbacks;
+use super::clients;
 use super::config::{UserDialer, jr_config};
 use super::credentials::{UserCredentials, read_credentials};
 use super::fork;
@@ -45,10 +46,17 @@ enum Kind {
 }
 
 /// What all handles of a client hold together; with the last of them the client ends.
-struct Shared {
+pub(super) struct Shared {
     root: User,
     dialer: Option<Arc<Lent<UserDialer>>>,
     credentials: Option<Arc<Lent<UserCredentials>>>,
+}
+
+impl Shared {
+    /// Ends all requests whose completion goes there.
+    pub(super) fn cancel_all_to(&self, target: &Target) {
+        self.root.client.cancel_all_to(target);
+    }
 }
 
 impl Drop for Shared {
@@ -114,6 +122,7 @@ pub extern "C" fn jr_client_new(
         let root: Client<Target> = Client::with_hooks(options, hooks, listener.as_ref())?;
         let user = User { client: root, callbacks };
         let shared = Arc::new(Shared { root: user.clone(), dialer, credentials });
+        clients::add(&shared);
         let generation = runtime::generation();
         out.write(Box::new(jr_client { user, shared, generation, kind: Kind::Client, closed: AtomicBool::new(false) }));
         Ok(())

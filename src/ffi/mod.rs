@@ -5,6 +5,7 @@
 pub mod boundary;
 pub mod callback;
 pub mod client;
+pub mod clients;
 pub mod completion;
 pub mod config;
 pub mod credentials;

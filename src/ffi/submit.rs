@@ -12,11 +12,16 @@ use super::client::jr_client;
 use super::completion::jr_completion;
 use super::queue::completions::Queue;
 use super::queue::jr_queue;
-use super::request::{EMPTY, jr_bytes, jr_command, jr_request, read_request, with_request};
+use super::request::{
+    EMPTY, JR_REQUEST_NOW, JR_REQUEST_REPORT, jr_bytes, jr_command, jr_request, read_request, with_request,
+};
 use super::status::jr_status;
 use super::target::Target;
 use super::user::{User, to_target};
 use super::waiter::Waiter;
+use crate::client::Client;
+use crate::client::destination::Destination;
+use crate::client::request::Request;
 use crate::connection::sink::Completion;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::{Node, Reply};
@@ -26,12 +31,31 @@ use crate::protocol::reply::{Node, Reply};
 /// # Safety
 /// The pointers in `request` are as the header demands.
 unsafe fn submit(user: &User, request: &jr_request) -> Result<u64, Error> {
+    let reports = request.flags & JR_REQUEST_REPORT != 0;
     let submit = |target: &Target, by| {
         // SAFETY: the caller's promise is passed on.
-        unsafe { with_request(request, |request| user.client.submit(request, target, by)) }
+        unsafe {
+            with_request(request, |request| match user.client.submit(request, target, by) {
+                Err(why) if reports => report(&user.client, request, target, why),
+                submitted => submitted,
+            })
+        }
     };
     // SAFETY: as above.
     unsafe { to_target(user, request, submit) }
+}
+
+/// A request was not accepted, and its user wants to hear of that by a completion, if that is about the request.
+#[cold]
+fn report<A>(client: &Client<Target>, request: &Request<'_, A>, target: &Target, why: Error) -> Result<u64, Error> {
+    // A closed queue takes no completion.
+    target.check_open()?;
+    match why.status {
+        Status::Argument | Status::Refused | Status::Full | Status::Closed => {
+            client.complete_refused(request, target, &why)
+        }
+        _ => Err(why),
+    }
 }
 
 /// Submits a request: it is queued or written, and exactly one final completion follows where the request says. `id`
@@ -207,7 +231,9 @@ unsafe fn submit_run(
         },
     };
     let most = user.client.config().max_unread;
-    let target = Target::Queue(Arc::clone(&queue));
+    let shared = Arc::clone(&queue);
+    let is_now = first.flags & JR_REQUEST_NOW != 0 && queue.is_idle();
+    let target = if is_now { Target::QueueNow(shared) } else { Target::Queue(shared) };
     let mut room = Room { queue: &queue, left: 0 };
     let mut batch = user.client.batch(&target, queue.submitter());
     for index in 0..count {
@@ -225,8 +251,14 @@ unsafe fn submit_run(
                 Err(error) => return (index, Some(error)),
             }
         }
+        let reports = request.flags & JR_REQUEST_REPORT != 0;
         // SAFETY: the caller's promise is passed on.
-        let submitted = unsafe { with_request(&request, |request| batch.submit(request)) };
+        let submitted = unsafe {
+            with_request(&request, |request| match batch.submit(request) {
+                Err(why) if reports => report(&user.client, request, &target, why),
+                submitted => submitted,
+            })
+        };
         match submitted {
             Ok(id) => {
                 room.left -= 1;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::boundary::check_generation;
 use super::callback::Callbacks;
-use super::request::jr_request;
+use super::request::{JR_REQUEST_NOW, jr_request};
 use super::target::Target;
 use crate::client::Client;
 use crate::connection::io_role::Submitter;
@@ -35,7 +35,8 @@ pub(super) unsafe fn to_target(
             check_generation(handle.generation)?;
             handle.queue.reserve(user.client.config().max_unread)?;
             // That of the handle, without a reference of its own, which would be two atomic instructions more.
-            (&handle.target, handle.queue.submitter())
+            let is_now = request.flags & JR_REQUEST_NOW != 0 && handle.queue.is_first();
+            (if is_now { &handle.target_now } else { &handle.target }, handle.queue.submitter())
         }
         (None, Some(function)) => {
             user.callbacks.start()?;

@@ -6,7 +6,7 @@
 use std::io;
 use std::sync::OnceLock;
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicUsize, fence};
+use std::sync::atomic::{AtomicBool, AtomicUsize, fence};
 use std::time::Duration;
 
 pub use system::Sleepers;
@@ -21,6 +21,8 @@ pub struct Bell {
     /// Wakes that may still be about to raise the descriptor, also when they were answered already.
     under_way: AtomicUsize,
     signal: OnceLock<Signal>,
+    /// Every take is to return at once, for ever.
+    ended: AtomicBool,
     /// Nobody but the library knows the descriptor: the child of a fork closes it at once.
     is_of_the_library: bool,
     /// Takers who sleep without the descriptor.
@@ -60,9 +62,17 @@ impl Bell {
         self.under_way.fetch_sub(1, SeqCst);
     }
 
+    /// Makes every take return, from now on.
+    pub fn end(&self) {
+        self.ended.store(true, SeqCst);
+        self.sleepers.wake_all();
+        fence(SeqCst);
+        self.raise();
+    }
+
     /// Whether a take is to return.
     pub fn is_due(&self) -> bool {
-        self.due.load(SeqCst) > 0
+        self.due.load(SeqCst) > 0 || self.ended.load(SeqCst)
     }
 
     /// Takes a wake that is due; the take that got it returns.

@@ -8,14 +8,13 @@ use std::collections::VecDeque;
 use std::collections::vec_deque::Drain;
 use std::fmt::Debug;
 use std::mem::{self, MaybeUninit};
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 use std::{io, iter};
 
 use super::bell::Bell;
-use super::signal::{Query, Signal};
 use super::takers::{Alarm, Step, Takers};
 use crate::client::mailbox::Mailbox;
 use crate::connection::io_role::{QueueId, Submitter};
@@ -42,28 +41,36 @@ pub trait Item: Sized {
 /// The shared part: requests under way hold it as well.
 pub struct Queue<T: Item> {
     id: QueueId,
-    held: Lock<Held<T>>,
+    pub(super) held: Lock<Held<T>>,
     /// Requests that were accepted and whose final completion was not taken.
     owed: AtomicUsize,
+    /// Nothing more is accepted for it.
+    closed: AtomicBool,
     /// Somebody takes, or waits for the descriptor.
     has_takers: AtomicBool,
 }
 
-struct Held<T: Item> {
+/// What the lock of a queue guards.
+pub(super) struct Held<T: Item> {
     /// Final completions, and in its place in the line each message as [`Item::MESSAGE`].
-    completions: VecDeque<T>,
+    pub(super) completions: VecDeque<T>,
     /// Where the messages are, and whose: as many as the line has places for, in the same order.
     mailboxes: VecDeque<(T::Label, Arc<Mailbox>)>,
     /// The connections to drive; those of a taker who drives are with him.
-    drivers: Vec<QueueDriver>,
-    takers: Takers,
+    pub(super) drivers: Vec<QueueDriver>,
+    pub(super) takers: Takers,
     /// `None`: the queue was freed.
-    bell: Option<Arc<Bell>>,
+    pub(super) bell: Option<Arc<Bell>>,
 }
 
 /// How many places are reserved at once for many requests: each time is an atomic instruction, which takes as long as
 /// twenty others.
 const BLOCK: usize = 64;
+
+#[cold]
+fn is_closed() -> Error {
+    Error::new(Status::Closed, "the queue is closed")
+}
 
 #[cold]
 fn is_full(owed: usize) -> Error {
@@ -91,6 +98,7 @@ impl<T: Item> Queue<T> {
                 bell: Some(bell),
             }),
             owed: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
             has_takers: AtomicBool::new(false),
         }
     }
@@ -118,7 +126,33 @@ impl<T: Item> Queue<T> {
 
     /// So many requests were not accepted.
     pub fn give_back(&self, count: usize) {
-        self.owed.fetch_sub(count, Ordering::Relaxed);
+        self.owed.fetch_sub(count, Ordering::SeqCst);
+        self.look_for_end();
+    }
+
+    /// Accepts nothing more. (What is accepted already has its completions; when all are taken, takes say that it is
+    /// over.)
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Looks whether a closed queue owes nothing any more, and then lets every take return. To be called after whatever
+    /// may have made it so.
+    pub fn look_for_end(&self) {
+        if self.is_over() {
+            let bell = self.held.lock().bell.clone();
+            _ = bell.map(|bell| bell.end());
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.closed.load(Ordering::SeqCst) && self.owed.load(Ordering::SeqCst) == 0
+    }
+
+    /// An error if it was closed.
+    #[inline]
+    pub fn check_open(&self) -> Result<(), Error> {
+        if self.closed.load(Ordering::SeqCst) { Err(is_closed()) } else { Ok(()) }
     }
 
     /// Who would read the answer of a request for this queue.
@@ -126,20 +160,14 @@ impl<T: Item> Queue<T> {
         if self.has_takers.load(Ordering::Relaxed) { Submitter::Queue(self.id) } else { Submitter::Other }
     }
 
-    /// A request for this queue was accepted that is for the takers to write, now or from now on.
-    pub fn call_takers(&self, driver: Option<QueueDriver>) {
-        let mut held = self.held.lock();
-        if let Some(driver) = driver {
-            // Without a descriptor to wait for it is dropped, and so left to the background.
-            let watch = |bell: &Arc<Bell>| bell.make_signal().and_then(|signal| signal.watch(driver.as_fd()));
-            if held.bell.as_ref().is_none_or(|bell| watch(bell).is_err()) {
-                drop(held);
-                return drop(driver);
-            }
-            held.drivers.push(driver);
-        }
-        let alarm = held.takers.submitted();
-        self.sound(held, alarm);
+    /// Whether the room that was reserved just now is all that it owes.
+    pub fn is_first(&self) -> bool {
+        self.owed.load(Ordering::Relaxed) == 1
+    }
+
+    /// Whether it owes nothing.
+    pub fn is_idle(&self) -> bool {
+        self.owed.load(Ordering::Relaxed) == 0
     }
 
     /// Adds final completions.
@@ -168,7 +196,7 @@ impl<T: Item> Queue<T> {
     }
 
     /// Does what the takers must be told.
-    fn sound(&self, mut held: MutexGuard<'_, Held<T>>, alarm: Alarm) {
+    pub(super) fn sound(&self, mut held: MutexGuard<'_, Held<T>>, alarm: Alarm) {
         held.show(alarm.descriptor);
         let bell = if alarm.sleeper { held.bell.clone() } else { None };
         drop(held);
@@ -195,8 +223,8 @@ impl<T: Item> Queue<T> {
     }
 
     /// Takes up to as many as there is room for, and waits for the first of them for so long (`None`: for ever). Gives
-    /// how many were written to the front of `out`.
-    pub fn take(&self, out: &mut [MaybeUninit<T>], timeout: Option<Duration>) -> usize {
+    /// how many were written to the front of `out`; an error if the queue was closed and all is taken.
+    pub fn take(&self, out: &mut [MaybeUninit<T>], timeout: Option<Duration>) -> Result<usize, Error> {
         self.note_taker();
         let mut until = None;
         let mut held = self.held.lock();
@@ -204,6 +232,13 @@ impl<T: Item> Queue<T> {
         let (taken, finals) = loop {
             let woken = held.bell.as_ref().map(|bell| bell.sleepers.woken());
             let (taken, finals) = held.take(out);
+            if taken == 0 && self.is_over() {
+                // What others have under way on these connections is for the background from now on.
+                let drivers = mem::take(&mut held.drivers);
+                drop(held);
+                drop(drivers);
+                return Err(is_closed());
+            }
             if taken > 0 || held.answer_wake() || interrupted {
                 break (taken, finals);
             }
@@ -234,56 +269,10 @@ impl<T: Item> Queue<T> {
                 _ => {}
             }
         };
-        self.owed.fetch_sub(finals, Ordering::Relaxed);
-        let due = !held.completions.is_empty() || held.bell.as_ref().is_some_and(|bell| bell.is_due());
-        let drivers = !held.drivers.is_empty();
-        let alarm = held.takers.leave(due, drivers);
-        // Of a queue that was freed meanwhile: the background goes on.
-        let left = if held.bell.is_none() { mem::take(&mut held.drivers) } else { Vec::new() };
-        self.sound(held, alarm);
-        drop(left);
-        taken
-    }
-
-    /// Writes what waits on every connection of which this thread has the I/O role now, waits for bytes if it may, and
-    /// reads those connections that have some. True: a signal handler ran meanwhile.
-    fn drive<'a>(
-        &'a self,
-        mut held: MutexGuard<'a, Held<T>>,
-        signal: &Signal,
-        may_wait: bool,
-        left: Option<Duration>,
-    ) -> (MutexGuard<'a, Held<T>>, bool) {
-        let mut drivers = mem::take(&mut held.drivers);
-        let alarm = held.takers.begin(may_wait);
-        held.show(alarm.descriptor);
-        drop(held);
-        let mut lost: Vec<QueueDriver> = drivers.extract_if(.., |driver| !driver.write()).collect();
-        let (mut ready, mut interrupted) = (None, false);
-        if let Query::Ask(timeout) = Query::of(drivers.len(), may_wait, left) {
-            drivers.iter().filter(|_| may_wait).for_each(|driver| driver.is_awaited(true));
-            match signal.wait(timeout) {
-                Ok(sockets) => ready = Some(sockets),
-                Err(error) => interrupted = error.kind() == io::ErrorKind::Interrupted,
-            }
-            if may_wait {
-                drivers.iter().for_each(|driver| driver.is_awaited(false));
-                self.held.lock().takers.stop_waiting();
-            }
-        }
-        // Where nothing is known, all are read: that finds nothing at worst.
-        let is_ready = |driver: &QueueDriver| ready.as_ref().is_none_or(|ready| ready.contains(number_of(driver)));
-        lost.extend(drivers.extract_if(.., |driver| is_ready(driver) && !driver.read()));
-        let mut held = self.held.lock();
-        held.takers.end();
-        drivers.append(&mut held.drivers);
-        held.drivers = drivers;
-        for driver in lost {
-            if !held.drivers.iter().any(|other| number_of(other) == number_of(&driver)) {
-                signal.forget(driver.as_fd());
-            }
-        }
-        (held, interrupted)
+        self.owed.fetch_sub(finals, Ordering::SeqCst);
+        self.leave(held);
+        self.look_for_end();
+        Ok(taken)
     }
 
     /// Nobody will take any more: what is there and what comes is discarded.
@@ -303,13 +292,9 @@ impl<T: Item> Queue<T> {
     }
 }
 
-fn number_of(driver: &QueueDriver) -> RawFd {
-    driver.as_fd().as_raw_fd()
-}
-
 impl<T: Item> Held<T> {
     /// Makes the descriptor readable or not, if that changes.
-    fn show(&mut self, raised: Option<bool>) {
+    pub(super) fn show(&mut self, raised: Option<bool>) {
         match (&self.bell, raised) {
             (Some(bell), Some(true)) => bell.raise(),
             (Some(bell), Some(false)) if bell.lower() => self.takers.may_be_raised(),
