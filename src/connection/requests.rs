@@ -233,8 +233,8 @@ impl Requests {
         waiting.map(|entry| entry.ticket).collect()
     }
 
-    /// Those that wait here for this sink, among the places from `first` on, at most `most` places; `None`: there are no
-    /// such places.
+    /// Those that wait here for this sink, among the places from `first` on, at most `most` places; `None`: there are
+    /// no such places.
     pub fn waiting_for(&self, sink: &Arc<dyn Sink>, first: usize, most: usize) -> Option<Vec<Ticket>> {
         let places = self.entries.get(first..).filter(|places| !places.is_empty())?;
         let number = self.sinks.number_of(sink)?;

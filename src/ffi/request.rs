@@ -32,15 +32,15 @@ pub const JR_REQUEST_DEDICATED: u32 = 8;
 /// HGETALL, ZRANGE, ..., but not TTL, SCAN or SRANDMEMBER), without a route, and not on a lease; anything else is
 /// JR_ERR_ARGUMENT.
 pub const JR_REQUEST_CACHED: u32 = 16;
-/// If the request is refused (JR_ERR_ARGUMENT, JR_ERR_REFUSED, JR_ERR_CLOSED, or JR_ERR_FULL of a connection), jr_submit
+/// If the request is refused (JR_ERR_ARGUMENT, JR_ERR_REFUSED, JR_ERR_CLOSED, JR_ERR_FULL of a connection), jr_submit
 /// gives JR_OK and an id all the same, and the completion, with JR_OUTCOME_NOT_RUN, says why: one path for all errors.
-/// What jr_submit still returns: an unreadable request, JR_ERR_FULL and JR_ERR_CLOSED of the queue, JR_ERR_FORKED,
-/// JR_ERR_MEMORY, and all that there is to say where no completion could follow. Nothing to jr_execute.
+/// What jr_submit still returns: an unreadable request, JR_ERR_FULL and JR_ERR_CLOSED of the queue, JR_ERR_FORKED and
+/// JR_ERR_MEMORY. It changes nothing for jr_execute.
 pub const JR_REQUEST_REPORT: u32 = 32;
 /// If nothing else is under way for its queue, jr_submit writes it at once, and whoever takes from the queue reads the
-/// answer: an event loop with one request at a time saves a wake-up of its own. A hint: on the first of many requests it
-/// costs a write of its own. It changes nothing where the library writes anyway: with a callback, without a queue, in
-/// jr_execute, on a connection of its own, for several nodes, elsewhere than on Linux. Of jr_submit_many, for the
+/// answer: an event loop with one request at a time saves a wake-up of its own. A hint: on the first of many requests
+/// it costs a write of its own. It changes nothing where the library writes anyway: with a callback, without a queue,
+/// in jr_execute, on a connection of its own, for several nodes, elsewhere than on Linux. Of jr_submit_many, for the
 /// first.
 pub const JR_REQUEST_NOW: u32 = 64;
 /// For timeout_ms: without end.

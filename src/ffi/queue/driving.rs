@@ -1,5 +1,5 @@
-//! Who takes from a queue writes and reads the connections on which all that is under way is for this queue; who submits
-//! may write them, too.
+//! Who takes from a queue writes and reads the connections on which all that is under way is for this queue; who
+//! submits may write them, too.
 //!
 //! Invariant: one thread at a time drives, without the lock of the queue.
 
