@@ -147,6 +147,19 @@ fn a_redirect_to_another_slot_is_the_word_of_a_script() {
     }
 }
 
+#[test]
+fn a_script_whose_keys_are_on_their_way_waits_for_them() {
+    let (fixture, mut a, mut b) = sent(&["EVAL script 2 b {b}2"], false);
+    let later = "-TRYAGAIN Multiple keys request during rehashing of slot";
+    a.answer(&[later]);
+    fixture.pass(Duration::from_secs(5));
+    a.serve(&[ASK]);
+    b.serve(&["+OK", later]);
+    fixture.pass(Duration::from_secs(5));
+    a.serve(&[":1"]);
+    assert_eq!(fixture.completion(), "3 Ok Answered: 1");
+}
+
 /// A script may answer with what somebody has stored.
 #[test]
 fn a_script_leads_to_no_server_that_the_cluster_does_not_have() {
