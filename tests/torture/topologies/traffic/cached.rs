@@ -1,0 +1,45 @@
+//! Reads that a cache answers: a client reads what it has written, never something older than it has read, and soon
+//! what others have written.
+
+use std::time::Instant;
+
+use super::{Traffic, Worker, checked};
+use crate::support::client::Tester;
+use crate::support::wait;
+
+/// A number that the cache may know.
+fn read(client: &Tester, key: &str) -> i64 {
+    checked(client.cached(&["GET", key])).integer()
+}
+
+pub fn reads(traffic: &Traffic<'_>, worker: &Worker) {
+    let (own, foreign) = (traffic.keys("own"), traffic.keys("foreign"));
+    let mut number = 0;
+    let round = |number: i64| {
+        for (own, foreign) in own.iter().zip(&foreign) {
+            assert_eq!(traffic.caching.text(&["SET", own, &number.to_string()]), "OK");
+            for _ in 0..3 {
+                assert_eq!(read(traffic.caching, own), number, "{own}");
+            }
+            assert_eq!(traffic.client.text(&["SET", foreign, &number.to_string()]), "OK");
+            let (begin, mut last) = (Instant::now(), number - 1);
+            wait::until("what another client has written", || {
+                let found = read(traffic.caching, foreign);
+                assert!((last..=number).contains(&found), "{foreign}: {found} after {last}");
+                last = found;
+                found == number
+            });
+            let mut stale_for = traffic.stale_for.lock().unwrap();
+            *stale_for = stale_for.max(begin.elapsed());
+            worker.count();
+        }
+    };
+    foreign.iter().for_each(|key| assert_eq!(traffic.client.text(&["SET", key, "0"]), "OK"));
+    while !traffic.is_over() {
+        number += 1;
+        round(number);
+    }
+    // After all moves nothing is kept that nobody tells of.
+    round(number + 1);
+    round(number + 2);
+}
