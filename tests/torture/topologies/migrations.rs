@@ -60,7 +60,7 @@ fn move_under_load(name: &str, cluster: &Cluster, mover: Mover) -> ServerCounts 
     traffic.during(&bystander, |traffic| {
         traffic.until_more(20);
         drop(bystander.take_times());
-        bystander.until_more(1000);
+        bystander.until_more(100 + scaled(1000));
         let undisturbed = spread(&bystander.take_times());
         let (before, begin) = (ServerCounts::of(cluster), Instant::now());
         let moved = rounds(cluster, traffic, mover, &slots);

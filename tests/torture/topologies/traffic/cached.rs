@@ -33,6 +33,11 @@ pub fn reads(traffic: &Traffic<'_>, worker: &Worker) {
             *stale_for = stale_for.max(begin.elapsed());
             worker.count();
         }
+        // In parts, each of which may be kept or not.
+        let words: Vec<&str> = ["MGET"].into_iter().chain(own.iter().map(|key| &**key)).collect();
+        let all = checked(traffic.caching.cached(&words));
+        let is_right = all.reply.items().iter().all(|item| item.to_i64().is_some_and(|found| found == number));
+        assert!(is_right && all.reply.items().len() == own.len(), "{number}: {all:?}");
     };
     foreign.iter().for_each(|key| assert_eq!(traffic.client.text(&["SET", key, "0"]), "OK"));
     while !traffic.is_over() {
