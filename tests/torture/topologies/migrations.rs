@@ -120,5 +120,8 @@ fn tell(traffic: &Traffic<'_>, counts: &ServerCounts, took: Duration) {
     report(&format!("  two clients asked for the map {questions} times in {} s", took.as_secs()));
     report(&format!("  {} gaps were told of channels", traffic.gaps.load(SeqCst)));
     let stale_for = *traffic.stale_for.lock().unwrap();
-    report(&format!("  what another client wrote was read from a cache after at most {} ms", stale_for.as_millis()));
+    report(&format!(
+        "  what was written was not yet read by another client with a cache {} ms later at most",
+        stale_for.as_millis()
+    ));
 }

@@ -1,7 +1,7 @@
 //! Reads that a cache answers: a client reads what it has written, never something older than it has read, and soon
 //! what others have written.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Traffic, Worker, checked};
 use crate::support::client::Tester;
@@ -22,15 +22,19 @@ pub fn reads(traffic: &Traffic<'_>, worker: &Worker) {
                 assert_eq!(read(traffic.caching, own), number, "{own}");
             }
             assert_eq!(traffic.client.text(&["SET", foreign, &number.to_string()]), "OK");
-            let (begin, mut last) = (Instant::now(), number - 1);
+            let (begin, mut last, mut stale_for) = (Instant::now(), number - 1, Duration::ZERO);
             wait::until("what another client has written", || {
+                let asked = begin.elapsed();
                 let found = read(traffic.caching, foreign);
                 assert!((last..=number).contains(&found), "{foreign}: {found} after {last}");
+                if found < number {
+                    stale_for = asked;
+                }
                 last = found;
                 found == number
             });
-            let mut stale_for = traffic.stale_for.lock().unwrap();
-            *stale_for = stale_for.max(begin.elapsed());
+            let mut most = traffic.stale_for.lock().unwrap();
+            *most = most.max(stale_for);
             worker.count();
         }
         // In parts, each of which may be kept or not.

@@ -43,7 +43,8 @@ pub struct Traffic<'a> {
     stop: AtomicBool,
     /// So many gaps of channels were told.
     pub gaps: AtomicUsize,
-    /// The longest time from the answer to a write to the end of what others had cached.
+    /// The longest time from the answer to a write to the last time when another client asked its cache and got
+    /// something older.
     pub stale_for: Mutex<Duration>,
 }
 
