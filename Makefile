@@ -13,7 +13,7 @@ help:
 	@echo "make test          run every test, in Rust and in C; the last line counts them"
 	@echo "make test-servers  the Rust tests again, on the newest Redis and the newest Valkey that can be had"
 	@echo "make torture       what goes wrong only under load, in full: minutes, with a verdict in the last line"
-	@echo "make torture-topologies  the same of failovers: a cluster, and servers behind sentinels"
+	@echo "make torture-topologies  the same of failovers (cluster, sentinels) and of slots that move"
 	@echo "make sanitize      C threads that mix all calls under AddressSanitizer and ThreadSanitizer, with the library"
 	@echo "make lint          formatting, lints and documentation of Rust and C"
 	@echo "make bench         measure against other clients, side by side: twenty minutes"

@@ -9,6 +9,15 @@ use crate::protocol::catalog::{self, Handling};
 use crate::protocol::command;
 use crate::topology::cluster::redirect::{self, Kind};
 
+/// What servers say, in these words, of the slot of keys before they run anything. A script whose own command is
+/// refused for the same reasons is told so in other words, and a script that raises an error has its name added.
+const OF_SLOTS: [&[u8]; 4] = [
+    b"TRYAGAIN Multiple keys request during rehashing of slot",
+    b"CLUSTERDOWN Hash slot not served",
+    b"CLUSTERDOWN The cluster is down",
+    b"CLUSTERDOWN The cluster is down and only accepts read commands",
+];
+
 /// A "no" that the server says before it runs a command, and what helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
@@ -41,15 +50,16 @@ impl Refusal {
     }
 
     /// As [`Refusal::of`], of a cluster, where code of a user is believed if the text is a redirect that names this
-    /// slot, that of its keys: else callers would see redirects whenever a slot moves. It is no proof: code that has
-    /// written exactly that itself, with the address of another node, is run again.
+    /// slot, that of its keys, or one of [`OF_SLOTS`]: else callers would see them whenever a slot moves. It is no
+    /// proof: code that has written exactly that itself, with the address of another node, is run again.
     pub fn of_slot(error: &[u8], request: &[u8], slot: Option<u16>) -> Option<Refusal> {
         let named = redirect::slot_of(error).filter(|named| Some(*named) == slot);
         // A stream for which it waits is gone: deleted, as will be said when it is asked for again, or migrated.
         if error.starts_with(b"UNBLOCKED the stream key no longer exists") && !may_be_written_by_code(request) {
             return Some(Refusal::NotReady);
         }
-        Refusal::of(error, request).or_else(|| named.and_then(|_| Refusal::of_text(error)))
+        let is_believed = named.is_some() || slot.is_some() && OF_SLOTS.contains(&error);
+        Refusal::of(error, request).or_else(|| is_believed.then(|| Refusal::of_text(error)).flatten())
     }
 }
 
@@ -100,6 +110,27 @@ mod tests {
         assert_eq!(Refusal::of(b"LOADINGS", &set), None);
         assert_eq!(Refusal::of(b"READONLY from redis.call", &encoded(&["eval", "return 1", "0"])), None);
         assert_eq!(Refusal::of(b"LOADING", &encoded(&["FCALL", "f", "0"])), None);
+    }
+
+    #[test]
+    fn a_script_is_believed_what_servers_say_of_the_slot_of_its_keys() {
+        let (script, slot) = (encoded(&["EVAL", "x", "2", "{a}1", "{a}2"]), Some(15495));
+        let moved = Some(Refusal::Redirected(Kind::Moved));
+        for (text, slot, told) in [
+            (&b"MOVED 15495 b:1"[..], slot, moved),
+            (b"MOVED 15494 b:1", slot, None),
+            (OF_SLOTS[0], slot, Some(Refusal::NotReady)),
+            (OF_SLOTS[1], slot, Some(Refusal::NotReady)),
+            (OF_SLOTS[2], slot, Some(Refusal::NotReady)),
+            (OF_SLOTS[3], slot, Some(Refusal::NotReady)),
+            (OF_SLOTS[0], None, None),
+            (b"TRYAGAIN", slot, None),
+            (b"TRYAGAIN Multiple keys request during rehashing of slot script: f, on @user_script:1.", slot, None),
+            (b"CLUSTERDOWN", slot, None),
+            (b"LOADING Redis is loading the dataset in memory", slot, None),
+        ] {
+            assert_eq!(Refusal::of_slot(text, &script, slot), told, "{}", text.escape_ascii());
+        }
     }
 
     #[test]

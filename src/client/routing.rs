@@ -198,15 +198,19 @@ impl<D: Destination> Core<D> {
         if slots.iter().flatten().all(|slot| Some(slot) == first) {
             return Ok(None);
         }
+        let mut deferred = Deferred::default();
+        let owners = cluster.links_of_slots(slots.iter().flatten().copied(), &mut deferred);
+        self.run(deferred);
+        let mut owners = owners.map_err(NotWhole::Failed)?.into_iter();
         // What has no key goes where the command before it goes.
         let mut last = Self::any_link(cluster, link);
         let links = slots.into_iter().map(|slot| {
-            if let Some(slot) = slot {
-                last = self.link_of_slot(cluster, slot, link)?;
+            if slot.is_some() {
+                last = self.owner_or_any(cluster, owners.next().flatten(), link);
             }
-            Ok(Arc::clone(&last))
+            Arc::clone(&last)
         });
-        links.collect::<Result<_, Error>>().map(Some).map_err(NotWhole::Failed)
+        Ok(Some(links.collect()))
     }
 
     /// The links of these parts; what may go anywhere goes where the part before it goes.
@@ -217,18 +221,17 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         deferred: &mut Deferred,
     ) -> Result<Vec<Arc<Link>>, Error> {
+        let slots = parts.iter().filter_map(|part| match part.to {
+            To::Keys(slot) | To::Slot(slot) => Some(slot),
+            To::Any | To::Node(_) => None,
+        });
+        let mut owners = cluster.links_of_slots(slots, deferred)?.into_iter();
         let mut last = Self::any_link(cluster, link);
         let links = parts.iter().map(|part| {
             last = match &part.to {
                 To::Any => Arc::clone(&last),
                 To::Node(address) => cluster.link_at(address, deferred)?,
-                To::Keys(slot) | To::Slot(slot) => match cluster.link_of_slot(*slot, deferred)? {
-                    Some(owner) => owner,
-                    None => {
-                        self.note(Reason::Uncovered);
-                        Self::any_link(cluster, link)
-                    }
-                },
+                To::Keys(_) | To::Slot(_) => self.owner_or_any(cluster, owners.next().flatten(), link),
             };
             Ok(Arc::clone(&last))
         });
@@ -251,12 +254,15 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         deferred: &mut Deferred,
     ) -> Result<Arc<Link>, Error> {
-        if let Some(owner) = cluster.link_of_slot(slot, deferred)? {
-            return Ok(owner);
-        }
-        // Another node will know, or will say that nobody does.
-        self.note(Reason::Uncovered);
-        Ok(Self::any_link(cluster, link))
+        Ok(self.owner_or_any(cluster, cluster.link_of_slot(slot, deferred)?, link))
+    }
+
+    /// The link to the owner of a slot, if it is known: else another node will know, or will say that nobody does.
+    fn owner_or_any(&self, cluster: &Cluster, owner: Option<Arc<Link>>, link: &Arc<Link>) -> Arc<Link> {
+        owner.unwrap_or_else(|| {
+            self.note(Reason::Uncovered);
+            Self::any_link(cluster, link)
+        })
     }
 
     /// A link to any node; if none can be had, this one.

@@ -147,13 +147,22 @@ impl Cluster {
     /// The link to the primary of a slot; `None`: none is known.
     #[inline]
     pub fn link_of_slot(&self, slot: u16, deferred: &mut Deferred) -> Result<Option<Arc<Link>>, Error> {
-        let mut known = self.known.lock();
+        self.link_to_primary(&mut self.known.lock(), slot, deferred)
+    }
+
+    #[inline]
+    fn link_to_primary(
+        &self,
+        known: &mut Known,
+        slot: u16,
+        deferred: &mut Deferred,
+    ) -> Result<Option<Arc<Link>>, Error> {
         let Some(shard) = known.map.shard_of(slot) else { return Ok(None) };
         if let Some(Some(link)) = known.routes.get(shard) {
             return Ok(Some(Arc::clone(link)));
         }
         let Some(address) = known.map.primary_of(slot).cloned() else { return Ok(None) };
-        let link = self.link_to(&mut known, &address, deferred)?;
+        let link = self.link_to(known, &address, deferred)?;
         let shards = known.map.shards().len();
         known.routes.resize(shards, None);
         if let Some(route) = known.routes.get_mut(shard) {

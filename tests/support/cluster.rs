@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::certificates;
 use super::port;
 use super::resp::Answer;
-use super::server::Server;
+use super::server::{Builder, Server};
 use super::transport::{self, Tls};
 use super::wait;
 
@@ -31,7 +31,12 @@ impl Cluster {
 
     /// The same, whose nodes speak so, whatever the transport of the run is.
     pub fn over(tls: Option<Tls>, primaries: usize, replicas: usize) -> Cluster {
-        let nodes: Vec<Server> = (0..primaries * (1 + replicas)).map(|_| node(tls.as_ref())).collect();
+        Cluster::of(&Server::builder(), tls, primaries, replicas)
+    }
+
+    /// The same of servers like this one.
+    pub fn of(server: &Builder, tls: Option<Tls>, primaries: usize, replicas: usize) -> Cluster {
+        let nodes: Vec<Server> = (0..primaries * (1 + replicas)).map(|_| node(server.clone(), tls.as_ref())).collect();
         let cluster = Cluster { nodes, primaries };
         for (index, primary) in cluster.nodes[..primaries].iter().enumerate() {
             let (first, end) = (index * SLOTS / primaries, (index + 1) * SLOTS / primaries);
@@ -156,13 +161,13 @@ impl Move<'_> {
     }
 }
 
-fn node(tls: Option<&Tls>) -> Server {
+fn node(server: Builder, tls: Option<&Tls>) -> Server {
     let bus = port::free(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_string();
     let cluster = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", &bus];
     let timing = ["--cluster-node-timeout", NODE_TIMEOUT, "--repl-diskless-sync-delay", "0"];
     // Also a replica that has just lost its primary may take over, as it does when one failover follows another.
     let timing = [&timing[..], &["--cluster-replica-validity-factor", "0"]].concat();
-    let builder = Server::builder().arguments(&cluster).arguments(&timing);
+    let builder = server.arguments(&cluster).arguments(&timing);
     let Some(tls) = tls else { return builder.start() };
     // The nodes show each other certificates, too, and tell the ports that speak TLS.
     let (certificate, key) = (certificates::path("client.pem"), certificates::path("client.key"));
@@ -174,7 +179,8 @@ fn bus_port(node: &Server) -> String {
     node.command(&["CONFIG", "GET", "cluster-port"]).items()[1].text()
 }
 
-fn info(node: &Server, key: &str) -> String {
+/// What a node says of the cluster.
+pub fn info(node: &Server, key: &str) -> String {
     let text = node.command(&["CLUSTER", "INFO"]).text();
     let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
     line.unwrap_or_default().to_owned()

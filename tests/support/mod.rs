@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod flow;
 pub mod guard;
 pub mod messages;
+pub mod numbers;
 pub mod port;
 pub mod proxy;
 pub mod readers;

@@ -1,9 +1,17 @@
 //! A client of a cluster whose nodes send its requests to each other.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
+use crate::address::Address;
+use crate::client::fan_out::FanOut;
 use crate::client::fixture::{Fixture, Peer};
 use crate::client::request::Timeout;
+use crate::connection::link::Link;
+use crate::topology::Route;
+use crate::topology::deferred::Deferred;
 
 /// Slots 0 to 8191 (`b`: 3300) at a:1, the others (`a`: 15495) at b:1.
 const HALVES: [&str; 15] =
@@ -92,6 +100,36 @@ fn parts_of_a_pipeline_go_their_own_ways_and_come_together() {
     assert!(a.is_at_rest() && b.is_at_rest());
 }
 
+/// What is for one slot would not keep its order on two connections.
+#[test]
+fn commands_of_a_slot_go_together_also_when_it_moves_while_they_are_looked_up() {
+    let fixture = Fixture::cluster(&HALVES);
+    let core = &fixture.core;
+    let cluster = core.topology.cluster().unwrap();
+    let [a, b] = ["a:1", "b:1"].map(|address| Address::parse(address).unwrap());
+    let link = cluster.primary_of(15495).and(cluster.first_link()).unwrap();
+    let commands = [["GET", "a"], ["GET", "b"]].repeat(50);
+    let commands: Vec<&[&str]> = commands.iter().map(|command| &command[..]).collect();
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                cluster.apply_moved(15495, &b, &a);
+                cluster.apply_moved(15495, &a, &b);
+            }
+        });
+        let split = (0..2000).find(|_| {
+            let parts = FanOut::of(&commands, Route::ByKey, None).unwrap().unwrap().parts;
+            let of_pipeline = core.links_of_pipeline(cluster, &link, &commands).ok().flatten().unwrap();
+            let of_parts = core.links_of_parts(cluster, &parts, &link, &mut Deferred::default()).unwrap();
+            let is_split = |links: &[Arc<Link>]| links.iter().step_by(2).any(|other| !Arc::ptr_eq(other, &links[0]));
+            is_split(&of_pipeline) || is_split(&of_parts)
+        });
+        is_over.store(true, Ordering::SeqCst);
+        assert_eq!(split, None);
+    });
+}
+
 #[test]
 fn a_part_of_a_pipeline_that_moved_is_cancelled_where_it_is() {
     let (mut fixture, mut a, mut b) = sent(&["INCR b", "INCR b"], false);
@@ -145,6 +183,19 @@ fn a_redirect_to_another_slot_is_the_word_of_a_script() {
         assert_eq!(fixture.completion(), format!("3 Server Answered: {}", &said[1..]));
         assert_eq!(b.read(), "");
     }
+}
+
+#[test]
+fn a_script_whose_keys_are_on_their_way_waits_for_them() {
+    let (fixture, mut a, mut b) = sent(&["EVAL script 2 b {b}2"], false);
+    let later = "-TRYAGAIN Multiple keys request during rehashing of slot";
+    a.answer(&[later]);
+    fixture.pass(Duration::from_secs(5));
+    a.serve(&[ASK]);
+    b.serve(&["+OK", later]);
+    fixture.pass(Duration::from_secs(5));
+    a.serve(&[":1"]);
+    assert_eq!(fixture.completion(), "3 Ok Answered: 1");
 }
 
 /// A script may answer with what somebody has stored.

@@ -2,12 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::difference::{self, News};
 use super::slot_map::SlotMap;
 use super::{Cluster, Known};
 use crate::address::Address;
+use crate::connection::link::Link;
+use crate::error::Error;
+use crate::topology::deferred::Deferred;
 
 /// So much news is kept until it is told.
 const NEWS: usize = 4096;
@@ -26,6 +30,16 @@ impl Cluster {
     /// Who takes writes to a slot.
     pub fn primary_of(&self, slot: u16) -> Option<Address> {
         self.known.lock().map.primary_of(slot).cloned()
+    }
+
+    /// The links to the primaries of these slots at one moment: what is of one slot has one link.
+    pub fn links_of_slots(
+        &self,
+        slots: impl Iterator<Item = u16>,
+        deferred: &mut Deferred,
+    ) -> Result<Vec<Option<Arc<Link>>>, Error> {
+        let mut known = self.known.lock();
+        slots.map(|slot| self.link_to_primary(&mut known, slot, deferred)).collect()
     }
 
     /// Where the nodes that the map names are.

@@ -2,5 +2,10 @@
 //! `make torture-topologies`. What is lost or told that must not be fails; times stand beside those of the servers
 //! themselves.
 
+mod by_migrate;
+mod by_servers;
 mod counters;
 mod failovers;
+mod migrations;
+mod server_counts;
+mod traffic;
