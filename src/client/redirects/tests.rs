@@ -272,6 +272,33 @@ fn a_node_whose_host_nobody_knows_is_looked_for() {
     }
 }
 
+/// It is not sent around: the node that says so waits for the end of a move, or for what it does not know yet.
+#[test]
+fn a_node_whose_host_nobody_knows_is_waited_for_until_the_deadline() {
+    for said in ["-MOVED 3300 ?:1", "-ASK 3300 ?:1"] {
+        let (mut fixture, mut a, _b) = sent(&["GET b"], false);
+        a.answer(&["$-1"]);
+        fixture.completion();
+        fixture.submit_as(&["INCR b"], |request| request.timeout = Timeout::None).unwrap();
+        let mut refusals = 0;
+        for _ in 0..100 {
+            for command in a.read().split(" | ") {
+                match command {
+                    "CLUSTER SLOTS" => a.answer(&HALVES),
+                    "INCR b" => {
+                        a.answer(&[said]);
+                        refusals += 1;
+                    }
+                    _ => {}
+                }
+            }
+            fixture.pass(Duration::from_secs(2));
+        }
+        assert!(refusals > 30, "{said}: {refusals}");
+        assert!(fixture.completions().is_empty(), "{said}");
+    }
+}
+
 /// The node is dead, and another one has its slots by now.
 #[test]
 fn what_waits_for_a_connection_goes_to_whoever_has_its_slot_by_the_next_map() {
