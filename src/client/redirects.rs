@@ -121,7 +121,7 @@ impl<D: Destination> Core<D> {
         }
         let State { requests, deferred, .. } = &mut *state;
         let Some(pending) = requests.get(unit.to.ticket) else { return AfterError::Again };
-        let target = to.map(|to| cluster.link_at(to, deferred)).and_then(Result::ok);
+        let target = to.map(|to| cluster.link_at(to, link.database(), deferred)).and_then(Result::ok);
         if target.is_none() {
             self.note(Reason::UnknownNode);
         }

@@ -76,9 +76,6 @@ impl<D: Destination> Core<D> {
         place: Place<'_>,
         request: &Request<'_, A>,
     ) -> Result<bool, Error> {
-        if place.link.database() != 0 {
-            return Err(wrong("a cluster has the database number 0 only"));
-        }
         // (Nothing that is small needs more than a link.)
         if small(place, request, self.config.max_request_bytes).is_some() {
             return Ok(false);
@@ -161,7 +158,7 @@ impl<D: Destination> Core<D> {
             Route::ByKey => by_key()?,
             Route::Random => None,
             Route::Node(text) => {
-                let found = cluster.link_of_node(&Route::address(text)?, deferred);
+                let found = cluster.link_of_node(&Route::address(text)?, link.database(), deferred);
                 return found.unwrap_or_else(|| Err(no_such_node(text)));
             }
             Route::Slot(slot) => Some(slot.ok_or_else(|| wrong(NO_SLOT))?),
@@ -221,8 +218,8 @@ impl<D: Destination> Core<D> {
         let links = parts.iter().map(|part| {
             last = match &part.to {
                 To::Any => Arc::clone(&last),
-                To::Node(address) => cluster.link_at(address, deferred)?,
-                To::Keys(slot) | To::Slot(slot) => match cluster.link_of_slot(*slot, deferred)? {
+                To::Node(address) => cluster.link_at(address, link.database(), deferred)?,
+                To::Keys(slot) | To::Slot(slot) => match cluster.link_of_slot(*slot, link.database(), deferred)? {
                     Some(owner) => owner,
                     None => {
                         self.note(Reason::Uncovered);
@@ -251,7 +248,7 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         deferred: &mut Deferred,
     ) -> Result<Arc<Link>, Error> {
-        if let Some(owner) = cluster.link_of_slot(slot, deferred)? {
+        if let Some(owner) = cluster.link_of_slot(slot, link.database(), deferred)? {
             return Ok(owner);
         }
         // Another node will know, or will say that nobody does.
@@ -259,9 +256,9 @@ impl<D: Destination> Core<D> {
         Ok(Self::any_link(cluster, link))
     }
 
-    /// A link to any node; if none can be had, this one.
+    /// A link to any node and the same database; if none can be had, this one.
     fn any_link(cluster: &Cluster, link: &Arc<Link>) -> Arc<Link> {
-        let any = cluster.connected_link().or_else(|| cluster.first_link());
+        let any = cluster.connected_link(link.database()).or_else(|| cluster.first_link(link.database()));
         any.unwrap_or_else(|| Arc::clone(link))
     }
 
@@ -280,12 +277,12 @@ impl<D: Destination> Core<D> {
             // A node that was parted with meanwhile is dialled anew: it answers, or its part fails.
             Bound::Node if link.is_closed() => {
                 let address = Address::parse(&link.address());
-                let again = address.and_then(|address| cluster.link_at(&address, deferred));
+                let again = address.and_then(|address| cluster.link_at(&address, link.database(), deferred));
                 return again.unwrap_or_else(|_| Arc::clone(link));
             }
             Bound::Node => return Arc::clone(link),
         };
-        let owner = slot.map(|slot| cluster.link_of_slot(slot, deferred));
+        let owner = slot.map(|slot| cluster.link_of_slot(slot, link.database(), deferred));
         match owner {
             Some(Ok(Some(owner))) => owner,
             Some(Ok(None)) => {

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::atomic::Ordering;
 
 use super::difference::{self, News};
-use super::slot_map::SlotMap;
+use super::slot_map::{Shard, SlotMap};
 use super::{Cluster, Known};
 use crate::address::Address;
 
@@ -31,6 +31,27 @@ impl Cluster {
     /// Where the nodes that the map names are.
     pub fn addresses(&self) -> Vec<Address> {
         self.known.lock().map.nodes().cloned().collect()
+    }
+
+    /// Does something with the replicas of the primary of a slot, in order.
+    pub fn with_replicas_of_slot<T>(&self, slot: u16, then: impl FnOnce(&[Address]) -> T) -> T {
+        let known = self.known.lock();
+        let shard = known.map.shard_of(slot).and_then(|shard| known.map.shards().get(shard));
+        then(shard.map_or(&[], |shard| &shard.replicas))
+    }
+
+    /// All replicas, each with its primary.
+    pub fn replicas(&self) -> Vec<(Address, Address)> {
+        let known = self.known.lock();
+        let shards = known.map.shards().iter();
+        let pairs =
+            |shard: &Shard| shard.replicas.iter().map(|replica| (replica.clone(), shard.primary.clone())).collect();
+        shards.flat_map(|shard| -> Vec<_> { pairs(shard) }).collect()
+    }
+
+    /// In which zone a node is, as far as the map tells.
+    pub fn zone_of(&self, address: &Address) -> Option<String> {
+        self.known.lock().zones.get(address).cloned()
     }
 
     /// Whether an earlier map named this node, and the present one does not.
