@@ -187,10 +187,10 @@ impl Cluster {
         self.link_to(&mut self.known.lock(), address, database, deferred)
     }
 
-    /// Whether there may be a node of this address: it is known, or nothing is known yet.
+    /// Whether there may be a node of this address: it is known, or the map is not.
     pub fn may_have(&self, address: &Address) -> bool {
         let known = self.known.lock();
-        known.map.covered() == 0 || known.has(address)
+        !known.is_found || known.has(address)
     }
 
     /// The link to the node of an address, if there is such a node, for a database.

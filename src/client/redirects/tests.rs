@@ -272,6 +272,21 @@ fn a_node_whose_host_nobody_knows_is_looked_for() {
     }
 }
 
+#[test]
+fn before_there_is_a_map_scripts_go_where_nodes_send_them() {
+    let mut fixture = Fixture::cluster(&["-ERR later"]);
+    for (command, said, address) in [("EVAL script 1 b", MOVED, "b:1"), ("EVAL script 1 a", "-MOVED 15495 c:1", "c:1")]
+    {
+        fixture.submit(&[command]).unwrap();
+        assert!(fixture.shared.read().starts_with("EVAL"));
+        fixture.shared.answer(&[said]);
+        let mut node = fixture.node(address);
+        assert!(node.read().starts_with("EVAL"), "{command}");
+        node.answer(&[":7"]);
+        assert!(fixture.completion().ends_with("Ok Answered: 7"));
+    }
+}
+
 /// It is not sent around: the node that says so waits for the end of a move, or for what it does not know yet.
 #[test]
 fn a_node_whose_host_nobody_knows_is_waited_for_until_the_deadline() {
