@@ -84,6 +84,12 @@ impl Builder {
         self
     }
 
+    /// Speaks no TLS, whatever the transport of the run is.
+    pub fn plain(mut self) -> Builder {
+        self.tls = None;
+        self
+    }
+
     /// Any other arguments, as on the command line: `&["--maxclients", "10"]`.
     pub fn arguments(mut self, arguments: &[&str]) -> Builder {
         self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
