@@ -4,7 +4,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 export PREFIX DESTDIR
 
-.PHONY: help build demo test test-servers torture torture-topologies sanitize lint bench bench-quick
+.PHONY: help build demo test test-servers test-matrix torture torture-topologies sanitize lint bench bench-quick
 .PHONY: install uninstall header readme clean
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make demo          build the library and run the C examples against a private server"
 	@echo "make test          run every test, in Rust and in C; the last line counts them"
 	@echo "make test-servers  the Rust tests again, on the newest Redis and the newest Valkey that can be had"
+	@echo "make test-matrix   the Rust tests on every version, transport, topology and protocol, crossed: most of an hour"
 	@echo "make torture       what goes wrong only under load, in full: minutes, with a verdict in the last line"
 	@echo "make torture-topologies  the same of failovers (cluster, sentinels) and of slots that move"
 	@echo "make sanitize      C threads that mix all calls under AddressSanitizer and ThreadSanitizer, with the library"
@@ -24,7 +25,7 @@ help:
 	@echo "make readme        write the table of options and the programs in README.md anew"
 	@echo "make clean         remove everything that was built"
 
-build demo test test-servers torture sanitize lint bench install uninstall:
+build demo test test-servers test-matrix torture sanitize lint bench install uninstall:
 	@scripts/$@
 
 torture-topologies:

@@ -222,18 +222,18 @@
 #define JR_REQUEST_CACHED 16
 
 /**
- * If the request is refused (JR_ERR_ARGUMENT, JR_ERR_REFUSED, JR_ERR_CLOSED, or JR_ERR_FULL of a connection), jr_submit
+ * If the request is refused (JR_ERR_ARGUMENT, JR_ERR_REFUSED, JR_ERR_CLOSED, JR_ERR_FULL of a connection), jr_submit
  * gives JR_OK and an id all the same, and the completion, with JR_OUTCOME_NOT_RUN, says why: one path for all errors.
- * What jr_submit still returns: an unreadable request, JR_ERR_FULL and JR_ERR_CLOSED of the queue, JR_ERR_FORKED,
- * JR_ERR_MEMORY, and all that there is to say where no completion could follow. Nothing to jr_execute.
+ * What jr_submit still returns: an unreadable request, JR_ERR_FULL and JR_ERR_CLOSED of the queue, JR_ERR_FORKED and
+ * JR_ERR_MEMORY. It changes nothing for jr_execute.
  */
 #define JR_REQUEST_REPORT 32
 
 /**
  * If nothing else is under way for its queue, jr_submit writes it at once, and whoever takes from the queue reads the
- * answer: an event loop with one request at a time saves a wake-up of its own. A hint: on the first of many requests it
- * costs a write of its own. It changes nothing where the library writes anyway: with a callback, without a queue, in
- * jr_execute, on a connection of its own, for several nodes, elsewhere than on Linux. Of jr_submit_many, for the
+ * answer: an event loop with one request at a time saves a wake-up of its own. A hint: on the first of many requests
+ * it costs a write of its own. It changes nothing where the library writes anyway: with a callback, without a queue,
+ * in jr_execute, on a connection of its own, for several nodes, elsewhere than on Linux. Of jr_submit_many, for the
  * first.
  */
 #define JR_REQUEST_NOW 64
@@ -619,7 +619,9 @@ jr_status jr_client_new(const struct jr_config *config, struct jr_client **clien
 
 /**
  * A view on another database number: a handle of its own that shares everything else, over a connection for that
- * database. Free it with jr_client_free, before or after the client.
+ * database (in a cluster one to each node). Free it with jr_client_free, before or after the client. That the server
+ * has no such database is told by its requests: JR_ERR_CONNECT, and nothing was run. A cluster has the number 0 only,
+ * unless its servers are of Valkey 9 or later and have more by cluster-databases.
  */
 jr_status jr_client_database(const struct jr_client *client, uint32_t number, struct jr_client **view);
 
@@ -686,21 +688,21 @@ jr_status jr_client_set_credentials(const struct jr_client *client, const char *
  *
  * "nodes" are the servers, of a cluster those that its map names: an array of maps with "address", "role" ("master",
  * "replica"; empty: not known), "primary" (whom a replica follows), "slots" (how many it serves, as a primary or as a
- * replica), "ranges" (of them: an array of arrays of the first and the last), "links" (connections to it) and
- * "round_trip_us" (the least of theirs; 0: not known). "links" are the connections: an array of maps with "address",
- * "database", "purpose" ("commands": shared by all; "dedicated": of one request or lease alone; "subscriptions",
- * "invalidations", "monitor"), "connected" (0 or 1), "tracking" (0 or 1: the server tells of changes to what is
- * cached), "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests",
- * "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the
- * caller's own thread), "queue_turns" (how often whoever takes from a queue, or the thread of the callbacks, began to
- * write and read), "round_trip_us" (of the last sample) and "error". "dedicated" is a map about dedicated connections
- * together: "in_use", "idle", "waiting" (who waits in line for one), "waiting_requests" and "waiting_bytes" (of those
- * who wait), "connections" (opened so far). "sentinels" is an array of maps: "address", "primary" (what it says;
- * empty: nothing), and "error" (why not). "subscriptions" is an array of maps, one for each request that gets
- * messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps"
- * (confirmations with JR_COMPLETION_GAP). Of JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of
- * answers that made room), "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in
- * memory).
+ * replica), "ranges" (of them: an array of arrays of the first and the last), "zone" (its availability zone, from
+ * Valkey 8.1 on; empty: not known), "links" (connections to it) and "round_trip_us" (the least of theirs; 0: not
+ * known). "links" are the connections: an array of maps with "address", "database", "purpose" ("commands": shared by
+ * all; "dedicated": of one request or lease alone; "subscriptions", "invalidations", "monitor"), "connected" (0 or
+ * 1), "tracking" (0 or 1: the server tells of changes to what is cached), "protocol", "server", "server_version",
+ * "mode", "role", "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received",
+ * "connections", "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often
+ * whoever takes from a queue, or the thread of the callbacks, began to write and read), "round_trip_us" (of the last
+ * sample) and "error". "dedicated" is a map about dedicated connections together: "in_use", "idle", "waiting" (who
+ * waits in line for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far).
+ * "sentinels" is an array of maps: "address", "primary" (what it says; empty: nothing), and "error" (why not).
+ * "subscriptions" is an array of maps, one for each request that gets messages: "request" (its id), "channels",
+ * "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Of
+ * JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of answers that made room),
+ * "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in memory).
  */
 jr_status jr_client_stats(const struct jr_client *client, struct jr_reply **map);
 

@@ -215,9 +215,6 @@ impl Config {
         if self.cache_bytes > 0 && self.protocol == Protocol::Resp2 {
             return wrong("option \"cache_bytes\" needs RESP3, which \"protocol\" rules out");
         }
-        if self.topology == TopologyKind::Cluster && self.database != 0 {
-            return wrong("option \"database\": a cluster has number 0 only");
-        }
         if self.reconnect_delay > self.reconnect_delay_max {
             return wrong("option \"reconnect_delay\" is longer than \"reconnect_delay_max\"");
         }

@@ -155,9 +155,6 @@ impl<D: Destination> Client<D> {
 
     /// A view on another database.
     pub fn database(&self, number: u32) -> Result<Client<D>, Error> {
-        if number != 0 && self.core.topology.cluster().is_some() {
-            return Err(Error::new(Status::Argument, "a cluster has the database number 0 only"));
-        }
         if self.lease.is_some() {
             let sentence = "a lease has one connection; SELECT changes its database, or lease a view";
             return Err(Error::new(Status::Argument, sentence));

@@ -86,7 +86,7 @@ impl<D: Destination> Core<D> {
             return Err(Error::new(Status::Argument, sentence));
         }
         let cluster = self.topology.cluster();
-        if !is_reading(place, request) || (cluster.is_some() && place.link.database() != 0) {
+        if !is_reading(place, request) {
             return Ok(None);
         }
         let slot = match cluster {

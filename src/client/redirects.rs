@@ -121,7 +121,7 @@ impl<D: Destination> Core<D> {
         }
         let State { requests, deferred, .. } = &mut *state;
         let Some(pending) = requests.get(unit.to.ticket) else { return AfterError::Again };
-        let target = to.map(|to| cluster.link_at(to, deferred)).and_then(Result::ok);
+        let target = to.map(|to| cluster.link_at(to, link.database(), deferred)).and_then(Result::ok);
         if target.is_none() {
             self.note(Reason::UnknownNode);
         }
@@ -133,7 +133,12 @@ impl<D: Destination> Core<D> {
         }
         let terms = Terms { may_run_twice: false, is_tied, max_attempts: self.config.max_attempts };
         let redirected = Redirected { kind, text, by: &by, to: to.filter(|_| target.is_some()) };
-        let next = pending.after(unit.to.part, Event::Redirected(redirected), &terms);
+        let event = match &redirect {
+            // Nobody knows where that is, until the nodes do or the slot has arrived: a repair to be waited for.
+            Some(Redirect { to: None, .. }) => Event::Refused(text),
+            _ => Event::Redirected(redirected),
+        };
+        let next = pending.after(unit.to.part, event, &terms);
         let asks = kind == Kind::Ask && target.is_some();
         match (next, target) {
             (Next::Send(pause), target) if is_dedicated => {

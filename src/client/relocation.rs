@@ -83,7 +83,8 @@ impl<D: Destination> Core<D> {
             && !(is_asking(&unit) && session.target.is_some())
         {
             without_asking(&mut unit, &mut Vec::new());
-            let owner = slot_of_unit(&unit.bytes).map(|slot| cluster.link_of_slot(slot, deferred));
+            let slot = slot_of_unit(&unit.bytes);
+            let owner = slot.map(|slot| cluster.link_of_slot(slot, session.database, deferred));
             match owner {
                 Some(Ok(Some(owner))) => session.target = self.topology.node_of(&owner),
                 Some(Ok(None)) => self.note(Reason::Uncovered),
@@ -159,7 +160,7 @@ impl<D: Destination> Core<D> {
             if session.awaits_map
                 && let Some(cluster) = self.topology.cluster()
                 && let Some(slot) = session.slot
-                && let Ok(Some(owner)) = cluster.link_of_slot(slot, deferred)
+                && let Ok(Some(owner)) = cluster.link_of_slot(slot, session.database, deferred)
             {
                 session.awaits_map = false;
                 Self::set_node(state, id, &self.topology.node_or_first(&owner));

@@ -76,9 +76,6 @@ impl<D: Destination> Core<D> {
         place: Place<'_>,
         request: &Request<'_, A>,
     ) -> Result<bool, Error> {
-        if place.link.database() != 0 {
-            return Err(wrong("a cluster has the database number 0 only"));
-        }
         // (Nothing that is small needs more than a link.)
         if small(place, request, self.config.max_request_bytes).is_some() {
             return Ok(false);
@@ -161,7 +158,7 @@ impl<D: Destination> Core<D> {
             Route::ByKey => by_key()?,
             Route::Random => None,
             Route::Node(text) => {
-                let found = cluster.link_of_node(&Route::address(text)?, deferred);
+                let found = cluster.link_of_node(&Route::address(text)?, link.database(), deferred);
                 return found.unwrap_or_else(|| Err(no_such_node(text)));
             }
             Route::Slot(slot) => Some(slot.ok_or_else(|| wrong(NO_SLOT))?),
@@ -199,7 +196,7 @@ impl<D: Destination> Core<D> {
             return Ok(None);
         }
         let mut deferred = Deferred::default();
-        let owners = cluster.links_of_slots(slots.iter().flatten().copied(), &mut deferred);
+        let owners = cluster.links_of_slots(slots.iter().flatten().copied(), link.database(), &mut deferred);
         self.run(deferred);
         let mut owners = owners.map_err(NotWhole::Failed)?.into_iter();
         // What has no key goes where the command before it goes.
@@ -225,12 +222,12 @@ impl<D: Destination> Core<D> {
             To::Keys(slot) | To::Slot(slot) => Some(slot),
             To::Any | To::Node(_) => None,
         });
-        let mut owners = cluster.links_of_slots(slots, deferred)?.into_iter();
+        let mut owners = cluster.links_of_slots(slots, link.database(), deferred)?.into_iter();
         let mut last = Self::any_link(cluster, link);
         let links = parts.iter().map(|part| {
             last = match &part.to {
                 To::Any => Arc::clone(&last),
-                To::Node(address) => cluster.link_at(address, deferred)?,
+                To::Node(address) => cluster.link_at(address, link.database(), deferred)?,
                 To::Keys(_) | To::Slot(_) => self.owner_or_any(cluster, owners.next().flatten(), link),
             };
             Ok(Arc::clone(&last))
@@ -254,7 +251,7 @@ impl<D: Destination> Core<D> {
         link: &Arc<Link>,
         deferred: &mut Deferred,
     ) -> Result<Arc<Link>, Error> {
-        Ok(self.owner_or_any(cluster, cluster.link_of_slot(slot, deferred)?, link))
+        Ok(self.owner_or_any(cluster, cluster.link_of_slot(slot, link.database(), deferred)?, link))
     }
 
     /// The link to the owner of a slot, if it is known: else another node will know, or will say that nobody does.
@@ -265,9 +262,9 @@ impl<D: Destination> Core<D> {
         })
     }
 
-    /// A link to any node; if none can be had, this one.
+    /// A link to any node and the same database; if none can be had, this one.
     fn any_link(cluster: &Cluster, link: &Arc<Link>) -> Arc<Link> {
-        let any = cluster.connected_link().or_else(|| cluster.first_link());
+        let any = cluster.connected_link(link.database()).or_else(|| cluster.first_link(link.database()));
         any.unwrap_or_else(|| Arc::clone(link))
     }
 
@@ -286,12 +283,12 @@ impl<D: Destination> Core<D> {
             // A node that was parted with meanwhile is dialled anew: it answers, or its part fails.
             Bound::Node if link.is_closed() => {
                 let address = Address::parse(&link.address());
-                let again = address.and_then(|address| cluster.link_at(&address, deferred));
+                let again = address.and_then(|address| cluster.link_at(&address, link.database(), deferred));
                 return again.unwrap_or_else(|_| Arc::clone(link));
             }
             Bound::Node => return Arc::clone(link),
         };
-        let owner = slot.map(|slot| cluster.link_of_slot(slot, deferred));
+        let owner = slot.map(|slot| cluster.link_of_slot(slot, link.database(), deferred));
         match owner {
             Some(Ok(Some(owner))) => owner,
             Some(Ok(None)) => {

@@ -33,7 +33,8 @@ impl<D: Destination> Core<D> {
                 subscriptions.push(describe_subscription(*ticket, &report)?);
             }
         }
-        let links = self.topology.links();
+        // (One to a node that has left its cluster is remembered for a while.)
+        let links: Vec<_> = self.topology.links().into_iter().filter(|link| !link.is_closed()).collect();
         let nodes = self.describe_nodes(&links)?;
         let links = links.iter().map(describe).collect::<Result<Vec<_>, Error>>()?;
         let cache = self.cache.as_ref().map(|cache| cache.lock().counts()).unwrap_or_default();

@@ -5,8 +5,8 @@
 //! With `protocol` 2 and without `library_info` nothing is said that every proxy does not know.
 
 use super::conversation::{Conversation, text_of};
-use super::credentials::{Credentials, shown};
-use super::refusal::{Meaning, has_no_password, hello_refused, meaning_of, refusal};
+use super::credentials::Credentials;
+use super::refusal::{Meaning, database_refused, has_no_password, hello_refused, meaning_of, refusal};
 use super::server_info::ServerInfo;
 use super::transport::Transport;
 use crate::config::{Config, Protocol, TopologyKind};
@@ -238,8 +238,8 @@ impl Handshake<'_> {
                 }
                 return Err(match question[0] {
                     "SELECT" if !text.starts_with("NOAUTH") => {
-                        let text = shown(&text, self.credentials);
-                        Error::new(Status::Connect, format!("database {database} could not be selected: {text}"))
+                        let is_cluster = config.topology == TopologyKind::Cluster || server_info.mode == "cluster";
+                        database_refused(database, is_cluster, &text, self.credentials)
                     }
                     _ => refusal(&text, self.credentials),
                 });

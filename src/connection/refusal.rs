@@ -90,6 +90,16 @@ pub(super) fn refusal(text: &str, told: Option<&Credentials>) -> Error {
     }
 }
 
+/// The server's "no" to the number of a database.
+pub(super) fn database_refused(number: u32, is_cluster: bool, text: &str, told: Option<&Credentials>) -> Error {
+    let shown = shown(text, told);
+    let is_cluster = (is_cluster && !text.starts_with("NOPERM")) || text.contains("in cluster mode");
+    let hint = "; a cluster has the number 0 only, unless its servers are of Valkey 9 or later and cluster-databases \
+                gives them more";
+    let hint = if is_cluster { hint } else { "" };
+    Error::new(Status::Connect, format!("database {number} could not be selected: {shown}{hint}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +139,27 @@ mod tests {
         }
         assert_eq!(meaning_of("NOAUTH Authentication required.", true), NoHello, "it did not hear the password");
         assert_eq!(meaning_of("WRONGPASS invalid username-password pair", true), Auth, "never hidden by another try");
+    }
+
+    #[test]
+    fn a_database_that_is_not_there_says_what_clusters_have() {
+        let (redis, valkey) = ("ERR SELECT is not allowed in cluster mode", "ERR DB index is out of range");
+        let forbidden = "NOPERM User 'a' has no permissions to run the 'select' command";
+        for (is_cluster, text, has_hint) in [
+            (false, valkey, false),
+            (true, valkey, true),
+            (true, redis, true),
+            // Under RESP2 nobody says what it is.
+            (false, redis, true),
+            (true, forbidden, false),
+        ] {
+            let error = database_refused(3, is_cluster, text, None);
+            assert_eq!(error.status, Status::Connect);
+            assert!(error.message.starts_with(&format!("database 3 could not be selected: {text}")));
+            assert_eq!(error.message.contains("cluster-databases"), has_hint, "{text}");
+        }
+        let told = Credentials { username: None, password: Secret::new("hunter2") };
+        assert!(!database_refused(3, true, "ERR not hunter2", Some(&told)).message.contains("hunter2"));
     }
 
     #[test]

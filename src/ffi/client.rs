@@ -130,7 +130,9 @@ pub extern "C" fn jr_client_new(
 }
 
 /// A view on another database number: a handle of its own that shares everything else, over a connection for that
-/// database. Free it with jr_client_free, before or after the client.
+/// database (in a cluster one to each node). Free it with jr_client_free, before or after the client. That the server
+/// has no such database is told by its requests: JR_ERR_CONNECT, and nothing was run. A cluster has the number 0 only,
+/// unless its servers are of Valkey 9 or later and have more by cluster-databases.
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_database(
     client: Option<&jr_client>,
@@ -268,21 +270,21 @@ pub unsafe extern "C" fn jr_client_set_credentials(
 ///
 /// "nodes" are the servers, of a cluster those that its map names: an array of maps with "address", "role" ("master",
 /// "replica"; empty: not known), "primary" (whom a replica follows), "slots" (how many it serves, as a primary or as a
-/// replica), "ranges" (of them: an array of arrays of the first and the last), "links" (connections to it) and
-/// "round_trip_us" (the least of theirs; 0: not known). "links" are the connections: an array of maps with "address",
-/// "database", "purpose" ("commands": shared by all; "dedicated": of one request or lease alone; "subscriptions",
-/// "invalidations", "monitor"), "connected" (0 or 1), "tracking" (0 or 1: the server tells of changes to what is
-/// cached), "protocol", "server", "server_version", "mode", "role", "connection_id", "waiting_requests",
-/// "waiting_bytes", "bytes_sent", "bytes_received", "connections", "reconnects", "lone_calls" (written and read on the
-/// caller's own thread), "queue_turns" (how often whoever takes from a queue, or the thread of the callbacks, began to
-/// write and read), "round_trip_us" (of the last sample) and "error". "dedicated" is a map about dedicated connections
-/// together: "in_use", "idle", "waiting" (who waits in line for one), "waiting_requests" and "waiting_bytes" (of those
-/// who wait), "connections" (opened so far). "sentinels" is an array of maps: "address", "primary" (what it says;
-/// empty: nothing), and "error" (why not). "subscriptions" is an array of maps, one for each request that gets
-/// messages: "request" (its id), "channels", "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps"
-/// (confirmations with JR_COMPLETION_GAP). Of JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of
-/// answers that made room), "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in
-/// memory).
+/// replica), "ranges" (of them: an array of arrays of the first and the last), "zone" (its availability zone, from
+/// Valkey 8.1 on; empty: not known), "links" (connections to it) and "round_trip_us" (the least of theirs; 0: not
+/// known). "links" are the connections: an array of maps with "address", "database", "purpose" ("commands": shared by
+/// all; "dedicated": of one request or lease alone; "subscriptions", "invalidations", "monitor"), "connected" (0 or
+/// 1), "tracking" (0 or 1: the server tells of changes to what is cached), "protocol", "server", "server_version",
+/// "mode", "role", "connection_id", "waiting_requests", "waiting_bytes", "bytes_sent", "bytes_received",
+/// "connections", "reconnects", "lone_calls" (written and read on the caller's own thread), "queue_turns" (how often
+/// whoever takes from a queue, or the thread of the callbacks, began to write and read), "round_trip_us" (of the last
+/// sample) and "error". "dedicated" is a map about dedicated connections together: "in_use", "idle", "waiting" (who
+/// waits in line for one), "waiting_requests" and "waiting_bytes" (of those who wait), "connections" (opened so far).
+/// "sentinels" is an array of maps: "address", "primary" (what it says; empty: nothing), and "error" (why not).
+/// "subscriptions" is an array of maps, one for each request that gets messages: "request" (its id), "channels",
+/// "unread", "unread_bytes" (in memory), "taken", "dropped" and "gaps" (confirmations with JR_COMPLETION_GAP). Of
+/// JR_REQUEST_CACHED: "cache_hits", "cache_misses", "cache_evictions" (of answers that made room),
+/// "cache_invalidations" (of answers that may be wrong), "cache_entries" and "cache_bytes" (in memory).
 #[unsafe(no_mangle)]
 pub extern "C" fn jr_client_stats(client: Option<&jr_client>, map: Option<&mut *mut Node>) -> jr_status {
     call(|| {

@@ -22,7 +22,7 @@ use std::time::Instant;
 use self::difference::News;
 use self::generations::Generations;
 use self::refresh::{Action, Reason, Schedule};
-use self::slot_map::{Change, Shard, SlotMap};
+use self::slot_map::{Change, SlotMap};
 use self::view::View;
 use super::deferred::Deferred;
 use super::node::Node;
@@ -36,9 +36,6 @@ use crate::lock::Lock;
 
 #[cfg(test)]
 mod tests;
-
-/// The database of a cluster.
-const DATABASE: u32 = 0;
 
 /// So many nodes are asked for the map.
 const ASKED: usize = 5;
@@ -61,8 +58,9 @@ struct Known {
     generations: Generations,
     /// A round has found it; else it is what nodes have said by the way.
     is_found: bool,
-    /// The links to the primaries, by the place of their shards in the map; filled when they are needed.
-    routes: Vec<Option<Arc<Link>>>,
+    /// The links to the primaries, by database and by the place of their shards in the map; filled when they are
+    /// needed.
+    routes: BTreeMap<u32, Vec<Option<Arc<Link>>>>,
     nodes: BTreeMap<Address, Arc<Node>>,
     /// Shared links and their nodes, by number. Some may be closed.
     links: BTreeMap<u16, (Arc<Link>, Arc<Node>)>,
@@ -72,6 +70,8 @@ struct Known {
     former: BTreeSet<Address>,
     /// The map that the last round brought, of which the news tell.
     last: SlotMap,
+    /// Where the nodes are, as far as the last map tells.
+    zones: BTreeMap<Address, String>,
     news: Vec<News>,
     taken_by_gone: u64,
 }
@@ -115,12 +115,13 @@ impl Cluster {
             generations,
             map: SlotMap::default(),
             is_found: false,
-            routes: Vec::new(),
+            routes: BTreeMap::new(),
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             leaving: BTreeSet::new(),
             former: BTreeSet::new(),
             last: SlotMap::default(),
+            zones: BTreeMap::new(),
             news: Vec::new(),
             taken_by_gone: 0,
         };
@@ -139,15 +140,15 @@ impl Cluster {
         }
     }
 
-    /// The link to the seeds, which is there from the beginning of a client.
-    pub fn first_link(&self) -> Option<Arc<Link>> {
-        self.seeds.shared_link(DATABASE)
+    /// The link to the seeds, which is there as long as anybody uses this database.
+    pub fn first_link(&self, database: u32) -> Option<Arc<Link>> {
+        self.seeds.shared_link(database)
     }
 
-    /// The link to the primary of a slot; `None`: none is known.
+    /// The link to the primary of a slot, for a database; `None`: none is known.
     #[inline]
-    pub fn link_of_slot(&self, slot: u16, deferred: &mut Deferred) -> Result<Option<Arc<Link>>, Error> {
-        self.link_to_primary(&mut self.known.lock(), slot, deferred)
+    pub fn link_of_slot(&self, slot: u16, database: u32, deferred: &mut Deferred) -> Result<Option<Arc<Link>>, Error> {
+        self.link_to_primary(&mut self.known.lock(), slot, database, deferred)
     }
 
     #[inline]
@@ -155,17 +156,19 @@ impl Cluster {
         &self,
         known: &mut Known,
         slot: u16,
+        database: u32,
         deferred: &mut Deferred,
     ) -> Result<Option<Arc<Link>>, Error> {
         let Some(shard) = known.map.shard_of(slot) else { return Ok(None) };
-        if let Some(Some(link)) = known.routes.get(shard) {
+        if let Some(Some(link)) = known.routes.get(&database).and_then(|routes| routes.get(shard)) {
             return Ok(Some(Arc::clone(link)));
         }
         let Some(address) = known.map.primary_of(slot).cloned() else { return Ok(None) };
-        let link = self.link_to(known, &address, deferred)?;
+        let link = self.link_to(known, &address, database, deferred)?;
         let shards = known.map.shards().len();
-        known.routes.resize(shards, None);
-        if let Some(route) = known.routes.get_mut(shard) {
+        let routes = known.routes.entry(database).or_default();
+        routes.resize(shards, None);
+        if let Some(route) = routes.get_mut(shard) {
             *route = Some(Arc::clone(&link));
         }
         Ok(Some(link))
@@ -189,21 +192,26 @@ impl Cluster {
         ask(Some(&known.map).filter(|_| known.is_found))
     }
 
-    /// The link to the node of an address, which may be new.
-    pub fn link_at(&self, address: &Address, deferred: &mut Deferred) -> Result<Arc<Link>, Error> {
-        self.link_to(&mut self.known.lock(), address, deferred)
+    /// The link to the node of an address, which may be new, for a database.
+    pub fn link_at(&self, address: &Address, database: u32, deferred: &mut Deferred) -> Result<Arc<Link>, Error> {
+        self.link_to(&mut self.known.lock(), address, database, deferred)
     }
 
-    /// Whether there may be a node of this address: it is known, or nothing is known yet.
+    /// Whether there may be a node of this address: it is known, or the map is not.
     pub fn may_have(&self, address: &Address) -> bool {
         let known = self.known.lock();
-        known.map.covered() == 0 || known.has(address)
+        !known.is_found || known.has(address)
     }
 
-    /// The link to the node of an address, if there is such a node.
-    pub fn link_of_node(&self, address: &Address, deferred: &mut Deferred) -> Option<Result<Arc<Link>, Error>> {
+    /// The link to the node of an address, if there is such a node, for a database.
+    pub fn link_of_node(
+        &self,
+        address: &Address,
+        database: u32,
+        deferred: &mut Deferred,
+    ) -> Option<Result<Arc<Link>, Error>> {
         let mut known = self.known.lock();
-        known.has(address).then(|| self.link_to(&mut known, address, deferred))
+        known.has(address).then(|| self.link_to(&mut known, address, database, deferred))
     }
 
     /// The node of an address, which may be new.
@@ -211,9 +219,15 @@ impl Cluster {
         self.node_of_address(&mut self.known.lock(), address)
     }
 
-    fn link_to(&self, known: &mut Known, address: &Address, deferred: &mut Deferred) -> Result<Arc<Link>, Error> {
+    fn link_to(
+        &self,
+        known: &mut Known,
+        address: &Address,
+        database: u32,
+        deferred: &mut Deferred,
+    ) -> Result<Arc<Link>, Error> {
         let node = self.node_of_address(known, address)?;
-        let link = node.link(DATABASE, deferred)?;
+        let link = node.link(database, deferred)?;
         if let Purpose::Commands(number) = link.purpose() {
             known.links.entry(number).or_insert_with(|| (Arc::clone(&link), node));
         }
@@ -238,35 +252,17 @@ impl Cluster {
         }
     }
 
-    /// A link on which something can be sent at once; `None`: there is none.
-    pub fn connected_link(&self) -> Option<Arc<Link>> {
-        let seed = self.seeds.shared_link(DATABASE).filter(|link| link.is_connected());
-        seed.or_else(|| {
-            self.known.lock().links.values().map(|(link, _)| link).find(|link| link.is_connected()).cloned()
-        })
-    }
-
-    /// Does something with the replicas of the primary of a slot, in order.
-    pub fn with_replicas_of_slot<T>(&self, slot: u16, then: impl FnOnce(&[Address]) -> T) -> T {
-        let known = self.known.lock();
-        let shard = known.map.shard_of(slot).and_then(|shard| known.map.shards().get(shard));
-        then(shard.map_or(&[], |shard| &shard.replicas))
-    }
-
-    /// All replicas, each with its primary.
-    pub fn replicas(&self) -> Vec<(Address, Address)> {
-        let known = self.known.lock();
-        let shards = known.map.shards().iter();
-        let pairs =
-            |shard: &Shard| shard.replicas.iter().map(|replica| (replica.clone(), shard.primary.clone())).collect();
-        shards.flat_map(|shard| -> Vec<_> { pairs(shard) }).collect()
+    /// A link on which something can be sent to a database at once; `None`: there is none.
+    pub fn connected_link(&self, database: u32) -> Option<Arc<Link>> {
+        let seed = self.seeds.shared_link(database).filter(|link| link.is_connected());
+        let is_one = |link: &&Arc<Link>| link.database() == database && link.is_connected();
+        seed.or_else(|| self.known.lock().links.values().map(|(link, _)| link).find(is_one).cloned())
     }
 
     /// The links to primaries, as far as there are any.
     pub fn links_to_primaries(&self) -> Vec<Arc<Link>> {
         let known = self.known.lock();
-        let links =
-            known.map.shards().iter().filter_map(|shard| known.nodes.get(&shard.primary)?.shared_link(DATABASE));
+        let links = known.map.shards().iter().filter_map(|shard| known.nodes.get(&shard.primary)?.any_shared_link());
         links.collect()
     }
 
@@ -327,7 +323,7 @@ impl Cluster {
     /// The links to ask for the map, of which no two lead to the same address: some that are connected or, if none is,
     /// that to the seeds. `choose` puts them into an order by chance.
     pub fn links_to_ask(&self, choose: impl FnOnce(&mut Vec<Arc<Link>>)) -> Vec<Arc<Link>> {
-        let seed = self.seeds.shared_link(DATABASE);
+        let seed = self.seeds.any_shared_link();
         let known = self.known.lock();
         let mut links: Vec<Arc<Link>> = known.links.values().map(|(link, _)| Arc::clone(link)).collect();
         drop(known);
@@ -375,10 +371,13 @@ impl Cluster {
         }
         // A node that is silent does not keep the others from being heard.
         refreshing.missing = 0;
-        let view = agreement::agree(mem::take(&mut refreshing.views)).filter(|view| view.map.covered() > 0);
+        let mut view = agreement::agree(mem::take(&mut refreshing.views)).filter(|view| view.map.covered() > 0);
         let is_whole = view.as_ref().is_some_and(|view| view.left_out == 0 && view.map.is_complete());
         let mut known = self.known.lock();
         known.is_found |= view.is_some();
+        if let Some(view) = &mut view {
+            known.zones = mem::take(&mut view.zones);
+        }
         let found = match view {
             None => Found::Nothing,
             Some(View { map, .. }) if map == known.map => Found::Same,

@@ -119,6 +119,12 @@ impl Node {
         self.shared.lock().get(&database).cloned()
     }
 
+    /// A shared link, of whatever database: one that is connected, if any is.
+    pub fn any_shared_link(&self) -> Option<Arc<Link>> {
+        let shared = self.shared.lock();
+        shared.values().find(|link| link.is_connected()).or_else(|| shared.values().next()).cloned()
+    }
+
     /// A dedicated link to a database, or a place in line for one; see [`Node::serve`].
     pub fn check_out(
         &self,

@@ -2,13 +2,12 @@
 //! when every node knows every slot.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
 
 use super::certificates;
 use super::port;
 use super::resp::Answer;
 use super::server::{Builder, Server};
-use super::transport::{self, Tls};
+use super::transport::Tls;
 use super::wait;
 
 /// How many slots there are.
@@ -26,17 +25,17 @@ pub struct Cluster {
 impl Cluster {
     /// So many primaries, each with so many replicas.
     pub fn start(primaries: usize, replicas: usize) -> Cluster {
-        Cluster::over(transport::current(), primaries, replicas)
+        Cluster::of(primaries, replicas, |_| Server::builder())
     }
 
     /// The same, whose nodes speak so, whatever the transport of the run is.
     pub fn over(tls: Option<Tls>, primaries: usize, replicas: usize) -> Cluster {
-        Cluster::of(&Server::builder(), tls, primaries, replicas)
+        Cluster::of(primaries, replicas, |_| tls.iter().cloned().fold(Server::builder(), Builder::tls))
     }
 
-    /// The same of servers like this one.
-    pub fn of(server: &Builder, tls: Option<Tls>, primaries: usize, replicas: usize) -> Cluster {
-        let nodes: Vec<Server> = (0..primaries * (1 + replicas)).map(|_| node(server.clone(), tls.as_ref())).collect();
+    /// The same, each of whose nodes is started so: it is told the place of the node among [`Cluster::nodes`].
+    pub fn of(primaries: usize, replicas: usize, builder: impl Fn(usize) -> Builder) -> Cluster {
+        let nodes: Vec<Server> = (0..primaries * (1 + replicas)).map(|place| node(builder(place))).collect();
         let cluster = Cluster { nodes, primaries };
         for (index, primary) in cluster.nodes[..primaries].iter().enumerate() {
             let (first, end) = (index * SLOTS / primaries, (index + 1) * SLOTS / primaries);
@@ -111,7 +110,7 @@ impl Cluster {
 
     fn introduce(&self, node: &Server) {
         let (first, bus) = (&self.nodes[0], bus_port(&self.nodes[0]));
-        let words = ["CLUSTER", "MEET", "127.0.0.1", &first.port().to_string(), &bus];
+        let words = ["CLUSTER", "MEET", &first.address().ip().to_string(), &first.port().to_string(), &bus];
         assert!(node.command(&words).is_ok());
     }
 
@@ -131,17 +130,27 @@ pub struct Move<'a> {
 impl Move<'_> {
     /// Moves all keys of the slot.
     pub fn keys(&self) {
+        self.keys_of(0);
+    }
+
+    /// Moves those of one database.
+    pub fn keys_of(&self, database: u32) {
         loop {
-            let keys = self.from.command(&["CLUSTER", "GETKEYSINSLOT", &self.slot, "100"]);
+            let mut from = self.from.connect().expect("a connection");
+            let mut command = |words: &[String]| from.command(words).expect("the server answers");
+            if database != 0 {
+                assert!(command(&["SELECT".to_owned(), database.to_string()]).is_ok());
+            }
+            let keys = command(&["CLUSTER", "GETKEYSINSLOT", &self.slot, "100"].map(str::to_owned));
             if keys.items().is_empty() {
                 return;
             }
-            let port = self.to.port().to_string();
+            let (host, port) = (self.to.address().ip().to_string(), self.to.port().to_string());
             let mut words: Vec<String> =
-                ["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"].map(str::to_owned).into();
+                ["MIGRATE", &host, &port, "", &database.to_string(), "5000", "KEYS"].map(str::to_owned).into();
             words.extend(keys.items().iter().map(Answer::text));
             // NOKEY: somebody has taken the last of them meanwhile.
-            let moved = self.from.command(&words).text();
+            let moved = command(&words).text();
             assert!(matches!(&*moved, "OK" | "NOKEY"), "{moved}");
         }
     }
@@ -161,18 +170,20 @@ impl Move<'_> {
     }
 }
 
-fn node(server: Builder, tls: Option<&Tls>) -> Server {
-    let bus = port::free(IpAddr::V4(Ipv4Addr::LOCALHOST)).to_string();
+fn node(builder: Builder) -> Server {
+    let bus = port::free(builder.address()).to_string();
     let cluster = ["--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf", "--cluster-port", &bus];
     let timing = ["--cluster-node-timeout", NODE_TIMEOUT, "--repl-diskless-sync-delay", "0"];
     // Also a replica that has just lost its primary may take over, as it does when one failover follows another.
     let timing = [&timing[..], &["--cluster-replica-validity-factor", "0"]].concat();
-    let builder = server.arguments(&cluster).arguments(&timing);
-    let Some(tls) = tls else { return builder.start() };
+    let builder = builder.arguments(&cluster).arguments(&timing);
+    if !builder.speaks_tls() {
+        return builder.start();
+    }
     // The nodes show each other certificates, too, and tell the ports that speak TLS.
     let (certificate, key) = (certificates::path("client.pem"), certificates::path("client.key"));
     let cluster = ["--tls-cluster", "yes", "--tls-client-cert-file", &certificate, "--tls-client-key-file", &key];
-    builder.tls(tls.clone()).arguments(&cluster).start()
+    builder.arguments(&cluster).start()
 }
 
 fn bus_port(node: &Server) -> String {

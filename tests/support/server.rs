@@ -18,6 +18,9 @@ use super::resp::{Answer, Plain};
 use super::transport::{self, Tls};
 use super::wait;
 
+/// The program of the system.
+const SYSTEM: &str = "redis-server";
+
 /// How a server shall be started.
 #[derive(Clone)]
 pub struct Builder {
@@ -49,6 +52,16 @@ impl Builder {
         self
     }
 
+    /// That address.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    /// Whether it will speak TLS.
+    pub fn speaks_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// The password of the default user.
     pub fn password(mut self, password: &str) -> Builder {
         self.password = Some(password.to_owned());
@@ -61,9 +74,19 @@ impl Builder {
         self
     }
 
-    /// Speaks TLS in this way, whatever the transport of the run is.
+    /// Speaks TLS in this way, whatever the transport of the run is. A program that was built without TLS gives way to
+    /// the server of the system.
     pub fn tls(mut self, tls: Tls) -> Builder {
+        if !knows_tls(&self.binary) {
+            self.binary = SYSTEM.into();
+        }
         self.tls = Some(tls);
+        self
+    }
+
+    /// Speaks no TLS, whatever the transport of the run is.
+    pub fn plain(mut self) -> Builder {
+        self.tls = None;
         self
     }
 
@@ -123,7 +146,7 @@ impl Server {
 
     /// What `JR_TEST_SERVER` names, a program or a version such as `valkey-9.1`; else `redis-server`.
     pub fn builder() -> Builder {
-        let Some(named) = std::env::var_os("JR_TEST_SERVER") else { return Builder::new("redis-server".into()) };
+        let Some(named) = std::env::var_os("JR_TEST_SERVER") else { return Builder::new(SYSTEM.into()) };
         match named.to_str().filter(|name| versions().iter().any(|known| known == name)) {
             Some(name) => Builder::new(program_of(name).unwrap_or_else(|| panic!("JR_TEST_SERVER: no {name}"))),
             None => Builder::new(named.into()),
@@ -212,6 +235,13 @@ impl Server {
         *self.running.lock().unwrap() = Some(running);
     }
 
+    /// The same with other arguments or at another address of the machine.
+    pub fn restart_as(&mut self, change: impl FnOnce(Builder) -> Builder) {
+        self.kill();
+        self.builder = change(self.builder.clone());
+        self.restart();
+    }
+
     /// Freezes the process (SIGSTOP): connections are still accepted by the kernel, nothing answers.
     pub fn stop(&self) {
         self.signal(Signal::STOP);
@@ -232,6 +262,21 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Whether a program was built with TLS. Without certificates none starts, and one without TLS says so.
+fn knows_tls(program: &Path) -> bool {
+    static FOUND: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
+    let mut found = FOUND.lock().unwrap();
+    *found.entry(program.to_owned()).or_insert_with(|| {
+        if program == Path::new(SYSTEM) {
+            return true;
+        }
+        let arguments = ["--port", "0", "--tls-port", "1", "--logfile", ""];
+        let output = Command::new(program).args(arguments).current_dir(std::env::temp_dir()).output();
+        let said = output.map(|output| [output.stdout, output.stderr].concat()).unwrap_or_default();
+        !String::from_utf8_lossy(&said).contains("Failed finding TLS support")
+    })
 }
 
 /// The versions that scripts/servers knows.

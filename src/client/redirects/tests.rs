@@ -107,7 +107,7 @@ fn commands_of_a_slot_go_together_also_when_it_moves_while_they_are_looked_up() 
     let core = &fixture.core;
     let cluster = core.topology.cluster().unwrap();
     let [a, b] = ["a:1", "b:1"].map(|address| Address::parse(address).unwrap());
-    let link = cluster.primary_of(15495).and(cluster.first_link()).unwrap();
+    let link = cluster.primary_of(15495).and(cluster.first_link(0)).unwrap();
     let commands = [["GET", "a"], ["GET", "b"]].repeat(50);
     let commands: Vec<&[&str]> = commands.iter().map(|command| &command[..]).collect();
     let is_over = AtomicBool::new(false);
@@ -320,6 +320,48 @@ fn a_node_whose_host_nobody_knows_is_looked_for() {
         let questions = asked.iter().filter(|text| text.contains("CLUSTER SLOTS")).count();
         assert_eq!(questions, 3, "{said}: {asked:?}");
         assert!(asked[0].contains("INCR b"), "{said}: {asked:?}");
+    }
+}
+
+#[test]
+fn before_there_is_a_map_scripts_go_where_nodes_send_them() {
+    let mut fixture = Fixture::cluster(&["-ERR later"]);
+    for (command, said, address) in [("EVAL script 1 b", MOVED, "b:1"), ("EVAL script 1 a", "-MOVED 15495 c:1", "c:1")]
+    {
+        fixture.submit(&[command]).unwrap();
+        assert!(fixture.shared.read().starts_with("EVAL"));
+        fixture.shared.answer(&[said]);
+        let mut node = fixture.node(address);
+        assert!(node.read().starts_with("EVAL"), "{command}");
+        node.answer(&[":7"]);
+        assert!(fixture.completion().ends_with("Ok Answered: 7"));
+    }
+}
+
+/// It is not sent around: the node that says so waits for the end of a move, or for what it does not know yet.
+#[test]
+fn a_node_whose_host_nobody_knows_is_waited_for_until_the_deadline() {
+    for said in ["-MOVED 3300 ?:1", "-ASK 3300 ?:1"] {
+        let (mut fixture, mut a, _b) = sent(&["GET b"], false);
+        a.answer(&["$-1"]);
+        fixture.completion();
+        fixture.submit_as(&["INCR b"], |request| request.timeout = Timeout::None).unwrap();
+        let mut refusals = 0;
+        for _ in 0..100 {
+            for command in a.read().split(" | ") {
+                match command {
+                    "CLUSTER SLOTS" => a.answer(&HALVES),
+                    "INCR b" => {
+                        a.answer(&[said]);
+                        refusals += 1;
+                    }
+                    _ => {}
+                }
+            }
+            fixture.pass(Duration::from_secs(2));
+        }
+        assert!(refusals > 30, "{said}: {refusals}");
+        assert!(fixture.completions().is_empty(), "{said}");
     }
 }
 

@@ -24,16 +24,17 @@ impl<D: Destination> Core<D> {
         let Some(cluster) = self.topology.cluster() else {
             let Some(link) = links.first() else { return Reply::array(Vec::new()) };
             let (address, role) = (link.address(), link.status().server_info.role);
-            return Reply::array(vec![describe(&address, (&role, ""), (0, &[]), links)?]);
+            return Reply::array(vec![describe(&address, (&role, ""), (0, &[]), (None, links))?]);
         };
         let map = cluster.map();
         let ranges = map.ranges();
         let mut nodes = Vec::new();
         for (shard, ranges) in map.shards().iter().zip(&ranges) {
             let (primary, slots) = (shard.primary.to_string(), (usize::from(shard.slots), &ranges[..]));
-            nodes.push(describe(&primary, (ROLES[0], ""), slots, links)?);
+            nodes.push(describe(&primary, (ROLES[0], ""), slots, (cluster.zone_of(&shard.primary), links))?);
             for replica in &shard.replicas {
-                nodes.push(describe(&replica.to_string(), (ROLES[1], &primary), slots, links)?);
+                let zone = cluster.zone_of(replica);
+                nodes.push(describe(&replica.to_string(), (ROLES[1], &primary), slots, (zone, links))?);
             }
         }
         Reply::array(nodes)
@@ -44,7 +45,7 @@ impl<D: Destination> Core<D> {
         let slot = slot_of(key);
         let map = self.topology.cluster().map(|cluster| cluster.map());
         let (primary, replicas) = match &map {
-            None => (self.node().shared_link(0).map(|link| link.address()).unwrap_or_default(), Vec::new()),
+            None => (self.node().any_shared_link().map(|link| link.address()).unwrap_or_default(), Vec::new()),
             Some(map) => of_slot(map, slot),
         };
         let replicas = replicas.iter().map(|replica| Reply::string(replica.as_bytes())).collect();
@@ -69,12 +70,15 @@ fn describe(
     address: &str,
     (role, primary): (&str, &str),
     (slots, ranges): (usize, &[(u16, u16)]),
-    links: &[Arc<Link>],
+    (told, links): (Option<String>, &[Arc<Link>]),
 ) -> Result<Reply, Error> {
     let range =
         |(first, last): &(u16, u16)| Reply::array([first, last].map(|slot| Reply::integer((*slot).into())).into());
     let ranges = ranges.iter().map(range).collect::<Result<Vec<_>, Error>>()?;
     let own: Vec<&Arc<Link>> = links.iter().filter(|link| link.address() == address).collect();
+    // It tells that itself, or the map does.
+    let zone = own.iter().map(|link| link.status().server_info.zone).find(|zone| !zone.is_empty());
+    let zone = zone.or(told).unwrap_or_default();
     let round_trips = own.iter().map(|link| link.counters.round_trip.load(Ordering::Relaxed));
     let round_trip = round_trips.filter(|micros| *micros > 0).min().unwrap_or_default();
     Reply::map(vec![
@@ -83,6 +87,7 @@ fn describe(
         text("primary", primary),
         number("slots", slots as u64),
         (Reply::string(b"ranges"), Reply::array(ranges)?),
+        text("zone", &zone),
         number("links", own.len() as u64),
         number("round_trip_us", round_trip.into()),
     ])

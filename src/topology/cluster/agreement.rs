@@ -31,7 +31,7 @@ mod tests {
         let mut map = SlotMap::default();
         let shard = map.add_shard(Address::tcp("node", number).unwrap(), BTreeSet::new());
         (0..slots).for_each(|slot| map.give(slot, shard));
-        View { map, left_out: 0 }
+        View { map, ..View::default() }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::difference::{self, News};
-use super::slot_map::SlotMap;
+use super::slot_map::{Shard, SlotMap};
 use super::{Cluster, Known};
 use crate::address::Address;
 use crate::connection::link::Link;
@@ -32,19 +32,41 @@ impl Cluster {
         self.known.lock().map.primary_of(slot).cloned()
     }
 
-    /// The links to the primaries of these slots at one moment: what is of one slot has one link.
+    /// The links to the primaries of these slots, for a database, at one moment: what is of one slot has one link.
     pub fn links_of_slots(
         &self,
         slots: impl Iterator<Item = u16>,
+        database: u32,
         deferred: &mut Deferred,
     ) -> Result<Vec<Option<Arc<Link>>>, Error> {
         let mut known = self.known.lock();
-        slots.map(|slot| self.link_to_primary(&mut known, slot, deferred)).collect()
+        slots.map(|slot| self.link_to_primary(&mut known, slot, database, deferred)).collect()
     }
 
     /// Where the nodes that the map names are.
     pub fn addresses(&self) -> Vec<Address> {
         self.known.lock().map.nodes().cloned().collect()
+    }
+
+    /// Does something with the replicas of the primary of a slot, in order.
+    pub fn with_replicas_of_slot<T>(&self, slot: u16, then: impl FnOnce(&[Address]) -> T) -> T {
+        let known = self.known.lock();
+        let shard = known.map.shard_of(slot).and_then(|shard| known.map.shards().get(shard));
+        then(shard.map_or(&[], |shard| &shard.replicas))
+    }
+
+    /// All replicas, each with its primary.
+    pub fn replicas(&self) -> Vec<(Address, Address)> {
+        let known = self.known.lock();
+        let shards = known.map.shards().iter();
+        let pairs =
+            |shard: &Shard| shard.replicas.iter().map(|replica| (replica.clone(), shard.primary.clone())).collect();
+        shards.flat_map(|shard| -> Vec<_> { pairs(shard) }).collect()
+    }
+
+    /// In which zone a node is, as far as the map tells.
+    pub fn zone_of(&self, address: &Address) -> Option<String> {
+        self.known.lock().zones.get(address).cloned()
     }
 
     /// Whether an earlier map named this node, and the present one does not.

@@ -26,7 +26,7 @@ fn view(nodes: &[(u16, u16)]) -> View {
         (next..next + count).for_each(|slot| map.give(slot, shard));
         next += count;
     }
-    View { map, left_out: 0 }
+    View { map, ..View::default() }
 }
 
 /// A round in which nodes said this.
@@ -43,9 +43,9 @@ fn learn(cluster: &Cluster, views: &[View]) -> Found {
 #[test]
 fn a_slot_has_the_link_of_its_primary_which_is_opened_once() {
     let (cluster, mut deferred) = (cluster(10), Deferred::default());
-    assert!(cluster.link_of_slot(5, &mut deferred).unwrap().is_none() && deferred.is_empty());
+    assert!(cluster.link_of_slot(5, 0, &mut deferred).unwrap().is_none() && deferred.is_empty());
     assert_eq!(learn(&cluster, &[view(&[(1, 10), (2, 10)])]), Found::Changed);
-    let mut link = |slot| cluster.link_of_slot(slot, &mut deferred).unwrap().unwrap();
+    let mut link = |slot| cluster.link_of_slot(slot, 0, &mut deferred).unwrap().unwrap();
     let (first, second) = (link(5), link(15));
     assert_eq!((first.address(), second.address()), ("node:1".to_string(), "node:2".to_string()));
     assert!(Arc::ptr_eq(&first, &link(9)) && Arc::ptr_eq(&second, &link(19)));
@@ -84,9 +84,9 @@ fn a_round_is_over_when_all_have_answered_or_most_the_same() {
 fn there_are_no_more_nodes_than_may_be() {
     let (cluster, mut deferred) = (cluster(2), Deferred::default());
     for port in [1, 2, 1] {
-        cluster.link_at(&node(port), &mut deferred).unwrap();
+        cluster.link_at(&node(port), 0, &mut deferred).unwrap();
     }
-    assert_eq!(cluster.link_at(&node(3), &mut deferred).unwrap_err().status, Status::Full);
+    assert_eq!(cluster.link_at(&node(3), 0, &mut deferred).unwrap_err().status, Status::Full);
     assert_eq!(cluster.links().len(), 2);
 }
 
@@ -94,7 +94,7 @@ fn there_are_no_more_nodes_than_may_be() {
 fn a_node_that_two_maps_do_not_name_is_closed_and_then_forgotten() {
     let (cluster, mut deferred) = (cluster(10), Deferred::default());
     learn(&cluster, &[view(&[(1, 10), (2, 10)])]);
-    let first = cluster.link_of_slot(5, &mut deferred).unwrap().unwrap();
+    let first = cluster.link_of_slot(5, 0, &mut deferred).unwrap().unwrap();
     let part = |views: &[View]| {
         learn(&cluster, views);
         let mut deferred = Deferred::default();
@@ -115,15 +115,15 @@ fn a_node_that_two_maps_do_not_name_is_closed_and_then_forgotten() {
     part(&[view(&[(2, 20)])]);
     assert!(cluster.link_of(1).is_none());
     part(&[view(&[(1, 20)])]);
-    assert_eq!(cluster.link_of_slot(5, &mut deferred).unwrap().unwrap().purpose(), Purpose::Commands(2));
+    assert_eq!(cluster.link_of_slot(5, 0, &mut deferred).unwrap().unwrap().purpose(), Purpose::Commands(2));
 }
 
 #[test]
 fn the_seed_is_asked_where_no_node_is_connected() {
     let (cluster, mut deferred) = (cluster(10), Deferred::default());
     assert!(cluster.links_to_ask(|_| {}).is_empty());
-    let seed = cluster.seeds.link(DATABASE, &mut deferred).unwrap();
-    cluster.link_at(&node(1), &mut deferred).unwrap();
+    let seed = cluster.seeds.link(0, &mut deferred).unwrap();
+    cluster.link_at(&node(1), 0, &mut deferred).unwrap();
     let asked = cluster.links_to_ask(|_| {});
     assert!(asked.len() == 1 && Arc::ptr_eq(&asked[0], &seed));
 }
@@ -149,9 +149,9 @@ fn only_what_makes_the_next_look_earlier_is_told() {
 #[test]
 fn a_closed_cluster_opens_nothing() {
     let (cluster, mut deferred) = (cluster(10), Deferred::default());
-    let link = cluster.link_at(&node(1), &mut deferred).unwrap();
+    let link = cluster.link_at(&node(1), 0, &mut deferred).unwrap();
     cluster.close();
     assert!(link.is_closed());
-    assert_eq!(cluster.link_at(&node(1), &mut deferred).unwrap_err().status, Status::Closed);
-    assert_eq!(cluster.link_at(&node(2), &mut deferred).unwrap_err().status, Status::Closed);
+    assert_eq!(cluster.link_at(&node(1), 0, &mut deferred).unwrap_err().status, Status::Closed);
+    assert_eq!(cluster.link_at(&node(2), 0, &mut deferred).unwrap_err().status, Status::Closed);
 }

@@ -12,13 +12,18 @@ use crate::error::{Error, Status};
 use crate::protocol::reply::{Kind, Node};
 use crate::protocol::slot::SLOTS;
 
+/// Longer names of zones are none.
+const LONGEST_ZONE: usize = 256;
+
 /// What a node said.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
     /// The slots and their shards, in the order of their first slots.
     pub map: SlotMap,
     /// Nodes that it could not tell how to reach. Slots whose primary is one of them have no shard.
     pub left_out: usize,
+    /// Where the nodes are, of those that say so (Valkey 9.1 and later).
+    pub zones: BTreeMap<Address, String>,
 }
 
 /// Slots from the first to the last, and the nodes that serve them.
@@ -59,7 +64,7 @@ impl View {
         if let Some((_, next)) = neighbours.into_iter().find(|(entry, next)| next.first <= entry.last) {
             return Err(format!("gives slot {} twice", next.first));
         }
-        let (mut known, mut left_out) = (BTreeSet::new(), 0);
+        let (mut known, mut left_out, mut zones) = (BTreeSet::new(), 0, BTreeMap::new());
         let mut shards: Vec<Address> = Vec::new();
         let mut found: BTreeMap<Address, Found> = BTreeMap::new();
         for Entry { first, last, nodes } in entries {
@@ -68,6 +73,9 @@ impl View {
                 match address_of(node, asked)? {
                     Some(address) => {
                         known.insert(address.clone());
+                        if let Some(zone) = zone_of(node) {
+                            zones.insert(address.clone(), zone);
+                        }
                         places.push((index, address));
                     }
                     None => left_out += 1,
@@ -85,7 +93,7 @@ impl View {
             shard.ranges.push((first, last));
             shard.replicas.extend(places.map(|(_, address)| address));
         }
-        Ok(View { map: map_of(shards, found), left_out })
+        Ok(View { map: map_of(shards, found), left_out, zones })
     }
 }
 
@@ -137,6 +145,13 @@ fn address_of(node: &Node, asked: &Address) -> Result<Option<Address>, String> {
         None => host,
     };
     redirect::place_of(&host, port, asked).map_err(|_| wrong())
+}
+
+/// In which zone a node is.
+fn zone_of(node: &Node) -> Option<String> {
+    let zone = node.items().get(3)?.find(b"availability-zone")?;
+    let is_name = zone.kind() == Kind::String && (1..=LONGEST_ZONE).contains(&zone.as_bytes().len());
+    is_name.then(|| String::from_utf8_lossy(zone.as_bytes()).into_owned())
 }
 
 #[cfg(test)]

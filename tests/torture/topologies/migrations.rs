@@ -11,7 +11,7 @@ use super::{by_migrate, by_servers};
 use crate::support::client::Tester;
 use crate::support::cluster::{Cluster, info};
 use crate::support::server::Server;
-use crate::support::{transport, wait};
+use crate::support::wait;
 use crate::{every, report, scaled, spread};
 
 /// Slots go there and back so often.
@@ -42,7 +42,7 @@ fn slots_move_by_migrate() {
 #[test]
 fn slots_move_by_their_servers() {
     let Some(server) = Server::version("valkey-9.1") else { return };
-    let cluster = Cluster::of(&server, transport::current(), 3, 0);
+    let cluster = Cluster::of(3, 0, |_| server.clone());
     let counts = move_under_load("CLUSTER MIGRATESLOTS", &cluster, by_servers::move_slots);
     assert!(counts.ask == 0 && counts.try_again == 0, "{counts:?}");
 }

@@ -19,14 +19,14 @@ fn nodes_have_their_roles_slots_and_connections() {
     let mut fixture = Fixture::cluster(&[&SLOTS[..], &["a", ":1"]].concat());
     fixture.submit(&["GET a"]).unwrap();
     fixture.node("a:1");
-    let of_a = "slots, 16284, ranges, [[0, 99], [200, 16383]]";
+    let of_a = "slots, 16284, ranges, [[0, 99], [200, 16383]], zone, ";
+    let of_b = "slots, 100, ranges, [[100, 199]], zone, ";
     assert_eq!(
         nodes(&fixture),
         [
             format!("{{address, a:1, role, master, primary, , {of_a}, links, 1, round_trip_us, 0}}"),
             format!("{{address, c:1, role, replica, primary, a:1, {of_a}, links, 0, round_trip_us, 0}}"),
-            "{address, b:1, role, master, primary, , slots, 100, ranges, [[100, 199]], links, 0, round_trip_us, 0}"
-                .to_string(),
+            format!("{{address, b:1, role, master, primary, , {of_b}, links, 0, round_trip_us, 0}}"),
         ]
     );
     for (key, expected) in [
@@ -43,7 +43,8 @@ fn one_server_is_one_node_that_has_every_key() {
     let mut fixture = Fixture::new(Config::default());
     fixture.shared.connect();
     let address = fixture.shared.link.address();
-    let node = format!("{{address, {address}, role, , primary, , slots, 0, ranges, [], links, 1, round_trip_us, 0}}");
+    let node =
+        format!("{{address, {address}, role, , primary, , slots, 0, ranges, [], zone, , links, 1, round_trip_us, 0}}");
     assert_eq!(nodes(&fixture), [node]);
     let expected = format!("{{slot, 15495, primary, {address}, replicas, []}}");
     assert_eq!(shown(&fixture.core.locate(b"a").unwrap()), expected);

@@ -164,3 +164,23 @@ fn a_server_cannot_make_the_map_large() {
     more.push(entry(0, 0, &["h:1"]));
     assert!(read(&list(&more), 3).unwrap_err().message.contains("more entries than there are slots"));
 }
+
+#[test]
+fn the_zones_of_nodes_that_tell_them() {
+    let long = format!("*2 {} {}", bulk("availability-zone"), bulk(&"z".repeat(LONGEST_ZONE + 1)));
+    // What a node says of itself besides, and the zone that is taken.
+    for (metadata, zone) in [
+        ("%1 $17 availability-zone $4 west", Some("west")),
+        ("*4 $2 ip $8 10.0.0.9 $17 availability-zone $4 west", Some("west")),
+        ("%1 $17 availability-zone $-1", None),
+        ("%1 $17 availability-zone :1", None),
+        ("%1 $2 ip $8 10.0.0.9", None),
+        ("*0", None),
+        (&long, None),
+    ] {
+        let text = format!("*1 *4 :0 :9 *4 $1 a :1 $2 id {metadata} *2 $1 b :1");
+        let view = read(&text, 10).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let zones: Vec<_> = view.zones.iter().map(|(address, zone)| (address.to_string(), zone.as_str())).collect();
+        assert_eq!(zones, zone.map(|zone| ("a:1".to_string(), zone)).into_iter().collect::<Vec<_>>(), "{metadata}");
+    }
+}
