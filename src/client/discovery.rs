@@ -23,6 +23,9 @@ use crate::topology::cluster::refresh::{Action, Reason};
 use crate::topology::cluster::view::View;
 use crate::topology::cluster::{Cluster, Found};
 
+#[cfg(test)]
+mod tests;
+
 const QUESTION: &[u8] = b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n";
 
 impl<D: Destination> Core<D> {

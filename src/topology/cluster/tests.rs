@@ -115,7 +115,7 @@ fn a_node_that_two_maps_do_not_name_is_closed_and_then_forgotten() {
     part(&[view(&[(2, 20)])]);
     assert!(cluster.link_of(1).is_none());
     part(&[view(&[(1, 20)])]);
-    assert_eq!(cluster.link_of_slot(5, &mut deferred).unwrap().unwrap().purpose(), Purpose::Commands(2));
+    assert_eq!(cluster.link_of_slot(5, &mut deferred).unwrap().unwrap().purpose(), Purpose::Commands(1));
 }
 
 #[test]
