@@ -313,7 +313,7 @@ impl Cluster {
     /// Something happened that may make the map wrong; true: the next look is earlier by that. `chance`: from 0
     /// to 1.
     pub fn note(&self, reason: Reason, now: Instant, chance: f64) -> bool {
-        let nodes = self.known.lock().nodes.len();
+        let nodes = self.known.lock().size();
         let schedule = &mut self.refreshing.lock().schedule;
         let before = schedule.due();
         schedule.on(reason, now, nodes, chance) == Action::LookAt(schedule.due()) && schedule.due() < before
@@ -393,7 +393,7 @@ impl Cluster {
         if found != Found::Nothing && known.note_news() {
             self.changed.store(true, Ordering::SeqCst);
         }
-        let nodes = known.nodes.len();
+        let nodes = known.size();
         drop(known);
         _ = refreshing.schedule.finished(is_whole, now, nodes, chance);
         Some(found)

@@ -146,6 +146,20 @@ fn only_what_makes_the_next_look_earlier_is_told() {
     assert!(cluster.note(Reason::Lost, later, 0.5));
 }
 
+/// Whoever uses few nodes of many must not ask as often as in a cluster of few.
+#[test]
+fn the_pause_between_two_rounds_grows_with_the_nodes_of_the_map_and_not_with_those_that_are_used() {
+    for (nodes, pause) in [(3, 1), (100, 1), (500, 5), (1000, 10)] {
+        let (cluster, start) = (cluster(1024), Instant::now());
+        assert_eq!(cluster.look(start), Action::Ask);
+        let shards: Vec<(u16, u16)> = (1..=nodes).map(|port| (port, 16384 / nodes)).collect();
+        learn(&cluster, &[view(&shards)]);
+        cluster.note(Reason::Lost, start, 0.0);
+        let due = start + Duration::from_secs(pause);
+        assert_eq!(cluster.look(start), Action::LookAt(due), "{nodes} nodes");
+    }
+}
+
 #[test]
 fn a_closed_cluster_opens_nothing() {
     let (cluster, mut deferred) = (cluster(10), Deferred::default());
