@@ -80,6 +80,11 @@ impl Known {
     fn has(&self, address: &Address) -> bool {
         self.nodes.contains_key(address) || self.map.nodes().any(|node| node == address)
     }
+
+    /// How many nodes the cluster has, whether they are used or not.
+    fn size(&self) -> usize {
+        self.nodes.len().max(self.map.nodes().count())
+    }
 }
 
 struct Refreshing {
@@ -325,14 +330,20 @@ impl Cluster {
     }
 
     /// The links to ask for the map, of which no two lead to the same address: some that are connected or, if none is,
-    /// that to the seeds. `choose` puts them into an order by chance.
+    /// that to the seeds. Of those that are connected the seeds and the nodes that the last round has named: of the
+    /// others no more is known than what one node said. `choose` puts them into an order by chance.
     pub fn links_to_ask(&self, choose: impl FnOnce(&mut Vec<Arc<Link>>)) -> Vec<Arc<Link>> {
         let seed = self.seeds.shared_link(DATABASE);
         let known = self.known.lock();
-        let mut links: Vec<Arc<Link>> = known.links.values().map(|(link, _)| Arc::clone(link)).collect();
+        let named: BTreeSet<&Address> = known.last.nodes().collect();
+        let connected = known.links.values().map(|(link, _)| Arc::clone(link)).filter(|link| link.is_connected());
+        let is_named = |link: &Arc<Link>| link.endpoints().first().is_some_and(|address| named.contains(&address));
+        let (mut links, others): (Vec<_>, Vec<_>) = connected.partition(is_named);
+        links.extend(seed.clone().filter(|seed| seed.is_connected()));
+        if links.is_empty() {
+            links = others;
+        }
         drop(known);
-        links.extend(seed.clone());
-        links.retain(|link| link.is_connected());
         choose(&mut links);
         let mut addresses = BTreeSet::new();
         links.retain(|link| addresses.insert(link.address()));
@@ -375,9 +386,10 @@ impl Cluster {
         }
         // A node that is silent does not keep the others from being heard.
         refreshing.missing = 0;
-        let view = agreement::agree(mem::take(&mut refreshing.views)).filter(|view| view.map.covered() > 0);
-        let is_whole = view.as_ref().is_some_and(|view| view.left_out == 0 && view.map.is_complete());
         let mut known = self.known.lock();
+        let views = mem::take(&mut refreshing.views);
+        let view = agreement::agree(views, refreshing.asked, &known.last).filter(|view| view.map.covered() > 0);
+        let is_whole = view.as_ref().is_some_and(|view| view.left_out == 0 && view.map.is_complete());
         known.is_found |= view.is_some();
         let found = match view {
             None => Found::Nothing,

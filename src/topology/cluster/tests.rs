@@ -26,7 +26,7 @@ fn view(nodes: &[(u16, u16)]) -> View {
         (next..next + count).for_each(|slot| map.give(slot, shard));
         next += count;
     }
-    View { map, left_out: 0 }
+    View { by: Address::default(), map, left_out: 0 }
 }
 
 /// A round in which nodes said this.
