@@ -62,13 +62,8 @@ impl SimulatedDriver {
         self.incoming = Some(Incoming::new(Receiver::Plain, Parser::new(limits, config.receive_buffer)));
         self.is_blocked = false;
         let tracking = self.link.wants_tracking();
-        let server_info = ServerInfo {
-            protocol: 3,
-            connection,
-            tracking,
-            mode: mode.to_owned(),
-            ..ServerInfo::default()
-        };
+        let server_info =
+            ServerInfo { protocol: 3, connection, tracking, mode: mode.to_owned(), ..ServerInfo::default() };
         self.link.report_connected(Some(recipient), server_info);
         let mut outgoing = self.link.outgoing.lock();
         // (There is no kernel that tells of bytes.)
