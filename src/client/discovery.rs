@@ -4,6 +4,7 @@
 //! Invariant: whatever becomes of a question, its round hears of its end, so that the next round is not waited for in
 //! vain.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -22,6 +23,9 @@ use crate::protocol::reply::Reply;
 use crate::topology::cluster::refresh::{Action, Reason};
 use crate::topology::cluster::view::View;
 use crate::topology::cluster::{Cluster, Found};
+
+#[cfg(test)]
+mod tests;
 
 const QUESTION: &[u8] = b"*2\r\n$7\r\nCLUSTER\r\n$5\r\nSLOTS\r\n";
 
@@ -85,9 +89,18 @@ impl<D: Destination> Core<D> {
     pub(super) fn one_view_less(&self, state: &mut State<D>, round: u64) {
         let Some(cluster) = self.topology.cluster() else { return };
         let Some(found) = cluster.one_is_over(round, self.clock.instant(), fastrand::f64()) else { return };
-        if found == Found::Changed {
-            self.move_what_waits(state);
-            self.move_waiting_sessions(state);
+        match found {
+            Found::Changed => {
+                self.move_what_waits(state, |_| true);
+                self.move_waiting_sessions(state);
+            }
+            // ASK has led it to a node that serves nothing yet and perhaps never will.
+            Found::Same => {
+                let named: BTreeSet<Address> = cluster.addresses().into_iter().collect();
+                let is_named = |link: &Link| link.endpoints().first().is_some_and(|address| named.contains(&address));
+                self.move_what_waits(state, |link| !is_named(link));
+            }
+            Found::Nothing => {}
         }
         if found != Found::Nothing {
             cluster.part_with_nodes(&mut state.deferred);

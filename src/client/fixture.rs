@@ -97,6 +97,11 @@ impl Peer {
         self.answer(lines);
     }
 
+    /// Whether the client has something to write.
+    pub fn wants_to_write(&self) -> bool {
+        self.driver.wants_to_write()
+    }
+
     /// Whether nothing is left at the link.
     pub fn is_at_rest(&self) -> bool {
         self.driver.is_at_rest()
@@ -110,6 +115,11 @@ impl Peer {
     /// The connection ends for this reason.
     pub fn lose_for(&mut self, status: Status) {
         self.driver.lose(&Error::new(status, "gone"), &*self.driver.recipient());
+    }
+
+    /// No connection can be made just now.
+    pub fn is_dialled_in_vain(&self) {
+        self.driver.fail_to_connect(&Error::new(Status::Connect, "nobody is there"), &*self.driver.recipient());
     }
 
     /// No connection can be made.
@@ -173,6 +183,14 @@ impl Fixture {
         let mut peer = Peer::new(&link.expect(address));
         peer.connect();
         peer
+    }
+
+    /// The servers at the links to all nodes but the seed that are used, connected.
+    pub fn nodes(&self) -> Vec<Peer> {
+        let cluster = self.core.topology.cluster().expect("a cluster");
+        let mut peers: Vec<Peer> = cluster.links().iter().filter(|link| !link.is_closed()).map(Peer::new).collect();
+        peers.iter_mut().for_each(Peer::connect);
+        peers
     }
 
     /// The servers at the links on which messages come, in the order of their addresses; not connected.

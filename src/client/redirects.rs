@@ -114,7 +114,12 @@ impl<D: Destination> Core<D> {
             return AfterError::Answer(Outcome::Answered);
         }
         if let (Kind::Moved, Some(to), Some(redirect)) = (kind, to, &redirect) {
+            let before = cluster.primary_of(redirect.slot);
             self.note_move(cluster, link, redirect.slot, (&by, to));
+            // What comes from now on must not overtake what waits there.
+            if let Some(before) = before.filter(|before| cluster.primary_of(redirect.slot).as_ref() != Some(before)) {
+                self.move_what_waits(state, |link| link.endpoints().first().as_ref() == Some(&before));
+            }
         }
         if is_tied && let Some(end) = self.end_lease_for(state, link, unit.to.ticket, text) {
             return end;
@@ -210,9 +215,9 @@ impl<D: Destination> Core<D> {
         pending.set_place(part, sequence);
     }
 
-    /// Another map was found: what waits at links that are not connected goes to whoever has its slot by now.
-    pub(super) fn move_what_waits(&self, state: &mut State<D>) {
-        let is_shared = |link: &Arc<Link>| matches!(link.purpose(), Purpose::Commands(_));
+    /// What waits at those of these links that are not connected goes to whoever has its slot by now.
+    pub(super) fn move_what_waits(&self, state: &mut State<D>, is_one: impl Fn(&Link) -> bool) {
+        let is_shared = |link: &Arc<Link>| matches!(link.purpose(), Purpose::Commands(_)) && is_one(link);
         let links = self.topology.links().into_iter().filter(is_shared);
         for link in links.filter(|link| !link.is_connected()) {
             for mut unit in link.take_unsent() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::link::Link;
+use super::link_number::LinkNumber;
 use super::outgoing::Outgoing;
 use super::requests::{Location, Taken};
 use super::sink::Sink;
@@ -82,6 +83,11 @@ impl Link {
     pub fn is_used(&self) -> bool {
         let outgoing = self.outgoing.lock();
         !outgoing.pipeline.is_idle() || outgoing.requests.has_ids()
+    }
+
+    /// Nobody else has the number of this link, which is new, as long as it exists.
+    pub fn keep_number(&self, number: LinkNumber) {
+        self.outgoing.lock().requests.keep(number);
     }
 
     /// How many requests were taken out to be completed.

@@ -12,7 +12,7 @@
 //!   request, and where that goes; [`ending`]: how requests end without an answer.
 //! * [`traffic`]: moves the bytes; [`background_driver`]: does so in the background, and dials; [`caller_driver`]: a
 //!   [`caller`] does it itself; [`queue_driver`]: whoever takes from a queue does.
-//! * [`purpose`]: what a link is for; [`push`]: reads messages that answer no command.
+//! * [`purpose`]: what a link is for; [`link_number`]: its number; [`push`]: reads messages that answer no command.
 //! * [`credentials`]: user and password, which may change.
 //! * [`endpoints`]: the addresses of a server, in turn; [`dial`]: one of them, from its name to the end of the
 //!   handshake; [`addresses`] and [`race`]: which of a name's addresses; [`handshake`]: the first commands, over
@@ -47,6 +47,7 @@ pub mod io_control;
 pub mod io_role;
 pub mod learnt;
 pub mod link;
+pub mod link_number;
 pub mod monitor;
 pub mod outgoing;
 pub mod pipeline;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::answers::Answers;
 use super::deadline::Deadlines;
+use super::link_number::LinkNumber;
 use super::sink::{Completion, Sink, SinkKey};
 use super::sinks::Sinks;
 use super::unit::{Answer, Ticket};
@@ -73,6 +74,8 @@ struct Entry {
 pub struct Requests {
     /// The number of the link, which is part of each id.
     link: u16,
+    /// Keeps others from having the same number.
+    number: Option<LinkNumber>,
     entries: Vec<Entry>,
     free: Vec<u32>,
     serial: u32,
@@ -91,6 +94,7 @@ impl Requests {
     pub fn new(link: u16) -> Requests {
         Requests {
             link,
+            number: None,
             entries: Vec::new(),
             free: Vec::new(),
             serial: 0,
@@ -100,6 +104,12 @@ impl Requests {
             moved: 0,
             taken: 0,
         }
+    }
+
+    /// The link keeps this number, which others may have had before: its serial numbers go on.
+    pub fn keep(&mut self, number: LinkNumber) {
+        self.serial = number.serial;
+        self.number = Some(number);
     }
 
     /// How many wait here.
@@ -280,6 +290,14 @@ impl Requests {
                 self.entries = Vec::new();
                 self.free = Vec::new();
             }
+        }
+    }
+}
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        if let Some(number) = &mut self.number {
+            number.serial = self.serial;
         }
     }
 }

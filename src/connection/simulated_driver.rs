@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::link::Link;
-use super::recipient::Recipient;
+use super::recipient::{LinkEvent, Recipient};
 use super::server_info::ServerInfo;
 use super::socket::Incoming;
 use super::transport::Receiver;
 use super::unit::Ticket;
-use crate::error::Error;
+use crate::error::{Error, Status};
 use crate::protocol::parser::{Limits, Parser};
 
 /// What every server calls its connection.
@@ -52,18 +52,18 @@ impl SimulatedDriver {
 
     /// The same, to a server that says that it is of this mode.
     pub fn connect_as(&mut self, mode: &str, recipient: &dyn Recipient<Link>) {
+        self.connect_to(mode, CONNECTION, recipient);
+    }
+
+    /// The same, to a server that calls the connection so.
+    pub fn connect_to(&mut self, mode: &str, connection: i64, recipient: &dyn Recipient<Link>) {
         let config = &self.link.config;
         let limits = Limits { depth: config.max_reply_depth, reply_bytes: config.max_reply_bytes };
         self.incoming = Some(Incoming::new(Receiver::Plain, Parser::new(limits, config.receive_buffer)));
         self.is_blocked = false;
         let tracking = self.link.wants_tracking();
-        let server_info = ServerInfo {
-            protocol: 3,
-            connection: CONNECTION,
-            tracking,
-            mode: mode.to_owned(),
-            ..ServerInfo::default()
-        };
+        let server_info =
+            ServerInfo { protocol: 3, connection, tracking, mode: mode.to_owned(), ..ServerInfo::default() };
         self.link.report_connected(Some(recipient), server_info);
         let mut outgoing = self.link.outgoing.lock();
         // (There is no kernel that tells of bytes.)
@@ -139,6 +139,11 @@ impl SimulatedDriver {
         self.link.report_loss(Some(recipient), error, disconnect);
     }
 
+    /// No connection could be made this time.
+    pub fn fail_to_connect(&self, error: &Error, recipient: &dyn Recipient<Link>) {
+        recipient.on_event(&self.link, LinkEvent::Unreachable(error.clone()));
+    }
+
     /// No connection could be made, and those who wait shall not wait longer.
     pub fn give_up(&self, error: &Error, recipient: &dyn Recipient<Link>) {
         self.link.fail_waiting(Some(recipient), error);
@@ -152,7 +157,9 @@ impl SimulatedDriver {
     pub fn reconnect(&mut self, recipient: &dyn Recipient<Link>) -> bool {
         let may_end = self.is_connected() && self.parts.is_empty() && self.is_renewing();
         let ends = may_end && !self.link.is_in_flight();
-        if ends {
+        if ends && !self.link.purpose().is_dialled_again() {
+            self.lose(&Error::new(Status::Lost, "given up, because the server is no primary"), recipient);
+        } else if ends {
             self.incoming = None;
             self.link.outgoing.lock().is_simulated = false;
             self.link.update_status(|status| status.connected = false);

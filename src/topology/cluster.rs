@@ -80,6 +80,11 @@ impl Known {
     fn has(&self, address: &Address) -> bool {
         self.nodes.contains_key(address) || self.map.nodes().any(|node| node == address)
     }
+
+    /// How many nodes the cluster has, whether they are used or not.
+    fn size(&self) -> usize {
+        self.nodes.len().max(self.map.nodes().count())
+    }
 }
 
 struct Refreshing {
@@ -309,7 +314,7 @@ impl Cluster {
     /// Something happened that may make the map wrong; true: the next look is earlier by that. `chance`: from 0
     /// to 1.
     pub fn note(&self, reason: Reason, now: Instant, chance: f64) -> bool {
-        let nodes = self.known.lock().nodes.len();
+        let nodes = self.known.lock().size();
         let schedule = &mut self.refreshing.lock().schedule;
         let before = schedule.due();
         schedule.on(reason, now, nodes, chance) == Action::LookAt(schedule.due()) && schedule.due() < before
@@ -321,14 +326,20 @@ impl Cluster {
     }
 
     /// The links to ask for the map, of which no two lead to the same address: some that are connected or, if none is,
-    /// that to the seeds. `choose` puts them into an order by chance.
+    /// that to the seeds. Of those that are connected the seeds and the nodes that the last round has named: of the
+    /// others no more is known than what one node said. `choose` puts them into an order by chance.
     pub fn links_to_ask(&self, choose: impl FnOnce(&mut Vec<Arc<Link>>)) -> Vec<Arc<Link>> {
         let seed = self.seeds.any_shared_link();
         let known = self.known.lock();
-        let mut links: Vec<Arc<Link>> = known.links.values().map(|(link, _)| Arc::clone(link)).collect();
+        let named: BTreeSet<&Address> = known.last.nodes().collect();
+        let connected = known.links.values().map(|(link, _)| Arc::clone(link)).filter(|link| link.is_connected());
+        let is_named = |link: &Arc<Link>| link.endpoints().first().is_some_and(|address| named.contains(&address));
+        let (mut links, others): (Vec<_>, Vec<_>) = connected.partition(is_named);
+        links.extend(seed.clone().filter(|seed| seed.is_connected()));
+        if links.is_empty() {
+            links = others;
+        }
         drop(known);
-        links.extend(seed.clone());
-        links.retain(|link| link.is_connected());
         choose(&mut links);
         let mut addresses = BTreeSet::new();
         links.retain(|link| addresses.insert(link.address()));
@@ -371,9 +382,10 @@ impl Cluster {
         }
         // A node that is silent does not keep the others from being heard.
         refreshing.missing = 0;
-        let mut view = agreement::agree(mem::take(&mut refreshing.views)).filter(|view| view.map.covered() > 0);
-        let is_whole = view.as_ref().is_some_and(|view| view.left_out == 0 && view.map.is_complete());
         let mut known = self.known.lock();
+        let views = mem::take(&mut refreshing.views);
+        let mut view = agreement::agree(views, refreshing.asked, &known.last).filter(|view| view.map.covered() > 0);
+        let is_whole = view.as_ref().is_some_and(|view| view.left_out == 0 && view.map.is_complete());
         known.is_found |= view.is_some();
         if let Some(view) = &mut view {
             known.zones = mem::take(&mut view.zones);
@@ -392,7 +404,7 @@ impl Cluster {
         if found != Found::Nothing && known.note_news() {
             self.changed.store(true, Ordering::SeqCst);
         }
-        let nodes = known.nodes.len();
+        let nodes = known.size();
         drop(known);
         _ = refreshing.schedule.finished(is_whole, now, nodes, chance);
         Some(found)

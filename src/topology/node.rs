@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::backlog::Backlog;
@@ -17,6 +17,7 @@ use super::rediscovery::{Advice, Rediscovery};
 use crate::connection::background_driver::Opening;
 use crate::connection::endpoints::Endpoints;
 use crate::connection::link::Link;
+use crate::connection::link_number::LinkNumbers;
 use crate::connection::pool::{Checkout, Count, Pool};
 use crate::connection::purpose::Purpose;
 use crate::connection::quota::Limits;
@@ -28,21 +29,6 @@ mod tests;
 
 /// Who has a dedicated link, as the owner of the requests names it.
 pub type SessionId = u64;
-
-/// The numbers of shared links in the ids of requests: each is given once in the life of a client.
-#[derive(Debug, Default)]
-pub struct LinkNumbers(AtomicU32);
-
-impl LinkNumbers {
-    fn next(&self) -> Result<u16, Error> {
-        let number = self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        u16::try_from(number).map_err(|_| {
-            // Later ones find none either, however many they are.
-            self.0.store(number, Ordering::Relaxed);
-            Error::new(Status::Full, format!("{} connections that are shared were opened already", u16::MAX))
-        })
-    }
-}
 
 /// One server.
 pub struct Node {
@@ -102,8 +88,9 @@ impl Node {
             if let Some(link) = shared.get(&database) {
                 return Ok(Arc::clone(link));
             }
-            let number = self.numbers.next()?;
-            let link = deferred.open(opening, database, Purpose::Commands(number));
+            let number = self.numbers.take()?;
+            let link = deferred.open(opening, database, Purpose::Commands(number.number()));
+            link.keep_number(number);
             shared.insert(database, Arc::clone(&link));
             Ok(link)
         })?

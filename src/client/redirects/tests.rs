@@ -74,6 +74,35 @@ fn a_map_that_is_old_and_a_slot_that_is_moving_cost_no_pause() {
     assert_eq!(fixture.completion(), "3 Ok Answered: 1");
 }
 
+/// b:1, which knows of the failover, says so when it is asked for a slot of a:1, which is gone.
+#[test]
+fn what_waits_for_a_node_that_is_gone_is_not_overtaken_when_another_one_says_who_has_the_slot() {
+    let (mut fixture, mut a, mut b) = sent(&["GET b"], false);
+    a.answer(&["-ASK 3300 b:1"]);
+    a.lose();
+    fixture.submit(&["INCR b"]).unwrap();
+    fixture.submit(&["INCR {b}"]).unwrap();
+    assert_eq!(b.read(), "ASKING | GET b");
+    b.answer(&["+OK", "-MOVED 3300 c:1"]);
+    fixture.submit(&["DECR b"]).unwrap();
+    assert_eq!(fixture.node("c:1").read(), "INCR b | INCR {b} | GET b | DECR b");
+}
+
+#[test]
+fn what_was_to_ask_a_node_that_is_not_there_goes_home_with_the_next_map_though_that_is_the_same() {
+    let (mut fixture, mut a, mut b) = sent(&["INCR b"], false);
+    a.answer(&["-ASK 3300 c:1"]);
+    assert_eq!((a.read(), b.read()), (String::new(), String::new()), "it waits for c");
+    fixture.pass(Duration::from_secs(70));
+    for node in [&mut a, &mut b, &mut fixture.shared] {
+        assert_eq!(node.read(), "CLUSTER SLOTS");
+        node.answer(&HALVES);
+    }
+    assert_eq!(a.read(), "INCR b");
+    a.answer(&[":1"]);
+    assert_eq!(fixture.completion(), "3 Ok Answered: 1");
+}
+
 /// Of two redirects of one kind the second waits a while, and then goes where it leads.
 #[test]
 fn whoever_asks_again_waits_and_still_asks() {

@@ -6,12 +6,17 @@ use std::ops::Range;
 use super::command::Verb;
 use super::server::{History, Log, NOT_READ, hash_of};
 use super::workload::Asked;
+use crate::client::attempt::REDIRECTS;
 use crate::connection::sink::Completion;
+use crate::connection::unit::Ticket;
 use crate::error::{Outcome, Status};
 use crate::protocol::reply::{Kind, Node};
 
 /// What is told of a command that servers of a cluster sent to each other.
 const REDIRECTED: &str = "the cluster redirected it 16 times";
+
+/// So often a command is sent within a millisecond at most: again and again it goes only after pauses.
+const WITHIN: u32 = 8;
 
 /// How often each thing happened.
 pub type Tally = BTreeMap<String, u64>;
@@ -32,7 +37,7 @@ enum State {
     /// It has this id, and its completion is to come to this place; by this time, in microseconds, at the latest.
     Open { id: u64, place: usize, due: Option<u64> },
     /// It is over. `at`: its place among all completions.
-    Over { status: Status, outcome: Outcome, ends: Vec<End>, at: usize },
+    Over { id: u64, status: Status, outcome: Outcome, ends: Vec<End>, at: usize },
 }
 
 /// What a completion tells of one call, or of a transaction.
@@ -50,6 +55,13 @@ impl End {
         write(node, &mut bytes);
         let error = if node.is_error() { node.as_bytes() } else { b"" };
         End { status, outcome, reply: hash_of(&bytes), error: String::from_utf8_lossy(error).into_owned() }
+    }
+}
+
+impl End {
+    /// Whether it is an answer of nothing.
+    fn is_nil(&self) -> bool {
+        self.reply == hash_of(b"$-1\r\n")
     }
 }
 
@@ -102,6 +114,12 @@ impl Books {
         self.open.len()
     }
 
+    /// The same: those with which servers may wait, and the others.
+    pub fn open_by_kind(&self) -> (usize, usize) {
+        let waiting = self.open.iter().filter(|number| self.waits(**number)).count();
+        (waiting, self.open.len() - waiting)
+    }
+
     /// The number and the id of one that was accepted, over or not.
     pub fn pick(&self, index: usize) -> Option<(usize, u64)> {
         let number = *self.open.get(index)?;
@@ -114,6 +132,11 @@ impl Books {
     /// Whether a request is over.
     pub fn is_over(&self, number: usize) -> bool {
         matches!(self.entries[number].state, State::Over { .. })
+    }
+
+    /// Whether a server may wait with a request.
+    pub fn waits(&self, number: usize) -> bool {
+        self.entries[number].asked.waits().is_some()
     }
 
     /// A completion came.
@@ -140,7 +163,7 @@ impl Books {
             }
         };
         self.over += 1;
-        entry.state = State::Over { status: *status, outcome, ends, at: self.over };
+        entry.state = State::Over { id, status: *status, outcome, ends, at: self.over };
         self.open.retain(|open| *open != number);
     }
 
@@ -153,17 +176,15 @@ impl Books {
         }
     }
 
-    /// All is over: whether every outcome is true. `max_attempts`: of the client. `in_order`: there was one server.
-    pub fn check(&self, log: &Log, max_attempts: u32, in_order: bool) {
+    /// All is over: whether every outcome is true. `max_attempts`: of the client.
+    pub fn check(&self, log: &Log, max_attempts: u32) {
         for (number, entry) in self.entries.iter().enumerate() {
             let histories = &log.calls[entry.calls.start as usize..entry.calls.end as usize];
             if let Err(sentence) = entry.check(histories, max_attempts) {
                 panic!("request {number}: {sentence}; {entry:?}, {histories:?}");
             }
         }
-        if in_order {
-            self.check_order(log);
-        }
+        self.check_order(log);
     }
 
     /// Counts what came of the requests.
@@ -174,7 +195,11 @@ impl Books {
                 add("was full");
                 continue;
             };
-            let kind = if entry.asked.atomic { "transaction" } else { "command" };
+            let kind = match entry.asked.waits() {
+                Some(_) => "blocking",
+                None if entry.asked.atomic => "transaction",
+                None => "command",
+            };
             for end in ends {
                 add(&format!("{kind}: {:?}, {:?}", end.status, end.outcome));
                 if end.error.starts_with(NOT_READ) {
@@ -203,17 +228,23 @@ impl Books {
         }
     }
 
-    /// Plain requests that were sent once and answered were run, and completed, in the order in which they were asked.
+    /// Plain requests that were given to one link, sent once, to one server, about one slot, and answered were run, and
+    /// completed, in the order in which they were asked.
     fn check_order(&self, log: &Log) {
-        let mut last = (0, 0);
+        let mut last = BTreeMap::new();
         for (number, entry) in self.entries.iter().enumerate() {
-            let State::Over { status: Status::Ok, ends, at, .. } = &entry.state else { continue };
+            let State::Over { id, status: Status::Ok, ends, at, .. } = &entry.state else { continue };
             let [call] = &log.calls[entry.calls.start as usize..entry.calls.end as usize] else { continue };
-            let is_plain = !entry.asked.atomic && entry.asked.verbs[0].script().is_none();
+            let verb = entry.asked.verbs[0];
+            let is_plain = !entry.asked.atomic && verb.script().is_none() && !verb.blocks();
             if is_plain && (call.taken, call.cuts) == (1, 0) && ends[0].outcome == Outcome::Answered {
-                let this = (call.run_at, *at);
-                assert!(this.0 > last.0 && this.1 > last.1, "request {number} was overtaken: {this:?} after {last:?}");
-                last = this;
+                let place = (Ticket(*id).link(), call.server, entry.asked.tags.first());
+                let (run_at, at) = (call.run_at, *at);
+                let before = last.insert(place, (run_at, at)).unwrap_or_default();
+                assert!(
+                    run_at > before.0 && at > before.1,
+                    "request {number} was overtaken: {before:?}, {run_at} {at}"
+                );
             }
         }
     }
@@ -226,6 +257,12 @@ impl Entry {
                 !self.asked.atomic && verb.script().is_none() && (self.asked.idempotent || *verb == Verb::Get);
             let most = if may_run_twice { max_attempts } else { 1 };
             ensure(call.runs <= most, || format!("a command ran {} times", call.runs))?;
+            ensure(call.most_within <= WITHIN, || format!("sent {} times within a millisecond", call.most_within))?;
+            // (What is lost after it was redirected the client does not count; and what a server has waited with for a
+            // while was not sent to and fro.)
+            let in_a_row = u32::from(REDIRECTS) + 1 + max_attempts;
+            let is_bounded = self.asked.atomic || verb.blocks() || call.most_in_a_row <= in_a_row;
+            ensure(is_bounded, || format!("sent to and fro {} times", call.most_in_a_row))?;
         }
         match &self.state {
             State::Refused => ensure(calls.iter().all(|call| call.taken == 0), || "a refused request was sent".into()),
@@ -235,7 +272,12 @@ impl Entry {
                 for ((call, end), verb) in calls.iter().zip(ends).zip(&self.asked.verbs) {
                     // A script is led to no node that is new: then it is told what a node said, and did not run.
                     let is_told = verb.script().is_some() && call.redirects > 0 && call.runs == 0;
-                    if !is_told || end.outcome != Outcome::Answered || !names_a_node(end) {
+                    let is_element = end.outcome == Outcome::Answered && end.error.is_empty() && !end.is_nil();
+                    let is_lost = verb.blocks() && call.is_delivered && !is_element;
+                    ensure(!is_lost, || "an element came, and its user never got it".into())?;
+                    if verb.blocks() && end.outcome == Outcome::Answered && end.is_nil() {
+                        ensure(call.runs == 0, || "it is told as empty, and took an element".into())?;
+                    } else if !is_told || end.outcome != Outcome::Answered || !names_a_node(end) {
                         check_call(end, call)?;
                     }
                 }

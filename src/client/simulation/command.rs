@@ -19,6 +19,12 @@ pub enum Verb {
     Eval(usize),
     /// The same, by its digest.
     EvalSha(usize),
+    /// BLPOP with this timeout, in milliseconds; 0: for ever.
+    Pop(u64),
+    /// The same with a timeout that no server accepts.
+    PopNothing,
+    /// CLIENT UNBLOCK of this connection.
+    Unblock(i64),
     Multi,
     Exec,
     /// ASKING, for what follows.
@@ -40,7 +46,12 @@ pub struct Command {
 impl Verb {
     /// Whether a replica refuses it.
     pub fn writes(self) -> bool {
-        !matches!(self, Verb::Get | Verb::Multi | Verb::Exec | Verb::Asking | Verb::Slots)
+        !matches!(self, Verb::Get | Verb::Multi | Verb::Exec | Verb::Asking | Verb::Slots | Verb::Unblock(_))
+    }
+
+    /// Whether the server may wait with it.
+    pub fn blocks(self) -> bool {
+        matches!(self, Verb::Pop(_))
     }
 
     /// The script that it runs.
@@ -61,7 +72,9 @@ impl Verb {
             Verb::Increment => vec![b"INCR".to_vec(), key],
             Verb::Append => vec![b"APPEND".to_vec(), key, value],
             Verb::Eval(script) => vec![b"EVAL".to_vec(), body(script).into_bytes(), b"1".to_vec(), key, value],
-            Verb::EvalSha(_) | Verb::Multi | Verb::Exec | Verb::Asking | Verb::Slots => Vec::new(),
+            Verb::Pop(millis) => vec![b"BLPOP".to_vec(), key, (millis as f64 / 1000.0).to_string().into_bytes()],
+            Verb::EvalSha(_) | Verb::PopNothing | Verb::Unblock(_) => Vec::new(),
+            Verb::Multi | Verb::Exec | Verb::Asking | Verb::Slots => Vec::new(),
         }
     }
 }
@@ -91,6 +104,9 @@ impl Digests {
             b"APPEND" => (Verb::Append, 1),
             b"EVAL" => (Verb::Eval((0..SCRIPTS).find(|script| body(*script) == text(1)).unwrap()), 3),
             b"EVALSHA" => (Verb::EvalSha(self.0.iter().position(|digest| digest == text(1)).unwrap()), 3),
+            b"BLPOP" if args[2] == b"-1" => (Verb::PopNothing, 1),
+            b"BLPOP" => (Verb::Pop((text(2).parse::<f64>().unwrap() * 1000.0).round() as u64), 1),
+            b"CLIENT" => (Verb::Unblock(text(2).parse().unwrap()), 0),
             b"MULTI" => (Verb::Multi, 0),
             b"EXEC" => (Verb::Exec, 0),
             b"ASKING" => (Verb::Asking, 0),
@@ -102,6 +118,7 @@ impl Digests {
         }
         let key = text(key).strip_prefix("k:").unwrap();
         let (number, tag) = key.split_once('{').unwrap_or((key, ""));
-        Command { verb, number: number.parse().unwrap(), tag: tag.strip_suffix('}').map(|tag| tag.parse().unwrap()) }
+        let number = if verb == Verb::PopNothing { 0 } else { number.parse().unwrap() };
+        Command { verb, number, tag: tag.strip_suffix('}').map(|tag| tag.parse().unwrap()) }
     }
 }

@@ -14,7 +14,7 @@ pub const SERVERS: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Member {
     /// Which server it is.
-    number: usize,
+    pub number: usize,
     /// Whose the slots are.
     pub owners: [usize; TAGS],
     /// Where its own slots are going.
@@ -37,6 +37,8 @@ pub enum Confusion {
     NoSlots,
     /// It says what nobody understands.
     Nonsense,
+    /// It has the address of a server of the cluster and belongs to another one, whose servers nobody reaches.
+    AnotherCluster,
 }
 
 /// Where a server listens.
@@ -44,14 +46,21 @@ pub fn address_of(server: usize) -> String {
     format!("s{server}:1")
 }
 
-/// The server that listens at an address.
-pub fn server_at(address: &str) -> usize {
-    let number = address.strip_prefix('s').and_then(|rest| rest.strip_suffix(":1")).and_then(|text| text.parse().ok());
-    number.unwrap_or_else(|| panic!("the client dials {address:?}"))
+/// Where a server of another cluster listens.
+fn address_elsewhere(server: usize) -> String {
+    format!("other{server}:1")
+}
+
+/// The server that listens at an address; `None`: it is one of another cluster.
+pub fn server_at(address: &str) -> Option<usize> {
+    let number = |name: &str| address.strip_prefix(name)?.strip_suffix(":1")?.parse().ok();
+    let server: Option<usize> = number("s");
+    assert!(server.or_else(|| number("other")).is_some(), "the client dials {address:?}");
+    server
 }
 
 /// The slot of a tag.
-fn slot_of_tag(tag: usize) -> u16 {
+pub fn slot_of_tag(tag: usize) -> u16 {
     slot_of(tag.to_string().as_bytes())
 }
 
@@ -85,6 +94,7 @@ impl Member {
             Confusion::NoHosts => "?:1".to_string(),
             Confusion::Itself if random_half(slot) => ":0".to_string(),
             Confusion::Itself => address_of(self.number),
+            Confusion::AnotherCluster => address_elsewhere(server),
             _ => address_of(server),
         };
         match self.migrating[tag] {
@@ -114,6 +124,7 @@ impl Member {
             let host = match self.owners[*tag] {
                 _ if self.confusion == Confusion::NoHosts => "?".to_string(),
                 owner if owner == self.number && random.bool() => String::new(),
+                owner if self.confusion == Confusion::AnotherCluster && owner != self.number => format!("other{owner}"),
                 owner => format!("s{owner}"),
             };
             reply += &format!("*3\r\n:{first}\r\n:{last}\r\n*2\r\n${}\r\n{host}\r\n:1\r\n", host.len());

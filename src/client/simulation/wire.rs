@@ -15,6 +15,8 @@ pub struct Wire {
     /// To which server it leads.
     pub server: usize,
     session: Session,
+    /// The call with which the server may wait.
+    waiting: u32,
     /// What the socket took of a command that is not whole.
     tail: Vec<u8>,
     /// The number of that command.
@@ -29,14 +31,22 @@ pub struct Wire {
     read: u64,
     /// What the server answered and the client has not read.
     answers: VecDeque<u8>,
+    /// How much the server answered.
+    answered: u64,
+    /// The calls that got an element of a list, each with the position of its end in the answers.
+    elements: VecDeque<(u64, u32)>,
+    /// The client does not understand what comes next.
+    is_garbled: bool,
 }
 
 impl Wire {
-    pub fn new(server: usize) -> Wire {
+    /// To a server that calls the connection so.
+    pub fn new(server: usize, connection: i64) -> Wire {
         let (tail, commands, answers) = (Vec::new(), VecDeque::new(), VecDeque::new());
         Wire {
             server,
-            session: Session::default(),
+            session: Session::new(connection),
+            waiting: 0,
             tail,
             begun: None,
             is_refused: false,
@@ -44,6 +54,9 @@ impl Wire {
             taken: 0,
             read: 0,
             answers,
+            answered: 0,
+            elements: VecDeque::new(),
+            is_garbled: false,
         }
     }
 
@@ -55,7 +68,7 @@ impl Wire {
         for range in command::commands(&self.tail) {
             used = range.end;
             let command = digests.read(&self.tail[range]);
-            log.call(command.number).taken += 1;
+            log.take(command.number, command.verb);
             if mem::take(&mut self.is_refused) {
                 continue;
             }
@@ -80,10 +93,35 @@ impl Wire {
     /// The server reads so many bytes, and answers what is whole.
     pub fn serve(&mut self, most: u64, server: &mut Server, log: &mut Log, random: &mut Rng) {
         self.read = self.taken.min(self.read.saturating_add(most));
-        while let Some((_, command)) = self.commands.front().copied().filter(|(end, _)| *end <= self.read) {
+        loop {
+            if self.session.waits() {
+                let number = self.waiting;
+                let Some(answer) = server.stop_waiting(&mut self.session, log, random) else { return };
+                self.answer(&answer, number, log);
+            }
+            let Some((_, command)) = self.commands.front().copied().filter(|(end, _)| *end <= self.read) else {
+                return;
+            };
             self.commands.pop_front();
-            self.answers.extend(server.serve(command, &mut self.session, log, random));
+            self.waiting = if command.verb.blocks() { command.number } else { 0 };
+            let answer = server.serve(command, &mut self.session, log, random);
+            self.answer(&answer, self.waiting, log);
         }
+    }
+
+    /// The server says this; `number`: of the call, if it may take an element out of a list.
+    fn answer(&mut self, answer: &[u8], number: u32, log: &mut Log) {
+        self.answered += answer.len() as u64;
+        self.answers.extend(answer);
+        if number > 0 && answer.starts_with(b"*2") && !self.is_garbled {
+            self.elements.push_back((self.answered, number));
+            log.call(number).is_delivered = false;
+        }
+    }
+
+    /// Whether the server waits with a command.
+    pub fn waits(&self) -> bool {
+        self.session.waits()
     }
 
     /// The server refuses what it has read a part of; the rest it will read in vain.
@@ -92,18 +130,24 @@ impl Wire {
         let begun = self.begun.filter(|number| *number > 0 && has_read_all && !self.is_refused);
         if let Some(number) = begun.filter(|_| !self.session.is_queueing()) {
             self.is_refused = true;
-            self.answers.extend(log.refuse(number, NOT_READ));
+            let refusal = log.refuse(number, NOT_READ);
+            self.answer(&refusal, 0, log);
         }
     }
 
     /// The server says something that answers no command.
     pub fn push(&mut self) {
-        self.answers.extend(b">2\r\n$4\r\nnews\r\n*1\r\n:1\r\n");
+        let message = b">2\r\n$4\r\nnews\r\n*1\r\n:1\r\n";
+        self.answered += message.len() as u64;
+        self.answers.extend(message);
     }
 
     /// The server says what is no reply.
     pub fn garble(&mut self) {
-        self.answers.extend(b"\x01no reply\r\n");
+        let nonsense = b"\x01no reply\r\n";
+        self.answered += nonsense.len() as u64;
+        self.answers.extend(nonsense);
+        self.is_garbled = true;
     }
 
     /// How many bytes of the server the client can read.
@@ -116,9 +160,15 @@ impl Wire {
         self.taken - self.read
     }
 
-    /// The client reads so many bytes.
-    pub fn deliver(&mut self, most: usize) -> Vec<u8> {
+    /// The client reads so many bytes; `counts`: it still wants them.
+    pub fn deliver(&mut self, most: usize, counts: bool, log: &mut Log) -> Vec<u8> {
         let most = most.min(self.answers.len());
-        self.answers.drain(..most).collect()
+        let bytes = self.answers.drain(..most).collect();
+        let read = self.answered - self.answers.len() as u64;
+        while let Some((_, number)) = self.elements.front().copied().filter(|(end, _)| *end <= read) {
+            self.elements.pop_front();
+            log.call(number).is_delivered = counts;
+        }
+        bytes
     }
 }

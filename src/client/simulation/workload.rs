@@ -49,6 +49,22 @@ impl Asked {
         }
     }
 
+    /// A request with which the server may wait.
+    pub fn waiting(random: &mut Rng, tags: usize) -> Asked {
+        let verb = Verb::Pop(random.choice([0, 50, 500, 2000]).unwrap_or_default());
+        let asked = Asked::any(random, tags);
+        let tags = if tags > 0 { vec![random.usize(0..tags)] } else { Vec::new() };
+        Asked { verbs: vec![verb], atomic: false, idempotent: false, timeout: asked.timeout, tags }
+    }
+
+    /// Whether the server may wait with it, and how long it does in milliseconds.
+    pub fn waits(&self) -> Option<u64> {
+        match self.verbs[..] {
+            [Verb::Pop(millis)] => Some(millis),
+            _ => None,
+        }
+    }
+
     fn verb(random: &mut Rng) -> Verb {
         match random.u8(0..6) {
             0 => Verb::Eval(random.usize(0..SCRIPTS)),

@@ -4,15 +4,17 @@
 
 mod connection;
 mod ending;
+mod events;
 mod faults;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use self::connection::Connection;
+use self::connection::{Connection, is_used_up};
 use super::books::Books;
 use super::command::Digests;
 use super::inbox::{Inbox, Place};
@@ -27,6 +29,7 @@ use crate::client::intake::Batch;
 use crate::client::request;
 use crate::config::{Config, TopologyKind};
 use crate::connection::io_role::Submitter;
+use crate::connection::link::Link;
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 
@@ -35,6 +38,9 @@ const OPEN: usize = 60;
 
 /// A deadline may be noticed so much later, in microseconds.
 const LATE: u64 = 4000;
+
+/// The timer sleeps at least so long.
+const TICK: Duration = Duration::from_millis(4);
 
 /// All that there is.
 pub struct World {
@@ -49,6 +55,10 @@ pub struct World {
     owners: [usize; TAGS],
     /// A server that accepts no connection.
     down: Option<usize>,
+    /// How often each thing happened among the servers of a cluster.
+    happened: BTreeMap<&'static str, u64>,
+    /// How many connections were made.
+    connected: i64,
     /// How many links the client has closed, because their nodes are gone.
     left: u64,
     /// Connections that the client has given up and from which a server still reads.
@@ -61,8 +71,12 @@ pub struct World {
     books: Books,
     log: Log,
     digests: Digests,
+    /// Nothing changes, and much time passes.
+    is_endless: bool,
     /// One step in so many brings a fault; 0: none does.
     faults: u32,
+    /// The time for a server to stop waiting.
+    grace: Duration,
     max_attempts: u32,
     max_requests: usize,
     /// Tells runs apart.
@@ -85,14 +99,17 @@ impl World {
             config.refresh_interval = Duration::from_secs(random.choice([1, 60]).unwrap_or(1));
         }
         let mut members: Vec<Member> = (0..SERVERS).map(Member::new).collect();
-        // Some servers send everything to each other from the beginning.
-        for tag in (0..TAGS).filter(|_| random.u8(0..6) == 0) {
+        // Some servers send everything to each other from the beginning; in some worlds to the end, which is far.
+        let is_endless = seed % 40 == 2;
+        for tag in (0..TAGS).filter(|_| is_endless || random.u8(0..6) == 0) {
             members.iter_mut().enumerate().for_each(|(number, member)| member.learn(tag, (number + 1) % SERVERS));
         }
         let servers = match is_cluster {
             true => members.into_iter().map(|member| Server::new(true, Some(member))).collect(),
             false => vec![Server::new(true, None), Server::new(false, None)],
         };
+        config.max_connections = random.choice([1, 3, 64]).unwrap_or(64);
+        let grace = config.unblock_grace;
         let (core, link, alive) = fixture::client(config);
         let inbox = Inbox::default();
         World {
@@ -103,6 +120,8 @@ impl World {
             servers,
             owners: Member::new(0).owners,
             down: None,
+            happened: BTreeMap::new(),
+            connected: 0,
             left: 0,
             leftovers: Vec::new(),
             dialled: 0,
@@ -111,7 +130,9 @@ impl World {
             books: Books::default(),
             log: Log::new(),
             digests: Digests::new(),
-            faults: random.choice([0, 1000, 200, 40]).unwrap_or(0),
+            faults: random.choice([0, 1000, 200, 40]).filter(|_| !is_endless).unwrap_or(0),
+            is_endless,
+            grace,
             max_attempts,
             max_requests,
             random,
@@ -158,7 +179,8 @@ impl World {
                 self.write(at);
             }
             45..65 => {
-                let at = self.any_with(|connection| connection.wire.as_ref().is_some_and(|wire| wire.unread() > 0));
+                let is_to_do = |wire: &Wire| wire.unread() > 0 || wire.waits();
+                let at = self.any_with(|connection| connection.wire.as_ref().is_some_and(is_to_do));
                 self.serve(at);
             }
             65..85 => {
@@ -173,9 +195,7 @@ impl World {
             }
         }
         self.collect();
-        if self.is_cluster() {
-            self.find_links();
-        }
+        self.find_links();
     }
 
     fn submit(&mut self) {
@@ -187,7 +207,9 @@ impl World {
         while left > 0 && self.books.open() < OPEN {
             left -= 1;
             let tags = self.tags();
-            let asked = Asked::any(&mut self.random, tags);
+            let may_wait = batch.is_none() && self.random.u8(0..10) == 0;
+            let ask = if may_wait { Asked::waiting } else { Asked::any };
+            let asked = ask(&mut self.random, tags);
             let calls = self.log.add(asked.verbs.len());
             let args = asked.args(calls.clone(), &mut self.random);
             let commands: Vec<&[Vec<u8>]> = args.iter().map(Vec::as_slice).collect();
@@ -197,7 +219,8 @@ impl World {
                 None => core.submit(to, &request, &place, Submitter::Other).map(|(id, _)| id),
             };
             // A batch holds the lock of the link; in a cluster it is another link.
-            let waiting = if batch.is_some() || self.is_cluster() { None } else { Some(link.waiting().0) };
+            let is_elsewhere = batch.is_some() || self.is_cluster() || may_wait;
+            let waiting = if is_elsewhere { None } else { Some(link.waiting().0) };
             match &id {
                 Ok(_) => assert!(waiting.is_none_or(|waiting| waiting <= self.max_requests), "{waiting:?} wait"),
                 Err(error) => {
@@ -206,7 +229,10 @@ impl World {
                     assert!(!waiting.is_some_and(fits), "there is room beside {waiting:?}");
                 }
             }
-            let due = asked.timeout.map(|timeout| core.clock.micros() + timeout.as_micros() as u64 + LATE);
+            // What a server waits with is over when that was asked to stop, for which there is time.
+            let longer = asked.waits().map(|millis| Duration::from_millis(millis) + self.grace);
+            let longest = asked.timeout.map(|timeout| timeout + longer.unwrap_or_default());
+            let due = longest.map(|longest| core.clock.micros() + longest.as_micros() as u64 + 2 * LATE);
             self.books.add(asked, calls, id.ok().map(|id| (id, place.number(), due)));
         }
     }
@@ -215,6 +241,9 @@ impl World {
         let Some((number, id)) = self.books.pick(self.random.usize(0..OPEN)) else { return };
         assert!(self.core.cancel(Ticket(id)), "request {number} is open and cannot be cancelled");
         self.collect();
+        if self.books.waits(number) {
+            return;
+        }
         assert!(self.books.is_over(number), "request {number} was cancelled and has no completion");
         assert!(!self.core.cancel(Ticket(id)), "request {number} was cancelled twice");
     }
@@ -251,10 +280,10 @@ impl World {
     }
 
     fn deliver(&mut self, at: usize) {
-        let Connection { wire: Some(wire), driver, .. } = &mut self.connections[at] else { return };
+        let Connection { wire: Some(wire), driver, link, .. } = &mut self.connections[at] else { return };
         let readable = wire.readable();
         let most = if self.random.bool() { readable } else { self.random.usize(0..=readable) };
-        let bytes = wire.deliver(most);
+        let bytes = wire.deliver(most, !link.is_closed(), &mut self.log);
         // (Nothing to read wakes nobody.)
         if !bytes.is_empty()
             && let Err(error) = driver.receive(&bytes, &*self.core)
@@ -272,32 +301,38 @@ impl World {
         if connection.link.is_closed() {
             return self.lose(at, &Error::new(Status::Lost, "it was closed"));
         }
-        if connection.driver.is_connected() {
+        if connection.driver.is_connected() || connection.is_over() {
             return;
         }
-        let server = if is_cluster { member::server_at(&connection.link.address()) } else { self.dialled };
-        let is_down = self.down == Some(server);
-        if is_down || (self.faults > 0 && self.random.u8(0..4) == 0) {
+        let server = if is_cluster { member::server_at(&connection.link.address()) } else { Some(self.dialled) };
+        let found = server.filter(|server| self.down != Some(*server));
+        let Some(server) = found.filter(|_| self.faults == 0 || self.random.u8(0..4) > 0) else {
+            let error = Error::new(Status::Connect, "nobody is there");
+            connection.driver.fail_to_connect(&error, &*self.core);
             // A client that has reached its cluster does not give up.
             if !is_cluster && self.random.bool() {
-                connection.driver.give_up(&Error::new(Status::Connect, "nobody is there"), &*self.core);
+                connection.driver.give_up(&error, &*self.core);
             }
             return;
-        }
-        connection.driver.connect(&*self.core);
-        connection.wire = Some(Wire::new(server));
+        };
+        self.connected += 1;
+        connection.driver.connect_to("", self.connected, &*self.core);
+        connection.wire = Some(Wire::new(server, self.connected));
     }
 
     /// Links that the client has opened since; those that it has closed are forgotten, so that it can.
     fn find_links(&mut self) {
-        let is_left = |connection: &Connection| connection.link.is_closed() && !connection.driver.is_connected();
+        let is_left = |connection: &Connection| connection.is_over() && !connection.driver.is_connected();
         let before = self.connections.len();
         self.connections.retain(|connection| !is_left(connection));
         self.left += (before - self.connections.len()) as u64;
         let links = self.core.topology.links();
         let is_known = |link: &Arc<_>| self.connections.iter().any(|connection| Arc::ptr_eq(&connection.link, link));
-        let new = links.iter().filter(|link| !link.is_closed() && !is_known(link));
-        let new: Vec<Connection> = new.map(Connection::new).collect();
+        let is_new = |link: &&Arc<Link>| !link.is_closed() && !is_known(link) && !is_used_up(link);
+        let new = links.iter().filter(is_new);
+        let mut new: Vec<Connection> = new.map(Connection::new).collect();
+        // A pool has its links in no order.
+        new.sort_by_key(|connection| (connection.link.address(), format!("{:?}", connection.link.purpose())));
         self.connections.extend(new);
     }
 
@@ -307,18 +342,27 @@ impl World {
             1..6 => self.random.u64(0..40_000),
             _ => self.random.u64(0..2000),
         };
-        self.move_on(Duration::from_micros(micros));
+        self.move_on(Duration::from_micros(micros) * if self.is_endless { 8 } else { 1 });
     }
 
-    /// Moves the clock, and lets the timer do what is due if it is awake.
+    /// Moves the clock, and lets the timer do what is due when it is if it is awake.
     fn move_on(&mut self, time: Duration) {
-        let clock = &self.core.clock;
-        clock.move_on(time);
-        if clock.has_changed() || self.timer.is_some_and(|at| at <= clock.instant()) {
-            self.timer = self.core.tick();
+        let (clock, mut left) = (Arc::clone(&self.core.clock), time);
+        loop {
+            if clock.has_changed() || self.timer.is_some_and(|at| at <= clock.instant()) {
+                self.timer = self.core.tick();
+            }
+            let next = self.timer.map(|at| at.saturating_duration_since(clock.instant()).max(TICK));
+            let step = next.map_or(left, |next| next.min(left));
+            if step.is_zero() {
+                break;
+            }
+            clock.move_on(step);
+            left -= step;
         }
+        self.log.now = clock.micros();
         self.collect();
-        self.books.check_deadlines(self.core.clock.micros());
+        self.books.check_deadlines(clock.micros());
     }
 
     fn collect(&mut self) {

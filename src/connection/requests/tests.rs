@@ -3,6 +3,7 @@
 use std::collections::vec_deque::Drain;
 
 use super::*;
+use crate::connection::link_number::LinkNumbers;
 use crate::connection::unit::{Addressee, Exchange};
 use crate::protocol::reply::Reply;
 
@@ -68,6 +69,26 @@ fn a_request_with_which_the_client_goes_on_keeps_its_id() {
     assert_eq!((requests.location(first), requests.location(second)), (Location::Gone, Location::Here));
     assert_eq!(put(&mut requests).index(), first.index());
     assert_eq!(requests.location(first), Location::Gone, "the id of another one");
+}
+
+#[test]
+fn a_link_with_the_number_of_one_that_is_gone_gives_other_ids() {
+    let numbers = Arc::new(LinkNumbers::default());
+    let mut given = Vec::new();
+    for _ in 0..3 {
+        let number = numbers.take().unwrap();
+        assert_eq!(number.number(), 1);
+        let mut requests = Requests::new(number.number());
+        requests.keep(number);
+        for old in &given {
+            assert_eq!(requests.location(*old), Location::Gone);
+        }
+        let new = [(); 2].map(|()| put(&mut requests));
+        assert!(new.iter().all(|ticket| ticket.link() == 1 && !given.contains(ticket)), "{new:?} after {given:?}");
+        given.extend(new);
+        given.iter().for_each(|old| requests.give_back(*old));
+        assert_eq!(requests.len(), 2, "what another one's ids say is nothing to these");
+    }
 }
 
 /// Random requests, answers, ends and deadlines.

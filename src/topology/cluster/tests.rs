@@ -115,7 +115,7 @@ fn a_node_that_two_maps_do_not_name_is_closed_and_then_forgotten() {
     part(&[view(&[(2, 20)])]);
     assert!(cluster.link_of(1).is_none());
     part(&[view(&[(1, 20)])]);
-    assert_eq!(cluster.link_of_slot(5, 0, &mut deferred).unwrap().unwrap().purpose(), Purpose::Commands(2));
+    assert_eq!(cluster.link_of_slot(5, 0, &mut deferred).unwrap().unwrap().purpose(), Purpose::Commands(1));
 }
 
 #[test]
@@ -144,6 +144,20 @@ fn only_what_makes_the_next_look_earlier_is_told() {
     cluster.one_is_over(round, later, 0.5);
     assert!(cluster.note(Reason::Moved, later, 0.5) && !cluster.note(Reason::Moved, later, 0.5));
     assert!(cluster.note(Reason::Lost, later, 0.5));
+}
+
+/// Whoever uses few nodes of many must not ask as often as in a cluster of few.
+#[test]
+fn the_pause_between_two_rounds_grows_with_the_nodes_of_the_map_and_not_with_those_that_are_used() {
+    for (nodes, pause) in [(3, 1), (100, 1), (500, 5), (1000, 10)] {
+        let (cluster, start) = (cluster(1024), Instant::now());
+        assert_eq!(cluster.look(start), Action::Ask);
+        let shards: Vec<(u16, u16)> = (1..=nodes).map(|port| (port, 16384 / nodes)).collect();
+        learn(&cluster, &[view(&shards)]);
+        cluster.note(Reason::Lost, start, 0.0);
+        let due = start + Duration::from_secs(pause);
+        assert_eq!(cluster.look(start), Action::LookAt(due), "{nodes} nodes");
+    }
 }
 
 #[test]

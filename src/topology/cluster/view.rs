@@ -18,6 +18,8 @@ const LONGEST_ZONE: usize = 256;
 /// What a node said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
+    /// Where the node was asked.
+    pub by: Address,
     /// The slots and their shards, in the order of their first slots.
     pub map: SlotMap,
     /// Nodes that it could not tell how to reach. Slots whose primary is one of them have no shard.
@@ -93,7 +95,7 @@ impl View {
             shard.ranges.push((first, last));
             shard.replicas.extend(places.map(|(_, address)| address));
         }
-        Ok(View { map: map_of(shards, found), left_out, zones })
+        Ok(View { by: asked.clone(), map: map_of(shards, found), left_out, zones })
     }
 }
 

@@ -1,6 +1,7 @@
 //! One link of the client in a simulation, and the wire to the server that it leads to.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use crate::client::core::Core;
 use crate::client::simulation::command::Digests;
@@ -8,6 +9,7 @@ use crate::client::simulation::inbox::Place;
 use crate::client::simulation::server::Log;
 use crate::client::simulation::wire::Wire;
 use crate::connection::link::Link;
+use crate::connection::purpose::Purpose;
 use crate::connection::simulated_driver::SimulatedDriver;
 use crate::error::Error;
 
@@ -20,10 +22,21 @@ pub struct Connection {
     writing: Option<usize>,
 }
 
+/// Whether a link has had the one connection of its life.
+pub fn is_used_up(link: &Link) -> bool {
+    let connections = link.counters.connections.load(Ordering::Relaxed);
+    matches!(link.purpose(), Purpose::Dedicated(_)) && connections > 0
+}
+
 impl Connection {
     /// Of a link that has no connection yet.
     pub fn new(link: &Arc<Link>) -> Connection {
         Connection { link: Arc::clone(link), driver: SimulatedDriver::new(link), wire: None, writing: None }
+    }
+
+    /// Whether no other connection is made after this one.
+    pub fn is_over(&self) -> bool {
+        self.link.is_closed() || is_used_up(&self.link)
     }
 
     /// Begins a write, of which the socket takes `taken` bytes of so many; false: there is nothing to write.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::World;
 use crate::client::request::Place;
 use crate::client::simulation::books::Tally;
+use crate::client::simulation::member::{Confusion, SERVERS, TAGS, address_of, slot_of_tag};
 use crate::client::simulation::workload::Asked;
 use crate::connection::io_role::Submitter;
 use crate::connection::unit::Ticket;
@@ -15,6 +16,12 @@ use crate::error::Status;
 const CALM_STEPS: usize = 3000;
 
 const CALM_STEP: Duration = Duration::from_millis(20);
+
+/// Nodes that are asked for the map within a second.
+const QUESTIONS: u64 = 5;
+
+/// After so many rounds the client has heard what is true.
+const ROUNDS: u64 = 20;
 
 impl World {
     /// The end: with or without a while in which nothing goes wrong, the client is closed. Then nothing is left. Gives
@@ -26,9 +33,13 @@ impl World {
         }
         self.connections.iter_mut().for_each(|connection| _ = connection.end_write());
         *tally.entry("a node was left".into()).or_default() += self.left;
+        self.happened.iter().for_each(|(what, count)| *tally.entry(what.to_string()).or_default() += count);
         drop(self.alive.take());
-        let is_drained = self.books.open() == 0;
-        assert_eq!(self.core.close(Some(Duration::ZERO)), is_drained, "whether close had nothing to end");
+        // What servers wait with is ended by close, one way or the other.
+        let (waiting, others) = self.books.open_by_kind();
+        let is_drained = self.core.close(Some(Duration::ZERO));
+        assert!(waiting > 0 || is_drained == (others == 0), "{others} were open, and close says {is_drained}");
+        assert!(!is_drained || others == 0, "{others} were open, and close had nothing to end");
         self.collect();
         for connection in &self.connections {
             assert_eq!(connection.driver.who_waits(), [], "somebody waits at the link of a closed client");
@@ -39,7 +50,8 @@ impl World {
         while !self.leftovers.is_empty() {
             self.serve_leftovers();
         }
-        self.books.check(&self.log, self.max_attempts, !self.is_cluster());
+        self.check_questions();
+        self.books.check(&self.log, self.max_attempts);
         self.books.count(&self.log, tally);
         for connection in &self.connections {
             *tally.entry("connected".into()).or_default() +=
@@ -53,25 +65,62 @@ impl World {
         self.faults = 0;
         self.dialled = 0;
         let is_cluster = self.is_cluster();
+        // The server of another cluster may stay; not the seed, which is believed if no other node is connected.
+        let is_contradicted = is_cluster && self.random.u8(0..4) == 0;
         for (number, server) in self.servers.iter_mut().enumerate() {
             (server.is_primary, server.is_loading, server.refuses) = (number == 0 || is_cluster, false, 0);
         }
         if is_cluster {
             self.settle();
+            if is_contradicted {
+                let one = self.random.usize(1..SERVERS);
+                self.member(one).confusion = Confusion::AnotherCluster;
+            }
         } else if self.connections[0].wire.as_ref().is_some_and(|wire| wire.server != 0) {
             self.cut(0);
         }
         for _ in 0..CALM_STEPS {
-            (0..self.connections.len()).for_each(|at| self.move_everything(at));
-            self.collect();
-            self.find_links();
-            if self.books.open() == 0 && self.connections.iter().all(|connection| connection.driver.is_at_rest()) {
-                return;
+            self.live_for(CALM_STEP);
+            if self.books.open() == 0 && self.is_at_rest() {
+                return self.await_true_map(is_contradicted);
             }
-            self.move_on(CALM_STEP);
         }
         let states: Vec<String> = self.connections.iter().map(|connection| connection.driver.state()).collect();
         panic!("{} requests wait for ever: {:?}, {states:?}", self.books.open(), self.books.pick(0));
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.connections.iter().all(|connection| connection.driver.is_at_rest())
+    }
+
+    /// All servers say the same by now, but perhaps the one of another cluster: the client comes to believe it, and then
+    /// believes nothing else.
+    fn await_true_map(&mut self, is_contradicted: bool) {
+        let round = self.core.config.refresh_interval.as_secs() * 6 / 5 + 2;
+        let (mut believed, mut second, mut is_settled) = (0, 0, false);
+        let after = if is_contradicted { 4 * round } else { 0 };
+        while believed <= after || !self.is_at_rest() {
+            believed = if self.is_map_true() { believed + 1 } else { 0 };
+            is_settled |= believed > round;
+            assert!(second < ROUNDS * round, "the client does not believe what is true: {:?}", self.owners);
+            assert!(!is_settled || believed > 0, "the client believes what was not true for long: {:?}", self.owners);
+            self.live_for(Duration::from_secs(1));
+            second += 1;
+        }
+    }
+
+    fn is_map_true(&self) -> bool {
+        let Some(cluster) = self.core.topology.cluster() else { return true };
+        let primary = |tag| cluster.primary_of(slot_of_tag(tag)).map(|address| address.to_string());
+        (0..TAGS).all(|tag| primary(tag) == Some(address_of(self.owners[tag])))
+    }
+
+    /// Time passes, and all that is on the way then arrives.
+    fn live_for(&mut self, time: Duration) {
+        self.move_on(time);
+        (0..self.connections.len()).for_each(|at| self.move_everything(at));
+        self.collect();
+        self.find_links();
     }
 
     /// All that is on the way at a connection arrives, there and back.
@@ -87,10 +136,15 @@ impl World {
         self.deliver(at);
     }
 
+    /// However the servers contradict each other, they are not asked again and again.
+    fn check_questions(&self) {
+        let (asked, seconds) = (self.log.questions, self.log.now / 1_000_000);
+        assert!(asked <= QUESTIONS * (seconds + 2), "asked for the map {asked} times in {seconds} s");
+    }
+
     /// What the client holds when all is over.
     fn check_client(&self, is_calm: bool) {
-        let is_at_rest = self.connections.iter().all(|connection| connection.driver.is_at_rest());
-        assert!(!is_calm || is_at_rest, "something is left at a link");
+        assert!(!is_calm || self.is_at_rest(), "something is left at a link");
         let state = self.core.state.lock();
         assert_eq!(state.requests.len(), 0, "requests are left at the client");
         assert_eq!(state.deadlines.next(), None, "deadlines are left at the client");
