@@ -1,10 +1,10 @@
 //! A simulation of a client with two servers, or a cluster: the client, its links and its parser are the real ones;
 //! sockets, servers, threads and time are not. Thousands of small worlds, each decided by its seed, take random steps:
 //! requests, bytes to and fro, time, losses at any byte, refusals, failovers, and what is rare in a cluster: two
-//! primaries for a slot, servers that contradict each other or send everything on in a ring, one that belongs to another
-//! cluster. Then every request has had one completion, what must not run twice has not, every outcome is true by the log
-//! of the servers, no element of a list was lost, nothing was sent to and fro without end or pause, and when the servers
-//! agree again the client believes what they say.
+//! primaries for a slot, servers that contradict each other or send everything on in a ring, one that belongs to
+//! another cluster. Then every request has had one completion, what must not run twice has not, every outcome is true
+//! by the log of the servers, no element of a list was lost, nothing was sent to and fro without end or pause, and when
+//! the servers agree again the client believes what they say.
 //!
 //! * [`world`]: all of it, and its steps; [`workload`]: what is asked; [`command`], [`server`], [`member`], [`wire`]:
 //!   the other side; [`inbox`], [`books`]: what came of it.

@@ -93,8 +93,8 @@ impl World {
         self.connections.iter().all(|connection| connection.driver.is_at_rest())
     }
 
-    /// All servers say the same by now, but perhaps the one of another cluster: the client comes to believe it, and then
-    /// believes nothing else.
+    /// All servers say the same by now, but perhaps the one of another cluster: the client comes to believe it, and
+    /// then believes nothing else.
     fn await_true_map(&mut self, is_contradicted: bool) {
         let round = self.core.config.refresh_interval.as_secs() * 6 / 5 + 2;
         let (mut believed, mut second, mut is_settled) = (0, 0, false);
