@@ -9,7 +9,7 @@ export PREFIX DESTDIR
 
 help:
 	@echo "make build         build the library for C, as it is installed"
-	@echo "make demo          build the library and run the C examples against a private server"
+	@echo "make demo          build the library and run the examples in C and C++ against a private server"
 	@echo "make test          run every test, in Rust and in C; the last line counts them"
 	@echo "make test-servers  the Rust tests again, on the newest Redis and the newest Valkey that can be had"
 	@echo "make test-matrix   the Rust tests on every version, transport, topology and protocol, crossed: most of an hour"
