@@ -10,6 +10,7 @@ pub mod generations;
 mod map_in_use;
 pub mod redirect;
 pub mod refresh;
+pub mod routes;
 pub mod slot_map;
 pub mod view;
 
@@ -22,6 +23,7 @@ use std::time::Instant;
 use self::difference::News;
 use self::generations::Generations;
 use self::refresh::{Action, Reason, Schedule};
+use self::routes::Routes;
 use self::slot_map::{Change, Shard, SlotMap};
 use self::view::View;
 use super::deferred::Deferred;
@@ -61,8 +63,8 @@ struct Known {
     generations: Generations,
     /// A round has found it; else it is what nodes have said by the way.
     is_found: bool,
-    /// The links to the primaries, by the place of their shards in the map; filled when they are needed.
-    routes: Vec<Option<Arc<Link>>>,
+    /// Of the map; filled when they are needed.
+    routes: Arc<Routes>,
     nodes: BTreeMap<Address, Arc<Node>>,
     /// Shared links and their nodes, by number. Some may be closed.
     links: BTreeMap<u16, (Arc<Link>, Arc<Node>)>,
@@ -115,7 +117,7 @@ impl Cluster {
             generations,
             map: SlotMap::default(),
             is_found: false,
-            routes: Vec::new(),
+            routes: Arc::default(),
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             leaving: BTreeSet::new(),
@@ -148,18 +150,22 @@ impl Cluster {
     #[inline]
     pub fn link_of_slot(&self, slot: u16, deferred: &mut Deferred) -> Result<Option<Arc<Link>>, Error> {
         let mut known = self.known.lock();
-        let Some(shard) = known.map.shard_of(slot) else { return Ok(None) };
-        if let Some(Some(link)) = known.routes.get(shard) {
+        if let Some(link) = known.routes.link_of_slot(slot) {
             return Ok(Some(Arc::clone(link)));
         }
         let Some(address) = known.map.primary_of(slot).cloned() else { return Ok(None) };
         let link = self.link_to(&mut known, &address, deferred)?;
-        let shards = known.map.shards().len();
-        known.routes.resize(shards, None);
-        if let Some(route) = known.routes.get_mut(shard) {
-            *route = Some(Arc::clone(&link));
+        if !known.routes.is_made() {
+            known.routes = Arc::new(Routes::new(known.map.owners(), known.map.shards().len()));
         }
+        Arc::make_mut(&mut known.routes).add(slot, &link);
         Ok(Some(link))
+    }
+
+    /// The links to primaries that were needed so far, for whoever asks many times within a moment: as they are now,
+    /// whatever the map becomes.
+    pub fn routes(&self) -> Arc<Routes> {
+        Arc::clone(&self.known.lock().routes)
     }
 
     /// Another number whenever the slot has another owner; and whether that was asked within the last `most` ticks: if
@@ -295,7 +301,7 @@ impl Cluster {
         let change = map.apply_moved(slot, from, to, self.most);
         generations.on_moved(slot, change, map);
         if matches!(change, Change::Promoted | Change::Taken | Change::Begun) {
-            known.routes.clear();
+            known.routes = Arc::default();
             self.changed.store(true, Ordering::SeqCst);
         }
         change
@@ -422,7 +428,7 @@ impl Cluster {
     pub fn close(&self) {
         let mut known = self.known.lock();
         known.opening = None;
-        known.routes.clear();
+        known.routes = Arc::default();
         let nodes: Vec<Arc<Node>> = known.nodes.values().cloned().collect();
         drop(known);
         nodes.iter().for_each(|node| node.close());

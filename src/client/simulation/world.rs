@@ -21,14 +21,15 @@ use super::server::{Log, Server};
 use super::wire::Wire;
 use super::workload::Asked;
 use crate::address::Address;
+use crate::client::batch::Batch;
 use crate::client::core::Core;
 use crate::client::fixture;
-use crate::client::intake::Batch;
 use crate::client::request;
 use crate::config::{Config, TopologyKind};
 use crate::connection::io_role::Submitter;
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
+use crate::topology::cluster::Cluster;
 
 /// So many requests are open at most, so that there is time for each.
 const OPEN: usize = 60;
@@ -183,7 +184,9 @@ impl World {
         let place = self.places[self.random.usize(0..self.places.len())].clone();
         let (core, link) = (Arc::clone(&self.core), Arc::clone(&self.connections[0].link));
         let to = request::Place { link: &link, lease: None };
-        let mut batch = (left > 1).then(|| Batch::new(&core, to, &place, Submitter::Other));
+        let routes = core.topology.cluster().map(Cluster::routes);
+        let batch = || Batch::new(&core, to, routes.as_deref(), &place, Submitter::Other);
+        let mut batch = (left > 1).then(batch);
         while left > 0 && self.books.open() < OPEN {
             left -= 1;
             let tags = self.tags();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::difference::{self, News};
@@ -61,7 +62,7 @@ impl Known {
     /// So many former nodes are remembered at most.
     pub(super) fn replace_map(&mut self, map: SlotMap, most: usize) {
         let before = mem::replace(&mut self.map, map);
-        self.routes.clear();
+        self.routes = Arc::default();
         let named: BTreeSet<&Address> = self.map.nodes().collect();
         self.former.extend(before.nodes().cloned());
         self.former.retain(|address| !named.contains(address));
