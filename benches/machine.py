@@ -55,14 +55,20 @@ def hiredis_version(*options):
     return macros("hiredis/hiredis.h", "HIREDIS_MAJOR", "HIREDIS_MINOR", "HIREDIS_PATCH", options=options)
 
 
+def libvalkey_version(folder):
+    names = [f"LIBVALKEY_VERSION_{part}" for part in ("MAJOR", "MINOR", "PATCH")]
+    return macros("valkey/valkey.h", *names, options=[f"-I{folder}/libvalkey/include"])
+
+
 def versions(server, newest):
-    """`server`: the program that is measured against; `newest`: where the newest hiredis is."""
+    """`server`: the program that is measured against; `newest`: where the newest hiredis and libvalkey are."""
     said = first_line(server, "--version")
     return ", ".join(
         [
             f"justredis {crate('justredis')}",
             f"{said.partition(' ')[0]} {number(said)}",
             f"hiredis {hiredis_version(f'-I{newest}')} and Debian's {hiredis_version()}",
+            *([f"libvalkey {libvalkey_version(newest)}"] if (newest / "libvalkey").exists() else []),
             f"libev {macros('ev.h', 'EV_VERSION_MAJOR', 'EV_VERSION_MINOR')}",
             " ".join(first_line("openssl", "version").split()[:2]),
             *(f"{name} {crate(name)}" for name in ("rustls", "redis", "fred", "tokio")),

@@ -4,9 +4,9 @@ import os
 import re
 import subprocess
 
-import hiredis
+import sdists
 from machine import COMPILER, ROOT
-from works import DEBIAN, HIREDIS, HIREDIS_FOOTPRINT, HIREDIS_TLS, JUSTREDIS, JUSTREDIS_FOOTPRINT, PEERS, RAW
+from works import DEBIAN, HIREDIS, HIREDIS_FOOTPRINT, HIREDIS_TLS, JUSTREDIS, JUSTREDIS_FOOTPRINT, LIBVALKEY, PEERS, RAW
 
 TARGET = ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
 RELEASE = TARGET / "release"
@@ -37,10 +37,14 @@ def build():
     subprocess.run([ROOT / "scripts/build", "--quiet"], cwd=ROOT, check=True)
     FOLDER.mkdir(parents=True, exist_ok=True)
     name_library()
-    newest = hiredis.build(NEWEST_FOLDER)
+    newest, libvalkey = sdists.HIREDIS.build(NEWEST_FOLDER), sdists.LIBVALKEY.build(NEWEST_FOLDER)
     libraries = LIBRARIES | {name: [*(newest or ["-lhiredis"]), *others] for name, others in NEWEST.items()}
     if newest:
         libraries[HIREDIS_TLS] = [*newest, *OPENSSL]
+    else:
+        print("bench: Debian's hiredis is measured in the place of the newest")
+    if libvalkey:
+        libraries[LIBVALKEY] = [*libvalkey, "-lev"]
     for name, needed in libraries.items():
         source = SOURCES / f"{SOURCE_OF.get(name, name)}.c"
         command = [COMPILER, *FLAGS, source, *SHARED, "-o", FOLDER / name, *needed]
@@ -50,7 +54,8 @@ def build():
     built = subprocess.run(command, cwd=ROOT, check=False)
     if built.returncode == 0:
         link(FOLDER / PEERS, RELEASE / PEERS)
-    return [*([] if newest else [HIREDIS_TLS]), *([] if built.returncode == 0 else [PEERS])]
+    has = {HIREDIS_TLS: newest, LIBVALKEY: libvalkey, PEERS: built.returncode == 0}
+    return [name for name, is_there in has.items() if not is_there]
 
 
 def name_library():

@@ -23,6 +23,8 @@ HEADINGS = {
     "memory": "memory MB",
     "own": "its own MB",
     "connection": "KB each",
+    "nodes": "nodes",
+    "more_threads": "threads more",
 }
 
 # These have no spread in the tables, which are wide enough.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 JUSTREDIS, HIREDIS, RAW, PEERS = "justredis_bench", "hiredis_bench", "raw_bench", "peers_bench"
+LIBVALKEY = "libvalkey_bench"
 # The same program with Debian's hiredis, which most people have.
 DEBIAN = "hiredis_debian_bench"
 # And with OpenSSL, of which the sources of the newest have the part that Debian's has not.
@@ -15,6 +16,7 @@ LARGE = ("read", "byte", "byte_cpu", "peak", "peak_share")
 WAITING = ("request", "request_beyond")
 RESIDENT = ("library", "threads", "memory", "own")
 IDLE = ("connection",)
+NODES = ("nodes", "threads", "memory", "own")
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,17 @@ class Run:
     program: str
     arguments: tuple
     tls: bool = False
+    # More than one: a cluster of so many.
+    nodes: int = 1
+
+    @property
+    def names_cluster(self):
+        """Whether the program is told that it is one."""
+        return self.program != LIBVALKEY
+
+    def on_cluster(self, nodes):
+        """The same, on so many nodes."""
+        return replace(self, nodes=nodes)
 
     def over_tls(self):
         """The same, encrypted."""
@@ -259,6 +272,54 @@ def large_encrypted(command, size, label):
     return encrypted("T6", large(command, size, label), (crate,))
 
 
+# A cluster of so many nodes, and keys in all of its slots, for which the one node has as many.
+SHARDS = 3
+KEYS = ("--keys", "1000")
+
+
+def cluster_work(title, ours, one_node, peers, others=()):
+    """Ours on a cluster, beside ourselves on one node and beside others on a cluster: peers, with whom it is compared,
+    and others, who do something else."""
+    runs = tuple(run.on_cluster(SHARDS) for run in (ours, *peers, *others))
+    one_node = replace(one_node, name="one node")
+    goals = (Goal("cpu", one_node, at_most=1.15), *(Goal("ops", peer, at_least=1) for peer in runs[1 : 1 + len(peers)]))
+    return Work("S15", f"{SHARDS} nodes, {title}, GET 32 bytes", (runs[0], one_node, *runs[1:]), goals)
+
+
+def cluster_threads(count):
+    size = ("--threads", str(count), *KEYS)
+    ours = Run("jr_execute", JUSTREDIS, ("execute", *size))
+    crates = ("--threads", str(count), "--callers", "threads", "--runtime", "multi", *KEYS)
+    peers = (
+        Run("libvalkey sync, a context each", LIBVALKEY, ("sync", *size)),
+        *(Run(f"{name}, threads", PEERS, (crate, *crates)) for name, crate in CRATES),
+    )
+    tasks = (Run(f"{name}, tasks on one thread", PEERS, (crate, *size)) for name, crate in CRATES)
+    return cluster_work(f"{count} threads", ours, ours, peers, tasks)
+
+
+def cluster_queue(nodes):
+    """With as many requests in flight as S3 has, or as many for each of so many nodes."""
+    window = 128
+    size = ("--window", str(window * nodes), *KEYS)
+    ours = Run("queue, jr_submit_many", JUSTREDIS, ("queue", *size))
+    one_node = Run("one node", JUSTREDIS, ("queue", "--window", str(window), *KEYS))
+    peers = (
+        Run("libvalkey async (libev)", LIBVALKEY, ("async", *size)),
+        Run("libvalkey pipeline", LIBVALKEY, ("pipeline", *size)),
+        *(Run(f"{name}, tasks on one thread", PEERS, (crate, *size)) for name, crate in CRATES),
+    )
+    title = f"1 thread, {window} in flight" + (" on each" if nodes > 1 else "")
+    return cluster_work(title, ours, one_node, peers)
+
+
+def idle_nodes(count):
+    ours = Run("jr_client", JUSTREDIS_FOOTPRINT, ("nodes",), nodes=count)
+    limits = (("memory", "4 MB", 4), ("threads", "2 threads", 2))
+    goals = tuple(Goal(figure, Limit(name, value), at_most=1) for figure, name, value in limits)
+    return Work("S15", f"{count} nodes, all connected and idle", (ours,), goals, NODES)
+
+
 KIB, MIB = 1 << 10, 1 << 20
 LARGE_VALUES = [(command, *size) for command in ("get", "set") for size in ((64 * KIB, "64 KiB"), (MIB, "1 MiB"))]
 
@@ -279,6 +340,10 @@ WORKS = (
         for size in (32, 1000)
     ),
     links(128),
+    cluster_threads(16),
+    cluster_queue(1),
+    cluster_queue(SHARDS),
+    idle_nodes(100),
     encrypted("T1", lone(), (Run("redis-rs, a task", PEERS, ("redis",)),), cpu=1),
     encrypted("T2", threads(16)),
     encrypted("T3", queue(128), ops=1, plain_ops=0.7),
@@ -289,6 +354,7 @@ WORKS = (
 CHARTS = (
     Chart("threads", "Threads that wait for each command", ("S1", "S2")),
     Chart("in-flight", "One thread with many requests in flight", ("S3", "S4", "S5")),
+    Chart("cluster", "On a cluster of three nodes", ("S15",)),
     Chart("large-values", "One thread, large values", ("S6",)),
     Chart("tls", "Over TLS", ("T1", "T2", "T3", "T6")),
 )

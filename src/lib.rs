@@ -13,7 +13,7 @@
 //!
 //! Beside them stand [`runtime`], the one I/O thread of a process, [`lock`] and [`shrink`].
 //!
-//! A request comes in through [`ffi::submit`]; `client::submit` checks it and [`client::intake`] appends it to its
+//! A request comes in through [`ffi::submit`]; `client::submit` checks it and `client::intake` appends it to its
 //! link, where it waits in [`connection::requests`]. It is written and matched with its reply by
 //! [`connection::traffic`], in the background ([`connection::background_driver`]), on the thread of a caller
 //! ([`connection::caller_driver`]) or of whoever takes from a queue ([`connection::queue_driver`]). A reply that is no

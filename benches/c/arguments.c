@@ -26,9 +26,12 @@ static const option options[] = {
     {"--host", "TEXT", "the server (127.0.0.1)", TEXT, PLACE(host), 0, 0},
     {"--port", "NUMBER", "its port (6379)", WHOLE, PLACE(port), 1, 65535},
     {"--url", "URL", "the server as a URL, in the place of host and port", TEXT, PLACE(url), 0, 0},
+    {"--cluster", NULL, "the server is a node of a cluster", FLAG, PLACE(cluster), 0, 0},
     {"--tls-ca", "FILE", "speak TLS, and trust the authorities of this file (PEM)", TEXT, PLACE(tls_ca), 0, 0},
     {"--command", "NAME", "get or set (get)", COMMAND, PLACE(set), 0, 0},
     {"--value", "BYTES", "the length of the value (32)", WHOLE, PLACE(value), 0, 512 << 20},
+    {"--keys", "N", "keys, in an order by chance that is always the same (1)", WHOLE, PLACE(keys), 1,
+     MEASURE_MOST_KEYS},
     {"--threads", "N", "threads (1)", WHOLE, PLACE(threads), 1, 4096},
     {"--window", "N", "requests in flight of each thread, where the mode has a window (128)", WHOLE, PLACE(window), 1,
      1 << 20},
@@ -66,7 +69,7 @@ _Noreturn static void help(const measure_program *program) {
     for (const option *option = options; option->name; option++)
         if (takes(program, option))
             printf("  %-9s %-8s %s\n", option->name, option->value ? option->value : "", option->about);
-    puts("\nIt writes the key " MEASURE_KEY ".");
+    puts("\nIt writes the key " MEASURE_KEY ", or so many from that one on.");
     exit(0);
 }
 
@@ -173,7 +176,7 @@ static const measure_mode *find_mode(const measure_program *program, const char 
 
 measure_options measure_arguments(const measure_program *program, int count, char **arguments) {
     measure_options given = {.mode = program->modes, .host = "127.0.0.1", .port = 6379, .value = 32, .threads = 1};
-    given.warmup = 0.2, given.seconds = 2;
+    given.keys = 1, given.warmup = 0.2, given.seconds = 2;
     for (int index = 1; index < count; index++) {
         const char *name = arguments[index];
         if (*name != '-') {

@@ -5,8 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The key that is read and written: 16 bytes. */
+/* The key that is read and written, or the first of --keys: 16 bytes. */
 #define MEASURE_KEY "benchmark:000001"
+#define MEASURE_KEY_FORMAT "benchmark:%06u"
+#define MEASURE_MOST_KEYS 999999
 
 typedef struct measure_program {
     const char *name;
@@ -31,10 +33,14 @@ typedef struct measure_options {
     /* TLS, and the file of the authority that is trusted; NULL: no TLS. */
     const char *tls_ca;
     size_t port;
+    /* The server is a node of a cluster. */
+    bool cluster;
     /* SET instead of GET. */
     bool set;
     bool json;
     size_t value;
+    /* So many, one after the other. */
+    size_t keys;
     size_t threads;
     size_t window;
     double warmup;

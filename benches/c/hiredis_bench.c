@@ -1,12 +1,15 @@
 /* The peer: hiredis in its three ways, a connection of its own for each thread. */
 #define _POSIX_C_SOURCE 200809L
-#include "hiredis_libev.h"
 #include "hiredis_tls.h"
 #include "measure.h"
 
-#include <ev.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
+
+#define LIBEV_CONTEXT redisAsyncContext
+#define LIBEV_READ redisAsyncHandleRead
+#define LIBEV_WRITE redisAsyncHandleWrite
+#include "libev_adapter.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +25,7 @@ static const measure_program program = {
     .name = "hiredis_bench",
     .about = "runs GET or SET through hiredis, as justredis_bench does",
     .modes = modes,
-    .lacks = "--url" HIREDIS_TLS_LACKS,
+    .lacks = "--url --cluster --keys" HIREDIS_TLS_LACKS,
 };
 
 /* The command of every request, and what its connection needs for TLS. */
@@ -120,7 +123,7 @@ static void async_work(measure_worker *worker) {
     if (!redis || redis->err)
         measure_give_up("hiredis", redis ? redis->errstr : "out of memory");
     hiredis_tls_start(((context *)worker->shared)->tls, &redis->c);
-    if (hiredis_libev_attach(loop, redis) != REDIS_OK)
+    if (libev_attach(redis, loop) != 0)
         measure_give_up("hiredis", "out of memory");
     size_t in_flight = 0;
     place *places = measure_memory(worker->options->window * sizeof *places);

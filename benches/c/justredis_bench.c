@@ -31,16 +31,26 @@ static const measure_program program = {
 /* As many databases as a server has by default. */
 #define VIEWS 16
 
-/* The command of every request, the client that all share, and its views. */
+/* A command on one of the keys. */
+typedef struct key_command {
+    jr_bytes words[3];
+    jr_command command;
+} key_command;
+
+/* The commands, the client that all share, and its views. */
 typedef struct context {
     jr_client *client;
     jr_client *views[VIEWS];
-    jr_bytes words[3];
-    jr_command command;
+    key_command *commands;
 } context;
 
+static const jr_command *next_command(measure_worker *worker) {
+    const context *context = worker->shared;
+    return &context->commands[measure_next_key(worker)].command;
+}
+
 static jr_request request_of(const context *context) {
-    jr_request request = {.size = sizeof request, .commands = &context->command, .count = 1};
+    jr_request request = {.size = sizeof request, .commands = &context->commands->command, .count = 1};
     return request;
 }
 
@@ -61,6 +71,7 @@ static void execute(measure_worker *worker) {
     jr_request request = request_of(context);
     measure_begin(worker);
     while (measure_may_start(worker)) {
+        request.commands = next_command(worker);
         uint64_t since = measure_now();
         jr_reply *reply = NULL;
         jr_status status = jr_execute(context->client, &request, &reply);
@@ -91,8 +102,10 @@ static void take_from_queue(measure_worker *worker, bool polls) {
     measure_begin(worker);
     for (;;) {
         size_t count = 0;
-        while (in_flight + count < window && measure_may_start(worker))
+        while (in_flight + count < window && measure_may_start(worker)) {
+            requests[count].commands = next_command(worker);
             requests[count++].user_data = measure_sample(worker);
+        }
         if (jr_submit_many(context->client, requests, count, NULL) != (int64_t)count)
             measure_give_up("jr_submit_many", jr_error_text());
         in_flight += count;
@@ -124,6 +137,7 @@ static void submit_each(measure_worker *worker, size_t views, bool polls) {
     for (;;) {
         for (size_t view = 0; view < views; view++)
             for (; in_flight[view] < window && measure_may_start(worker); in_flight[view]++, total++) {
+                request.commands = next_command(worker);
                 request.user_data = measure_sample(worker) * VIEWS + view;
                 submit(context->views[view], &request);
             }
@@ -188,6 +202,7 @@ static void submit_place(place *place) {
     if (!measure_may_start(worker))
         return;
     jr_request request = request_of(worker->shared);
+    request.commands = next_command(worker);
     request.callback = called_back;
     request.user_data = (uint64_t)(uintptr_t)place;
     place->since = measure_sample(worker);
@@ -248,6 +263,7 @@ static jr_client *connect_to(const measure_options *options) {
     jr_config *config = jr_config_new();
     jr_client *client = NULL;
     if (jr_config_set(config, "url", options->url ? options->url : url) != JR_OK ||
+        (options->cluster && jr_config_set(config, "topology", "cluster") != JR_OK) ||
         (options->tls_ca && jr_config_set(config, "tls", "on") != JR_OK) ||
         (options->tls_ca && jr_config_set(config, "tls_ca", options->tls_ca) != JR_OK) ||
         jr_client_new(config, &client) != JR_OK)
@@ -263,8 +279,8 @@ static jr_client *view_of(const jr_client *client, size_t database) {
     return view;
 }
 
-static void write_value(const jr_client *client, const char *value, size_t length) {
-    jr_bytes words[] = {jr_text("SET"), jr_text(MEASURE_KEY), {value, length}};
+static void write_value(const jr_client *client, const char *key, const char *value, size_t length) {
+    jr_bytes words[] = {jr_text("SET"), jr_text(key), {value, length}};
     jr_command command = {words, 3};
     jr_request request = {.size = sizeof request, .commands = &command, .count = 1};
     jr_reply *reply = NULL;
@@ -278,21 +294,29 @@ int main(int count, char **arguments) {
                                                submit_to_view, submit_to_views, callback};
     measure_options options = measure_arguments(&program, count, arguments);
     char *value = measure_value(&options);
+    measure_key *keys = measure_keys(&options);
     context context = {.client = connect_to(&options)};
+    context.commands = measure_memory(options.keys * sizeof *context.commands);
     size_t views = works[options.mode - modes] == submit_to_views ? VIEWS : 1;
     for (size_t view = 0; view < views; view++) {
         context.views[view] = view_of(context.client, view);
-        write_value(context.views[view], value, options.value);
+        for (size_t index = 0; index < options.keys; index++)
+            write_value(context.views[view], keys[index].text, value, options.value);
     }
-    context.words[0] = jr_text(options.set ? "SET" : "GET");
-    context.words[1] = jr_text(MEASURE_KEY);
-    context.words[2] = (jr_bytes){value, options.value};
-    context.command = (jr_command){context.words, options.set ? 3 : 2};
+    for (size_t index = 0; index < options.keys; index++) {
+        key_command *command = &context.commands[index];
+        command->words[0] = jr_text(options.set ? "SET" : "GET");
+        command->words[1] = jr_text(keys[index].text);
+        command->words[2] = (jr_bytes){value, options.value};
+        command->command = (jr_command){command->words, options.set ? 3 : 2};
+    }
     int status = measure_run(&program, &options, works[options.mode - modes], &context);
     for (size_t view = 0; view < views; view++)
         jr_client_free(context.views[view]);
     jr_client_close(context.client, 1000);
     jr_client_free(context.client);
+    free(context.commands);
+    free(keys);
     free(value);
     return status;
 }

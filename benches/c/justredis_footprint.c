@@ -19,6 +19,7 @@ static const measure_mode modes[] = {
     {"queued", "submits --window requests to a server that never answers", true},
     {"connected", "connects and uses a queue and a callback; and the size of the library's file", false},
     {"idle", "lets --window connections lie idle, each of another database, beside one that was there before", true},
+    {"nodes", "lets the connections to all nodes of a cluster lie idle, one to each", false},
     {NULL, NULL, false},
 };
 
@@ -26,13 +27,14 @@ static const measure_program program = {
     .name = "justredis_footprint",
     .about = "measures what justredis takes: memory, threads, time for large replies",
     .modes = modes,
-    .lacks = "--url --command --threads --count",
+    .lacks = "--url --command --threads --count --keys",
 };
 
 /* tls_ca: NULL without TLS. */
-static jr_client *connect_to(const char *host, size_t port, const char *tls_ca) {
+static jr_client *connect_to(const char *host, size_t port, const char *tls_ca, bool cluster) {
     char url[512];
-    snprintf(url, sizeof url, "redis://%s:%zu?command_timeout=none&connect_timeout=60s", host, port);
+    snprintf(url, sizeof url, "redis://%s:%zu?command_timeout=none&connect_timeout=60s%s", host, port,
+             cluster ? "&topology=cluster" : "");
     jr_config *config = jr_config_new();
     jr_client *client = NULL;
     if (jr_config_set(config, "url", url) != JR_OK || (tls_ca && jr_config_set(config, "tls", "on") != JR_OK) ||
@@ -62,7 +64,7 @@ static size_t run(void *client, int count, const char **words) {
 }
 
 static void read_large(const measure_options *options) {
-    jr_client *client = connect_to(options->host, options->port, options->tls_ca);
+    jr_client *client = connect_to(options->host, options->port, options->tls_ca, options->cluster);
     footprint_read(&program, options, run, client);
     jr_client_free(client);
 }
@@ -80,7 +82,7 @@ static void submit(jr_client *client, jr_request *request, const char *name, con
 }
 
 static void queue_up(const measure_options *options) {
-    jr_client *client = connect_to("127.0.0.1", footprint_silent_server(), NULL);
+    jr_client *client = connect_to("127.0.0.1", footprint_silent_server(), NULL, false);
     jr_queue *queue = jr_queue_new();
     jr_request request = {.queue = queue};
     footprint before = footprint_now();
@@ -128,7 +130,7 @@ static int find_library(struct dl_phdr_info *object, size_t size, void *bytes) {
 static void connected(const measure_options *options) {
     double library = 0;
     footprint before = footprint_now();
-    jr_client *client = connect_to(options->host, options->port, options->tls_ca);
+    jr_client *client = connect_to(options->host, options->port, options->tls_ca, options->cluster);
     use(client);
     footprint after = footprint_now();
     dl_iterate_phdr(find_library, &library);
@@ -148,23 +150,23 @@ static void connected(const measure_options *options) {
 /* Longer than the library waits before a connection gives its buffers back. */
 #define UNTIL_IDLE 3
 
-static size_t resident_when_idle(void) {
+static footprint when_idle(void) {
     sleep(UNTIL_IDLE);
     malloc_trim(0);
-    return footprint_now().resident;
+    return footprint_now();
 }
 
 static void idle(const measure_options *options) {
-    jr_client *client = connect_to(options->host, options->port, options->tls_ca);
+    jr_client *client = connect_to(options->host, options->port, options->tls_ca, options->cluster);
     jr_client **views = measure_memory(options->window * sizeof *views);
     run(client, 1, (const char *[]){"PING"});
-    size_t before = resident_when_idle();
+    size_t before = when_idle().resident;
     for (size_t index = 0; index < options->window; index++) {
         if (jr_client_database(client, (uint32_t)index + 1, &views[index]) != JR_OK)
             measure_give_up("no view", jr_error_text());
         run(views[index], 1, (const char *[]){"PING"});
     }
-    double each = (double)(resident_when_idle() - before) / (double)options->window;
+    double each = (double)(when_idle().resident - before) / (double)options->window;
     for (size_t index = 0; index < options->window; index++)
         jr_client_free(views[index]);
     free(views);
@@ -173,8 +175,40 @@ static void idle(const measure_options *options) {
                     (footprint_figure[]){{"connection", "KB for each connection", each / 1e3}, {NULL, NULL, 0}});
 }
 
+/* --- a cluster that nobody uses --- */
+
+/* Has a connection to every node, and gives their number. */
+static size_t visit_all(jr_client *client) {
+    jr_bytes word = jr_text("PING");
+    jr_command command = {&word, 1};
+    jr_request request = {.size = sizeof request, .commands = &command, .count = 1, .route = "all"};
+    jr_reply *reply = NULL;
+    if (jr_execute(client, &request, &reply) != JR_OK)
+        measure_give_up("PING", reply ? reply->bytes : jr_error_text());
+    size_t nodes = reply->length / 2;
+    jr_reply_free(reply);
+    return nodes;
+}
+
+static void nodes(const measure_options *options) {
+    footprint before = footprint_now();
+    jr_client *client = connect_to(options->host, options->port, options->tls_ca, true);
+    use(client);
+    size_t count = visit_all(client);
+    footprint after = when_idle();
+    jr_client_free(client);
+    footprint_print(
+        &program, options,
+        (footprint_figure[]){
+            {"nodes", "nodes", (double)count},
+            {"threads", "threads", (double)(after.threads - before.threads)},
+            {"memory", "MB more than before jr_client_new", (double)(after.resident - before.resident) / 1e6},
+            {"own", "MB of them that are not of a file", (double)(after.own - before.own) / 1e6},
+            {NULL, NULL, 0}});
+}
+
 int main(int count, char **arguments) {
-    void (*const works[])(const measure_options *) = {read_large, read_large, queue_up, connected, idle};
+    void (*const works[])(const measure_options *) = {read_large, read_large, queue_up, connected, idle, nodes};
     measure_options options = measure_arguments(&program, count, arguments);
     works[options.mode - modes](&options);
     return 0;

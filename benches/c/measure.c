@@ -46,6 +46,20 @@ char *measure_value(const measure_options *options) {
     return value;
 }
 
+measure_key *measure_keys(const measure_options *options) {
+    measure_key *keys = measure_memory(options->keys * sizeof *keys);
+    uint32_t chance = 1;
+    for (size_t index = 0; index < options->keys; index++) {
+        chance = chance * 1664525u + 1013904223u;
+        /* Each one is put into the place of an earlier one, which goes to the end. */
+        size_t place = (size_t)((uint64_t)chance * (index + 1) >> 32);
+        keys[index] = keys[place];
+        unsigned number = (unsigned)(index + 1) % (MEASURE_MOST_KEYS + 1);
+        snprintf(keys[place].text, sizeof keys[place].text, MEASURE_KEY_FORMAT, number);
+    }
+    return keys;
+}
+
 /* --- workers --- */
 
 bool measure_may_start(measure_worker *worker) {
@@ -197,6 +211,7 @@ int measure_run(const measure_program *program, const measure_options *options, 
         measure_worker *worker = &workers[index];
         worker->options = options;
         worker->shared = shared;
+        worker->key = index * options->keys / count;
         worker->quota = options->count ? options->count / count + (index < options->count % count) : UINT64_MAX;
         worker->latencies = measure_memory(MEASURE_BUCKETS * sizeof *worker->latencies);
         starts[index] = (start){worker, work};

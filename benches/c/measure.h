@@ -14,10 +14,12 @@ typedef struct measure_worker {
     const measure_options *options;
     /* What the program gave to measure_run. */
     void *shared;
-    /* The next three belong to the one thread that starts and ends the requests of this worker. */
+    /* The next four belong to the one thread that starts and ends the requests of this worker. */
     uint64_t started;
     uint64_t quota;
     uint64_t *latencies;
+    /* The next key. */
+    size_t key;
     atomic_uint_fast64_t done;
     atomic_uint_fast64_t failures;
 } measure_worker;
@@ -32,6 +34,14 @@ void measure_begin(measure_worker *worker);
 /* Whether one more request may be started; then it counts as started. */
 bool measure_may_start(measure_worker *worker);
 
+/* The place of the key of the next request among those of measure_keys. Each worker begins at another one. */
+static inline size_t measure_next_key(measure_worker *worker) {
+    size_t key = worker->key++;
+    if (worker->key >= worker->options->keys)
+        worker->key = 0;
+    return key;
+}
+
 /* The time at which a request starts, where many are in flight: of every 32nd, 0 of the others, as a look at the clock
  * costs as much as a quarter of a request. */
 uint64_t measure_sample(const measure_worker *worker);
@@ -44,6 +54,14 @@ void measure_failed(measure_worker *worker, const char *reason);
 
 /* Nanoseconds of the monotonic clock. */
 uint64_t measure_now(void);
+
+/* A key: 16 bytes and a NUL. */
+typedef struct measure_key {
+    char text[sizeof MEASURE_KEY];
+} measure_key;
+
+/* So many keys as --keys says, in an order by chance that is always the same. */
+measure_key *measure_keys(const measure_options *options);
 
 /* The value that is written, of --value bytes and a NUL. */
 char *measure_value(const measure_options *options);

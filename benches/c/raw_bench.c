@@ -21,7 +21,7 @@ static const measure_program program = {
     .name = "raw_bench",
     .about = "runs GET or SET through a bare socket and parses nothing",
     .modes = modes,
-    .lacks = "--url --tls-ca",
+    .lacks = "--url --tls-ca --cluster --keys",
 };
 
 /* The requests of a whole window, back to back, and the length of one of them and of its reply. */

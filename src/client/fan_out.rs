@@ -110,7 +110,7 @@ pub fn in_two_slots(what: &str, first: u16, other: u16) -> Error {
 
 /// The slots that a command speaks of.
 pub(super) fn slots<A: AsRef<[u8]>>(args: &[A]) -> impl Iterator<Item = u16> {
-    catalog::keys(args).chain(catalog::slot_names(args)).map(slot_of)
+    catalog::slotted(args).map(slot_of)
 }
 
 /// The slot of the first key in these encoded commands.
@@ -120,7 +120,16 @@ pub fn slot_of_unit(bytes: &[u8]) -> Option<u16> {
 }
 
 /// The slot of a command; `None`: any node may answer it, because it has no key.
+#[inline]
 pub fn slot_of_command<A: AsRef<[u8]>>(args: &[A]) -> Result<Option<u16>, NoSlot> {
+    // Nearly all are like this.
+    match catalog::only_key(args) {
+        Some(key) => Ok(Some(slot_of(key))),
+        None => slot_of_keys(args),
+    }
+}
+
+fn slot_of_keys<A: AsRef<[u8]>>(args: &[A]) -> Result<Option<u16>, NoSlot> {
     let mut slots = slots(args);
     match slots.next() {
         None if Policy::of(args).is_some_and(|policy| policy.nodes == Nodes::One) => Ok(None),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use super::batch::Batch;
 use super::completion::{GAP, MORE};
 use super::core::Core;
 use super::pending::Work;
@@ -226,9 +227,29 @@ impl Fixture {
     ) -> Result<u64, Error> {
         let words: Vec<Vec<&str>> = commands.iter().map(|line| line.split_whitespace().collect()).collect();
         let words: Vec<&[&str]> = words.iter().map(Vec::as_slice).collect();
+        let mut request = self.request_of(&words);
+        change(&mut request);
+        let place = Place { link: &self.shared.link, lease };
+        self.core.submit(place, &request, &self.place, Submitter::Other).map(|(id, _)| id)
+    }
+
+    /// Submits each of these commands, a line of words, in one batch.
+    pub fn submit_batch(&mut self, commands: &[&str]) -> Vec<Result<u64, Error>> {
+        let (core, routes) = (Arc::clone(&self.core), self.core.topology.cluster().map(|cluster| cluster.routes(0)));
+        let (link, destination) = (Arc::clone(&self.shared.link), self.place.clone());
+        let place = Place { link: &link, lease: None };
+        let mut batch = Batch::new(&core, place, routes.as_deref(), &destination, Submitter::Other);
+        let submitted = commands.iter().map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            batch.submit(&self.request_of(&[&words]))
+        });
+        submitted.collect()
+    }
+
+    fn request_of<'a>(&mut self, commands: &'a [&'a [&'a str]]) -> Request<'a, &'a str> {
         self.asked += 1;
-        let mut request = Request {
-            commands: &words,
+        Request {
+            commands,
             atomic: false,
             idempotent: false,
             dedicated: false,
@@ -238,10 +259,7 @@ impl Fixture {
             route: Route::ByKey,
             subscription: 0,
             user_data: self.asked,
-        };
-        change(&mut request);
-        let place = Place { link: &self.shared.link, lease };
-        self.core.submit(place, &request, &self.place, Submitter::Other).map(|(id, _)| id)
+        }
     }
 
     /// Hears of events.

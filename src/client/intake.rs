@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use super::core::{Core, closed};
 use super::destination::{Destination, Responder};
 use super::pending::{Pending, Work};
-use super::request::{Place, Request, Timeout, in_millis, small};
+use super::request::{Request, Timeout, in_millis};
 use super::state::{Phase, State};
 use super::wakeups::Wakeups;
 use crate::connection::caller_driver::CallerDriver;
@@ -23,9 +23,6 @@ use crate::connection::submission::Submission;
 use crate::connection::unit::{Addressee, Ticket};
 use crate::error::{Error, Status};
 use crate::protocol::command;
-
-/// So many requests get in under one lock; then others may have their turn.
-const RUN: usize = 64;
 
 /// The lock of a link, held while small requests get in.
 pub(super) struct Intake<'a, D: Destination> {
@@ -46,13 +43,33 @@ impl<'a, D: Destination> Intake<'a, D> {
         by: Submitter,
         destination: &D,
     ) -> Result<Intake<'a, D>, Error> {
-        let submission = link.submission(by);
+        Intake::of(core, link.submission(by), destination)
+    }
+
+    /// The same; `None`: somebody else holds the lock.
+    pub(super) fn try_open(
+        core: &'a Core<D>,
+        link: &'a Arc<Link>,
+        by: Submitter,
+        destination: &D,
+    ) -> Result<Option<Intake<'a, D>>, Error> {
+        link.try_submission(by).map(|submission| Intake::of(core, submission, destination)).transpose()
+    }
+
+    #[inline]
+    fn of(core: &'a Core<D>, submission: Submission<'a>, destination: &D) -> Result<Intake<'a, D>, Error> {
         // Whoever closes one of both takes this lock afterwards, and so finds what gets in now.
         destination.check_open()?;
         match core.closed.load(Ordering::SeqCst) {
             true => Err(closed()),
             false => Ok(Intake { core, submission, due: None, is_earlier: false }),
         }
+    }
+
+    /// Whether it is the lock of this link.
+    #[inline]
+    pub(super) fn is_of(&self, link: &Arc<Link>) -> bool {
+        self.submission.is_of(link)
     }
 
     /// One command of at most `most` encoded bytes, written straight to where it goes; gives its id.
@@ -92,59 +109,15 @@ impl<'a, D: Destination> Intake<'a, D> {
     /// gets the I/O role to write and to read. From here on the client may be gone.
     #[inline]
     pub(super) fn close(self, destination: &D) -> Option<CallerDriver> {
+        self.end(destination).send()
+    }
+
+    /// The same, for whoever holds other locks: nobody is woken yet.
+    #[inline]
+    pub(super) fn end(self, destination: &D) -> Wakeups<D> {
         let Intake { core, submission, is_earlier, .. } = self;
         let timer = is_earlier.then(|| Arc::clone(&core.clock));
-        submission.end(|next| Wakeups::new(next, destination, timer)).send()
-    }
-}
-
-/// Requests for one destination that are submitted together: the lock is taken once for many.
-pub struct Batch<'a, D: Destination> {
-    core: &'a Arc<Core<D>>,
-    place: Place<'a>,
-    destination: &'a D,
-    by: Submitter,
-    intake: Option<Intake<'a, D>>,
-    /// How many more may get in before the lock is let go.
-    left: usize,
-}
-
-impl<'a, D: Destination> Batch<'a, D> {
-    pub(super) fn new(core: &'a Arc<Core<D>>, place: Place<'a>, destination: &'a D, by: Submitter) -> Batch<'a, D> {
-        Batch { core, place, destination, by, intake: None, left: RUN }
-    }
-
-    /// As `Client::submit`.
-    #[inline]
-    pub fn submit<A: AsRef<[u8]>>(&mut self, request: &Request<'_, A>) -> Result<u64, Error> {
-        let may_gather = !self.core.topology.may_be_cluster() && !self.core.may_be_read(request);
-        let small = may_gather.then(|| small(self.place, request, self.core.config.max_request_bytes)).flatten();
-        let Some((args, most)) = small else {
-            self.close();
-            return self.core.submit(self.place, request, self.destination, self.by).map(|(id, _)| id);
-        };
-        let intake = match &mut self.intake {
-            Some(intake) => intake,
-            closed => closed.insert(Intake::open(self.core, self.place.link, self.by, self.destination)?),
-        };
-        let id = intake.put(request, args, most, self.destination);
-        self.left -= 1;
-        if self.left == 0 || id.is_err() {
-            self.close();
-        }
-        id
-    }
-
-    fn close(&mut self) {
-        self.left = RUN;
-        // (No batch is a lone caller's.)
-        _ = self.intake.take().map(|intake| intake.close(self.destination));
-    }
-}
-
-impl<D: Destination> Drop for Batch<'_, D> {
-    fn drop(&mut self) {
-        self.close();
+        submission.end(|next| Wakeups::new(next, destination, timer))
     }
 }
 

@@ -1,8 +1,8 @@
 //! What was asked: requests, their retries, transactions, scripts and subscriptions, and the completions of each. Knows
 //! nothing of C, of descriptors or of callbacks.
 //!
-//! * In: [`request`] is what is asked; `submit` checks it, with `admission`; `plan` lays the bytes out; [`intake`]
-//!   takes the locks and appends; `wakeups` calls whoever goes on.
+//! * In: [`request`] is what is asked; `submit` checks it, with `admission`; `plan` lays the bytes out; `intake`
+//!   takes the locks and appends, for many at once [`batch`]; `wakeups` calls whoever goes on.
 //! * Under way: `core` is what all handles share; `pending` the requests that no link completes by itself, `escalation`
 //!   how others become such; `delayed`, `clock` and `timer` their time; `state` all that changes, and its lock; `end`
 //!   how they end.
@@ -27,9 +27,9 @@
 //! * `stats`: all of it in numbers. `simulation`: all of it under test, without sockets, threads and time; `fixture`:
 //!   one client and the servers at its links, for a test to play.
 
+pub mod batch;
 pub mod completion;
 pub mod destination;
-pub mod intake;
 pub mod mailbox;
 pub mod request;
 
@@ -54,6 +54,7 @@ mod fan_out;
 mod fixture;
 mod gather;
 mod hub;
+mod intake;
 mod lease;
 mod map_changes;
 mod merge;
@@ -91,9 +92,9 @@ mod wakeups;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::batch::Batch;
 use self::core::Core;
 use self::destination::Destination;
-use self::intake::Batch;
 use self::lease::Lease;
 use self::request::{Place, Request};
 use crate::config::Config;
@@ -106,6 +107,7 @@ use crate::connection::stream::Dialer;
 use crate::connection::unit::Ticket;
 use crate::error::{Error, Status};
 use crate::protocol::reply::Reply;
+use crate::topology::cluster::routes::Routes;
 
 /// The heart of a client, with its timer running.
 fn start<D: Destination>(config: Config, hooks: Hooks) -> Result<Arc<Core<D>>, Error> {
@@ -194,10 +196,15 @@ impl<D: Destination> Client<D> {
         }
     }
 
-    /// As [`Client::submit`], for many requests of one destination. The client must be there until the batch is
-    /// dropped.
-    pub fn batch<'a>(&'a self, destination: &'a D, by: Submitter) -> Batch<'a, D> {
-        Batch::new(&self.core, self.place(), destination, by)
+    /// As [`Client::submit`], for many requests of one destination; `routes` is what [`Client::routes`] gave a moment
+    /// ago. The client must be there until the batch is dropped.
+    pub fn batch<'a>(&'a self, routes: Option<&'a Routes>, destination: &'a D, by: Submitter) -> Batch<'a, D> {
+        Batch::new(&self.core, self.place(), routes, destination, by)
+    }
+
+    /// Where the requests of a batch go in a cluster; `None`: it is none.
+    pub fn routes(&self) -> Option<Arc<Routes>> {
+        self.core.topology.cluster().map(|cluster| cluster.routes(self.link.database()))
     }
 
     /// As [`Client::submit`], and waits until `caller` has the completion, which `destination` is to bring there. With

@@ -97,6 +97,14 @@ impl<D: Destination> Core<D> {
         destination: &D,
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
+        // Nearly all are like this.
+        if place.link.database() == 0
+            && let Some((args, most)) = small(place, request, self.config.max_request_bytes)
+            && let Ok(slot) = slot_of_command(args)
+        {
+            let link = self.link_of(cluster, slot, place.link)?;
+            return self.submit_small(&link, request, (args, most), destination, by);
+        }
         if self.check_for_cluster(place, request)? {
             return self.accept_multishot(place.link, request, destination);
         }
@@ -141,9 +149,7 @@ impl<D: Destination> Core<D> {
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         let link = place.link;
         if let Some((args, most)) = small(place, request, self.config.max_request_bytes) {
-            let mut intake = Intake::open(self, link, by, destination)?;
-            let id = intake.put(request, args, most, destination)?;
-            return Ok((id, intake.close(destination)));
+            return self.submit_small(link, request, (args, most), destination, by);
         }
         if request.cached {
             return self.accept_cached(place, request, destination, by);
@@ -163,6 +169,21 @@ impl<D: Destination> Core<D> {
             commands => (Plan::of(commands, request.atomic), None),
         };
         self.accept_plan(link, request, plan, work, destination, by)
+    }
+
+    /// Accepts a small command of so many bytes at most.
+    #[inline]
+    fn submit_small<A: AsRef<[u8]>>(
+        self: &Arc<Self>,
+        link: &Arc<Link>,
+        request: &Request<'_, A>,
+        (args, most): (&[A], usize),
+        destination: &D,
+        by: Submitter,
+    ) -> Result<(u64, Option<CallerDriver>), Error> {
+        let mut intake = Intake::open(self, link, by, destination)?;
+        let id = intake.put(request, args, most, destination)?;
+        Ok((id, intake.close(destination)))
     }
 
     /// Accepts a request of this plan; `work`: what it is, if the plan does not tell.

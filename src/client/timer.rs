@@ -64,10 +64,13 @@ impl<D: Destination> Core<D> {
         self.send_again(&mut state);
         let next_look = self.look_for_map(&mut state).into_iter().chain(self.look_at_replicas(&mut state)).min();
         let next_here = [state.deadlines.next(), self.expire_idle(&mut state.deferred)].into_iter().flatten().min();
-        state.armed = next_here.unwrap_or(u64::MAX);
         let next = next_here.into_iter().chain(next_at_links).min();
+        state.armed = next.unwrap_or(u64::MAX);
         let deadline = next.map(|tick| self.clock.instant_of(tick));
         let delayed = state.delayed.peek().map(|delayed| delayed.at);
+        drop(state);
+        // Then all are looked at. Requests that go to one link after the other do not wake the timer each time.
+        next.into_iter().for_each(|tick| links.iter().for_each(|link| link.arm_by(tick)));
         [deadline, delayed, next_look].into_iter().flatten().min()
     }
 

@@ -59,6 +59,11 @@ impl Link {
         self.outgoing.lock().requests.arm()
     }
 
+    /// Says that [`Link::expire`] will be called at this tick, if not earlier.
+    pub fn arm_by(&self, tick: u64) {
+        self.outgoing.lock().requests.arm_by(tick);
+    }
+
     /// The client goes on with a request under this name, until [`Link::give_back`]; `None`: it does not wait here.
     pub fn move_to(&self, ticket: Ticket, name: Ticket) -> Option<Taken> {
         self.outgoing.lock().requests.move_to(ticket, name)

@@ -237,6 +237,11 @@ impl Requests {
         next
     }
 
+    /// Somebody will look for passed deadlines at this tick, at the latest.
+    pub fn arm_by(&mut self, tick: u64) {
+        self.armed = self.armed.min(tick);
+    }
+
     /// All that wait here.
     pub fn waiting(&self) -> Vec<Ticket> {
         let waiting = self.entries.iter().filter(|entry| matches!(entry.state, State::Waiting(_)));

@@ -49,11 +49,21 @@ pub struct Submission<'a> {
 impl<'a> Submission<'a> {
     #[inline]
     pub(super) fn new(link: &'a Arc<Link>, by: Submitter) -> Submission<'a> {
-        let outgoing = link.outgoing.lock();
+        Submission::of(link, link.outgoing.lock(), by)
+    }
+
+    #[inline]
+    fn of(link: &'a Arc<Link>, outgoing: MutexGuard<'a, Outgoing>, by: Submitter) -> Submission<'a> {
         let may_choose = CAN_LIMIT_INTEREST && outgoing.connection.is_some() && !link.is_ending();
         let by = if may_choose { by } else { Submitter::Other };
         let nothing_waited = !outgoing.pipeline.is_unsent();
         Submission { link, outgoing, by, nothing_waited, outcome: None }
+    }
+
+    /// Whether it is of this link.
+    #[inline]
+    pub fn is_of(&self, link: &Arc<Link>) -> bool {
+        Arc::ptr_eq(self.link, link)
     }
 
     /// Appends a request: all its units or, when a limit is reached, none. `append` gets the pipeline.
@@ -150,5 +160,11 @@ impl Link {
     #[inline]
     pub fn submission(self: &Arc<Self>, by: Submitter) -> Submission<'_> {
         Submission::new(self, by)
+    }
+
+    /// The same; `None`: somebody else holds the lock.
+    #[inline]
+    pub fn try_submission(self: &Arc<Self>, by: Submitter) -> Option<Submission<'_>> {
+        self.outgoing.try_lock().map(|outgoing| Submission::of(self, outgoing, by))
     }
 }

@@ -3,13 +3,13 @@
 use std::ffi::c_char;
 use std::mem;
 use std::slice;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::boundary::{call, check_generation, check_may_wait, null};
 use super::callback::Callbacks;
-use super::clients;
+use super::clients::{self, Cancels};
 use super::config::{UserDialer, jr_config};
 use super::credentials::{UserCredentials, read_credentials};
 use super::fork;
@@ -46,15 +46,14 @@ enum Kind {
 }
 
 /// What all handles of a client hold together; with the last of them the client ends.
-pub(super) struct Shared {
+struct Shared {
     root: User,
     dialer: Option<Arc<Lent<UserDialer>>>,
     credentials: Option<Arc<Lent<UserCredentials>>>,
 }
 
-impl Shared {
-    /// Ends all requests whose completion goes there.
-    pub(super) fn cancel_all_to(&self, target: &Target) {
+impl Cancels for Shared {
+    fn cancel_all_to(&self, target: &Target) {
         self.root.client.cancel_all_to(target);
     }
 }
@@ -122,7 +121,8 @@ pub extern "C" fn jr_client_new(
         let root: Client<Target> = Client::with_hooks(options, hooks, listener.as_ref())?;
         let user = User { client: root, callbacks };
         let shared = Arc::new(Shared { root: user.clone(), dialer, credentials });
-        clients::add(&shared);
+        let known: Weak<Shared> = Arc::downgrade(&shared);
+        clients::add(known);
         let generation = runtime::generation();
         out.write(Box::new(jr_client { user, shared, generation, kind: Kind::Client, closed: AtomicBool::new(false) }));
         Ok(())

@@ -3,20 +3,27 @@
 
 use std::sync::{Arc, Weak};
 
-use super::client::Shared;
+use super::target::Target;
 use crate::lock::Lock;
 use crate::runtime::OfProcess;
 
-static CLIENTS: OfProcess<Vec<Weak<Shared>>> = OfProcess([const { Lock::new(Vec::new()) }; 256]);
-
-/// One more; those that are gone are forgotten.
-pub(super) fn add(client: &Arc<Shared>) {
-    let mut clients = CLIENTS.lock();
-    clients.retain(|client| client.strong_count() > 0);
-    clients.push(Arc::downgrade(client));
+/// What is asked of a client.
+pub(super) trait Cancels: Send + Sync {
+    /// Ends all requests whose completion goes there.
+    fn cancel_all_to(&self, target: &Target);
 }
 
-/// All that are there.
-pub(super) fn all() -> Vec<Arc<Shared>> {
-    CLIENTS.lock().iter().filter_map(Weak::upgrade).collect()
+static CLIENTS: OfProcess<Vec<Weak<dyn Cancels>>> = OfProcess([const { Lock::new(Vec::new()) }; 256]);
+
+/// One more; those that are gone are forgotten.
+pub(super) fn add(client: Weak<dyn Cancels>) {
+    let mut clients = CLIENTS.lock();
+    clients.retain(|client| client.strong_count() > 0);
+    clients.push(client);
+}
+
+/// Ends the requests of all of them whose completion goes there.
+pub(super) fn cancel_all_to(target: &Target) {
+    let clients: Vec<Arc<dyn Cancels>> = CLIENTS.lock().iter().filter_map(Weak::upgrade).collect();
+    clients.iter().for_each(|client| client.cancel_all_to(target));
 }

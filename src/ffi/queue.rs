@@ -179,7 +179,7 @@ pub extern "C" fn jr_queue_close(queue: Option<&jr_queue>) -> jr_status {
         let shared = Arc::clone(&queue.queue);
         shared.close();
         let target = Target::Queue(Arc::clone(&shared));
-        clients::all().iter().for_each(|client| client.cancel_all_to(&target));
+        clients::cancel_all_to(&target);
         shared.look_for_end();
         Ok(())
     })

@@ -157,6 +157,9 @@ pub unsafe extern "C" fn jr_submit_many(
     )
 }
 
+/// So many requests of a call are routed by what was known of a cluster before.
+const ROUTED: usize = 1024;
+
 /// The queues that the requests of one call have named so far, held during the call.
 type Queues = SmallVec<[(*const jr_queue, Arc<Queue<jr_completion>>); 1]>;
 
@@ -235,7 +238,10 @@ unsafe fn submit_run(
     let is_now = first.flags & JR_REQUEST_NOW != 0 && queue.is_idle();
     let target = if is_now { Target::QueueNow(shared) } else { Target::Queue(shared) };
     let mut room = Room { queue: &queue, left: 0 };
-    let mut batch = user.client.batch(&target, queue.submitter());
+    let routes = user.client.routes();
+    let mut batch = user.client.batch(routes.as_deref(), &target, queue.submitter());
+    // In a cluster they are looked at anew now and then.
+    let count = if routes.is_some() { count.min(ROUTED) } else { count };
     for index in 0..count {
         let request = match read(index) {
             Ok(request) if request.size != size => {

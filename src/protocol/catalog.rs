@@ -54,13 +54,25 @@ pub fn keys<A: AsRef<[u8]>>(args: &[A]) -> Keys<'_, A> {
 
 /// Where in `args` the keys stand.
 pub fn key_positions<A: AsRef<[u8]>>(args: &[A]) -> Positions<'_, A> {
-    Positions::new(args, find(args).map_or(&[], |command| command.keys), true)
+    Positions::new(args, find(args).map_or(&[], |command| command.keys), Some(true))
 }
 
 /// What has a slot as keys have and is none: the sharded channels of SPUBLISH, SSUBSCRIBE and SUNSUBSCRIBE, and the
 /// cursor of CLUSTERSCAN, which names the node to ask.
 pub fn slot_names<A: AsRef<[u8]>>(args: &[A]) -> Keys<'_, A> {
-    Keys::new(args, Positions::new(args, find(args).map_or(&[], |command| command.keys), false))
+    Keys::new(args, Positions::new(args, find(args).map_or(&[], |command| command.keys), Some(false)))
+}
+
+/// What decides the slot of a command: its keys, and what is named by [`slot_names`].
+pub fn slotted<A: AsRef<[u8]>>(args: &[A]) -> Keys<'_, A> {
+    Keys::new(args, Positions::new(args, find(args).map_or(&[], |command| command.keys), None))
+}
+
+/// The key of a command that always has one key, in the same place, as nearly all have; `None`: it takes more thought.
+#[inline]
+pub fn only_key<A: AsRef<[u8]>>(args: &[A]) -> Option<&[u8]> {
+    let [spec] = find(args)?.keys else { return None };
+    args.get(spec.only_place()?).map(AsRef::as_ref)
 }
 
 /// How long the server itself lets a blocking command wait. `None`: it does not block, or its timeout is not a

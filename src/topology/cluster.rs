@@ -10,6 +10,7 @@ pub mod generations;
 mod map_in_use;
 pub mod redirect;
 pub mod refresh;
+pub mod routes;
 pub mod slot_map;
 pub mod view;
 
@@ -22,6 +23,7 @@ use std::time::Instant;
 use self::difference::News;
 use self::generations::Generations;
 use self::refresh::{Action, Reason, Schedule};
+use self::routes::Routes;
 use self::slot_map::{Change, SlotMap};
 use self::view::View;
 use super::deferred::Deferred;
@@ -58,9 +60,8 @@ struct Known {
     generations: Generations,
     /// A round has found it; else it is what nodes have said by the way.
     is_found: bool,
-    /// The links to the primaries, by database and by the place of their shards in the map; filled when they are
-    /// needed.
-    routes: BTreeMap<u32, Vec<Option<Arc<Link>>>>,
+    /// Of the map, by database; filled when they are needed.
+    routes: BTreeMap<u32, Arc<Routes>>,
     nodes: BTreeMap<Address, Arc<Node>>,
     /// Shared links and their nodes, by number. Some may be closed.
     links: BTreeMap<u16, (Arc<Link>, Arc<Node>)>,
@@ -164,19 +165,21 @@ impl Cluster {
         database: u32,
         deferred: &mut Deferred,
     ) -> Result<Option<Arc<Link>>, Error> {
-        let Some(shard) = known.map.shard_of(slot) else { return Ok(None) };
-        if let Some(Some(link)) = known.routes.get(&database).and_then(|routes| routes.get(shard)) {
+        if let Some(link) = known.routes.get(&database).and_then(|routes| routes.link_of_slot(slot)) {
             return Ok(Some(Arc::clone(link)));
         }
         let Some(address) = known.map.primary_of(slot).cloned() else { return Ok(None) };
         let link = self.link_to(known, &address, database, deferred)?;
-        let shards = known.map.shards().len();
-        let routes = known.routes.entry(database).or_default();
-        routes.resize(shards, None);
-        if let Some(route) = routes.get_mut(shard) {
-            *route = Some(Arc::clone(&link));
-        }
+        let Known { map, routes, .. } = known;
+        let new = || Arc::new(Routes::new(map.owners(), map.shards().len()));
+        Arc::make_mut(routes.entry(database).or_insert_with(new)).add(slot, &link);
         Ok(Some(link))
+    }
+
+    /// The links to primaries that were needed so far for a database, for whoever asks many times within a moment: as
+    /// they are now, whatever the map becomes.
+    pub fn routes(&self, database: u32) -> Arc<Routes> {
+        self.known.lock().routes.get(&database).cloned().unwrap_or_default()
     }
 
     /// Another number whenever the slot has another owner; and whether that was asked within the last `most` ticks: if

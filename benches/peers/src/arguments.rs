@@ -7,8 +7,10 @@ use clap::{Parser, ValueEnum, value_parser};
 use serde::Serialize;
 use tokio::runtime::{Builder, Runtime};
 
-/// The key that is read and written: 16 bytes.
-pub const KEY: &str = "benchmark:000001";
+/// A key that is read and written: 16 bytes.
+fn key(number: u32) -> String {
+    format!("benchmark:{number:06}")
+}
 
 /// Runs GET or SET through other clients in Rust, as justredis_bench does
 #[derive(Parser)]
@@ -21,6 +23,9 @@ pub struct Arguments {
     /// Its port
     #[arg(long, default_value_t = 6379)]
     pub port: u16,
+    /// The server is a node of a cluster
+    #[arg(long)]
+    pub cluster: bool,
     /// Speak TLS, and trust the authorities of this file (PEM)
     #[arg(long)]
     pub tls_ca: Option<PathBuf>,
@@ -30,6 +35,9 @@ pub struct Arguments {
     /// The length of the value, in bytes
     #[arg(long, default_value_t = 32, value_parser = value_parser!(u32).range(..=512 << 20))]
     pub value: u32,
+    /// Keys, in an order by chance that is always the same
+    #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=999_999))]
+    pub keys: u32,
     /// Callers, all on one connection
     #[arg(long, default_value_t = 1, value_parser = value_parser!(u32).range(1..=4096))]
     pub threads: u32,
@@ -104,6 +112,19 @@ impl Arguments {
         // Blocking callers take a thread each; what the clients need stays.
         builder.max_blocking_threads(self.count() + 16);
         builder.enable_all().build().map_err(|error| error.to_string())
+    }
+
+    /// The keys, in the order that measure.c has.
+    pub fn keys(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        let mut chance = 1_u32;
+        for index in 0..self.keys {
+            chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let place = (u64::from(chance) * u64::from(index + 1)) >> 32;
+            keys.push(key(index + 1));
+            keys.swap(place as usize, index as usize);
+        }
+        keys
     }
 
     /// The value that is written.

@@ -1,6 +1,7 @@
 //! The crate `fred`: a Client, cloned for each task, and values that are not copied.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use fred::bytes::Bytes;
 use fred::prelude::{Builder, Client, ClientLike, Config, KeysInterface, ServerConfig, TlsConfig, TlsConnector};
@@ -8,14 +9,14 @@ use fred::rustls::pki_types::{CertificateDer, pem::PemObject};
 use fred::rustls::{ClientConfig, RootCertStore};
 use fred::types::Key;
 
-use crate::arguments::{Arguments, Command, KEY};
+use crate::arguments::{Arguments, Command};
 use crate::measure::Peer;
 
 #[derive(Clone)]
 pub struct Fred {
     client: Client,
     command: Command,
-    key: Key,
+    keys: Arc<[Key]>,
     value: Bytes,
 }
 
@@ -31,7 +32,10 @@ fn tls(authorities: &Path) -> Result<TlsConfig, String> {
 
 pub async fn connect(arguments: &Arguments) -> Result<Fred, String> {
     let config = Config {
-        server: ServerConfig::new_centralized(arguments.host.as_str(), arguments.port),
+        server: match arguments.cluster {
+            false => ServerConfig::new_centralized(arguments.host.as_str(), arguments.port),
+            true => ServerConfig::new_clustered(vec![(arguments.host.as_str(), arguments.port)]),
+        },
         tls: arguments.tls_ca.as_deref().map(tls).transpose()?,
         ..Config::default()
     };
@@ -40,16 +44,19 @@ pub async fn connect(arguments: &Arguments) -> Result<Fred, String> {
         .build()
         .map_err(|error| error.to_string())?;
     client.init().await.map_err(|error| error.to_string())?;
-    let mut peer =
-        Fred { client, command: Command::Set, key: Key::from_static_str(KEY), value: Bytes::from(arguments.bytes()) };
-    peer.run().await?;
+    let keys = arguments.keys().into_iter().map(Key::from).collect();
+    let mut peer = Fred { client, command: Command::Set, keys, value: Bytes::from(arguments.bytes()) };
+    for key in 0..peer.keys.len() {
+        peer.run(key).await?;
+    }
     peer.command = arguments.command;
     Ok(peer)
 }
 
 impl Peer for Fred {
-    async fn run(&mut self) -> Result<(), String> {
-        let key = self.key.clone();
+    async fn run(&mut self, key: usize) -> Result<(), String> {
+        // (A copy of its bytes is none: they are shared.)
+        let key = self.keys.get(key).cloned().ok_or("there is no such key")?;
         match self.command {
             Command::Set => self.client.set::<(), _, _>(key, self.value.clone(), None, None, false).await,
             Command::Get => {

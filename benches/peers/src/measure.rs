@@ -19,8 +19,8 @@ const SAMPLED: u64 = 32;
 
 /// A client that is connected, and its command.
 pub trait Peer: Clone + Send + Sync + 'static {
-    /// Runs the command once.
-    fn run(&mut self) -> impl Future<Output = Result<(), String>> + Send;
+    /// Runs the command once, on the key in this place.
+    fn run(&mut self, key: usize) -> impl Future<Output = Result<(), String>> + Send;
 }
 
 /// What the tasks share.
@@ -56,8 +56,11 @@ pub async fn run<P: Peer>(arguments: &Arguments, peer: P) -> Result<Figures, Str
         failures: AtomicU64::new(0),
     });
     let mut tasks = Vec::new();
-    for _ in 0..count {
-        let work = work(Arc::clone(&shared), peer.clone(), sampled, latencies()?);
+    let keys = arguments.keys as usize;
+    for index in 0..count {
+        // Each begins with another key.
+        let keys = (0..keys).cycle().skip(index * keys / count);
+        let work = work(Arc::clone(&shared), peer.clone(), keys, sampled, latencies()?);
         tasks.push(match arguments.callers {
             Callers::Tasks => tokio::spawn(work),
             Callers::Threads => {
@@ -82,13 +85,19 @@ pub async fn run<P: Peer>(arguments: &Arguments, peer: P) -> Result<Figures, Str
     Ok(Figures::of(arguments, &from, &to, &all, shared.failures.load(Ordering::Relaxed)))
 }
 
-async fn work<P: Peer>(shared: Arc<Shared>, mut peer: P, sampled: u64, mut times: Histogram<u64>) -> Histogram<u64> {
+async fn work<P: Peer>(
+    shared: Arc<Shared>,
+    mut peer: P,
+    mut keys: impl Iterator<Item = usize>,
+    sampled: u64,
+    mut times: Histogram<u64>,
+) -> Histogram<u64> {
     shared.ready.wait().await;
     let mut number = 0;
     while !shared.over.load(Ordering::Relaxed) {
         let since = (number % sampled == 0).then(Instant::now);
         number += 1;
-        if let Err(reason) = peer.run().await {
+        if let Err(reason) = peer.run(keys.next().unwrap_or_default()).await {
             if shared.failures.fetch_add(1, Ordering::Relaxed) == 0 {
                 eprintln!("a request failed: {reason}");
             }

@@ -37,6 +37,24 @@ fn a_request_goes_to_the_node_of_its_keys() {
 }
 
 #[test]
+fn requests_that_go_to_one_node_after_the_other_do_not_wake_the_timer_each_time() {
+    let mut fixture = Fixture::cluster(&HALVES);
+    let mut wakes = 0;
+    for number in 0..20 {
+        let (command, node) = [("GET a", "b:1"), ("GET b", "a:1")][number % 2];
+        let timeout = Timeout::After(Duration::from_secs(5));
+        fixture.submit_as(&[command], |request| request.timeout = timeout).unwrap();
+        if fixture.core.clock.has_changed() {
+            wakes += 1;
+            fixture.core.tick();
+        }
+        fixture.node(node).serve(&["_"]);
+        fixture.core.clock.move_on(Duration::from_millis(1));
+    }
+    assert!(wakes <= 2, "{wakes} wakes");
+}
+
+#[test]
 fn what_one_node_cannot_answer_is_refused_with_a_sentence() {
     let mut fixture = Fixture::cluster(&HALVES);
     let several = "has keys in the slots 15495 and 3300";

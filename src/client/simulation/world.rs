@@ -23,9 +23,9 @@ use super::server::{Log, Server};
 use super::wire::Wire;
 use super::workload::Asked;
 use crate::address::Address;
+use crate::client::batch::Batch;
 use crate::client::core::Core;
 use crate::client::fixture;
-use crate::client::intake::Batch;
 use crate::client::request;
 use crate::config::{Config, TopologyKind};
 use crate::connection::io_role::Submitter;
@@ -203,7 +203,9 @@ impl World {
         let place = self.places[self.random.usize(0..self.places.len())].clone();
         let (core, link) = (Arc::clone(&self.core), Arc::clone(&self.connections[0].link));
         let to = request::Place { link: &link, lease: None };
-        let mut batch = (left > 1).then(|| Batch::new(&core, to, &place, Submitter::Other));
+        let routes = core.topology.cluster().map(|cluster| cluster.routes(0));
+        let batch = || Batch::new(&core, to, routes.as_deref(), &place, Submitter::Other);
+        let mut batch = (left > 1).then(batch);
         while left > 0 && self.books.open() < OPEN {
             left -= 1;
             let tags = self.tags();

@@ -80,6 +80,6 @@ impl Command {
 
     /// As [`super::key_positions`], without another lookup; `args` begin with the name.
     pub fn key_positions<'a, A: AsRef<[u8]>>(&self, args: &'a [A]) -> Positions<'a, A> {
-        Positions::new(args, self.keys, true)
+        Positions::new(args, self.keys, Some(true))
     }
 }

@@ -51,6 +51,15 @@ impl KeySpec {
         KeySpec { are_keys: false, ..self }
     }
 
+    /// Where the one key stands, if it finds one in the same place always.
+    #[inline]
+    pub(super) const fn only_place(&self) -> Option<usize> {
+        match (self.begin, self.span) {
+            (Begin::Index(at), Span::Range { last: 0, .. }) if self.are_keys => Some(at),
+            _ => None,
+        }
+    }
+
     /// The first position, the first beyond the last, and the step.
     fn find<A: AsRef<[u8]>>(&self, args: &[A]) -> Option<(usize, usize, usize)> {
         let first = match self.begin {
@@ -88,14 +97,15 @@ impl KeySpec {
 pub struct Positions<'a, A> {
     args: &'a [A],
     specs: slice::Iter<'static, KeySpec>,
-    are_keys: bool,
+    /// `None`: keys, and what has a slot as keys have.
+    are_keys: Option<bool>,
     next: usize,
     end: usize,
     step: usize,
 }
 
 impl<'a, A: AsRef<[u8]>> Positions<'a, A> {
-    pub(super) fn new(args: &'a [A], specs: &'static [KeySpec], are_keys: bool) -> Positions<'a, A> {
+    pub(super) fn new(args: &'a [A], specs: &'static [KeySpec], are_keys: Option<bool>) -> Positions<'a, A> {
         Positions { args, specs: specs.iter(), are_keys, next: 0, end: 0, step: 1 }
     }
 }
@@ -106,7 +116,7 @@ impl<A: AsRef<[u8]>> Iterator for Positions<'_, A> {
     fn next(&mut self) -> Option<usize> {
         while self.next >= self.end {
             let spec = self.specs.next()?;
-            if spec.are_keys == self.are_keys
+            if self.are_keys.is_none_or(|are_keys| spec.are_keys == are_keys)
                 && let Some((first, end, step)) = spec.find(self.args)
             {
                 (self.next, self.end, self.step) = (first, end, step);

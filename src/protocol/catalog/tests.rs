@@ -303,7 +303,13 @@ fn where_keys_are() {
         ("PING", ""),
     ] {
         assert_eq!(keys_of(line), expected, "{line}");
+        let args = args(line);
+        let key = only_key(&args);
+        let all: Vec<_> = slotted(&args).collect();
+        assert!(key.is_none_or(|key| all == [key]), "{line}");
     }
+    assert_eq!(only_key(&args("GET a")), Some(&b"a"[..]));
+    assert_eq!(only_key(&args("GET")), None);
     let channels = |line| slot_names(&args(line)).map(<[u8]>::to_vec).collect::<Vec<_>>();
     assert_eq!(channels("SSUBSCRIBE a b"), [b"a", b"b"]);
     assert_eq!(channels("SPUBLISH a m"), [b"a"]);

@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use crate::address::Address;
 use crate::protocol::slot::SLOTS;
@@ -13,8 +14,15 @@ use crate::protocol::slot::SLOTS;
 /// In the place of a shard: none serves the slot.
 const NOBODY: u16 = u16::MAX;
 
-/// How a slot's owner is found fast: two bytes for each slot.
-type Owners = Box<[u16]>;
+/// How a slot's owner is found fast: two bytes for each slot. Who holds it has the map as it was.
+pub(super) type Owners = Arc<[u16]>;
+
+/// The place of the shard of a slot.
+#[inline]
+pub(super) fn shard_of(owners: &Owners, slot: u16) -> Option<usize> {
+    let owner = *owners.get(usize::from(slot))?;
+    (owner != NOBODY).then_some(owner.into())
+}
 
 /// Nodes that serve the same slots.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,8 +75,12 @@ impl SlotMap {
     /// The place of the shard of a slot among [`SlotMap::shards`]; it holds until the map changes.
     #[inline]
     pub fn shard_of(&self, slot: u16) -> Option<usize> {
-        let owner = *self.owners.get(usize::from(slot))?;
-        (owner != NOBODY).then_some(owner.into())
+        shard_of(&self.owners, slot)
+    }
+
+    /// The place of the shard of each slot, as it is now.
+    pub(super) fn owners(&self) -> Owners {
+        Arc::clone(&self.owners)
     }
 
     /// Who takes writes to a slot.
@@ -144,7 +156,9 @@ impl SlotMap {
 
     /// The shard at this place serves these slots, which none has served.
     pub(super) fn give_free(&mut self, first: u16, last: u16, shard: usize) {
-        let owners = self.owners.get_mut(usize::from(first)..=usize::from(last)).zip(u16::try_from(shard).ok());
+        let owners = Arc::make_mut(&mut self.owners)
+            .get_mut(usize::from(first)..=usize::from(last))
+            .zip(u16::try_from(shard).ok());
         if let (Some((owners, number)), Some(shard)) = (owners, self.shards.get_mut(shard)) {
             owners.fill(number);
             shard.slots += last - first + 1;
@@ -157,7 +171,7 @@ impl SlotMap {
         if let Some(before) = before {
             before.slots -= 1;
         }
-        let owner = self.owners.get_mut(usize::from(slot)).zip(u16::try_from(shard).ok());
+        let owner = Arc::make_mut(&mut self.owners).get_mut(usize::from(slot)).zip(u16::try_from(shard).ok());
         if let (Some((owner, number)), Some(shard)) = (owner, self.shards.get_mut(shard)) {
             *owner = number;
             shard.slots += 1;
