@@ -78,7 +78,11 @@ class SourceDistribution(sdist):
         with tarfile.open(target / f"package/{name}.crate") as crate:
             crate.extractall(base_dir)
         shutil.rmtree(pathlib.Path(base_dir) / "library", ignore_errors=True)
-        (pathlib.Path(base_dir) / name).rename(pathlib.Path(base_dir) / "library")
+        library = pathlib.Path(base_dir) / "library"
+        (pathlib.Path(base_dir) / name).rename(library)
+        # A workspace of its own, wherever the sdist is unpacked.
+        with open(library / "Cargo.toml", "a") as manifest:
+            manifest.write("\n[workspace]\n")
 
 
 # The library's names stay inside; its threads outlive a dlclose, so that it is never unloaded.

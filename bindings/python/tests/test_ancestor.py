@@ -36,7 +36,8 @@ server = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", sys.argv[1], "--por
 for line in server.stdout:
     if b"Ready to accept" in line:
         break
-subprocess.run([sys.executable, "-X", "dev", "-W", "error", sys.argv[2]], check=True)
+subprocess.run([sys.executable, "-X", "dev", "-W", "error::ResourceWarning", "-W", "error::RuntimeWarning",
+                "-W", "ignore::DeprecationWarning", sys.argv[2]], check=True)
 server.kill()
 """
 

@@ -95,42 +95,64 @@ static int read_options(const Port *port, PyObject *given, Options *options) {
     return 0;
 }
 
-static int shape_pending(State *state, Pending *pending, const Options *options) {
-    pending->shape.returns_errors = options->returns_errors;
-    return options->decoder ? set_decoder(state, &pending->shape, options->decoder) : 0;
-}
-
 /* Submits what the options describe. The pending is gone on failure. */
-static int send(State *state, const Port *port, Options *options, Pending *pending) {
+static int send(State *state, const Port *port, Options *options, Pending *pending, uint64_t *id) {
     options->request.user_data = (uint64_t)(uintptr_t)pending;
-    jr_status status = jr_submit(port->client->handle, &options->request, &pending->request);
-    if (status == JR_OK)
+    jr_status status = jr_submit(port->client->handle, &options->request, id);
+    if (status == JR_OK) {
+        pending->request = *id;
         return 0;
+    }
     raise_status(state, status);
     pending_free(port->queue, pending);
     return -1;
 }
 
-static Pending *submit_one(const Port *port, enum Kind kind, PyObject *target, PyObject *tuple, PyObject *given,
-                           uint64_t subscription) {
+/* One command, and who waits for its answer. */
+typedef struct {
+    enum Kind kind;
+    PyObject *target;
+    PyObject *words;
+    PyObject *options;
+    uint64_t subscription;
+    Call *call;
+    int returns_errors;
+} Order;
+
+/* The pending of a command, all of it set: as soon as Python's own code runs it may have been delivered and freed. */
+static Pending *order_pending(State *state, const Port *port, const Order *order, const Options *options) {
+    Pending *pending = pending_new(port->queue, order->kind, order->target, port->client);
+    if (!pending)
+        return NULL;
+    pending->call = order->call;
+    pending->shape.returns_errors = options->returns_errors || order->returns_errors;
+    if (options->decoder && set_decoder(state, &pending->shape, options->decoder) < 0) {
+        pending_free(port->queue, pending);
+        return NULL;
+    }
+    return pending;
+}
+
+static int submit_one(const Port *port, const Order *order, uint64_t *id) {
     State *state = state_of(port->module);
     Options options;
     Words words;
-    if (read_options(port, given, &options) < 0 || words_init(&words, state, tuple, options.encoder) < 0)
-        return NULL;
+    if (read_options(port, order->options, &options) < 0 ||
+        words_init(&words, state, order->words, options.encoder) < 0)
+        return -1;
     jr_command command = {words.args, words.count};
     options.request.commands = &command;
     options.request.count = 1;
-    options.request.subscription = subscription;
-    Pending *pending = pending_new(port->queue, kind, target, port->client);
-    if (pending && shape_pending(state, pending, &options) < 0) {
-        pending_free(port->queue, pending);
-        pending = NULL;
-    }
-    if (pending && send(state, port, &options, pending) < 0)
-        pending = NULL;
+    options.request.subscription = order->subscription;
+    Pending *pending = order_pending(state, port, order, &options);
+    int sent = pending ? send(state, port, &options, pending, id) : -1;
     words_free(&words);
-    return pending;
+    return sent;
+}
+
+static PyObject *submitted(PyObject *port, const Order *order) {
+    uint64_t id;
+    return submit_one((Port *)port, order, &id) < 0 ? NULL : PyLong_FromUnsignedLongLong(id);
 }
 
 static int has(Py_ssize_t count, Py_ssize_t wanted) {
@@ -140,52 +162,51 @@ static int has(Py_ssize_t count, Py_ssize_t wanted) {
     return 0;
 }
 
-static PyObject *identity(const Pending *pending) {
-    return pending ? PyLong_FromUnsignedLongLong(pending->request) : NULL;
-}
-
 static PyObject *port_submit(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     if (!has(count, 3))
         return NULL;
-    return identity(submit_one((Port *)self, FUTURE, args[0], args[1], args[2], 0));
+    Order order = {.kind = FUTURE, .target = args[0], .words = args[1], .options = args[2]};
+    return submitted(self, &order);
 }
 
 /* As submit, but an error is a value of the future: of one that nobody may ask for its result. */
 static PyObject *port_start(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     if (!has(count, 3))
         return NULL;
-    Pending *pending = submit_one((Port *)self, FUTURE, args[0], args[1], args[2], 0);
-    if (pending)
-        pending->shape.returns_errors = 1;
-    return identity(pending);
+    Order order = {.kind = FUTURE, .target = args[0], .words = args[1], .options = args[2], .returns_errors = 1};
+    return submitted(self, &order);
 }
 
 static PyObject *port_subscribe(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     if (!has(count, 3))
         return NULL;
-    return identity(submit_one((Port *)self, RECEIVER, args[0], args[1], args[2], 0));
+    Order order = {.kind = RECEIVER, .target = args[0], .words = args[1], .options = args[2]};
+    return submitted(self, &order);
 }
 
 static PyObject *port_change(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     if (!has(count, 4))
         return NULL;
-    unsigned long long subscription = PyLong_AsUnsignedLongLong(args[3]);
-    if (PyErr_Occurred())
-        return NULL;
-    return identity(submit_one((Port *)self, FUTURE, args[0], args[1], args[2], subscription));
+    Order order = {.kind = FUTURE, .target = args[0], .words = args[1], .options = args[2]};
+    order.subscription = PyLong_AsUnsignedLongLong(args[3]);
+    return PyErr_Occurred() ? NULL : submitted(self, &order);
 }
 
 /* Waits for the call; a signal handler that raises gives the request up. */
-static PyObject *wait_for(const Port *port, Pending *pending, Call *call) {
+static PyObject *wait_for(const Port *port, uint64_t id, Call *call) {
     while (!call->done) {
         if (queue_deliver(port->queue, -1) < 0) {
             if (call->done)
                 break;
             PyObject *type, *value, *traceback;
             PyErr_Fetch(&type, &value, &traceback);
+            /* Not done: it is still in the ring. */
+            Pending *pending = port->queue->pending.next;
+            while (pending->call != call)
+                pending = pending->next;
             pending->kind = NOBODY;
             pending->call = NULL;
-            jr_cancel(port->client->handle, pending->request);
+            jr_cancel(port->client->handle, id);
             PyErr_Restore(type, value, traceback);
             return NULL;
         }
@@ -207,11 +228,9 @@ static PyObject *port_call(PyObject *self, PyObject *const *args, Py_ssize_t cou
     Call call = {0};
     if (!has(count, 2))
         return NULL;
-    Pending *pending = submit_one(port, CALL, NULL, args[0], args[1], 0);
-    if (!pending)
-        return NULL;
-    pending->call = &call;
-    return wait_for(port, pending, &call);
+    uint64_t id;
+    Order order = {.kind = CALL, .words = args[0], .options = args[1], .call = &call};
+    return submit_one(port, &order, &id) < 0 ? NULL : wait_for(port, id, &call);
 }
 
 /* The commands of a pipeline, as the library reads them. */
@@ -282,11 +301,11 @@ static PyObject *port_submit_batch(PyObject *self, PyObject *const *args, Py_ssi
         pending->shape.returns_errors = options.returns_errors;
         Py_INCREF(commands.decoders);
         pending->shape.decoders = commands.decoders;
-        if (send(state, port, &options, pending) < 0)
-            pending = NULL;
     }
+    uint64_t id;
+    int sent = pending ? send(state, port, &options, pending, &id) : -1;
     commands_free(&commands);
-    return identity(pending);
+    return sent < 0 ? NULL : PyLong_FromUnsignedLongLong(id);
 }
 
 static PyObject *port_events(PyObject *self, PyObject *receiver) {
@@ -306,7 +325,7 @@ static PyObject *port_events(PyObject *self, PyObject *receiver) {
         pending_free(port->queue, pending);
         return raise_status(state, status);
     }
-    return identity(pending);
+    return PyLong_FromUnsignedLongLong(pending->request);
 }
 
 static PyObject *port_cancel(PyObject *self, PyObject *request) {
