@@ -265,6 +265,15 @@ async def test_memory_stays_flat(redis):
         assert resident() - before < 2 << 20
 
 
+async def test_polling_for_messages_leaves_nothing(redis):
+    async with redis, redis.pubsub() as pubsub:
+        await pubsub.add("a")
+        await pubsub.message()
+        for _ in range(20):
+            assert await pubsub.message(timeout=0.001) is None
+        assert pubsub._waiters == []
+
+
 async def test_a_closed_subscription_lets_go_who_waits(redis):
     async with redis:
         pubsub = redis.pubsub()

@@ -121,6 +121,14 @@ async def test_a_pipeline(redis):
             pipeline.command("APPEND", "b", str(number % 10))
         assert await pipeline.execute(timeout=10) == list(range(1, 1001))
         assert await db.pipeline().execute() == []
+        for words, expected in ((("GET", "none"), None), (("ECHO", "a"), "a"), (("LRANGE", "none", 0, 1), [])):
+            alone = db.pipeline()
+            reply = alone.command(*words)
+            assert (await alone.execute(), await reply) == ([expected], expected)
+        for atomic in (db.multi(), db.pipeline()):
+            atomic.command("ECHO", "a", decoder=lambda text: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                await atomic.execute()
 
 
 @capability("transaction")

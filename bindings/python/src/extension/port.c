@@ -282,6 +282,16 @@ failed:
     return -1;
 }
 
+/* One command that is no transaction is answered as such, and not by an array. */
+static int shape_batch(State *state, Pending *pending, const Commands *commands, const Options *options) {
+    pending->shape.returns_errors = options->returns_errors;
+    if (commands->count == 1 && !(options->request.flags & JR_REQUEST_ATOMIC))
+        return set_decoder(state, &pending->shape, PyList_GetItem(commands->decoders, 0));
+    Py_INCREF(commands->decoders);
+    pending->shape.decoders = commands->decoders;
+    return 0;
+}
+
 static PyObject *port_submit_batch(PyObject *self, PyObject *const *args, Py_ssize_t count) {
     Port *port = (Port *)self;
     State *state = state_of(port->module);
@@ -297,10 +307,9 @@ static PyObject *port_submit_batch(PyObject *self, PyObject *const *args, Py_ssi
     if (atomic)
         options.request.flags |= JR_REQUEST_ATOMIC;
     Pending *pending = pending_new(port->queue, FUTURE, args[0], port->client);
-    if (pending) {
-        pending->shape.returns_errors = options.returns_errors;
-        Py_INCREF(commands.decoders);
-        pending->shape.decoders = commands.decoders;
+    if (pending && shape_batch(state, pending, &commands, &options) < 0) {
+        pending_free(port->queue, pending);
+        pending = NULL;
     }
     uint64_t id;
     int sent = pending ? send(state, port, &options, pending, &id) : -1;

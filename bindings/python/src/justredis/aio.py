@@ -423,16 +423,21 @@ class PubSub:
         """Waits until something is there to be read; false when the time is over or the subscription closed."""
         loop = asyncio.get_running_loop()
         end = None if timeout is None else loop.time() + timeout
-        while not self._inbox.items:
-            if self._closed:
-                return False
-            waiter: asyncio.Future[None] = loop.create_future()
-            self._waiters.append(waiter)
+        while not self._inbox.items and not self._closed:
             left = None if end is None else end - loop.time()
             if left is not None and left <= 0:
+                # What the loop has ready counts, also with a timeout of 0.
                 await asyncio.sleep(0)
-                return bool(self._inbox.items)
-            await asyncio.wait([waiter], timeout=left)
+                if not self._inbox.items:
+                    return False
+                continue
+            waiter: asyncio.Future[None] = loop.create_future()
+            self._waiters.append(waiter)
+            try:
+                await asyncio.wait([waiter], timeout=left)
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
         return not self._closed
 
     async def message(self, timeout: Optional[float] = None) -> Any:

@@ -190,6 +190,8 @@ class Gathered:
 
     def settle(self, answer: Any) -> list[Any]:
         """Gives each command its answer; raises what failed as a whole."""
+        if len(self._commands) == 1 and not self.atomic:
+            answer = [answer]
         if answer is None:
             answer = RedisTransactionError("a watched key has changed: nothing was run")
         if isinstance(answer, Exception):
