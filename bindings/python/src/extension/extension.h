@@ -64,6 +64,7 @@ typedef struct {
     Pending pending; /* the head of a ring */
     Py_ssize_t outstanding;
     int waiters; /* threads that wait in jr_queue_take */
+    int bursts;  /* of what was taken last there were several */
 } Queue;
 
 /* A client with the queue for its answers, an encoder and a decoder. */

@@ -144,6 +144,9 @@ static int submit_one(const Port *port, const Order *order, uint64_t *id) {
     options.request.commands = &command;
     options.request.count = 1;
     options.request.subscription = order->subscription;
+    /* Who sends one at a time saves the library's own wake-up; the first of many would pay for it. */
+    if (port->queue->outstanding == 0 && !port->queue->bursts)
+        options.request.flags |= JR_REQUEST_NOW;
     Pending *pending = order_pending(state, port, order, &options);
     int sent = pending ? send(state, port, &options, pending, id) : -1;
     words_free(&words);

@@ -149,6 +149,8 @@ Py_ssize_t queue_deliver(Queue *queue, int32_t timeout_ms) {
         raise_status(state, (jr_status)count);
         return -1;
     }
+    if (count > 0)
+        queue->bursts = count > 1;
     for (int64_t i = 0; i < count; i++)
         deliver(queue, state, &batch[i]);
     /* What was taken here may be what another thread waits for. */
