@@ -1,5 +1,6 @@
 //! The end of a simulation, and what is true then.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -96,6 +97,11 @@ impl World {
     /// All servers say the same by now, but perhaps the one of another cluster: the client comes to believe it, and
     /// then believes nothing else.
     fn await_true_map(&mut self, is_contradicted: bool) {
+        // Of two, one of which is of another cluster, it is the word of one against that of the other.
+        let owners: BTreeSet<usize> = self.owners.iter().copied().collect();
+        if is_contradicted && owners.len() < 3 {
+            return;
+        }
         let round = self.core.config.refresh_interval.as_secs() * 6 / 5 + 2;
         let (mut believed, mut second, mut is_settled) = (0, 0, false);
         let after = if is_contradicted { 4 * round } else { 0 };
