@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The adapters of include/justredis beside those of hiredis, and the C++ binding beside the C API, in interleaved
 rounds on one core with the server; prints medians. The library must have been built (make build). hiredis is the newest
-(benches/hiredis.py) with the adapters of Debian's libhiredis-dev, which its package does not bring."""
+(benches/sdists.py) with the adapters of Debian's libhiredis-dev, which its package does not bring."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benches"))
-import hiredis  # noqa: E402
+import sdists  # noqa: E402
 
 HERE = ROOT / "benches/bindings"
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
@@ -35,7 +35,7 @@ def compile(program, source, *flags, compiler=("cc", "-std=gnu11")):
 def build():
     """Gives {program: arguments without the port}."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    theirs = hiredis.build(BUILD)
+    theirs = sdists.HIREDIS.build(BUILD)
     clients = {"justredis": OURS}
     if theirs and ADAPTERS.exists():
         shutil.copytree(ADAPTERS, BUILD / "hiredis/adapters", dirs_exist_ok=True)

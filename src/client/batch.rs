@@ -32,7 +32,7 @@ pub struct Batch<'a, D: Destination> {
     place: Place<'a>,
     destination: &'a D,
     by: Submitter,
-    /// Of a cluster.
+    /// Of a cluster, for the database of the place.
     routes: Option<&'a Routes>,
     intakes: SmallVec<[Intake<'a, D>; 1]>,
     /// How many more may get in before the locks are let go.

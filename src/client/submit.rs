@@ -98,8 +98,7 @@ impl<D: Destination> Core<D> {
         by: Submitter,
     ) -> Result<(u64, Option<CallerDriver>), Error> {
         // Nearly all are like this.
-        if place.link.database() == 0
-            && let Some((args, most)) = small(place, request, self.config.max_request_bytes)
+        if let Some((args, most)) = small(place, request, self.config.max_request_bytes)
             && let Ok(slot) = slot_of_command(args)
         {
             let link = self.link_of(cluster, slot, place.link)?;

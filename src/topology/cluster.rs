@@ -176,12 +176,6 @@ impl Cluster {
         Ok(Some(link))
     }
 
-    /// The links to primaries that were needed so far for a database, for whoever asks many times within a moment: as
-    /// they are now, whatever the map becomes.
-    pub fn routes(&self, database: u32) -> Arc<Routes> {
-        self.known.lock().routes.get(&database).cloned().unwrap_or_default()
-    }
-
     /// Another number whenever the slot has another owner; and whether that was asked within the last `most` ticks: if
     /// not, it is to be asked now.
     pub fn generation(&self, slot: u16, now: u64, most: u64) -> (u32, bool) {

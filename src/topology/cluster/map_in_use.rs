@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::difference::{self, News};
+use super::routes::Routes;
 use super::slot_map::{Shard, SlotMap};
 use super::{Cluster, Known};
 use crate::address::Address;
@@ -25,6 +26,12 @@ impl Cluster {
     /// What the rounds have brought since this was asked last.
     pub fn take_news(&self) -> Vec<News> {
         mem::take(&mut self.known.lock().news)
+    }
+
+    /// The links to primaries that were needed so far for a database, for whoever asks many times within a moment: as
+    /// they are now, whatever the map becomes.
+    pub fn routes(&self, database: u32) -> Arc<Routes> {
+        self.known.lock().routes.get(&database).cloned().unwrap_or_default()
     }
 
     /// Who takes writes to a slot.
