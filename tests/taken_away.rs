@@ -25,7 +25,8 @@ fn a_sharded_channel_survives_that_its_slot_goes_and_comes_back() {
     wait::until("the cluster", || server.command(&["CLUSTER", "INFO"]).text().contains("cluster_state:ok"));
     let slot = server.command(&["CLUSTER", "KEYSLOT", "shard"]).integer().to_string();
     for protocol in ["2", "3"] {
-        let client = Tester::with(server.url(), &[("protocol", protocol)]);
+        // (It is the only node, and tells the port at which it speaks no TLS.)
+        let client = Tester::with(server.url(), &[("protocol", protocol), ("topology", "standalone")]);
         let shard = Subscription::to(&client, &["SSUBSCRIBE", "shard"]);
         let news = Subscription::to(&client, &["SUBSCRIBE", "news"]);
         assert_eq!(shard.take(1), ["ssubscribe shard 1"]);
@@ -64,7 +65,8 @@ fn a_channel_that_the_server_takes_away_again_and_again_is_asked_for_after_pause
             };
             vec![Step::send(say("ssubscribe", ":1") + &then)]
         });
-        let client = Tester::with(server.url(), &[("protocol", protocol)]);
+        // (It is the only node, and tells the port at which it speaks no TLS.)
+        let client = Tester::with(server.url(), &[("protocol", protocol), ("topology", "standalone")]);
         let shard = Subscription::to(&client, &["SSUBSCRIBE", "a"]);
         let (mut commands, mut messages) = (0, Vec::new());
         while messages.len() < 1 + TAKEN_AWAY + 1 {

@@ -60,7 +60,7 @@ pub(super) enum NotWhole {
     Failed(Error),
 }
 
-/// That of a route which leads nowhere.
+/// The error of a route to a node that is not there.
 pub(super) fn no_such_node(route: &str) -> Error {
     wrong(&format!("route {route:?}: the cluster has no such node, as far as is known"))
 }

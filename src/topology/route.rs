@@ -4,7 +4,7 @@ use crate::address::Address;
 use crate::error::{Error, Status};
 use crate::protocol::slot::SLOTS;
 
-/// Why a route to a slot leads nowhere.
+/// Why a route to a slot leads to no node.
 pub const NO_SLOT: &str = "the route names no slot; there are slots 0 to 16383";
 
 /// Where a request wants to go.

@@ -206,7 +206,12 @@ impl Server {
 
     /// Runs one command over a fresh connection of our own, authenticated when there is a password.
     pub fn command<T: AsRef<[u8]>>(&self, arguments: &[T]) -> Answer {
-        self.connect().and_then(|mut plain| plain.command(arguments)).expect("the server answers")
+        self.try_command(arguments).expect("the server answers")
+    }
+
+    /// The same of a server that may be dead, or be told to part with its clients just now.
+    pub fn try_command<T: AsRef<[u8]>>(&self, arguments: &[T]) -> io::Result<Answer> {
+        self.connect().and_then(|mut plain| plain.command(arguments))
     }
 
     /// A connection of our own, authenticated when there is a password.

@@ -57,7 +57,7 @@ fn one_server_gets_all_in_order() {
         "SET a 1 | FLUSHALL | MGET a b | GET b | SET a 2 | INCR a | DBSIZE | MULTI | SET a 3 | SET b 3 | EXEC | PING \
          | PING"
     );
-    // What leads nowhere.
+    // Routes to no node.
     assert_eq!(
         fixture.completions(),
         [

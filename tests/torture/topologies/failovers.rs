@@ -30,7 +30,7 @@ const PATIENT: [(&str, &str); 3] = [("command_timeout", "60s"), ("dead_after", "
 
 /// Whether a server takes a write for this key now.
 fn takes_writes(server: &Server, key: &str) -> bool {
-    let answer = server.connect().and_then(|mut plain| plain.command(&["SET", key, "1"]));
+    let answer = server.try_command(&["SET", key, "1"]);
     answer.is_ok_and(|answer| answer.is_ok())
 }
 
@@ -159,7 +159,7 @@ fn fail_over_watched(watched: &Watched, kind: Kind, counter: &Counter) -> (Durat
         Kind::Asked => watched.fail_over(),
     }
     let others = || watched.servers.iter().filter(|server| server.port() != primary.port());
-    let info = |server: &Server| match server.connect().and_then(|mut plain| plain.command(&["ROLE"])) {
+    let info = |server: &Server| match server.try_command(&["ROLE"]) {
         Ok(Answer::Array(items)) => items.first().map(Answer::text).unwrap_or_default(),
         _ => String::new(),
     };
