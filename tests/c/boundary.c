@@ -142,7 +142,7 @@ static void absurd_requests(void) {
     WITH(request.count = 0, "count");
     WITH(request.count = SIZE_MAX, "count");
     WITH(request.count = (size_t)UINT32_MAX + 1, "count");
-    WITH(request.flags = 32, "flags");
+    WITH(request.flags = 128, "flags");
     WITH(request.flags = UINT32_MAX, "flags");
     WITH((request.subscription = 1, request.flags = JR_REQUEST_ATOMIC), "subscription");
     WITH(request.route = "", "route");
@@ -179,7 +179,7 @@ static void absurd_requests(void) {
 
     jr_request pair[2] = {good, good};
     uint64_t ids[2] = {0, 0};
-    pair[1].flags = 64;
+    pair[1].flags = 128;
     CHECK_INT(jr_submit_many(client, pair, 2, ids), 1);
     explained("flags");
     CHECK(ids[0] != 0 && ids[1] == 0);
