@@ -14,6 +14,11 @@ use crate::client::subscription::Subscriptions;
 use crate::error::{Error, Outcome, Status};
 use crate::protocol::reply::Reply;
 
+/// The error of what was for a subscription that is over.
+pub(super) fn subscription_ended() -> Error {
+    Error::new(Status::Canceled, "the subscription that this was for has ended")
+}
+
 impl<D: Destination> Hub<D> {
     /// Does what must be done with no lock held. `error`: what the server said, of whatever it refused.
     pub(in super::super) fn apply(&self, actions: Actions, error: Option<&Reply>) {
@@ -35,10 +40,7 @@ impl<D: Destination> Hub<D> {
                     };
                     owner.finish(ticket, flags, verdict);
                 }
-                Action::Orphaned(ticket) => {
-                    owner
-                        .end_one(ticket, &Error::new(Status::Canceled, "the subscription that this was for has ended"));
-                }
+                Action::Orphaned(ticket) => owner.end_one(ticket, &subscription_ended()),
                 Action::Overflowed(ticket) => {
                     let sentence = "the subscription has ended because its messages are not taken fast enough \
                         (max_unread, max_unread_bytes, subscription_overflow)";

@@ -8,6 +8,7 @@ use std::mem;
 use std::sync::{Arc, MutexGuard, Weak};
 use std::time::Instant;
 
+use super::apply::subscription_ended;
 use super::{Connection, Directory, Hub, OWN, Subscribers, Successor, asked, send};
 use crate::client::destination::Destination;
 use crate::client::topic::Server;
@@ -143,8 +144,13 @@ impl<D: Destination> Hub<D> {
     pub(super) fn on_other_lost(&self, link: &Arc<Link>, lost: &[Lost], why: &Error) {
         link.clear_unsent();
         if let Some(owner) = self.owner.upgrade() {
+            // It may have been closed because the last subscription has ended, and then that is the reason.
+            let error = match self.subscribers.lock().closed {
+                true => subscription_ended(),
+                false => Error::new(Status::Lost, why.message.clone()),
+            };
             let requests = lost.iter().map(|lost| lost.unit.to.ticket).filter(|ticket| *ticket != OWN);
-            requests.for_each(|ticket| owner.end_one(ticket, &Error::new(Status::Lost, why.message.clone())));
+            requests.for_each(|ticket| owner.end_one(ticket, &error));
         }
         self.close_if_retired(link);
     }
