@@ -104,7 +104,7 @@ fn credentials_are_renewed_before_they_expire_and_every_connection_follows() {
         let mut admin = server.connect().unwrap();
         let noted = asks.clone();
         let client = asking(&server, &[("protocol", protocol), ("client_name", "renewed")], move |query| {
-            valid(&format!("u{}", noted.note(query).min(8)), 300)
+            valid(&format!("u{}", noted.note(query).min(8)), 900)
         });
         (2..=8).for_each(|number| add_user(&server, &format!("u{number}")));
         let mut busy = Busy::start("renewed", client);
