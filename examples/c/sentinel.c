@@ -25,7 +25,8 @@ static jr_client *client_of(const char *url) {
 static jr_client *client_of_sentinel(char *name, size_t size) {
     char address[256];
     const char *rest = url() + 17, *slash = strchr(rest, '/');
-    snprintf(address, sizeof address, "redis://%.*s", (int)strcspn(rest, ",/"), rest);
+    /* (Else it would be taken for a mistake.) */
+    snprintf(address, sizeof address, "redis://%.*s/?topology=standalone", (int)strcspn(rest, ",/"), rest);
     snprintf(name, size, "%.*s", slash ? (int)strcspn(slash + 1, "/?") : 0, slash ? slash + 1 : "");
     return client_of(address);
 }
