@@ -17,19 +17,28 @@ use super::support::transport::{Versions, url_over};
 use super::support::wait;
 use super::{EACH, speaking, trusting};
 
-/// A client with each way of reading, and the name of that way.
-fn clients(url: &str) -> Vec<CClient> {
+fn client(url: &str, reader: Reader) -> CClient {
     let ca = certificates::path("ca.pem");
-    let options = [&SOON[..], &[("tls_ca", ca.as_str())]].concat();
-    Reader::ALL.map(|reader| CClient::new(url, &options, reader)).into()
+    CClient::new(url, &[&SOON[..], &[("tls_ca", ca.as_str())]].concat(), reader)
 }
 
-/// A server, a proxy before it, and the URL of the proxy.
-fn behind_proxy(versions: Versions) -> (Server, Proxy, String) {
-    let server = Server::builder().tls(speaking(versions)).start();
-    let proxy = Proxy::to(server.port());
-    let url = url_over(true, proxy.address());
-    (server, proxy, url)
+/// A client with each way of reading.
+fn clients(url: &str) -> Vec<CClient> {
+    Reader::ALL.map(|reader| client(url, reader)).into()
+}
+
+/// A client with each way of reading, behind a proxy of its own: a fault strikes nobody else's connection.
+fn clients_behind_proxies(server: &Server) -> Vec<(Proxy, CClient)> {
+    let behind_proxy = |reader| {
+        let proxy = Proxy::to(server.port());
+        let client = client(&url_over(true, proxy.address()), reader);
+        (proxy, client)
+    };
+    Reader::ALL.map(behind_proxy).into()
+}
+
+fn server(versions: Versions) -> Server {
+    Server::builder().tls(speaking(versions)).start()
 }
 
 /// Everything but the handshake gets these steps.
@@ -66,10 +75,10 @@ fn nothing_secret_passes_in_the_clear() {
 fn bytes_that_come_one_by_one_are_the_same_stream() {
     let value = "0123456789".repeat(300);
     for versions in EACH {
-        let (_server, proxy, url) = behind_proxy(versions);
-        proxy.to_server().chunks(1..=1);
-        proxy.to_client().chunks(1..=1);
-        for client in clients(&url) {
+        let server = server(versions);
+        for (proxy, client) in clients_behind_proxies(&server) {
+            proxy.to_server().chunks(1..=1);
+            proxy.to_client().chunks(1..=1);
             assert!(client.run(&Job::of(&["SET", "key", &value])).is_ok());
             let ids: Vec<u64> = (0..5).map(|_| client.begin(&Job::of(&["GET", "key"]))).collect();
             for id in ids {
@@ -96,7 +105,9 @@ fn what_is_sent_together_is_one_record_if_it_fits() {
     const TOGETHER: usize = 20;
     let call = Call { commands: &[vec![b"ECHO".to_vec(), vec![b'x'; 500]]], flags: 0, timeout_ms: 0, user_data: 0 };
     for versions in EACH {
-        let (_server, proxy, url) = behind_proxy(versions);
+        let server = server(versions);
+        let proxy = Proxy::to(server.port());
+        let url = url_over(true, proxy.address());
         let client = Client::new(&url, &[("tls_ca", &certificates::path("ca.pem")), ("dead_after", "1h")]);
         let queue = Queue::new(false);
         client.execute(&call);
@@ -142,8 +153,8 @@ fn messages_that_span_records_are_put_together() {
 #[test]
 fn a_cut_within_a_record_is_a_loss_and_no_answer() {
     for versions in EACH {
-        let (_server, proxy, url) = behind_proxy(versions);
-        for client in clients(&url) {
+        let server = server(versions);
+        for (proxy, client) in clients_behind_proxies(&server) {
             for position in 0..27 {
                 client.settle();
                 let fault = [Fault::Close, Fault::Reset][position % 2];
@@ -189,8 +200,8 @@ fn an_end_in_the_midst_of_an_answer_is_a_loss() {
 #[test]
 fn an_answer_that_was_changed_on_the_way_is_none() {
     for versions in EACH {
-        let (_server, proxy, url) = behind_proxy(versions);
-        for client in clients(&url) {
+        let server = server(versions);
+        for (proxy, client) in clients_behind_proxies(&server) {
             for position in [0, 1, 3, 5, 10, 26] {
                 client.settle();
                 proxy.to_client().garble(position);
@@ -208,8 +219,8 @@ fn an_answer_that_was_changed_on_the_way_is_none() {
 #[test]
 fn deadlines_hold_in_the_midst_of_a_record() {
     for versions in EACH {
-        let (_server, proxy, url) = behind_proxy(versions);
-        for client in clients(&url) {
+        let server = server(versions);
+        for (proxy, client) in clients_behind_proxies(&server) {
             for position in [1, 5, 20] {
                 client.settle();
                 proxy.to_client().after(position, Fault::Stall);
@@ -230,8 +241,8 @@ fn deadlines_hold_in_the_midst_of_a_record() {
 #[test]
 fn the_alert_of_a_server_is_told() {
     for versions in EACH {
-        let (server, proxy, url) = behind_proxy(versions);
-        for client in clients(&url) {
+        let server = server(versions);
+        for (proxy, client) in clients_behind_proxies(&server) {
             client.settle();
             proxy.to_server().garble(10);
             let answer = client.run(&set());
