@@ -33,7 +33,7 @@ class Run:
     @property
     def names_cluster(self):
         """Whether the program is told that it is one."""
-        return self.program != LIBVALKEY
+        return self.program not in (LIBVALKEY, RAW)
 
     def on_cluster(self, nodes):
         """The same, on so many nodes."""
@@ -309,8 +309,12 @@ def cluster_queue(nodes):
         Run("libvalkey pipeline", LIBVALKEY, ("pipeline", *size)),
         *(Run(f"{name}, tasks on one thread", PEERS, (crate, *size)) for name, crate in CRATES),
     )
+    floor = Run("raw sockets", RAW, ("cluster", "--window", str(window * nodes)))
     title = f"1 thread, {window} in flight" + (" on each" if nodes > 1 else "")
-    return cluster_work(title, ours, one_node, peers)
+    work = cluster_work(title, ours, one_node, peers, (floor,))
+    # How much more the kernel takes for three connections than for one.
+    one_socket = Run("raw socket on one node", RAW, ("window", "--window", str(window)))
+    return replace(work, runs=(*work.runs, one_socket))
 
 
 def idle_nodes(count):

@@ -30,6 +30,7 @@ static const option options[] = {
     {"--tls-ca", "FILE", "speak TLS, and trust the authorities of this file (PEM)", TEXT, PLACE(tls_ca), 0, 0},
     {"--command", "NAME", "get or set (get)", COMMAND, PLACE(set), 0, 0},
     {"--value", "BYTES", "the length of the value (32)", WHOLE, PLACE(value), 0, 512 << 20},
+    {"--nodes", "N", "nodes of the cluster, whose ports follow that of the first (3)", WHOLE, PLACE(nodes), 1, 100},
     {"--keys", "N", "keys, in an order by chance that is always the same (1)", WHOLE, PLACE(keys), 1,
      MEASURE_MOST_KEYS},
     {"--threads", "N", "threads (1)", WHOLE, PLACE(threads), 1, 4096},
@@ -176,7 +177,7 @@ static const measure_mode *find_mode(const measure_program *program, const char 
 
 measure_options measure_arguments(const measure_program *program, int count, char **arguments) {
     measure_options given = {.mode = program->modes, .host = "127.0.0.1", .port = 6379, .value = 32, .threads = 1};
-    given.keys = 1, given.warmup = 0.2, given.seconds = 2;
+    given.nodes = 3, given.keys = 1, given.warmup = 0.2, given.seconds = 2;
     for (int index = 1; index < count; index++) {
         const char *name = arguments[index];
         if (*name != '-') {

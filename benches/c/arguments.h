@@ -39,6 +39,7 @@ typedef struct measure_options {
     bool set;
     bool json;
     size_t value;
+    size_t nodes;
     /* So many, one after the other. */
     size_t keys;
     size_t threads;

@@ -25,7 +25,7 @@ static const measure_program program = {
     .name = "hiredis_bench",
     .about = "runs GET or SET through hiredis, as justredis_bench does",
     .modes = modes,
-    .lacks = "--url --cluster --keys" HIREDIS_TLS_LACKS,
+    .lacks = "--url --cluster --keys --nodes" HIREDIS_TLS_LACKS,
 };
 
 /* The command of every request, and what its connection needs for TLS. */

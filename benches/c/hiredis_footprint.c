@@ -18,7 +18,7 @@ static const measure_program program = {
     .name = "hiredis_footprint",
     .about = "measures what hiredis takes, as justredis_footprint does",
     .modes = modes,
-    .lacks = "--url --tls-ca --command --threads --count",
+    .lacks = "--url --tls-ca --command --threads --count --nodes",
 };
 
 static size_t size_of(const redisReply *reply) {

@@ -25,7 +25,7 @@ static const measure_program program = {
     .name = "justredis_bench",
     .about = "runs GET or SET through justredis and prints throughput, latency and CPU time",
     .modes = modes,
-    .lacks = "",
+    .lacks = "--nodes",
 };
 
 /* As many databases as a server has by default. */

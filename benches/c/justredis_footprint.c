@@ -27,7 +27,7 @@ static const measure_program program = {
     .name = "justredis_footprint",
     .about = "measures what justredis takes: memory, threads, time for large replies",
     .modes = modes,
-    .lacks = "--url --command --threads --count --keys",
+    .lacks = "--url --command --threads --count --keys --nodes",
 };
 
 /* tls_ca: NULL without TLS. */

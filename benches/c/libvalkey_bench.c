@@ -24,7 +24,7 @@ static const measure_program program = {
     .name = "libvalkey_bench",
     .about = "runs GET or SET on a cluster through libvalkey, as justredis_bench does",
     .modes = modes,
-    .lacks = "--url --cluster --tls-ca",
+    .lacks = "--url --cluster --tls-ca --nodes",
 };
 
 /* The command of every request, but for its key. */
