@@ -114,8 +114,7 @@ fn credentials_are_renewed_before_they_expire_and_every_connection_follows() {
             asks.reasons().len() >= 7
         });
         assert_eq!(asks.reasons()[..7], [&[Reason::Connect][..], &[Reason::Renew; 6]].concat());
-        admin.command(&["PUBLISH", "rotation:news", "1"]).unwrap();
-        busy.until_message(1);
+        busy.publish_until_one_comes(&mut admin);
         busy.end(&mut admin);
     }
 }

@@ -208,6 +208,18 @@ impl Busy {
         });
     }
 
+    /// Publishes the next messages until one comes: those of a moment in which the connection is replaced may be missing,
+    /// behind a gap.
+    pub fn publish_until_one_comes(&mut self, admin: &mut Plain) {
+        let (before, mut number) = (self.messages, self.last);
+        wait::until("a message", || {
+            number += 1;
+            admin.command(&["PUBLISH", "rotation:news", &number.to_string()]).unwrap();
+            self.check_messages();
+            self.messages > before
+        });
+    }
+
     /// Waits until every element was popped, and ends the load.
     pub fn end(mut self, admin: &mut Plain) {
         wait::until("every element", || self.popped.load(SeqCst) == self.pushed);
