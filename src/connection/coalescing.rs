@@ -5,13 +5,19 @@
 //! who came first gives way once or twice before it writes: the others run, and each saves a system call. Where they do
 //! not, or have gone, giving way brings nobody and stops soon; where somebody else wants the core, it costs a time
 //! slice, and stops at once. Either way it is tried again after a pause.
+//!
+//! How many come may change from one time to the next, as in a cluster, where each has its next key on another node: as
+//! long as half of those come who are expected, it is worth it.
+//!
+//! Whoever takes from a queue does the same before it reads several connections: there the others are the connections
+//! whose replies are about to come.
 
 use std::time::Duration;
 
 /// So often a caller gives way in vain before it writes.
 const VAIN: u32 = 2;
 
-/// So many callers in a row do so before they expect fewer others.
+/// So many callers in a row do so before they expect fewer others; if not even half came to any of them, they pause.
 const MISSES: u32 = 8;
 
 /// So many callers do not give way after that, and so many after a time slice was lost; twice as many after each other
@@ -29,13 +35,14 @@ const SLOW_EACH: Duration = Duration::from_micros(20);
 const FORGIVEN: u32 = 32;
 
 /// What is known of the callers of a connection.
-#[derive(Debug)]
-pub(super) struct Coalescing {
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Coalescing {
     /// So many others are expected.
     others: u64,
-    /// How often in a row fewer came.
+    /// How often in a row fewer came, and the most who did.
     misses: u32,
-    /// How often in a row all came.
+    most: u64,
+    /// How often in a row all came, or most of them.
     meetings: u32,
     /// So many callers still write at once.
     pause: u32,
@@ -47,12 +54,8 @@ pub(super) struct Coalescing {
 }
 
 impl Coalescing {
-    pub(super) fn new() -> Coalescing {
-        Coalescing { others: 0, misses: 0, meetings: 0, pause: 0, last_pause: 0, came: None, vain: 0 }
-    }
-
     /// Whether the caller who takes the role now is to ask whether it gives way.
-    pub(super) fn begin(&mut self) -> bool {
+    pub fn begin(&mut self) -> bool {
         (self.came, self.vain) = (None, 0);
         let pauses = self.is_pausing();
         self.count_pause();
@@ -72,40 +75,53 @@ impl Coalescing {
     fn begin_pause(&mut self, least: u32) {
         self.last_pause = (2 * self.last_pause).clamp(least, MAX_PAUSE);
         self.pause = self.last_pause;
-        (self.misses, self.meetings) = (0, 0);
+        (self.misses, self.most, self.meetings) = (0, 0, 0);
+    }
+
+    /// Others have come.
+    fn met(&mut self) {
+        self.meetings += 1;
+        if self.meetings >= FORGIVEN {
+            (self.meetings, self.last_pause) = (0, self.last_pause / 2);
+        }
     }
 
     /// A caller leaves whom so many others joined, and all have their replies.
-    pub(super) fn ended(&mut self, others: u64) {
+    pub fn ended(&mut self, others: u64) {
         if self.pause == 0 {
             self.others = self.others.max(others);
         }
     }
 
     /// Whether the caller gives way (again): so many others have submitted by now, and it gave way for so long.
-    pub(super) fn yields(&mut self, others: u64, took: Duration) -> bool {
+    pub fn yields(&mut self, others: u64, took: Duration) -> bool {
         let newcomers = others.saturating_sub(self.came.unwrap_or_default()).min(1 << 16) as u32;
         if took >= SLOW + SLOW_EACH * newcomers {
             self.begin_pause(SLOW_PAUSE);
             return false;
         }
         if others >= self.others {
-            self.misses = 0;
-            self.meetings += 1;
-            if self.meetings >= FORGIVEN {
-                (self.meetings, self.last_pause) = (0, self.last_pause / 2);
-            }
+            (self.misses, self.most) = (0, 0);
+            self.met();
             return false;
         }
         self.vain += u32::from(self.came.replace(others) == Some(others));
         if self.vain < VAIN {
             return true;
         }
-        self.meetings = 0;
-        self.misses += 1;
+        let expected = self.others;
+        let are_half = |came: u64| came > 0 && 2 * came >= expected;
+        match are_half(others) {
+            true => self.met(),
+            false => self.meetings = 0,
+        }
+        (self.misses, self.most) = (self.misses + 1, self.most.max(others));
         if self.misses >= MISSES {
-            self.others = others;
-            self.begin_pause(PAUSE);
+            self.others = self.most;
+            match are_half(self.most) {
+                true => (self.misses, self.most) = (0, 0),
+                false => self.begin_pause(PAUSE),
+            }
         }
         false
     }
@@ -119,7 +135,7 @@ mod tests {
 
     /// Callers whose first has met so many others.
     fn met(others: u64) -> Coalescing {
-        let mut coalescing = Coalescing::new();
+        let mut coalescing = Coalescing::default();
         assert!(!coalescing.begin(), "nobody is expected yet");
         coalescing.ended(others);
         coalescing
@@ -190,10 +206,28 @@ mod tests {
         for _ in 0..MISSES {
             assert!(yields(&mut coalescing, 2, FAST) > 2, "the third is waited for, too");
         }
-        for _ in 0..PAUSE {
-            assert_eq!(yields(&mut coalescing, 2, FAST), 0);
-        }
         assert_eq!(yields(&mut coalescing, 2, FAST), 2);
+    }
+
+    #[test]
+    fn those_who_come_in_changing_numbers_are_waited_for_without_a_pause() {
+        let mut coalescing = met(11);
+        for number in 0..1000 {
+            assert!(yields(&mut coalescing, [3, 7, 4, 11, 5, 6, 2, 8][number % 8], FAST) > 0, "{number}");
+            assert!(!coalescing.is_pausing());
+        }
+    }
+
+    #[test]
+    fn when_most_have_gone_there_is_a_pause() {
+        let mut coalescing = met(7);
+        for _ in 0..MISSES {
+            assert!(yields(&mut coalescing, 1, FAST) > 1);
+        }
+        for _ in 0..PAUSE {
+            assert_eq!(yields(&mut coalescing, 1, FAST), 0);
+        }
+        assert_eq!(yields(&mut coalescing, 1, FAST), 1);
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl IoRole {
             solo_calls: 0,
             calls: 0,
             arriving: 0,
-            coalescing: Coalescing::new(),
+            coalescing: Coalescing::default(),
             ends: false,
             run: None,
             length: 0,

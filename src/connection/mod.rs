@@ -6,7 +6,7 @@
 //! * [`pool`]: the dedicated links of a server, who has one and who waits for one.
 //! * [`pipeline`]: the FIFO of who waits, and the outgoing bytes, in [`segments`]; [`mod@unit`]: what goes in one
 //!   piece; [`quota`]: how many may; [`requests`]: those that the link completes by itself, with their [`deadline`]s
-//!   and [`sinks`]; [`io_control`]: who writes and reads, with `io_role`, `coalescing` and `reader_watch`;
+//!   and [`sinks`]; [`io_control`]: who writes and reads, with `io_role`, [`coalescing`] and `reader_watch`;
 //!   [`outgoing`]: all of it, under its lock.
 //! * [`reports`]: what the recipient is told of connections; [`answers`]: what a read brings; [`sink`]: what came of a
 //!   request, and where that goes; [`ending`]: how requests end without an answer.
@@ -28,7 +28,7 @@ pub mod answers;
 pub mod background_driver;
 pub mod caller;
 pub mod caller_driver;
-mod coalescing;
+pub mod coalescing;
 pub mod conversation;
 pub mod credentials;
 pub mod deadline;

@@ -71,6 +71,11 @@ impl QueueDriver {
         }
     }
 
+    /// Whether a reply is owed.
+    pub fn is_in_flight(&self) -> bool {
+        self.link.is_in_flight()
+    }
+
     /// Somebody waits for the descriptor just now: he will come when there is something to read.
     pub fn is_awaited(&self, awaited: bool) {
         self.connection.awaited.store(awaited, Ordering::Relaxed);

@@ -17,6 +17,7 @@ use std::{io, iter};
 use super::bell::Bell;
 use super::takers::{Alarm, Step, Takers};
 use crate::client::mailbox::Mailbox;
+use crate::connection::coalescing::Coalescing;
 use crate::connection::io_role::{QueueId, Submitter};
 use crate::connection::queue_driver::QueueDriver;
 use crate::connection::sink::Completion;
@@ -59,6 +60,8 @@ pub(super) struct Held<T: Item> {
     /// The connections to drive; those of a taker who drives are with him.
     pub(super) drivers: Vec<QueueDriver>,
     pub(super) takers: Takers,
+    /// Whether a taker who finds the replies of one connection lets those of others come, too.
+    pub(super) coalescing: Coalescing,
     /// `None`: the queue was freed.
     pub(super) bell: Option<Arc<Bell>>,
 }
@@ -95,6 +98,7 @@ impl<T: Item> Queue<T> {
                 mailboxes: VecDeque::new(),
                 drivers: Vec::new(),
                 takers: Takers::default(),
+                coalescing: Coalescing::default(),
                 bell: Some(bell),
             }),
             owed: AtomicUsize::new(0),

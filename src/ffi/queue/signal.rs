@@ -25,6 +25,16 @@ impl Ready {
         Ready(sockets)
     }
 
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this is one of them.
     pub fn contains(&self, socket: RawFd) -> bool {
         self.0.binary_search(&socket).is_ok()
