@@ -18,8 +18,8 @@ const CALM_STEPS: usize = 3000;
 
 const CALM_STEP: Duration = Duration::from_millis(20);
 
-/// Nodes that are asked for the map within a second.
-const QUESTIONS: u64 = 5;
+/// Nodes that are asked for the map within a second: five, three times.
+const QUESTIONS: u64 = 15;
 
 /// After so many rounds the client has heard what is true.
 const ROUNDS: u64 = 20;
