@@ -5,6 +5,7 @@
 //! vain.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use super::request::in_millis;
 use super::state::{Phase, State};
 use crate::address::Address;
 use crate::connection::link::Link;
+use crate::connection::purpose::Purpose;
 use crate::connection::unit::{Addressee, Unit};
 use crate::error::Status;
 use crate::protocol::reply::Reply;
@@ -105,6 +107,16 @@ impl<D: Destination> Core<D> {
         if found != Found::Nothing {
             cluster.part_with_nodes(&mut state.deferred);
         }
+        if found != Found::Changed && self.is_node_missed() {
+            self.note(Reason::Lost);
+        }
         self.clock.wake();
+    }
+
+    /// Whether requests wait for a node that is not connected. It is dialled more and more rarely: that tells too late
+    /// that another one has taken over.
+    fn is_node_missed(&self) -> bool {
+        let is_missed = |link: &Arc<Link>| !link.is_connected() && link.waiting().0 > 0;
+        self.topology.links().iter().any(|link| matches!(link.purpose(), Purpose::Commands(_)) && is_missed(link))
     }
 }

@@ -213,6 +213,21 @@ fn a_thousand_clients_that_hear_of_one_move_ask_in_turn() {
 }
 
 #[test]
+fn nodes_are_asked_again_as_long_as_a_request_waits_for_one_that_is_lost() {
+    for (waits, rounds) in [(true, 8..=12), (false, 1..=1)] {
+        let mut client = Client::new(1);
+        client.node("n0:1").lose();
+        if waits {
+            client.fixture.submit(&[&format!("INCR {}", Shards(3).keys()[0])]).unwrap();
+        }
+        client.live(4 * SECOND, |_| map_with("n0"), |_| {});
+        // Two nodes and the seed.
+        let asked = client.asked.len() / 3;
+        assert!(rounds.contains(&asked), "{asked} rounds; a request waits: {waits}");
+    }
+}
+
+#[test]
 fn a_thousand_clients_that_lose_a_node_ask_others_three_times_a_second_until_one_takes_over() {
     const ELECTION: u64 = 10;
     const ROUNDS: u64 = 3;

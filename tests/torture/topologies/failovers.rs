@@ -1,13 +1,13 @@
 //! Another server takes over, because the primary dies, because it stands still, or because it was told to.
 
 use std::sync::atomic::AtomicBool;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::counters::{Counter, Stop};
 use crate::support::client::Tester;
 use crate::support::cluster::Cluster;
-use crate::support::resp::Answer;
 use crate::support::sentinel::Watched;
 use crate::support::server::Server;
 use crate::support::wait;
@@ -151,24 +151,34 @@ fn sentinels_fail_over() {
     counter.check(held, usize::MAX);
 }
 
-/// The same behind sentinels.
+/// The moments at which sentinels announce another primary.
+fn announcements(watched: &Watched) -> mpsc::Receiver<Instant> {
+    let (tell, announced) = mpsc::channel();
+    for sentinel in &watched.sentinels {
+        let (mut listener, tell) = (sentinel.connect().unwrap(), tell.clone());
+        listener.command(&["SUBSCRIBE", "+switch-master"]).unwrap();
+        thread::spawn(move || {
+            if listener.receive().is_ok() {
+                _ = tell.send(Instant::now());
+            }
+        });
+    }
+    announced
+}
+
+/// The same behind sentinels, whose own time is that of their announcement.
 fn fail_over_watched(watched: &Watched, kind: Kind, counter: &Counter) -> (Duration, Duration) {
     counter.until_more(20);
     drop(counter.take_times());
     let primary = watched.primary();
+    let announced = announcements(watched);
     let begin = Instant::now();
     match kind {
         Kind::Killed => primary.kill(),
         Kind::Stopped => primary.stop(),
         Kind::Asked => watched.fail_over(),
     }
-    let others = || watched.servers.iter().filter(|server| server.port() != primary.port());
-    let info = |server: &Server| match server.try_command(&["ROLE"]) {
-        Ok(Answer::Array(items)) => items.first().map(Answer::text).unwrap_or_default(),
-        _ => String::new(),
-    };
-    wait::until("another server to be the primary", || others().any(|server| info(server) == "master"));
-    let servers = begin.elapsed();
+    let servers = announced.recv_timeout(wait::LIMIT).expect("sentinels that announce another primary") - begin;
     let client = servers + counter.until_answered_since(begin + servers);
     match kind {
         Kind::Killed => primary.restart(),
