@@ -1,6 +1,8 @@
 //! Which cluster slot a key belongs to: CRC16 (XMODEM) of the key or of its hash tag.
 //! Invariant: the same answer as the cluster specification for every byte string.
 
+use memchr::memchr;
+
 /// How many slots a cluster has.
 pub const SLOTS: u16 = 16384;
 
@@ -52,13 +54,9 @@ pub fn slot_of(key: &[u8]) -> u16 {
 
 /// The part of a key that decides its slot, if it has such a part.
 fn hash_tag(key: &[u8]) -> Option<&[u8]> {
-    // Nearly no key has one. (To look for any is faster than to look for the first.)
-    if !key.contains(&b'{') {
-        return None;
-    }
-    let open = key.iter().position(|&byte| byte == b'{')?;
+    let open = memchr(b'{', key)?;
     let tail = key.get(open + 1..)?;
-    let length = tail.iter().position(|&byte| byte == b'}')?;
+    let length = memchr(b'}', tail)?;
     tail.get(..length).filter(|tag| !tag.is_empty())
 }
 

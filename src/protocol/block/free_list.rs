@@ -25,8 +25,8 @@ pub const KEEPS: bool = !cfg!(debug_assertions);
 /// What stands as its size in the header of a block that is in here.
 pub const MARK: usize = 1;
 
-/// So many are kept: 16 KiB for each thread.
-const MOST: usize = 128;
+/// So many are kept, 64 KiB for each thread: as many replies as come together where hundreds of requests are in flight.
+const MOST: usize = 512;
 
 struct FreeList(Vec<NonNull<Header>>);
 
