@@ -24,7 +24,7 @@ help:
 	@echo "make bench-bindings  measure the bindings against the clients of their languages"
 	@echo "make install       install into PREFIX (default /usr/local), under DESTDIR"
 	@echo "make uninstall     remove what install put there"
-	@echo "make header        write include/justredis.h anew from the source"
+	@echo "make header        write what is generated in include/ anew from the source"
 	@echo "make readme        write the table of options and the programs in README.md anew"
 	@echo "make clean         remove everything that was built"
 
@@ -39,7 +39,7 @@ bench-quick:
 
 header:
 	cargo build --quiet
-	@echo "include/justredis.h is up to date"
+	@echo "include/ is up to date"
 
 readme:
 	UPDATE=1 cargo test --quiet --test readme its_table

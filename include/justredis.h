@@ -920,24 +920,35 @@ const char *jr_version(void);
  * jr_cancel or the end of the client; its deadline is for the first confirmation only. A message is what the server
  * sends (["message", channel, text], ["pmessage", pattern, channel, text], ["smessage", channel, text]), a JR_PUSH in
  * both versions of the protocol; a confirmation is [kind, channel, channels of this subscription], in the order in
- * which channels become its own. Another request with its id in request.subscription changes it: SUBSCRIBE,
- * UNSUBSCRIBE and their kin have one completion of their own when all of it is done, a JR_INTEGER of how many channels
- * and patterns it has now; PING is answered there, among the messages, and in its own completion. A change that ends
- * otherwise takes back what was not confirmed. A subscription without channels lives on. All subscriptions of a client
- * share one connection, which is there while there are any; when it is lost they are made again, see
- * JR_COMPLETION_GAP. What the server refuses (JR_ERR_SERVER) ends the subscription, or the change that asked for it.
+ * which channels become its own, a JR_PUSH, too. Behind the confirmations of all that it was made with, and only once,
+ * comes a JR_INTEGER of how many channels and patterns it has then, with JR_COMPLETION_MORE: it is ready. (Messages
+ * of the first channels may come before that.) SUBSCRIBE alone, without channels, makes an empty subscription, which
+ * needs no connection yet: it is ready at once, with 0.
+ *
+ * Another request with its id in request.subscription changes a subscription: SUBSCRIBE, UNSUBSCRIBE and their kin
+ * have one completion of their own when all of it is done, a JR_INTEGER of how many channels and patterns it has now.
+ * A change that ends otherwise takes back what was not confirmed. A subscription without channels lives on. PING asks
+ * the server on the connection of the plain channels and patterns, or on another one if there are none: its own
+ * completion is that of any PING ("PONG", or the text that was given), and among the messages there is a JR_PUSH
+ * ["pong", text], the text empty if none was given, in both versions of the protocol.
+ *
+ * All subscriptions of a client share one connection, which is there while there are any; when it is lost they are
+ * made again, see JR_COMPLETION_GAP. What the server refuses (JR_ERR_SERVER) ends the subscription, or the change that
+ * asked for it.
  * In a cluster that is a connection to any node, and there is one more to each primary with sharded channels among
  * them, which follow their slots; order holds among the channels of one connection. With the address of a node as its
  * route a subscription has a connection to that node, and gets what it alone tells. MONITOR, and with RESP3 CLIENT
  * TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
- * own, in a cluster to the node that the route names; there "OK" is the confirmation. What is not taken in time is
+ * own, in a cluster to the node that the route names; there "OK" is the confirmation, and all. What is not taken in time is
  * dropped, or ends the request (JR_ERR_FULL): see the options max_unread, max_unread_bytes and subscription_overflow.
  * Such a request names a queue or a callback, and stands alone: not in a pipeline, a transaction or jr_execute.
  *
  * # Safety
  * The request and what it points to are as described, and unchanged during the call.
  */
-jr_status jr_submit(const struct jr_client *client, const struct jr_request *request, uint64_t *id);
+jr_status jr_submit(const struct jr_client *client,
+                    const struct jr_request *request,
+                    uint64_t *id);
 
 /**
  * Submits `count` requests that stand in an array, each of the same `size`. Gives how many were accepted: the first

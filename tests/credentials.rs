@@ -379,11 +379,11 @@ fn a_subscription_changes_while_its_connection_is_replaced() {
         channels.items().iter().map(|name| name.text()).collect::<Vec<_>>() == ["c"]
     });
     assert_eq!(admin.command(&["PUBSUB", "NUMPAT"]).unwrap().integer(), 1);
-    subscription.inbox.drain();
+    subscription.drain();
     // (The last of them may have its place only now.)
     wait::until("one connection to be left", || admin.command(&["PUBLISH", "c", "m"]).unwrap().integer() == 1);
     wait::until("the message", || {
-        subscription.inbox.drain().iter().any(|done| !done.gap && done.reply.items()[0].as_bytes() == b"message")
+        subscription.drain().iter().any(|done| !done.gap && done.reply.items()[0].as_bytes() == b"message")
     });
     subscription.cancel();
     wait::until("its connection to go", || users_of(&mut admin, "changing").len() == 1);

@@ -107,7 +107,7 @@ fn subscriber(options: &[(&str, &str)]) -> Slow {
     let shelf = Shelf::default();
     let words: [&[&str]; 1] = [&["SUBSCRIBE", "news"]];
     let id = client.submit(&request(&words), &shelf, Submitter::Other).unwrap();
-    wait::until("the confirmation", || server.command(&["PUBSUB", "NUMSUB", "news"]).items()[1].integer() == 1);
+    wait::until("the confirmation, and that it is made", || shelf.0.lock().unwrap().offered == 2);
     Slow { server, client, shelf, id }
 }
 
@@ -137,10 +137,10 @@ impl Slow {
         all.items()[0].find(key.as_bytes()).unwrap().to_i64().unwrap()
     }
 
-    /// Waits until so many messages have come, and one confirmation.
+    /// Waits until so many messages have come, one confirmation, and that the subscription is made.
     fn until_arrived(&self, messages: u64) {
         let total = || self.count("unread") + self.count("taken") + self.count("dropped");
-        wait::until("all messages", || total() == messages as i64 + 1);
+        wait::until("all messages", || total() == messages as i64 + 2);
     }
 
     /// A command of somebody else.
@@ -188,10 +188,10 @@ fn no_confirmation_is_dropped() {
         let mut texts = slow.shelf.take().into_iter().map(|message| (message.text, message.dropped));
         let mut expected: Vec<String> =
             (0..CHANNELS).map(|number| format!("subscribe channel {number} {}", number + 2)).collect();
-        expected.insert(0, "subscribe news 1".to_owned());
+        expected.splice(0..0, ["subscribe news 1", "1"].map(str::to_owned));
         expected.push("message news 0".to_owned());
-        assert!(texts.by_ref().take(CHANNELS + 2).eq(expected.into_iter().map(|text| (text, 0))), "{overflow}");
-        assert_eq!(texts.next().map(|(text, _)| text), Some("PONG".to_owned()));
+        assert!(texts.by_ref().take(CHANNELS + 3).eq(expected.into_iter().map(|text| (text, 0))), "{overflow}");
+        assert_eq!(texts.next().map(|(text, _)| text), Some("pong ".to_owned()));
         assert_eq!(texts.filter(|(text, _)| text.starts_with("unsubscribe ")).count(), CHANNELS + 1, "{overflow}");
         assert!(slow.client.cancel(slow.id));
     }
@@ -214,14 +214,15 @@ fn a_million_messages_that_nobody_reads_are_dropped_and_counted() {
     assert!(grown < 64 << 20, "{grown} bytes for 8 MiB of messages");
     assert!(slow.count("unread_bytes") <= 8 << 20);
     let (unread, dropped) = (slow.count("unread"), slow.count("dropped"));
-    assert_eq!(unread + dropped, MESSAGES as i64 + 1, "each is here or counted");
+    assert_eq!(unread + dropped, MESSAGES as i64 + 2, "each is here or counted");
     let left = slow.shelf.take();
-    assert_eq!((left.len() as i64, left[1].dropped), (unread, dropped), "the reader is told of all, once");
-    assert!(left[2..].iter().all(|message| message.dropped == 0));
+    assert_eq!((left.len() as i64, left[2].dropped), (unread, dropped), "the reader is told of all, once");
+    assert!(left[3..].iter().all(|message| message.dropped == 0));
     assert_eq!((left[0].text.as_str(), left[0].dropped), ("subscribe news 1", 0), "no confirmation is dropped");
+    assert_eq!((left[1].text.as_str(), left[1].dropped), ("1", 0), "nor that it is made");
     let last = |back: usize| format!("message news {}", MESSAGES - 1 - back as u64);
-    let expected: Vec<String> = (0..left.len() - 1).rev().map(last).collect();
-    assert!(left[1..].iter().map(|message| &message.text).eq(&expected), "the newest, in order");
+    let expected: Vec<String> = (0..left.len() - 2).rev().map(last).collect();
+    assert!(left[2..].iter().map(|message| &message.text).eq(&expected), "the newest, in order");
 }
 
 #[test]
@@ -230,12 +231,12 @@ fn the_newest_are_dropped_where_that_is_wanted() {
     slow.publish(0..1000);
     slow.until_arrived(1000);
     let kept = slow.shelf.take();
-    assert_eq!((kept.len(), kept[99].text.as_str()), (100, "message news 98"));
+    assert_eq!((kept.len(), kept[99].text.as_str()), (100, "message news 97"));
     assert!(kept.iter().all(|message| message.dropped == 0));
     slow.publish(1000..1001);
     slow.until_arrived(1001);
     let next = slow.shelf.take();
-    assert_eq!((next.len(), next[0].text.as_str(), next[0].dropped), (1, "message news 1000", 901));
+    assert_eq!((next.len(), next[0].text.as_str(), next[0].dropped), (1, "message news 1000", 902));
     assert!(slow.client.cancel(slow.id));
 }
 
@@ -245,7 +246,7 @@ fn a_subscription_that_is_to_be_closed_ends_behind_its_last_message() {
     slow.publish_anyway(1000);
     wait::until("the end", || slow.shelf.0.lock().unwrap().last.is_some());
     let kept = slow.shelf.take();
-    assert_eq!((kept.len(), kept[99].text.as_str()), (100, "message news 98"), "what was there can still be read");
+    assert_eq!((kept.len(), kept[99].text.as_str()), (100, "message news 97"), "what was there can still be read");
     let last = slow.shelf.0.lock().unwrap().last.take().unwrap();
     assert_eq!(last.status, Status::Full);
     assert!(last.flags & DROPPED != 0, "something is missing before the end");
@@ -262,8 +263,9 @@ fn a_gap_that_is_dropped_is_told_on_the_next_message() {
     slow.until_arrived(11);
     let kept = slow.shelf.take();
     let seen: Vec<_> = kept.iter().map(|one| (one.text.as_str(), one.dropped, one.gap)).collect();
-    let messages = [("message news 7", 8, true), ("message news 8", 0, false), ("message news 9", 0, false)];
-    assert_eq!((seen[0], &seen[1..]), (("subscribe news 1", 0, false), &messages[..]));
+    let made = [("subscribe news 1", 0, false), ("1", 0, false)];
+    let messages = [("message news 8", 9, true), ("message news 9", 0, false)];
+    assert_eq!((&seen[..2], &seen[2..]), (&made[..], &messages[..]));
 }
 
 #[test]
@@ -272,7 +274,7 @@ fn one_slow_reader_does_not_slow_another() {
     let fast = Shelf::default();
     let words: [&[&str]; 1] = [&["SUBSCRIBE", "news"]];
     slow.client.submit(&request(&words), &fast, Submitter::Other).unwrap();
-    wait::until("the confirmation", || fast.0.lock().unwrap().offered == 1);
+    wait::until("the confirmation, and that it is made", || fast.0.lock().unwrap().offered == 2);
     fast.take();
     for round in 0..500 {
         slow.publish(round..round + 1);

@@ -65,12 +65,12 @@ fn a_message_is_a_push_that_more_will_follow() {
     in_both(|server, client| {
         let news = Subscription::to(client, &["SUBSCRIBE", "news"]);
         publish_to_one(server, "news", "\r\n\0binary");
-        let done = news.inbox.take(2);
-        for done in &done {
+        let done = news.inbox.take(3);
+        for (done, kind) in done.iter().zip([Kind::Push, Kind::Integer, Kind::Push]) {
             assert_eq!((done.status, done.outcome, done.more, done.gap), (Status::Ok, Answered, true, false));
-            assert_eq!((done.request, done.reply.kind()), (news.id, Kind::Push));
+            assert_eq!((done.request, done.reply.kind()), (news.id, kind));
         }
-        assert_eq!(done[1].reply.items()[2].as_bytes(), b"\r\n\0binary");
+        assert_eq!(done[2].reply.items()[2].as_bytes(), b"\r\n\0binary");
     });
 }
 
@@ -129,16 +129,100 @@ fn a_ping_is_answered_among_the_messages() {
         news.take(1);
         for round in 0..50 {
             assert_eq!(publish(server, "news", &round.to_string()), 1);
-            let pong = news.change(&["PING", "there?"]);
-            assert!(pong.is_ok() && show(&pong.reply).contains("there?"), "{pong:?}");
-            let both = news.take(2);
-            assert_eq!(both[0], format!("message news {round}"));
-            assert!(both[1].ends_with("there?"), "{both:?}");
+            let answer = news.change(&["PING", "there?"]);
+            assert_eq!((answer.reply.kind(), answer.text().as_str()), (Kind::String, "there?"));
+            assert_eq!(news.take(2), [format!("message news {round}"), "pong there?".to_owned()]);
         }
-        assert_eq!(news.change(&["UNSUBSCRIBE"]).integer(), 0);
-        assert!(news.change(&["PING"]).is_ok());
-        assert_eq!(news.take(2)[1].to_uppercase().trim(), "PONG");
+        for channels in [1, 0] {
+            let answer = news.change(&["PING"]);
+            assert_eq!((answer.reply.kind(), answer.text().as_str()), (Kind::Status, "PONG"));
+            let pong = news.inbox.take_exactly(1).remove(0);
+            assert!(pong.is_ok() && pong.more && pong.reply.kind() == Kind::Push, "{pong:?}");
+            assert_eq!(show(&pong.reply), "pong ", "{channels} channels");
+            assert_eq!(news.change(&["UNSUBSCRIBE"]).integer(), 0);
+            news.take(1);
+        }
+        news.change(&["PING", "one", "two"]).says(Status::Server, Answered, &["wrong number of arguments"]);
+        assert_eq!(news.inbox.len(), 0, "an error is for whoever asked");
     });
+}
+
+#[test]
+fn that_all_is_confirmed_is_told_once_behind_the_confirmations() {
+    in_both(|server, client| {
+        let news = Subscription::to(client, &["SUBSCRIBE", "a", "b", "a"]);
+        let done = news.inbox.take_exactly(4);
+        let texts: Vec<String> = done.iter().map(|done| show(&done.reply)).collect();
+        assert_eq!(texts, ["subscribe a 1", "subscribe a 1", "subscribe b 2", "2"]);
+        assert_eq!((done[3].status, done[3].outcome, done[3].more, done[3].gap), (Status::Ok, Answered, true, false));
+        assert_eq!(done[3].reply.kind(), Kind::Integer);
+        // Again on a new connection, and what it was made with is no news.
+        for _ in 0..2 {
+            server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+            let again = news.inbox.take_exactly(2);
+            assert!(again.iter().all(|done| done.gap && done.reply.kind() == Kind::Push), "{again:?}");
+        }
+        // One that finds the connection and the channels there.
+        let other = Subscription::to(client, &["SUBSCRIBE", "a"]);
+        assert_eq!(
+            other.inbox.take_exactly(2).iter().map(|done| show(&done.reply)).collect::<Vec<_>>(),
+            ["subscribe a 1", "1"]
+        );
+        assert_eq!(news.change(&["PING"]).text(), "PONG");
+        assert_eq!(news.take(1), ["pong "]);
+    });
+}
+
+#[test]
+fn one_without_channels_is_made_without_a_connection_and_changed_afterwards() {
+    in_both(|server, client| {
+        let all = Subscription::with(client, &["SUBSCRIBE"], within(100));
+        assert_eq!(all.until_made(), 0);
+        assert_eq!(client.links(), ["commands"], "nobody needs another one");
+        assert_eq!(client.subscription(all.id, "channels"), 0);
+        assert_eq!(all.change(&["PSUBSCRIBE", "a*"]).integer(), 1);
+        assert_eq!(all.change(&["SUBSCRIBE", "b"]).integer(), 2);
+        assert_eq!(all.change(&["SSUBSCRIBE", "c"]).integer(), 3);
+        assert_eq!(all.take(3), ["psubscribe a* 1", "subscribe b 2", "ssubscribe c 1"]);
+        assert_eq!(publish(server, "ab", "hello"), 1);
+        assert_eq!(all.take(1), ["pmessage a* ab hello"]);
+        server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        assert_eq!(all.take_gap(3).len(), 3);
+        assert_eq!(all.change(&["PUNSUBSCRIBE"]).integer(), 2);
+        all.take(1);
+        all.cancel();
+        all.end().says(Status::Canceled, Unknown, &["the subscription was cancelled"]);
+        // Pinged, or given up, with nothing.
+        let empty = Subscription::to(client, &["subscribe"]);
+        assert_eq!(empty.change(&["PING", "hi"]).text(), "hi");
+        assert_eq!(empty.until_made(), 0);
+        assert_eq!(empty.take(1), ["pong hi"]);
+        let other = Subscription::to(client, &["subscribe"]);
+        other.cancel();
+        other.end().says(Status::Canceled, NotRun, &["the subscription was cancelled"]);
+        assert_eq!(empty.change(&["SUBSCRIBE", "late"]).integer(), 1);
+        empty.cancel();
+        wait::until("nobody subscribed", || channels(server) == 0);
+    });
+}
+
+#[test]
+fn a_change_of_an_empty_subscription_fails_without_it() {
+    let unreachable = Tester::connect(transport::url("127.0.0.1:1"));
+    let all = Subscription::to(&unreachable, &["SUBSCRIBE"]);
+    assert_eq!(all.until_made(), 0);
+    all.change(&["SUBSCRIBE", "x"]).says(Status::Connect, NotRun, &["127.0.0.1:1", "refused"]);
+    all.cancel();
+    assert_eq!(all.end().ending(), (Status::Canceled, NotRun));
+    // No deadline passes for what is made already.
+    let server = Server::start();
+    let client = Tester::connect(server.url());
+    let all = Subscription::with(&client, &["SUBSCRIBE"], within(1));
+    let late = client.submit_within(50, &["BLPOP", "nothing", "0"]);
+    assert_eq!(client.inbox.each_once(&[late])[&late].status, Status::Timeout);
+    assert_eq!(all.change(&["SUBSCRIBE", "x"]).integer(), 1);
+    assert!(client.client.close(None));
+    all.end().says(Status::Closed, Unknown, &["closed"]);
 }
 
 #[test]
@@ -152,7 +236,8 @@ fn what_is_no_subscription_is_refused_with_a_sentence() {
     };
     let news = Subscription::to(&client, &["SUBSCRIBE", "news"]);
     refused(0, &["UNSUBSCRIBE", "a"], Status::Argument, "request.subscription");
-    refused(0, &["SUBSCRIBE"], Status::Argument, "names no channel");
+    refused(0, &["PSUBSCRIBE"], Status::Argument, "names no channel");
+    refused(0, &["SSUBSCRIBE"], Status::Argument, "names no channel");
     refused(news.id, &["SUBSCRIBE"], Status::Argument, "names no channel");
     refused(news.id, &["GET", "key"], Status::Argument, "GET does not change a subscription");
     refused(news.id, &["MONITOR"], Status::Argument, "MONITOR does not change a subscription");
@@ -336,9 +421,9 @@ fn events_and_statistics_tell_of_it() {
     let client = Tester::with(server.url(), &[("reconnect_delay_max", "50ms")]);
     let events = client.events();
     let news = Subscription::to(&client, &["SUBSCRIBE", "news"]);
-    news.take(1);
+    news.until_made();
     assert_eq!(client.subscription(news.id, "channels"), 1);
-    assert_eq!(client.subscription(news.id, "taken"), 1);
+    assert_eq!(client.subscription(news.id, "taken"), 2, "a confirmation, and that it is made");
     server.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     assert_eq!(news.take_gap(1), ["subscribe news 1"]);
     assert_eq!(client.subscription(news.id, "gaps"), 1);

@@ -72,7 +72,7 @@ fn a_channel_that_the_server_takes_away_again_and_again_is_asked_for_after_pause
         while messages.len() < 1 + TAKEN_AWAY + 1 {
             assert_eq!(client.text(&["SET", "k", "v"]), "OK");
             commands += 1;
-            messages.extend(shard.inbox.drain());
+            messages.extend(shard.drain());
         }
         let asked = server.received().iter().filter(|command| command.name() == "SSUBSCRIBE").count();
         assert_eq!(asked, TAKEN_AWAY + 1);

@@ -106,7 +106,7 @@ int main(int count, char **arguments) {
             if (completion.user_data == JOB) {
                 jobs++;
                 submit(client, queue, JOB, "BLPOP", "jr:example:jobs", "0");
-            } else if (strcmp(completion.reply->items[0].bytes, "message") == 0) {
+            } else if (completion.reply->kind == JR_PUSH && strcmp(completion.reply->items[0].bytes, "message") == 0) {
                 messages++;
             }
             jr_reply_free(completion.reply);

@@ -60,7 +60,7 @@ int main(void) {
                 print_reply(completion->reply), print_flags(completion);
             else
                 printf("the end: %s\n", jr_status_text(completion->status));
-            if (goes_on && strcmp(words[0].bytes, "subscribe") == 0) { /* it is there: publish, to ourselves */
+            if (goes_on && completion->reply->kind == JR_INTEGER) { /* all is confirmed: publish, to ourselves */
                 SUBMIT(client, NULL, news, "PSUBSCRIBE", "jr:example:w*");
                 SUBMIT(client, NULL, 0, "PUBLISH", "jr:example:news", "Redis has a new client");
             } else if (goes_on && strcmp(words[0].bytes, "psubscribe") == 0) {

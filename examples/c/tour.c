@@ -58,6 +58,7 @@ int main(void) {
     /* A subscription is a request with many completions. */
     SUBMIT(client, queue, "SUBSCRIBE", "jr:example:Hello");
     jr_reply_free(take(queue)); /* the confirmation */
+    jr_reply_free(take(queue)); /* all that was asked for is confirmed */
     finish(jr_run(client, "PUBLISH", "jr:example:Hello", "World!"));
     jr_reply *message = take(queue);
     printf("PubSub Hello, %s\n", message->items[2].bytes);

@@ -331,6 +331,10 @@ impl<D: Destination> Hub<D> {
                     }
                     continue;
                 }
+                Effect::Made(to, count) => {
+                    subscribers.answer(to, count_of(count), 0, &mut told);
+                    continue;
+                }
                 Effect::Started(ticket) => Action::Started(ticket),
                 Effect::Changed(ticket, count) => Action::Changed(ticket, count),
                 Effect::Refused(ticket) => Action::Refused(ticket),
@@ -417,12 +421,17 @@ impl<D: Destination> Subscribers<D> {
     }
 }
 
+/// How many channels and patterns a subscription has, as a program is told it.
+fn count_of(topics: usize) -> Reply {
+    Reply::integer(i64::try_from(topics).unwrap_or(i64::MAX))
+}
+
 /// `[kind, channel, channels of this subscription]`, in one block: there may be very many.
 fn confirmation(channel: Channel, name: Option<&[u8]>, joins: bool, count: usize) -> Result<Reply, Error> {
     let message = Reply::push(vec![
         Reply::string(channel.confirmation(joins).as_bytes()),
         name.map_or_else(Reply::nil, Reply::string),
-        Reply::integer(i64::try_from(count).unwrap_or(i64::MAX)),
+        count_of(count),
     ])?;
     Reply::copy(&message)
 }

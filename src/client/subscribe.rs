@@ -35,7 +35,7 @@ use crate::topology::Route;
 
 /// What a multishot request asks for.
 enum Wish {
-    /// A new subscription: these topics, on connections for this purpose.
+    /// A new subscription: these topics, perhaps none, on connections for this purpose.
     Begin(Purpose, Vec<Topic>),
     /// Something of this subscription.
     Of(Ticket, Change),
@@ -80,6 +80,8 @@ impl Wish {
             }
             let topics: Vec<Topic> = names.map(|name| Topic::Channel(channel, name)).collect();
             return match (topics.is_empty(), subscription) {
+                (true, 0) if channel == Channel::Plain => Ok(Wish::Begin(Purpose::Subscriptions, topics)),
+                (true, 0) => wrong(format!("{} names no channel; SUBSCRIBE may, for a subscription to none", upper())),
                 (true, _) => wrong(format!("{} names no channel", upper())),
                 (_, 0) => Ok(Wish::Begin(Purpose::Subscriptions, topics)),
                 _ => Ok(Wish::Of(changed, Change::Add(topics))),

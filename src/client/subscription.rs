@@ -47,8 +47,10 @@ pub enum Effect {
         /// A request of the subscription asked for it; else the server gave up the topic, or the connection was lost.
         asked: bool,
     },
-    /// The subscription got its first confirmation.
+    /// The subscription got its first confirmation, or was made without channels.
     Started(Ticket),
+    /// All topics that a subscription was made with are its own, or not wanted any more: it has so many.
+    Made(Ticket, usize),
     /// A request that changes a subscription is carried out; the subscription now has so many topics.
     Changed(Ticket, usize),
     /// The server refused what this request asked for. If it is a subscription, it has ended.
@@ -65,6 +67,8 @@ struct Subscriber {
     /// Confirmed on this connection.
     confirmed: Counts,
     started: bool,
+    /// It was told something: the server may know of it.
+    told: bool,
     /// The requests for it that are under way.
     requests: Vec<Ticket>,
 }
@@ -79,7 +83,7 @@ impl Counts {
     }
 }
 
-/// A request that changes a subscription.
+/// What a request asked for: that which changes a subscription, or that which makes one (of the same ticket).
 #[derive(Debug)]
 struct Change {
     subscription: Ticket,
@@ -140,6 +144,15 @@ impl Subscriptions {
     /// A new subscription, made by the request of the same ticket, to topics that belong to these servers.
     pub fn begin(&mut self, subscription: Ticket, topics: impl IntoIterator<Item = (Topic, Server)>) {
         self.subscribers.insert(subscription, Subscriber::default());
+        let topics: Vec<(Topic, Server)> = topics.into_iter().collect();
+        let left = topics.len();
+        // The confirmation of a feed says that all is done.
+        if topics.iter().all(|(topic, _)| topic.channel().is_some()) {
+            self.changes.insert(subscription, Change { subscription, left, begun: false });
+        }
+        if left == 0 {
+            self.carried_out(subscription);
+        }
         topics.into_iter().for_each(|(topic, server)| self.join(subscription, subscription, topic, &server));
     }
 
@@ -181,6 +194,7 @@ impl Subscriptions {
     /// A subscription ends.
     pub fn end(&mut self, subscription: Ticket) {
         let Some(subscriber) = self.subscribers.remove(&subscription) else { return };
+        self.changes.remove(&subscription);
         for topic in subscriber.topics {
             if let Some(entry) = self.topics.get_mut(&topic) {
                 entry.wants.retain(|want| want.subscription != subscription);
@@ -235,7 +249,7 @@ impl Subscriptions {
         }
     }
 
-    /// Whether a subscription got its first confirmation.
+    /// Whether a subscription got its first confirmation, or was made without channels.
     pub fn has_started(&self, subscription: Ticket) -> bool {
         self.subscribers.get(&subscription).is_some_and(|subscriber| subscriber.started)
     }
@@ -247,7 +261,7 @@ impl Subscriptions {
         subscriber.is_none_or(|subscriber| {
             let of_topic = |topic: &Topic| self.topics.get(topic);
             let is_known = |entry: &Entry| !matches!(entry.presence, Presence::Absent | Presence::Postponed(_));
-            subscriber.started || subscriber.topics.iter().filter_map(of_topic).any(is_known)
+            subscriber.told || subscriber.topics.iter().filter_map(of_topic).any(is_known)
         })
     }
 
@@ -312,9 +326,15 @@ impl Subscriptions {
     ) {
         let Some(subscriber) = self.subscribers.get_mut(&to) else { return };
         let (count, name) = (*subscriber.confirmed.of(channel), name.cloned());
+        subscriber.told = true;
         self.effects.push(Effect::Confirm { to, channel, name, joins, count, gap, asked });
+        self.start(to);
+    }
+
+    fn start(&mut self, subscription: Ticket) {
+        let Some(subscriber) = self.subscribers.get_mut(&subscription) else { return };
         if !mem::replace(&mut subscriber.started, true) {
-            self.effects.push(Effect::Started(to));
+            self.effects.push(Effect::Started(subscription));
         }
     }
 
@@ -343,11 +363,20 @@ impl Subscriptions {
         change.left -= 1;
         change.begun = true;
         if change.left == 0 {
-            let subscription = change.subscription;
-            self.changes.remove(&request);
-            self.ping_finished(subscription, request);
-            self.effects.push(Effect::Changed(request, self.wanted_by(subscription)));
+            self.carried_out(request);
         }
+    }
+
+    /// All that a request asked for is done.
+    fn carried_out(&mut self, request: Ticket) {
+        let Some(Change { subscription, .. }) = self.changes.remove(&request) else { return };
+        let count = self.wanted_by(subscription);
+        if request == subscription {
+            self.effects.push(Effect::Made(subscription, count));
+            return self.start(subscription);
+        }
+        self.ping_finished(subscription, request);
+        self.effects.push(Effect::Changed(request, count));
     }
 
     /// Asks the server for what is missing, or forgets what nobody wants.

@@ -10,6 +10,8 @@ static const char *line_of(jr_completion completion) {
     const jr_reply *reply = completion.reply;
     CHECK(is_one_outcome(completion.flags));
     line[0] = 0;
+    if (reply->kind == JR_INTEGER)
+        length = (size_t)snprintf(line, sizeof line, "made with %" PRId64 " ", reply->integer);
     for (size_t i = 0; reply->items && i < reply->length; i++) {
         const jr_reply *word = &reply->items[i];
         length += (size_t)(word->kind == JR_INTEGER
@@ -59,6 +61,7 @@ static void to_a_queue(const char *options) {
     jr_client *client = connect_with(options);
     uint64_t id = subscribe(client, request_to(queue, NULL, 1), "jr:c:news"), change = 0;
     EXPECT(id, "subscribe jr:c:news 1 more");
+    EXPECT(id, "made with 1 more");
     CHECK_INT(run_number(client, "PUBLISH", "jr:c:news", "hello"), 1);
     jr_completion message = take_one(queue);
     CHECK_INT(message.reply->kind, JR_PUSH);
@@ -87,6 +90,39 @@ static void to_a_queue(const char *options) {
     ends(id, JR_ERR_CANCELED);
     CHECK_INT(jr_cancel(client, id), JR_ERR_NOT_FOUND);
     CHECK_INT(submit(client, change_of(id, queue, 0), NULL, "UNSUBSCRIBE"), JR_ERR_NOT_FOUND);
+    close_client(client);
+}
+
+/* Made without channels, by SUBSCRIBE alone; changed, and pinged, afterwards. */
+static void empty_at_first(const char *options) {
+    jr_client *client = connect_with(options);
+    const jr_command bare = COMMAND("SUBSCRIBE"), ping = COMMAND("PING"), there = COMMAND("PING", "there?");
+    jr_request request = request_of(&bare, 1);
+    jr_reply *reply = NULL;
+    uint64_t id = 0, change = 0;
+    request.queue = queue;
+    CHECK_INT(jr_submit(client, &request, &id), JR_OK);
+    EXPECT(id, "made with 0 more");
+    CHECK_INT(submit(client, change_of(id, queue, 2), &change, "SUBSCRIBE", "jr:c:first", "jr:c:second"), JR_OK);
+    EXPECT(id, "subscribe jr:c:first 1 more");
+    EXPECT(id, "subscribe jr:c:second 2 more");
+    EXPECT(change, "made with 2 end");
+
+    request = request_of(&ping, 1);
+    request.subscription = id;
+    CHECK_INT(jr_execute(client, &request, &reply), JR_OK);
+    CHECK_INT(reply->kind, JR_STATUS);
+    CHECK_TEXT(reply->bytes, "PONG");
+    jr_reply_free(reply);
+    EXPECT(id, "pong  more");
+    request.commands = &there;
+    CHECK_INT(jr_execute(client, &request, &reply), JR_OK);
+    CHECK_INT(reply->kind, JR_STRING);
+    CHECK_TEXT(reply->bytes, "there?");
+    jr_reply_free(reply);
+    EXPECT(id, "pong there? more");
+    CHECK_INT(jr_cancel(client, id), JR_OK);
+    ends(id, JR_ERR_CANCELED);
     close_client(client);
 }
 
@@ -136,6 +172,7 @@ static void drops_are_counted(void) {
     jr_client *client = connect_with("max_unread=10"), *publisher = connect_client();
     uint64_t id = subscribe(client, request_to(queue, NULL, 0), "jr:c:many");
     EXPECT(id, "subscribe jr:c:many 1 more");
+    EXPECT(id, "made with 1 more");
     for (int i = 0; i < 100; i++) {
         char text[16];
         snprintf(text, sizeof text, "%d", i);
@@ -267,6 +304,8 @@ int main(void) {
     queue = jr_queue_new();
     to_a_queue("protocol=2");
     to_a_queue("protocol=3");
+    empty_at_first("protocol=2");
+    empty_at_first("protocol=3");
     nothing_that_cannot_be();
     drops_are_counted();
     for (int protocol = 2; protocol <= 3; protocol++) {

@@ -55,12 +55,35 @@ impl Subscription {
     }
 
     fn checked(&self, count: usize, gap: bool) -> Vec<String> {
-        let done = self.inbox.take_exactly(count);
-        for done in &done {
+        let mut all = Vec::new();
+        while all.len() < count {
+            let done = self.inbox.take_exactly(1).remove(0);
             assert!(done.is_ok() && done.more, "{done:?} {}", done.text());
-            assert_eq!((done.request, done.gap), (self.id, gap), "{done:?}");
+            assert_eq!(done.request, self.id, "{done:?}");
+            if !is_made(&done) {
+                assert_eq!(done.gap, gap, "{done:?}");
+                all.push(show(&done.reply));
+            }
         }
-        done.iter().map(|done| show(&done.reply)).collect()
+        all
+    }
+
+    /// Waits until all of it is confirmed, whatever comes before that; gives how many channels it has.
+    pub fn until_made(&self) -> i64 {
+        loop {
+            let done = self.inbox.take_exactly(1).remove(0);
+            assert!(done.more, "{done:?} {}", done.text());
+            if is_made(&done) {
+                return done.integer();
+            }
+        }
+    }
+
+    /// All that there is, but for [`is_made`].
+    pub fn drain(&self) -> Vec<Done> {
+        let mut all = self.inbox.drain();
+        all.retain(|done| !is_made(done));
+        all
     }
 
     /// Waits for the final completion; what came before it is not looked at.
@@ -72,6 +95,11 @@ impl Subscription {
             }
         }
     }
+}
+
+/// Whether it is no message and no confirmation, but says that the subscription has all that it was made with.
+pub fn is_made(done: &Done) -> bool {
+    done.more && done.reply.kind() == Kind::Integer
 }
 
 /// The words of a message, with spaces between them.

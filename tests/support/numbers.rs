@@ -30,7 +30,7 @@ impl<'a> Numbers<'a> {
     }
 
     pub fn look(&mut self) {
-        for done in self.shard.inbox.drain() {
+        for done in self.shard.drain() {
             let line = show(&done.reply);
             let (mut words, is_confirmation) = (line.split(' '), line.starts_with("ssubscribe"));
             let (is_mine, last) = (words.nth(1) == Some(self.name), words.next().unwrap());

@@ -180,7 +180,7 @@ impl Busy {
 
     /// Looks at the messages that came: in order, and nothing is missing but behind a gap.
     pub fn check_messages(&mut self) {
-        for done in self.subscription.inbox.drain() {
+        for done in self.subscription.drain() {
             expect_ok("a message", &done);
             assert!(done.more);
             let words: Vec<String> =

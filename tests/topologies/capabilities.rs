@@ -219,6 +219,21 @@ fn channels(place: &Place) -> &'static str {
     assert!(client.run(&["PUBLISH", &channel, "hello"]).is_ok());
     assert_eq!(news.take(1), [format!("message {channel} hello")]);
     assert_eq!(pattern.take(1), [format!("pmessage news of * {channel} hello")]);
+    // One that is made without any, and has all kinds in the end.
+    let all = Subscription::to(&client, &["SUBSCRIBE"]);
+    assert_eq!((all.until_made(), all.change(&["PING", "there"]).text().as_str()), (0, "there"));
+    assert_eq!(all.take(1), ["pong there"]);
+    let keys = keys("kinds");
+    let sharded: Vec<&str> = ["SSUBSCRIBE"].into_iter().chain(keys.iter().take(4).map(String::as_str)).collect();
+    assert_eq!(all.change(&sharded).integer(), 4);
+    assert_eq!(all.change(&["SUBSCRIBE", &channel]).integer(), 5);
+    all.take(5);
+    for key in &keys[..4] {
+        assert_eq!(client.run(&["SPUBLISH", key, "sharded"]).integer(), 1);
+        assert_eq!(all.take(1), [format!("smessage {key} sharded")]);
+    }
+    assert!(client.run(&["PUBLISH", &channel, "plain"]).is_ok());
+    assert_eq!(all.take(1), [format!("message {channel} plain")]);
     OK
 }
 

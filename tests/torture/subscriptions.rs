@@ -131,7 +131,7 @@ fn run(protocol: &str) {
     }
     for (log, (subscription, step)) in logs.iter_mut().zip([(&all, 1), (&half, 2)]) {
         wait::until("the last messages", || {
-            subscription.inbox.drain().iter().for_each(|done| log.read_to_the_end(done));
+            subscription.drain().iter().for_each(|done| log.read_to_the_end(done));
             names.iter().step_by(step).all(|name| log.channels[name].last == Some(u64::MAX))
         });
     }
@@ -171,7 +171,7 @@ fn subscribed(server: &Server) -> BTreeSet<String> {
 fn read(logs: &mut [Log; 2], subscriptions: [&Subscription; 2]) {
     let mut idle = true;
     for (log, subscription) in logs.iter_mut().zip(subscriptions) {
-        let done = subscription.inbox.drain();
+        let done = subscription.drain();
         idle &= done.is_empty();
         done.iter().for_each(|done| log.read(done));
     }

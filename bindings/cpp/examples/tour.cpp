@@ -23,9 +23,10 @@ int main() try {
     client.run("RPUSH", "jr:example:queue", "Hello, World!");
     std::cout << "Queued " << waiting.get().second << "\n";
 
-    // A subscription is a request with many completions, the first of which confirms it.
+    // A subscription is a request with many completions: confirmations, that all is confirmed, and messages.
     jr::subscription subscription = client.subscribe("jr:example:Hello");
-    subscription.next();
+    while (subscription.next()->kind() != "ready") {
+    }
     client.run("PUBLISH", "jr:example:Hello", "World!");
     std::cout << "PubSub Hello, " << subscription.next()->text() << "\n";
 

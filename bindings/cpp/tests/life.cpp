@@ -213,6 +213,7 @@ TEST("cluster", keys_of_all_slots_and_routes_to_all_primaries) {
     CHECK_EQUAL(place["slot"].get<int>(), 12539);
     jr::subscription subscription = client.ssubscribe("cpp:sharded");
     CHECK_EQUAL(subscription.next(60s)->kind(), "ssubscribe");
+    CHECK_EQUAL(subscription.next(60s)->kind(), "ready");
     client.run("SPUBLISH", "cpp:sharded", "text");
     CHECK_EQUAL(subscription.next(60s)->text(), "text");
     const jr::lease lease = client.lease("key");

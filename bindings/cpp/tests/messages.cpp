@@ -19,7 +19,7 @@ TEST("pub/sub", channels_come_and_go) {
     for (const char *protocol : {"protocol=2", "protocol=3"}) {
         jr::client client(check::url(protocol));
         jr::subscription subscription = client.subscribe("cpp:a", "cpp:b");
-        CHECK_EQUAL(take(subscription, 2), "subscribe cpp:a 1;subscribe cpp:b 2;");
+        CHECK_EQUAL(take(subscription, 3), "subscribe cpp:a 1;subscribe cpp:b 2;ready  2;");
         CHECK_EQUAL(subscription.psubscribe("cpp:p*"), 3);
         CHECK_EQUAL(subscription.unsubscribe("cpp:a"), 2);
         client.run("PUBLISH", "cpp:a", "unheard");
@@ -41,6 +41,16 @@ TEST("pub/sub", channels_come_and_go) {
         CHECK(subscription.cancel());
         CHECK(!subscription.next() && subscription.ended() && !subscription.next());
         CHECK(!subscription.cancel());
+    }
+}
+
+TEST("pub/sub", one_is_made_without_channels) {
+    for (const char *protocol : {"protocol=2", "protocol=3"}) {
+        jr::client client(check::url(protocol));
+        jr::subscription subscription = client.subscribe();
+        CHECK_EQUAL(take(subscription, 1), "ready  0;");
+        CHECK_EQUAL(subscription.psubscribe("cpp:p*", "cpp:q*"), 2);
+        CHECK_EQUAL(take(subscription, 2), "psubscribe cpp:p* 1;psubscribe cpp:q* 2;");
     }
 }
 
@@ -73,9 +83,9 @@ TEST("pub/sub", a_subscription_may_go_before_or_after_its_client) {
         jr::client client(check::url());
         left = client.subscribe("cpp:left");
         jr::subscription gone = client.subscribe("cpp:gone");
-        take(gone, 1);
+        take(gone, 2);
     }
-    take(*left, 1);
+    take(*left, 2);
     left.reset();
     jr::client client(check::url());
     jr::subscription subscription = client.subscribe("cpp:moved");
@@ -105,7 +115,7 @@ TEST("pub/sub", a_callable_gets_every_message) {
 TEST("gaps", a_lost_connection_is_told) {
     jr::client client(check::url()), killer(check::url());
     jr::subscription subscription = client.subscribe("cpp:gap");
-    take(subscription, 1);
+    take(subscription, 2);
     uint64_t sent = 0, heard = 0, gaps = 0;
     for (int round = 0; round < 10; round++) {
         killer.run("CLIENT", "KILL", "TYPE", "pubsub");
@@ -126,7 +136,7 @@ TEST("gaps", a_lost_connection_is_told) {
 TEST("gaps", dropped_messages_are_counted) {
     jr::client client(check::url("max_unread=4"));
     jr::subscription subscription = client.subscribe("cpp:flood");
-    take(subscription, 1);
+    take(subscription, 2);
     for (int i = 0; i < 50; i++)
         client.run("PUBLISH", "cpp:flood", i);
     WAIT_UNTIL(client.stats()["subscriptions"][0]["unread"].get<int>() +

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::action::{Action, Actions};
-use super::{Directory, Hub};
+use super::{Directory, Hub, count_of};
 use crate::client::completion::Verdict;
 use crate::client::destination::Destination;
 use crate::client::subscription::Subscriptions;
@@ -28,8 +28,7 @@ impl<D: Destination> Hub<D> {
             match action {
                 Action::Started(ticket) => owner.no_deadline(ticket),
                 Action::Changed(ticket, count) => {
-                    let count = Reply::integer(i64::try_from(count).unwrap_or(i64::MAX));
-                    owner.finish(ticket, 0, Verdict::answered(Status::Ok, count));
+                    owner.finish(ticket, 0, Verdict::answered(Status::Ok, count_of(count)));
                 }
                 Action::Refused(ticket) => {
                     let flags = self.subscribers.lock().dismiss(ticket);

@@ -18,6 +18,7 @@ use crate::connection::purpose::Purpose;
 use crate::connection::recipient::{LinkEvent, Recipient};
 use crate::connection::unit::{Addressee, Answer, Lost, Ticket};
 use crate::error::{Error, Status};
+use crate::protocol::command;
 use crate::protocol::message::{Channel, Message};
 use crate::protocol::reply::{Kind, Reply};
 
@@ -116,10 +117,10 @@ impl<D: Destination> Hub<D> {
     /// What the answers to the commands of the hub itself mean; those to the PINGs of subscriptions are told to the
     /// owner as well.
     fn judge(&self, owner: &dyn Directory, link: &Arc<Link>, answers: &mut dyn Iterator<Item = Answer>) {
-        for answer in answers {
+        for mut answer in answers {
             if answer.to.ticket != OWN {
                 if let Some(subscription) = owner.pinged_subscription(answer.to.ticket) {
-                    self.echo(subscription, answer.to.ticket, &answer.reply);
+                    self.echo(subscription, &mut answer);
                 }
                 owner.answered(link, &mut Answers::from(answer));
                 self.close_if_retired(link);
@@ -177,13 +178,17 @@ impl<D: Destination> Hub<D> {
         subscribers.put(last, message, 0, told, rest);
     }
 
-    /// The answer to a PING of a subscription stands among its messages.
-    fn echo(&self, subscription: Ticket, request: Ticket, answer: &Reply) {
+    /// The answer to a PING of a subscription stands among its messages, too. RESP2 has other answers while the
+    /// connection subscribes than RESP3 ever has: the same is made of all.
+    fn echo(&self, subscription: Ticket, answer: &mut Answer) {
+        let request = answer.exchange.as_ref().map(|exchange| exchange.request.clone()).unwrap_or_default();
+        let pong = pong(&request, &answer.reply);
         let mut told = Vec::new();
         let mut subscribers = self.subscribers.lock();
-        subscribers.subscriptions.ping_finished(subscription, request);
-        if let Ok(copy) = Reply::copy(answer) {
-            subscribers.answer(subscription, copy, 0, &mut told);
+        subscribers.subscriptions.ping_finished(subscription, answer.to.ticket);
+        if let Some((message, reply)) = pong {
+            answer.reply = reply;
+            subscribers.answer(subscription, message, 0, &mut told);
         }
         subscribers.announce(&told);
     }
@@ -195,8 +200,52 @@ impl<D: Destination> Hub<D> {
     }
 }
 
+/// What stands among the messages, `["pong", text]`, and what the PING itself is answered; `None`: an error, which is
+/// for the PING alone.
+fn pong(request: &Bytes, reply: &Reply) -> Option<(Reply, Reply)> {
+    if reply.is_error() {
+        return None;
+    }
+    let has_text = command::decode(request).nth(1).is_some();
+    let text = match reply.items() {
+        [_, text] => text.as_bytes(),
+        _ if has_text => reply.as_bytes(),
+        _ => &[],
+    };
+    let message = Reply::push(vec![Reply::string(b"pong"), Reply::string(text)]);
+    let message = message.and_then(|message| Reply::copy(&message)).ok()?;
+    Some((message, if has_text { Reply::string(text) } else { Reply::status("PONG") }))
+}
+
 /// Whether an error will pass by itself.
 fn will_pass(error: &Reply) -> bool {
     let code = error.as_bytes().split(|byte| *byte == b' ').next().unwrap_or_default();
     [&b"LOADING"[..], b"BUSY", b"TRYAGAIN", b"CLUSTERDOWN", b"MASTERDOWN"].contains(&code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pong_has_one_shape_however_the_server_says_it() {
+        let list = |text: &str| Reply::array(vec![Reply::string(b"pong"), Reply::string(text.as_bytes())]).unwrap();
+        let cases = [
+            (&["PING"][..], Reply::status("PONG"), "", Kind::Status, "PONG"),
+            (&["ping"], list(""), "", Kind::Status, "PONG"),
+            (&["PING", ""], Reply::string(b""), "", Kind::String, ""),
+            (&["PING", ""], list(""), "", Kind::String, ""),
+            (&["PING", "PONG"], Reply::string(b"PONG"), "PONG", Kind::String, "PONG"),
+            (&["PING", "there?"], list("there?"), "there?", Kind::String, "there?"),
+        ];
+        for (args, said, text, kind, answered) in cases {
+            let request = Bytes::from(command::encode_to_vec(args).unwrap());
+            let (message, reply) = pong(&request, &said).unwrap();
+            assert_eq!(message.kind(), Kind::Push);
+            assert_eq!((message.items()[0].as_bytes(), message.items()[1].as_bytes()), (&b"pong"[..], text.as_bytes()));
+            assert_eq!((reply.kind(), reply.as_bytes()), (kind, answered.as_bytes()), "{args:?}");
+        }
+        let error = Reply::error(Status::Server, crate::error::Outcome::Answered, "ERR no");
+        assert!(pong(&Bytes::new(), &error).is_none());
+    }
 }

@@ -62,7 +62,8 @@ impl Subscriptions {
         for want in self.topics.entries().filter(absent).flat_map(|entry| &entry.wants) {
             let is_new = self.subscribers.get(&want.subscription).is_some_and(|subscriber| !subscriber.started);
             waiting.extend(is_new.then_some(want.subscription));
-            waiting.extend(want.asked.iter().filter(|request| self.changes.contains_key(request)));
+            let is_change = |request: &&Ticket| **request != want.subscription && self.changes.contains_key(request);
+            waiting.extend(want.asked.iter().filter(is_change));
         }
         waiting.into_iter().collect()
     }

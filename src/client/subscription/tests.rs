@@ -53,11 +53,68 @@ fn the_first_asks_and_the_second_is_told_at_once() {
     assert_eq!(all.effects(), [send("x", true)]);
     assert_eq!(audience(&all, "x"), []);
     all.confirmed(&Server::Any, &channel("x"), true, now());
-    assert_eq!(all.effects(), [confirm(A, "x", true, 1, false), Effect::Started(A)]);
+    assert_eq!(all.effects(), [confirm(A, "x", true, 1, false), Effect::Started(A), Effect::Made(A, 1)]);
     all.begin(B, [any("x"), any("x")]);
     let twice = confirm(B, "x", true, 1, false);
-    assert_eq!(all.effects(), [twice.clone(), Effect::Started(B), twice]);
+    assert_eq!(all.effects(), [twice.clone(), Effect::Started(B), twice, Effect::Made(B, 1)]);
     assert_eq!(audience(&all, "x"), [A, B]);
+}
+
+#[test]
+fn one_without_channels_is_made_at_once_and_asks_for_nothing() {
+    let mut all = Subscriptions::default();
+    all.begin(A, []);
+    assert_eq!(all.effects(), [Effect::Made(A, 0), Effect::Started(A)]);
+    assert!(all.has_started(A) && !all.is_empty());
+    assert!(!all.may_be_known(A), "no server has heard of it");
+    all.add(A, CHANGE, [any("x")]);
+    assert_eq!(all.effects(), [Effect::Open(Server::Any)]);
+    assert_eq!(all.waiting(&Server::Any), [CHANGE], "the change may fail, and the subscription lives on");
+    all.connected(&Server::Any, now());
+    assert_eq!(all.effects(), [send("x", true)]);
+    all.confirmed(&Server::Any, &channel("x"), true, now());
+    assert_eq!(all.effects(), [confirm(A, "x", true, 1, false), Effect::Changed(CHANGE, 1)]);
+    assert!(all.may_be_known(A));
+    all.end(A);
+    assert_eq!(all.effects(), [send("x", false)]);
+}
+
+#[test]
+fn that_all_is_confirmed_is_told_once() {
+    let mut all = Subscriptions::default();
+    all.connected(&Server::Any, now());
+    all.begin(A, [any("x"), any("y")]);
+    all.confirmed(&Server::Any, &channel("x"), true, now());
+    assert_eq!(all.effects()[2..], [confirm(A, "x", true, 1, false), Effect::Started(A)]);
+    assert_eq!(all.waiting(&Server::Any), [], "it has begun, and waits for the rest however long");
+    all.lost(&Server::Any, now());
+    all.connected(&Server::Any, now());
+    assert_eq!(all.effects(), [send("x", true), send("y", true)]);
+    all.confirmed(&Server::Any, &channel("x"), true, now());
+    assert_eq!(all.effects(), [confirm(A, "x", true, 1, true)]);
+    all.confirmed(&Server::Any, &channel("y"), true, now());
+    assert_eq!(all.effects(), [confirm(A, "y", true, 2, false), Effect::Made(A, 2)]);
+    all.lost(&Server::Any, now());
+    all.connected(&Server::Any, now());
+    ["x", "y"].iter().for_each(|name| all.confirmed(&Server::Any, &channel(name), true, now()));
+    let again = [send("x", true), send("y", true), confirm(A, "x", true, 1, true), confirm(A, "y", true, 2, true)];
+    assert_eq!(all.effects(), again);
+    // What is not wanted any more is not waited for.
+    all.begin(B, [any("x"), any("z")]);
+    assert_eq!(all.effects(), [confirm(B, "x", true, 1, false), Effect::Started(B), send("z", true)]);
+    all.remove(B, CHANGE, Channel::Plain, Some(vec![Bytes::from_static(b"z")]));
+    assert_eq!(all.effects(), [Effect::Made(B, 1), confirm(B, "z", false, 1, false), Effect::Changed(CHANGE, 1)]);
+}
+
+#[test]
+fn a_feed_is_told_its_confirmation_alone() {
+    let mut all = Subscriptions::default();
+    all.connected(&Server::Any, now());
+    let feed = Topic::Feed(Bytes::from_static(b"MONITOR"));
+    all.begin(A, [(feed.clone(), Server::Any)]);
+    all.effects();
+    all.confirmed(&Server::Any, &feed, true, now());
+    assert!(matches!(all.effects()[..], [Effect::Confirm { channel: None, .. }, Effect::Started(A)]));
 }
 
 #[test]
@@ -103,7 +160,7 @@ fn a_new_connection_tells_of_the_gap() {
     assert_eq!(all.effects(), [send("x", true)]);
     all.confirmed(&Server::Any, &channel("x"), true, now());
     let (gap, new) = (confirm(A, "x", true, 1, true), confirm(B, "x", true, 1, false));
-    assert_eq!(all.effects(), [gap, new, Effect::Started(B)]);
+    assert_eq!(all.effects(), [gap, new, Effect::Started(B), Effect::Made(B, 1)]);
 }
 
 /// x is confirmed there, y was joined after that, z is not wanted any more, and w waits for an answer.
@@ -132,7 +189,7 @@ fn another_connection_takes_over_what_it_has_with_a_gap_and_asks_for_the_rest() 
     );
     assert_eq!((audience(&all, "x"), audience(&all, "w"), audience(&all, "y")), (vec![A], vec![A], vec![]));
     all.confirmed(&Server::Any, &channel("y"), true, now());
-    assert_eq!(all.effects(), [confirm(B, "y", true, 1, false), Effect::Started(B)]);
+    assert_eq!(all.effects(), [confirm(B, "y", true, 1, false), Effect::Started(B), Effect::Made(B, 1)]);
 }
 
 #[test]

@@ -335,7 +335,8 @@ class client : public detail::handle, public commands<client> {
     }
 
     /// A subscription to channels, patterns or sharded channels: see jr::subscription. Does not wait for the
-    /// confirmations, which are the first that it gets.
+    /// confirmations, which are the first that it gets, and behind them one of the kind "ready". `subscribe()` makes
+    /// one without channels, which is changed afterwards.
     template <typename... Channels> subscription subscribe(const Channels &...channels) const;
     template <typename... Patterns> subscription psubscribe(const Patterns &...patterns) const;
     template <typename... Channels> subscription ssubscribe(const Channels &...channels) const;

@@ -6,14 +6,15 @@
 
 namespace jr {
 
-/// What a subscription got: a message, or a confirmation.
+/// What a subscription got: a message, a confirmation, or that all it was made with is confirmed.
 class message {
   public:
     explicit message(jr::completion completion) : completion_(std::move(completion)) {}
 
-    /// "message", "pmessage", "smessage"; "subscribe", "unsubscribe" and their kin; "pong"; "invalidate".
+    /// "message", "pmessage", "smessage"; "subscribe", "unsubscribe" and their kin; "pong"; "invalidate"; and once,
+    /// when all that the subscription was made with is confirmed: "ready".
     std::string_view kind() const noexcept {
-        return reply().has_items() ? reply()[0].text() : "pong"; // RESP3 sends the answer of PING as it is
+        return reply().has_items() ? reply()[0].text() : "ready";
     }
     /// Whether somebody published it.
     bool is_message() const noexcept {
@@ -30,13 +31,11 @@ class message {
     }
     /// Of a message, or what a "pong" repeats.
     std::string_view text() const noexcept {
-        if (!reply().has_items())
-            return reply().kind() == jr::kind::string ? reply().text() : std::string_view();
         return is_message() || this->kind() == "pong" ? reply()[reply().size() - 1].text() : std::string_view();
     }
-    /// Of a confirmation: how many channels and patterns the subscription has.
+    /// Of a confirmation, or of "ready": how many channels and patterns the subscription has.
     int64_t channels() const noexcept {
-        return reply()[2].try_get<int64_t>().value_or(0);
+        return (reply().has_items() ? reply()[2].try_get<int64_t>() : reply().try_get<int64_t>()).value_or(0);
     }
     /// Messages may be missing before this one: the connection was lost and made again.
     bool gap() const noexcept {

@@ -383,7 +383,7 @@ class PubSub:
                 if self._inbox.id:
                     port.change(future, words, None, self._inbox.id)
                 elif may_create:
-                    self._inbox.begin(future, len(words) - 1)
+                    self._inbox.begin(future)
                     self._inbox.id = port.subscribe(self._inbox, words, None)
                 else:
                     continue

@@ -340,7 +340,7 @@ class PubSub:
                 if self._inbox.id:
                     port.change(reply, words, None, self._inbox.id)
                 elif may_create:
-                    self._inbox.begin(reply, len(words) - 1)
+                    self._inbox.begin(reply)
                     self._inbox.id = port.subscribe(self._inbox, words, None)
                 else:
                     continue

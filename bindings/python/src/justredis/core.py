@@ -237,13 +237,6 @@ class Item(NamedTuple):
     dropped: int = 0
 
 
-def pong(text: Union[bytes, str]) -> list[Any]:
-    """The answer to a PING as RESP2 has it among messages; RESP3 has the text alone."""
-    if isinstance(text, bytes):
-        return [b"pong", b"" if text == b"PONG" else text]
-    return ["pong", "" if text == "PONG" else text]
-
-
 class Inbox:
     """What a subscription has told and nobody has read. It hears of everything on the thread that serves its queue."""
 
@@ -254,21 +247,20 @@ class Inbox:
         self._tell = tell
         self._in_gap = False
         self._first: Optional[_justredis.Future] = None
-        self._wanted = 0
-        self._confirmed: set[Any] = set()
 
-    def begin(self, first: _justredis.Future, count: int) -> None:
-        """A subscription is made: `first` is settled when so many channels are confirmed."""
-        self._first, self._wanted = first, count
-        self._confirmed.clear()
+    def begin(self, first: _justredis.Future) -> None:
+        """A subscription is made: `first` is settled when all its channels are confirmed."""
+        self._first = first
 
     def deliver(self, value: Any, flags: int, dropped: int) -> None:
         if not flags & _justredis.COMPLETION_MORE:
             self._end(value)
         elif isinstance(value, Exception):
             self.items.append(Item(value, False))
-        elif isinstance(value, (bytes, str)):
-            self.items.append(Item(pong(value), False))
+        elif isinstance(value, int):
+            if self._first is not None:
+                self._first.set_result(value)
+                self._first = None
         elif value[0] in _CONFIRMATIONS:
             self._confirmation(value, bool(flags & _justredis.COMPLETION_GAP))
         else:
@@ -282,11 +274,6 @@ class Inbox:
             self.gaps += 1
             self.items.append(Item(RedisGapError("the connection was lost: messages may be missing"), False))
         self.items.append(Item(value, False))
-        if self._first is not None:
-            self._confirmed.add(value[1])
-            if len(self._confirmed) >= self._wanted:
-                self._first.set_result(len(self._confirmed))
-                self._first = None
 
     def _end(self, value: Any) -> None:
         self.id = 0

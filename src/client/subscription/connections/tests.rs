@@ -93,7 +93,11 @@ impl World {
                 Effect::Confirm { to, name: Some(name), joins: false, .. } => _ = self.has.remove(&(to, name)),
                 Effect::AskAfter(pause) => self.asks_at = Some(self.now + pause),
                 Effect::Refused(_) => panic!("{effect:?}"),
-                Effect::Started(_) | Effect::Changed(..) | Effect::Orphaned(_) | Effect::Confirm { .. } => {}
+                Effect::Started(_)
+                | Effect::Made(..)
+                | Effect::Changed(..)
+                | Effect::Orphaned(_)
+                | Effect::Confirm { .. } => {}
             }
         }
         // What is published now is heard by whoever has been told to have it, or is lost.
@@ -262,4 +266,19 @@ fn in_the_end_everybody_hears_what_they_want_and_no_gap_goes_untold() {
         assert_eq!(idle.count(), 0, "seed {seed}");
         assert_eq!(world.all.changes.len(), 0, "seed {seed}");
     }
+}
+
+#[test]
+fn a_ping_goes_where_plain_channels_are_or_to_any_server_that_has_some() {
+    const A: Ticket = Ticket(1);
+    let names = [Bytes::from_static(b"a"), Bytes::from_static(b"b")];
+    let mut all = Subscriptions::at(Server::Any);
+    all.begin(A, [(topic(&names[0]), node(2)), (topic(&names[1]), node(1))]);
+    assert_eq!(all.server_for_ping(A), node(1));
+    let plain = Topic::Channel(Channel::Plain, names[0].clone());
+    all.add(A, Ticket(2), [(plain, Server::Any)]);
+    assert_eq!(all.server_for_ping(A), Server::Any);
+    all.remove(A, Ticket(3), Channel::Sharded, None);
+    all.remove(A, Ticket(4), Channel::Plain, None);
+    assert_eq!(all.server_for_ping(A), Server::Any, "of nothing");
 }

@@ -26,6 +26,7 @@ struct World {
     wanted: HashMap<Ticket, BTreeSet<Bytes>>,
     told: HashMap<Ticket, Told>,
     changed: BTreeSet<Ticket>,
+    made: BTreeSet<Ticket>,
     now: Instant,
     /// When the timer fires.
     asks_at: Option<Instant>,
@@ -39,6 +40,7 @@ impl World {
             wanted: HashMap::new(),
             told: HashMap::new(),
             changed: BTreeSet::new(),
+            made: BTreeSet::new(),
             now: now(),
             asks_at: None,
         }
@@ -74,6 +76,7 @@ impl World {
                     assert_eq!(count, told.has.len());
                 }
                 Effect::Changed(request, _) => assert!(self.changed.insert(request), "carried out once"),
+                Effect::Made(who, _) => assert!(self.made.insert(who), "made once"),
                 Effect::Open(_) | Effect::Started(_) | Effect::Orphaned(_) | Effect::Confirm { .. } => {}
                 Effect::AskAfter(pause) => self.asks_at = Some(self.now + pause),
                 Effect::Refused(_) | Effect::Close(_) => panic!("{effect:?}"),
@@ -128,8 +131,9 @@ fn in_the_end_the_server_has_exactly_what_is_wanted() {
                             world.all.add(who, Ticket(requests), [(topic, Server::Any)]);
                         }
                         None => {
-                            world.wanted.insert(who, BTreeSet::from([name]));
-                            world.all.begin(who, [(topic, Server::Any)]);
+                            let topics = random.bool().then_some((topic, Server::Any));
+                            world.wanted.insert(who, topics.iter().map(|_| name.clone()).collect());
+                            world.all.begin(who, topics);
                         }
                     }
                     world.take_effects();
@@ -143,6 +147,7 @@ fn in_the_end_the_server_has_exactly_what_is_wanted() {
                 4 if random.u8(..4) == 0 => {
                     world.wanted.remove(&who);
                     world.told.remove(&who);
+                    world.made.remove(&who);
                     world.all.end(who);
                     world.take_effects();
                 }
@@ -174,6 +179,7 @@ fn in_the_end_the_server_has_exactly_what_is_wanted() {
             let told = world.told.entry(*who).or_default();
             assert_eq!(&told.has, wanted, "seed {seed}");
             assert!(told.missed.is_empty());
+            assert!(world.made.contains(who), "seed {seed}");
         }
         assert!(world.all.changes.is_empty());
     }
