@@ -1,0 +1,50 @@
+package justredis_test
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// The examples run, and the README shows the first as it is.
+
+// run runs an example, built as this test was.
+func run(t *testing.T, name, url string) (output string, failed bool) {
+	t.Helper()
+	arguments := []string{"run"}
+	if tags := os.Getenv("JR_GO_TAGS"); tags != "" {
+		arguments = append(arguments, "-tags", tags)
+	}
+	example := exec.Command("go", append(arguments, "./examples/"+name)...)
+	example.Env = append(os.Environ(), "JR_URL="+url)
+	text, err := example.CombinedOutput()
+	return string(text), err != nil
+}
+
+func TestHello(t *testing.T) {
+	output, failed := run(t, "hello", oneServer.get(t).url())
+	is(t, output, "SET: OK\nGET: Hello, World!\n")
+	is(t, failed, false)
+	output, failed = run(t, "hello", "redis://127.0.0.1:1")
+	is(t, strings.Contains(output, "127.0.0.1:1: "), true)
+	is(t, failed, true)
+}
+
+func TestTour(t *testing.T) {
+	client := empty(t)
+	output, failed := run(t, "tour", oneServer.get(t).url())
+	is(t, output, "Hello, World!\nAtomic Hello, World!\nQueued Hello, World!\nPubSub Hello, World!\n")
+	is(t, failed, false)
+	is(t, do(t, client, "GET", "jr:example:Counter").Text(), "1")
+}
+
+func TestTheReadmeShowsHello(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	is(t, err, nil)
+	_, shown, _ := strings.Cut(string(readme), "<!-- examples/hello/main.go -->\n```go\n")
+	shown, _, _ = strings.Cut(shown, "```")
+	program, err := os.ReadFile("examples/hello/main.go")
+	is(t, err, nil)
+	is(t, shown, string(program))
+}

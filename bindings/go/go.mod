@@ -1,0 +1,3 @@
+module justredis
+
+go 1.22

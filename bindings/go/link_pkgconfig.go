@@ -1,0 +1,6 @@
+//go:build !justredis_static
+
+package justredis
+
+// #cgo pkg-config: justredis
+import "C"
