@@ -372,6 +372,8 @@ class CapabilitiesTest < RedisTest
     assert_equal 3, redis.statistics["sentinels"].size
     nodes = watched.sentinels.map { |one| { host: "127.0.0.1", port: one.port } }
     assert_equal "master", connect(name: "primary", sentinels: nodes).role.first
+    named = connect(url: "redis://primary/2", sentinels: nodes, role: :master)
+    assert_match(/ db=2 /, named.call("CLIENT", "INFO"))
   end
 
   shows "replica reads"
@@ -569,5 +571,11 @@ class CapabilitiesTest < RedisTest
     assert_equal [%w[connect_timeout 250ms], %w[command_timeout none], %w[tcp_nodelay on]],
                  JustRedis::Configuration.read(nil, { connect_timeout: 0.25, read_timeout: Float::INFINITY,
                                                       tcp_nodelay: true, driver: :hiredis, replica: nil })
+    assert_equal [%w[sentinel_name a], %w[username u], %w[password p%], %w[database 1], %w[tls on],
+                  %w[endpoints h:1,[::1]:6379], %w[topology sentinel], %w[read_from replica]],
+                 JustRedis::Configuration.read("rediss://u:p%25@a/1", { sentinels: [{ host: "h", port: 1 },
+                                                                                    { host: "::1" }], role: "slave" })
+    assert_equal [%w[read_from prefer_replica], %w[endpoints a:1,b:2], %w[topology cluster]].sort,
+                 JustRedis::Configuration.read(nil, { cluster: ["redis://a:1", "b:2"], replica: true }).sort
   end
 end

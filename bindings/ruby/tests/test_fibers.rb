@@ -119,6 +119,22 @@ class FibersTest < RedisTest
     end
   end
 
+  def test_fibers_that_wait_for_the_same_reply
+    redis = self.redis
+    seen = []
+    in_fibers do
+      Fiber.schedule { redis.blpop("last") && (seen << :last) }
+      reply = redis.later.blpop("queue")
+      3.times { Fiber.schedule { seen << reply.value.last } }
+      Fiber.schedule { redis.rpush("queue", "x") }
+      Fiber.schedule do
+        kernel_pause until seen.size == 3
+        redis.rpush("last", "x")
+      end
+    end
+    assert_equal ["x", "x", "x", :last], seen
+  end
+
   def test_subscriptions
     redis = self.redis
     seen = []

@@ -59,6 +59,20 @@ class ThreadsTest < RedisTest
     assert_equal "PONG", redis.ping
   end
 
+  def test_a_thread_that_may_not_be_interrupted_gets_its_answer
+    redis = self.redis
+    popped = nil
+    thread = Thread.new do
+      Thread.handle_interrupt(Object => :never) { popped = redis.blpop("queue") }
+    end
+    until_blocked(1)
+    thread.kill
+    thread.wakeup
+    redis.rpush("queue", "a")
+    bounded { thread.join }
+    assert_equal %w[queue a], popped
+  end
+
   shows "signals"
   def test_a_signal_ends_a_blocking_command
     redis = self.redis

@@ -59,7 +59,7 @@ typedef struct {
     int failed;
     VALUE value;
     VALUE messages; /* of a stream: an array of [value, gap, dropped]; else nil */
-    VALUE waiter;   /* a fiber and its scheduler, or nil */
+    VALUE waiters;  /* an array of schedulers and fibers that wait, or nil */
 } Sink;
 
 /* A queue of the library. A thread has one for all its calls, a subscription has its own. */
@@ -106,8 +106,6 @@ VALUE word(VALUE value);
 /* queue.c */
 void init_queue(void);
 extern const rb_data_type_t queue_type;
-/* How many threads wait for answers. */
-extern int queue_takers;
 VALUE queue_new(VALUE klass);
 /* The queue of this thread, for its calls. */
 VALUE queue_of_thread(void);
@@ -135,6 +133,8 @@ jr_client *client_handle_if_any(VALUE client);
 /* request.c */
 void init_request(VALUE client_class);
 extern const rb_data_type_t options_type;
+/* How many threads wait in calls. */
+extern int waiting_calls;
 
 /* desk.c: functions of Ruby that the library calls. */
 void init_desk(void);

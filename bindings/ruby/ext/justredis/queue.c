@@ -4,7 +4,6 @@
 
 enum { BATCH = 256 };
 
-int queue_takers;
 static VALUE queue_class;
 static ID id_queue;
 
@@ -63,6 +62,8 @@ VALUE queue_new(VALUE klass) {
     queue->pending.next = queue->pending.previous = &queue->pending;
     queue->woken = Qnil;
     queue->generation = process_generation;
+    /* Of fibers.rb. */
+    rb_ivar_set(self, rb_intern("@followers"), rb_hash_new());
     queue->handle = jr_queue_new();
     if (!queue->handle)
         rb_raise(rb_eNoMemError, "no memory for a queue");
@@ -109,11 +110,11 @@ static void settle_sink(Queue *queue, VALUE object, const jr_completion *complet
         sink->value = delivery->value;
         sink->failed = delivery->failed;
     }
-    if (!NIL_P(sink->waiter)) {
+    if (!NIL_P(sink->waiters)) {
         if (NIL_P(queue->woken))
             queue->woken = rb_ary_new();
-        rb_ary_push(queue->woken, sink->waiter);
-        sink->waiter = Qnil;
+        rb_ary_push(queue->woken, sink->waiters);
+        sink->waiters = Qnil;
     }
     if (!last && !NIL_P(sink->messages)) {
         VALUE gap = completion->flags & JR_COMPLETION_GAP ? Qtrue : Qfalse;
@@ -210,10 +211,8 @@ void queue_deliver(Queue *queue, int32_t timeout_ms) {
         take(&arguments);
     } else {
         queue->waiters++;
-        queue_takers++;
         /* Without a check for interrupts, which could raise when answers have been taken. */
         rb_nogvl(take, &arguments, interrupt, queue, RB_NOGVL_INTR_FAIL | RB_NOGVL_UBF_ASYNC_SAFE);
-        queue_takers--;
         queue->waiters--;
     }
     if (arguments.count < 0)

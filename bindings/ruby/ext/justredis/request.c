@@ -1,6 +1,8 @@
 /* Requests: commands and their options go to a client, the answer comes to a call that waits, or to a sink. */
 #include "extension.h"
 
+int waiting_calls;
+
 static void options_free(void *data) {
     xfree(((Options *)data)->route);
     xfree(data);
@@ -60,8 +62,9 @@ static uint64_t submit(const Order *order, Pending *pending, Queue *queue) {
         command_init(&commands, order->words);
     request.commands = commands.commands;
     request.count = commands.count;
-    /* Who sends one at a time saves the library's own wake-up; the first of many would pay for it. */
-    if (queue->outstanding == 1 && !queue->bursts && queue_takers == 0)
+    /* Who sends one at a time saves the library's own wake-up; the first of many would pay for it, as would threads
+     * that send at the same time. */
+    if (queue->outstanding == 1 && !queue->bursts && waiting_calls <= 0)
         request.flags |= JR_REQUEST_NOW;
     jr_client *handle = client_handle_if_any(order->client);
     jr_status status = handle ? jr_submit(handle, &request, &id) : JR_ERR_CLOSED;
@@ -120,6 +123,7 @@ static VALUE start(VALUE klass, const Order *order) {
 static VALUE wait_for_call(VALUE argument) {
     Call *call = (Call *)argument;
     Queue *queue = rb_check_typeddata(call->queue, &queue_type);
+    waiting_calls++;
     while (!call->done) {
         queue_deliver(queue, -1);
         if (!call->done)
@@ -131,6 +135,7 @@ static VALUE wait_for_call(VALUE argument) {
 /* Who is interrupted gives its request up. */
 static VALUE end_call(VALUE argument) {
     Call *call = (Call *)argument;
+    waiting_calls--;
     if (call->done)
         return Qnil;
     call->pending->kind = NOBODY;

@@ -13,7 +13,7 @@ static void sink_mark(void *data) {
     rb_gc_mark(sink->client);
     rb_gc_mark(sink->value);
     rb_gc_mark(sink->messages);
-    rb_gc_mark(sink->waiter);
+    rb_gc_mark(sink->waiters);
 }
 
 const rb_data_type_t sink_type = {
@@ -31,7 +31,7 @@ VALUE sink_new(VALUE klass, VALUE queue, VALUE client) {
     VALUE self = TypedData_Make_Struct(klass, Sink, &sink_type, sink);
     sink->queue = queue;
     sink->client = client;
-    sink->value = sink->waiter = sink->messages = Qnil;
+    sink->value = sink->waiters = sink->messages = Qnil;
     if (klass == stream_class)
         sink->messages = rb_ary_new();
     return self;
@@ -109,8 +109,12 @@ static VALUE sink_queue(VALUE self) {
     return sink_of(self)->queue;
 }
 
-static VALUE sink_set_waiter(VALUE self, VALUE waiter) {
-    return sink_of(self)->waiter = waiter;
+static VALUE sink_waiters(VALUE self) {
+    return sink_of(self)->waiters;
+}
+
+static VALUE sink_set_waiters(VALUE self, VALUE waiters) {
+    return sink_of(self)->waiters = waiters;
 }
 
 /* cancel -> true or false: ends it; whether that was before its answer. */
@@ -135,6 +139,7 @@ void init_sink(void) {
     rb_define_method(sink_class, "shift", sink_shift, 0);
     rb_define_method(sink_class, "request", sink_request, 0);
     rb_define_method(sink_class, "queue", sink_queue, 0);
-    rb_define_method(sink_class, "waiter=", sink_set_waiter, 1);
+    rb_define_method(sink_class, "waiters", sink_waiters, 0);
+    rb_define_method(sink_class, "waiters=", sink_set_waiters, 1);
     rb_define_method(sink_class, "cancel", sink_cancel, 0);
 }

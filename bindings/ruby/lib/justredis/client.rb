@@ -30,6 +30,8 @@ class JustRedis
     @native = Native::Client.new(Configuration.read(url, options), callbacks)
     @options = RequestOptions.new(encoding)
     @is_view = false
+    # The subscriptions of blocks that run, by their fibers.
+    @running = {}.compare_by_identity
   end
 
   # As new; closes the client behind the block.
@@ -76,35 +78,36 @@ class JustRedis
   # @return what the block gives
   def lease(key = nil)
     lease = Lease.new(@native.lease(key), @options)
-    @leases = (@leases || {}).merge(Fiber.current => lease)
-    yield lease
-  ensure
-    @leases = @leases.except(Fiber.current) if @leases
-    @leases = nil if @leases && @leases.empty?
-    lease&.close
+    # What Thread.current holds is that of the fiber.
+    @lease_name ||= :"justredis lease #{object_id}"
+    outer = Thread.current[@lease_name]
+    Thread.current[@lease_name] = lease
+    begin
+      yield lease
+    ensure
+      Thread.current[@lease_name] = outer
+      lease.close
+    end
   end
 
   # Only within the block of {#watch}.
   def unwatch
-    leased(&:unwatch) || raise(ArgumentError, "nothing is watched here")
+    leased.unwatch
   end
 
+  # As {Requests#call}.
   def call(*words, **options)
-    return leased { |lease| lease.call(*words, **options) } if @leases && @leases[Fiber.current]
-
-    super
+    leased? ? leased.call(*words, **options) : super
   end
 
+  # As {Requests#pipelined}.
   def pipelined(**options, &block)
-    return leased { |lease| lease.pipelined(**options, &block) } if @leases && @leases[Fiber.current]
-
-    super
+    leased? ? leased.pipelined(**options, &block) : super
   end
 
+  # As {Requests#multi}.
   def multi(**options, &block)
-    return leased { |lease| lease.multi(**options, &block) } if @leases && @leases[Fiber.current]
-
-    super
+    leased? ? leased.multi(**options, &block) : super
   end
 
   # Says why there is no such command here; {#database} gives a view on another one.
@@ -166,8 +169,7 @@ class JustRedis
 
   # @api private
   def issue(words, transform = nil)
-    lease = @leases && @leases[Fiber.current]
-    return lease.issue(words, transform) if lease
+    return leased.issue(words, transform) if leased?
 
     answer = @native.call(words, @options.native)
     transform && !answer.is_a?(Error) ? transform.call(answer) : answer
@@ -180,21 +182,25 @@ class JustRedis
   end
 
   # @api private
-  def adopt(native, options, is_view)
+  def adopt(native, options, is_view, running)
     @native = native
     @options = options
     @is_view = is_view
+    @running = running
     self
   end
 
   private
 
+  def leased?
+    @lease_name && Thread.current[@lease_name]
+  end
+
   def leased
-    lease = @leases && @leases[Fiber.current]
-    lease && yield(lease)
+    Thread.current[@lease_name || :""] || raise(ArgumentError, "nothing is watched here")
   end
 
   def derived(native, options)
-    self.class.allocate.adopt(native, options, @is_view)
+    self.class.allocate.adopt(native, options, @is_view, @running)
   end
 end

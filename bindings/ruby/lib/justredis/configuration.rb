@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require "uri"
+
 class JustRedis
   # From what a program gives to the options of the library, which are texts. Numbers are seconds where the library
   # wants a duration. redis-rb's names are understood, too.
@@ -10,7 +12,7 @@ class JustRedis
       unblock_grace max_replica_lag refresh_interval
     ].freeze
     # Of redis-rb, without a meaning here.
-    WITHOUT_MEANING = %i[driver inherit_socket write_timeout reconnect_attempts replica role].freeze
+    WITHOUT_MEANING = %i[driver inherit_socket write_timeout reconnect_attempts].freeze
     RENAMED = { db: :database, id: :client_name, read_timeout: :command_timeout, ssl: :tls,
                 name: :sentinel_name }.freeze
     SSL_PARAMETERS = { ca_file: :tls_ca, cert: :tls_certificate, key: :tls_key, hostname: :tls_server_name }.freeze
@@ -21,13 +23,28 @@ class JustRedis
     def read(url, given)
       given = given.dup
       options = {}
-      options[:url] = url if url
+      if given[:sentinels] && url
+        sentinel_url(URI(url), options)
+      elsif url
+        options[:url] = url
+      end
       addresses(given, options)
       ssl_parameters(given, options)
+      options[:read_from] = "replica" if %w[slave replica].include?(given.delete(:role).to_s)
+      options[:read_from] = "prefer_replica" if given.delete(:replica)
       timeout = given.delete(:timeout)
       options[:connect_timeout] = options[:command_timeout] = timeout if timeout
       given.each { |name, value| options[RENAMED.fetch(name, name)] = value unless WITHOUT_MEANING.include?(name) }
       options.compact.map { |name, value| [name.to_s, text(name, value)].freeze }.freeze
+    end
+
+    # redis-rb has the name of the primary in the place of the host.
+    def sentinel_url(uri, options)
+      options[:sentinel_name] = uri.host
+      options[:username] = uri.user unless uri.user.to_s.empty?
+      options[:password] = URI.decode_www_form_component(uri.password) if uri.password
+      options[:database] = uri.path.delete_prefix("/") if uri.path.to_s.size > 1
+      options[:tls] = true if uri.scheme == "rediss"
     end
 
     def addresses(given, options)

@@ -37,25 +37,25 @@ class JustRedis
       ensure
         waits(-1)
         @leader = false
-        woken&.each { |scheduler, fiber| scheduler.unblock(self, fiber) }
+        woken&.each { |waiters| waiters.each { |scheduler, fiber| scheduler.unblock(self, fiber) } }
       end
 
       def follow(sink, left, scheduler)
         fiber = Fiber.current
-        @followers ||= {}
         @followers[fiber] = scheduler
-        sink.waiter = [scheduler, fiber].freeze
+        waiter = [scheduler, fiber].freeze
+        sink.waiters = [*sink.waiters, waiter]
         scheduler.block(self, left)
         true
       ensure
-        sink.waiter = nil
+        sink.waiters = sink.waiters&.reject { |one| one.equal?(waiter) }
         @followers.delete(fiber)
         @heir = nil if @heir.equal?(fiber)
       end
 
       # Who leaves while nobody leads lets one of those who follow lead.
       def hand_over
-        return if @leader || @heir || @followers.nil? || @followers.empty?
+        return if @leader || @heir || @followers.empty?
 
         @heir, scheduler = @followers.first
         scheduler.unblock(self, @heir)

@@ -112,7 +112,7 @@ class JustRedis
 
     # @return [Boolean] whether the block of a {#subscribe} runs
     def subscribed?
-      !@running.nil?
+      !@running.empty?
     end
 
     # What happens to connections from now on: Hashes, as `jr_client_events` of the library describes them.
@@ -143,23 +143,22 @@ class JustRedis
 
     # That of this fiber, or else the only one.
     def running
-      found = @running && (@running[Fiber.current] || (@running.size == 1 && @running.values.first))
+      found = @running[Fiber.current] || (@running.size == 1 && @running.values.first)
       found || raise(ArgumentError, "no block of subscribe runs here")
     end
 
     def listen(timeout, command, names, block)
       # Within the block of another one its subscription is added to.
-      return @running[Fiber.current].public_send(command, *names) if @running && @running[Fiber.current]
+      return @running[Fiber.current].public_send(command, *names) if @running.key?(Fiber.current)
 
       subscription = Subscription.new(@native, @options).public_send(command, *names)
       return subscription unless block
 
-      @running = (@running || {}).merge(Fiber.current => subscription)
+      @running[Fiber.current] = subscription
       begin
         dispatch(subscription, Handlers.new(&block), timeout)
       ensure
-        @running = @running.except(Fiber.current)
-        @running = nil if @running.empty?
+        @running.delete(Fiber.current)
         subscription.close
       end
     end
