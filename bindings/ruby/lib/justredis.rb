@@ -1,0 +1,16 @@
+# frozen_string_literal: true
+
+require "justredis/native"
+require "justredis/errors"
+require "justredis/configuration"
+require "justredis/options"
+require "justredis/callbacks"
+require "justredis/fibers"
+require "justredis/reply"
+require "justredis/commands"
+require "justredis/requests"
+require "justredis/batch"
+require "justredis/lease"
+require "justredis/subscription"
+require "justredis/pubsub"
+require "justredis/client"
