@@ -29,7 +29,8 @@ help:
 	@echo "make readme        write the table of options and the programs in README.md anew"
 	@echo "make clean         remove everything that was built"
 
-build demo test test-bindings test-servers test-matrix torture sanitize lint bench bench-bindings docs install uninstall:
+build demo test test-bindings test-servers test-matrix torture sanitize lint \
+bench bench-bindings docs install uninstall:
 	@scripts/$@
 
 torture-topologies:

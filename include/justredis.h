@@ -939,9 +939,9 @@ const char *jr_version(void);
  * them, which follow their slots; order holds among the channels of one connection. With the address of a node as its
  * route a subscription has a connection to that node, and gets what it alone tells. MONITOR, and with RESP3 CLIENT
  * TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
- * own, in a cluster to the node that the route names; there "OK" is the confirmation, and all. What is not taken in time is
- * dropped, or ends the request (JR_ERR_FULL): see the options max_unread, max_unread_bytes and subscription_overflow.
- * Such a request names a queue or a callback, and stands alone: not in a pipeline, a transaction or jr_execute.
+ * own, in a cluster to the node that the route names; there "OK" is the confirmation, and all. What is not taken in
+ * time is dropped, or ends the request (JR_ERR_FULL): see the options max_unread, max_unread_bytes and
+ * subscription_overflow. Such a request names a queue or a callback, and stands alone: not in a pipeline, a transaction or jr_execute.
  *
  * # Safety
  * The request and what it points to are as described, and unchanged during the call.

@@ -1,5 +1,5 @@
-"""The library by an FFI that parses C: Python's cffi in ABI mode, with the declarations of include/justredis-ffi.h and the
-constants of include/justredis-constants.json as they are. Arguments: the library, the URL of a server."""
+"""The library by an FFI that parses C: Python's cffi in ABI mode, with the declarations of include/justredis-ffi.h and
+the constants of include/justredis-constants.json as they are. Arguments: the library, the URL of a server."""
 
 import json
 import os

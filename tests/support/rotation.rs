@@ -208,8 +208,8 @@ impl Busy {
         });
     }
 
-    /// Publishes the next messages until one comes: those of a moment in which the connection is replaced may be missing,
-    /// behind a gap.
+    /// Publishes the next messages until one comes: those of a moment in which the connection is replaced may be
+    /// missing, behind a gap.
     pub fn publish_until_one_comes(&mut self, admin: &mut Plain) {
         let (before, mut number) = (self.messages, self.last);
         wait::until("a message", || {
