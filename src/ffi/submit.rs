@@ -97,7 +97,8 @@ fn report<A>(client: &Client<Target>, request: &Request<'_, A>, target: &Target,
 /// TRACKING ON BCAST (whose messages are ["invalidate", keys]), are requests with many answers on a connection of their
 /// own, in a cluster to the node that the route names; there "OK" is the confirmation, and all. What is not taken in
 /// time is dropped, or ends the request (JR_ERR_FULL): see the options max_unread, max_unread_bytes and
-/// subscription_overflow. Such a request names a queue or a callback, and stands alone: not in a pipeline, a transaction or jr_execute.
+/// subscription_overflow. Such a request names a queue or a callback, and stands alone: not in a pipeline, a
+/// transaction or jr_execute.
 ///
 /// # Safety
 /// The request and what it points to are as described, and unchanged during the call.
