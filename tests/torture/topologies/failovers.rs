@@ -178,7 +178,8 @@ fn fail_over_watched(watched: &Watched, kind: Kind, counter: &Counter) -> (Durat
         Kind::Stopped => primary.stop(),
         Kind::Asked => watched.fail_over(),
     }
-    let servers = announced.recv_timeout(wait::LIMIT).expect("sentinels that announce another primary") - begin;
+    let announced = announced.recv_timeout(wait::LIMIT).unwrap_or_else(|_| panic!("no sentinel announces a primary"));
+    let servers = announced - begin;
     let client = servers + counter.until_answered_since(begin + servers);
     match kind {
         Kind::Killed => primary.restart(),
