@@ -28,10 +28,13 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
     Some(rest.split_once(end)?.0)
 }
 
-/// What a comment before a block of C asks for: `<!-- file -->` or `<!-- file: function, function -->`.
+/// The languages of the programs in it.
+const LANGUAGES: [&str; 6] = ["c", "cpp", "python", "js", "go", "ruby"];
+
+/// What a comment before a program asks for: `<!-- file -->` or `<!-- file: function, function -->`.
 fn quoted(comment: &str) -> String {
     let what = between(comment, "<!-- ", " -->");
-    let what = what.unwrap_or_else(|| panic!("the line before a block of C names no example: {comment:?}"));
+    let what = what.unwrap_or_else(|| panic!("the line before a program names no example: {comment:?}"));
     match what.split_once(": ") {
         None => read(what),
         Some((file, functions)) => {
@@ -56,12 +59,14 @@ fn refreshed(readme: &str) -> String {
     let (start, end) = ("<!-- options -->\n", "<!-- end of options -->\n");
     let old = between(readme, start, end).unwrap();
     let readme = readme.replace(&format!("{start}{old}{end}"), &format!("{start}{}{end}", Config::table_markdown()));
-    let mut parts = readme.split("```c\n");
-    let mut new = parts.next().unwrap().to_owned();
-    for part in parts {
-        let (_, rest) = part.split_once("```\n").unwrap();
-        let code = quoted(new.lines().last().unwrap_or_default());
-        new.push_str(&format!("```c\n{code}```\n{rest}"));
+    let (mut new, mut before, mut lines) = (String::new(), "", readme.lines());
+    while let Some(line) = lines.next() {
+        new.push_str(&format!("{line}\n"));
+        if line.strip_prefix("```").is_some_and(|language| LANGUAGES.contains(&language)) {
+            lines.find(|line| *line == "```").unwrap();
+            new.push_str(&format!("{}```\n", quoted(before)));
+        }
+        before = line;
     }
     new
 }
@@ -102,7 +107,8 @@ fn what_it_points_to_exists() {
         .filter_map(|line| line.strip_prefix("## "))
         .map(|heading| heading.to_lowercase().replace(' ', "-"))
         .collect();
-    for link in readme.split("](").skip(1) {
+    let text: String = readme.split("```").step_by(2).collect();
+    for link in text.split("](").skip(1) {
         let target = link.split(')').next().unwrap();
         match target.strip_prefix('#') {
             Some(heading) => assert!(headings.iter().any(|it| it == heading), "there is no heading #{heading}"),
