@@ -18,7 +18,7 @@ def pages(site: Site) -> list[Page]:
     for language in guides.languages():
         readme = f"bindings/{language.key}/README.md"
         made.append(guides.page_of(site, readme, f"{language.key}/index.html", language.title, "Manual"))
-        made[-1].title = f"{language.title}: manual"
+        made[-1].title, made[-1].label = f"{language.title}: manual", "Manual"
         made.append(reference(site, language))
     return made
 
@@ -44,7 +44,7 @@ def reference(site: Site, language: Language) -> Page:
             body.append(f'<h3 id="{place}"><code>{escape(member.name)}</code></h3>')
             body.append(inside(member, language, find))
         body.append("</section>")
-    return Page(url, f"{language.title}: reference", language.title, "\n".join(body), headings)
+    return Page(url, f"{language.title}: reference", language.title, "\n".join(body), headings, label="Reference")
 
 
 def unique(anchor: str, taken: set[str]) -> str:

@@ -15,10 +15,17 @@ from .tree import ROOT
 
 LISTED = {
     "Start": ["README.md", "docs/packages.md"],
-    "Guides": ["docs/outcomes.md", "docs/event-loops.md", "docs/topologies.md", "docs/processes.md"],
+    "Guides": [
+        "docs/outcomes.md",
+        "docs/event-loops.md",
+        "docs/topologies.md",
+        "docs/processes.md",
+        "docs/performance.md",
+        "docs/benchmarks.md",
+    ],
     "Coming from": ["docs/from-hiredis.md", "docs/from-redis-py.md", "docs/from-ioredis.md", "docs/from-go-redis.md"],
 }
-INSIDE = ["docs/architecture.md", "docs/protocol.md", "docs/performance.md", "docs/benchmarks.md"]
+INSIDE = ["docs/architecture.md", "docs/protocol.md"]
 LAST = ["CONTRIBUTING.md", "CHANGELOG.md"]
 INCLUDE = re.compile(r"<!-- include: ([\w/.-]+)#([\w-]+) -->\n.*\n")
 

@@ -13,6 +13,9 @@ from markdown_it.token import Token
 from . import code, programs, prose
 from .tree import ROOT
 
+# In a guide each block of these is from a file that the tests run.
+PROGRAMS = {"c", "cpp", "python", "js", "ts", "go", "ruby"}
+
 
 @dataclass
 class Text:
@@ -74,6 +77,10 @@ def mark_programs(tokens: list[Token], around: Surroundings) -> None:
             token.content = ""
         elif token.type in ("fence", "code_block"):
             language = token.info.strip() if token.type == "fence" else "console"
+            if source is None and language in PROGRAMS and around.file.parent == ROOT / "docs":
+                raise SystemExit(
+                    f"docs: {around.file.name} shows a program without the name of its file:\n{token.content}"
+                )
             html = code.block(token.content, language or "text", around.find)
             if source is not None:
                 html = program(html, token.content, source, around)

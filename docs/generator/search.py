@@ -29,4 +29,7 @@ def of_page(page: Page) -> list[list[str]]:
 
 
 def plain(html: str) -> str:
+    """The words alone: without code blocks, and without what stands small beside a heading."""
+    html = re.sub(r"<(pre|small)\b.*?</\1>", " ", html, flags=re.DOTALL)
+    html = re.sub(r"</?(?:a|code|span|strong|em|b)\b[^>]*>", "", html)
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html))).strip()

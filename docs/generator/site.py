@@ -39,6 +39,8 @@ class Page:
     body: str = ""
     headings: list[tuple[int, str, str]] = field(default_factory=list)
     summary: str = ""
+    # In the list of pages, where it is not the title.
+    label: str = ""
 
 
 @dataclass

@@ -68,7 +68,9 @@ def navigation(page: Page, pages: list[Page]) -> str:
         out.append(f"<details{is_open}><summary>{escape(section)}</summary><ul>")
         for other in members:
             current = ' aria-current="page"' if other.url == page.url else ""
-            out.append(f'<li><a href="{relative(other.url, page.url)}"{current}>{escape(other.title)}</a></li>')
+            out.append(
+                f'<li><a href="{relative(other.url, page.url)}"{current}>{escape(other.label or other.title)}</a></li>'
+            )
         out.append("</ul></details>")
     return "\n".join(out)
 

@@ -12,7 +12,7 @@ SEARCH = """
   const input = document.getElementById("search");
   input.value = words;
   input.dispatchEvent(new Event("input"));
-  for (let turn = 0; turn < 200 && document.getElementById("results").hidden; turn++)
+  for (let turn = 0; turn < 1200 && document.getElementById("results").hidden; turn++)
     await new Promise(function (done) { setTimeout(done, 25); });
   return Array.from(document.querySelectorAll("#results a"), function (link) { return link.getAttribute("href"); });
 })

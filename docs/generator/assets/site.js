@@ -54,7 +54,7 @@
   /* --- where one is on this page --- */
 
   var links = Array.from(document.querySelectorAll(".beside a"));
-  var byAnchor = new Map(links.map(function (link) { return [link.hash.slice(1), link]; }));
+  var byAnchor = new Map(links.map(function (link) { return [decodeURIComponent(link.hash.slice(1)), link]; }));
   if (links.length && "IntersectionObserver" in window) {
     var observer = new IntersectionObserver(function (entries) {
       entries.forEach(function (entry) {
@@ -64,7 +64,7 @@
       });
     }, { rootMargin: "-70px 0px -70% 0px" });
     byAnchor.forEach(function (link, anchor) {
-      var heading = document.getElementById(decodeURIComponent(anchor));
+      var heading = document.getElementById(anchor);
       if (heading) observer.observe(heading);
     });
   }

@@ -27,6 +27,11 @@ def of_declarations(source: str) -> list[Entry]:
     made = []
     for found in EXPORT.finditer(source):
         declaration = body(source[found.start("kind") :])
+        same = next((entry for entry in made if entry.name == found["name"]), None)
+        if same is not None and found["kind"] == "const":
+            # The value beside the type of that name: how to make one, if it says so.
+            same.signature += f"\n\n{declaration}" if "new " in declaration else ""
+            continue
         entry = Entry(found["name"], declaration, plain(found["comment"] or ""))
         if "{\n" in declaration and found["kind"] in ("class", "interface"):
             entry.signature, inside = declaration.split("{\n", 1)
