@@ -64,10 +64,9 @@ static void c_many(const jr::client &client, long count) {
         jr_completion taken[128];
         const int64_t found = jr_queue_take(queue, taken, 128, -1);
         sure(found >= 0);
-        for (int64_t i = 0; i < found; i++) {
+        for (int64_t i = 0; i < found; i++)
             sure(taken[i].status == JR_OK && taken[i].reply->length == 32);
-            jr_reply_free(taken[i].reply);
-        }
+        jr_completions_free(taken, static_cast<std::size_t>(found));
         answered += found;
     }
     jr_queue_free(queue);

@@ -104,6 +104,9 @@ static void connect_to(int port) {
 #define ATTACH jr_libev_attach
 #endif
 #define CLIENT "justredis"
+#ifndef NOW
+#define NOW JR_REQUEST_NOW
+#endif
 
 static jr_client *client;
 static jr_queue *queue;
@@ -111,8 +114,9 @@ static jr_queue *queue;
 static void ask(void) {
     const jr_bytes words[] = {{"GET", 3}, {KEY, sizeof KEY - 1}};
     const jr_command command = {words, 2};
-    const jr_request request = {.size = sizeof request, .commands = &command, .count = 1, .queue = queue};
-    to_ask--;
+    jr_request request = {.size = sizeof request, .commands = &command, .count = 1, .queue = queue};
+    if (to_ask-- == to_answer) /* nothing is under way */
+        request.flags = NOW;
     if (jr_submit(client, &request, NULL) != JR_OK)
         fail(jr_error_text());
 }

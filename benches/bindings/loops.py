@@ -46,6 +46,9 @@ def build():
             compile(f"{loop}-{client}", HERE / "loops.c", f"-D{loop.upper()}", *flags, *libraries)
             for in_flight, count in (1, 60_000), (128, 1_500_000):
                 runs[f"{loop} {client} {in_flight}"] = (f"{loop}-{client}", str(in_flight), count)
+        # As of a program that does not know of JR_REQUEST_NOW.
+        compile(f"{loop}-later", HERE / "loops.c", f"-D{loop.upper()}", "-DNOW=0", *OURS, *libraries)
+        runs[f"{loop} justredis 1 without NOW"] = (f"{loop}-later", "1", 60_000)
     compile("cpp", HERE / "cpp.cpp", f"-I{ROOT}/bindings/cpp", *OURS, compiler=("g++", "-std=c++20"))
     for way, count in ("c one", 80_000), ("c++ one", 80_000):
         runs[way] = ("cpp", way, count)

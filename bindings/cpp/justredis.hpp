@@ -24,6 +24,7 @@
 #include <justredis/cpp/convert.hpp>
 #include <justredis/cpp/coroutine.hpp>
 #include <justredis/cpp/error.hpp>
+#include <justredis/cpp/listener.hpp>
 #include <justredis/cpp/queue.hpp>
 #include <justredis/cpp/reply.hpp>
 #include <justredis/cpp/stream.hpp>

@@ -333,9 +333,17 @@ func TestChannelsAndPatterns(t *testing.T) {
 	if m, err := subscription.Next(ctx); !errors.Is(err, justredis.ErrClosed) {
 		t.Fatal(m, err)
 	}
-	if _, err := client.Subscribe(ctx); !errors.Is(err, justredis.ErrArgument) {
+	if _, err := client.PSubscribe(ctx); !errors.Is(err, justredis.ErrArgument) {
 		t.Error(err)
 	}
+	// Of nothing at first.
+	empty, err := client.Subscribe(ctx)
+	is(t, err, nil)
+	defer empty.Close()
+	is(t, empty.PSubscribe(ctx, "p*"), nil)
+	first, err := empty.Next(ctx)
+	is(t, err, nil)
+	is(t, fmt.Sprintf("%s %s %d", first.Kind, first.Channel, first.Channels), "psubscribe p* 1")
 }
 
 func TestMessagesAsAnIteratorAndAsAChannel(t *testing.T) {

@@ -43,12 +43,6 @@ func messageOf(item Item) Message {
 		message.Payload = reply.Index(3).text
 	case "pong":
 		message.Payload = reply.Index(1).text
-	case "":
-		// RESP3 sends the answer of PING as it is.
-		message.Kind = "pong"
-		if reply.kind == KindString {
-			message.Payload = reply.text
-		}
 	default:
 		message.Channel = reply.Index(1).text
 		channels, _ := reply.Index(2).Int()
@@ -69,8 +63,8 @@ type Subscription struct {
 	reason  error
 }
 
-// Subscribe subscribes to channels, and returns when the server has confirmed all of them. The confirmations come among
-// the messages, see [Subscription.Next].
+// Subscribe subscribes to channels, or to none at first, and returns when the server has confirmed all of them. The
+// confirmations come among the messages, see [Subscription.Next].
 func (c *Client) Subscribe(ctx context.Context, channels ...string) (*Subscription, error) {
 	return c.subscribe(ctx, "SUBSCRIBE", channels)
 }
@@ -89,20 +83,13 @@ func (c *Client) subscribe(ctx context.Context, name string, channels []string) 
 	if ctx.Err() != nil {
 		return nil, endedBy(ctx)
 	}
-	missing := make(map[string]struct{}, len(channels))
-	for _, channel := range channels {
-		missing[channel] = struct{}{}
-	}
 	stream, err := c.openCommand(ctx, []any{name, distinct(channels)})
 	if err != nil {
 		return nil, err
 	}
 	s := &Subscription{session: c.session, stream: stream}
 	s.session.options.route = ""
-	err = stream.until(ctx, func(item Item) bool {
-		delete(missing, item.Reply.Index(1).text)
-		return len(missing) == 0
-	})
+	err = stream.until(ctx, isReady)
 	if err != nil {
 		s.Close()
 		return nil, err
@@ -175,12 +162,23 @@ func (s *Subscription) change(ctx context.Context, name string, arguments []stri
 // Next waits for the next message, confirmation or pong. When the subscription has ended its error says why; [ErrClosed]
 // or [ErrCanceled] if it or its client was closed. The end of ctx does not end the subscription.
 func (s *Subscription) Next(ctx context.Context) (Message, error) {
-	item, err := s.stream.Next(ctx)
-	if err != nil {
-		return Message{}, err
+	dropped := 0
+	for {
+		item, err := s.stream.Next(ctx)
+		if err != nil {
+			return Message{}, err
+		}
+		dropped += item.Dropped
+		if !isReady(item) {
+			message := messageOf(item)
+			message.Dropped = dropped
+			return message, nil
+		}
 	}
-	return messageOf(item), nil
 }
+
+// isReady: all that the subscription was made with is confirmed. The library tells it once, by a number.
+func isReady(item Item) bool { return item.Reply.kind == KindInteger }
 
 // nextPublished leaves out what is not published; what that tells of gaps is told by the next message.
 func (s *Subscription) nextPublished(ctx context.Context) (Message, error) {

@@ -41,8 +41,8 @@ static int take(jr_queue *queue) {
         printf("queue: what the %s asked for -> ", completions[i].user_data == TIMER ? "timer" : "pipe");
         print_reply(completions[i].reply);
         printf("\n");
-        jr_reply_free(completions[i].reply);
     }
+    jr_completions_free(completions, (size_t)count);
     return (int)count;
 }
 

@@ -29,6 +29,7 @@ static gboolean on_tick(gpointer data) {
     jr_request request = {.size = sizeof request,
                           .commands = &command,
                           .count = 1,
+                          .flags = program->asked == program->answered ? JR_REQUEST_NOW : 0, /* nothing is under way */
                           .queue = program->queue,
                           .user_data = (uintptr_t)program};
     check(jr_submit(program->client, &request, NULL), "jr_submit"); /* never waits */

@@ -30,6 +30,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events) {
     jr_request request = {.size = sizeof request,
                           .commands = &command,
                           .count = 1,
+                          .flags = program->asked == program->answered ? JR_REQUEST_NOW : 0, /* nothing is under way */
                           .queue = program->queue,
                           .user_data = (uintptr_t)program};
     (void)events;

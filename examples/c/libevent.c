@@ -31,6 +31,7 @@ static void on_tick(evutil_socket_t none, short events, void *data) {
     jr_request request = {.size = sizeof request,
                           .commands = &command,
                           .count = 1,
+                          .flags = program->asked == program->answered ? JR_REQUEST_NOW : 0, /* nothing is under way */
                           .queue = program->queue,
                           .user_data = (uintptr_t)program};
     (void)none, (void)events;

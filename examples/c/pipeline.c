@@ -44,8 +44,8 @@ static void many_requests(jr_client *client) {
         for (int64_t i = 0; i < count; i++, taken++) {
             answered += completions[i].status == JR_OK;
             in_order += completions[i].user_data == (uint64_t)taken;
-            jr_reply_free(completions[i].reply);
         }
+        jr_completions_free(completions, (size_t)count);
     }
     printf("jr_submit_many: %lld accepted, %lld answered with JR_OK, %lld in order\n", (long long)accepted,
            (long long)answered, (long long)in_order);

@@ -183,6 +183,26 @@ static void several_queues_share_a_loop(void) {
     loop->detach(watcher);
 }
 
+static void on_end(const jr_completion *completion) {
+    CHECK(completion->status == JR_OK || completion->status == JR_ERR_CANCELED);
+    jr_reply_free(completion->reply);
+    answered++;
+}
+
+/* All comes, and then the loop does not watch it any more, though its descriptor stays readable. */
+static void a_queue_that_is_closed_hands_over_everything(void) {
+    attach(on_end);
+    CHECK_INT(submit(client, request_to(queue, NULL, 0), NULL, "BLPOP", "jr:test:loop:list", "0"), JR_OK);
+    for (uint64_t i = 0; i < 300; i++)
+        ask(i);
+    CHECK_INT(jr_queue_close(queue), JR_OK);
+    turn_until(301);
+    only_ticks();
+    loop->detach(watcher);
+    jr_queue_free(queue);
+    queue = jr_queue_new();
+}
+
 static void test_loop(const struct loop *tested) {
     loop = tested;
     loop_thread = pthread_self();
@@ -197,6 +217,7 @@ static void test_loop(const struct loop *tested) {
     detached_completions_stay_in_the_queue();
     a_queue_may_be_freed_when_it_is_detached();
     several_queues_share_a_loop();
+    a_queue_that_is_closed_hands_over_everything();
     close_client(client);
     jr_queue_free(queue);
 }

@@ -6,6 +6,8 @@
 enum { QUEUES = 4 };
 
 static jr_dispatch *attached[QUEUES];
+/* What is not watched any more: the queue is closed, and all was taken. */
+static bool is_over[QUEUES];
 
 static void *attach_queue(jr_queue *to, jr_callback callback) {
     if (jr_queue_fd(to) < 0)
@@ -15,6 +17,7 @@ static void *attach_queue(jr_queue *to, jr_callback callback) {
             attached[i] = calloc(1, sizeof(jr_dispatch));
             attached[i]->queue = to;
             attached[i]->callback = callback;
+            is_over[i] = false;
             return attached[i];
         }
     return NULL;
@@ -32,12 +35,15 @@ static void detach_queue(void *from) {
 static void turn(void) {
     struct pollfd polled[QUEUES];
     for (int i = 0; i < QUEUES; i++)
-        polled[i] = (struct pollfd){attached[i] ? jr_queue_fd(attached[i]->queue) : -1, POLLIN, 0};
+        polled[i] = (struct pollfd){attached[i] && !is_over[i] ? jr_queue_fd(attached[i]->queue) : -1, POLLIN, 0};
     if (poll(polled, QUEUES, 2) == 0)
         ticks++;
     for (int i = 0; i < QUEUES; i++)
-        if (polled[i].revents != 0 && attached[i] != NULL)
-            CHECK(jr_dispatch_ready(attached[i]) >= 0);
+        if (polled[i].revents != 0 && attached[i] != NULL) {
+            int64_t count = jr_dispatch_ready(attached[i]);
+            is_over[i] = count < 0;
+            CHECK(count >= 0 || count == JR_ERR_CLOSED);
+        }
 }
 
 /* The first answer waits, in the loop, for others, one of which detaches. */

@@ -22,6 +22,18 @@ static jr::task<std::string> push_and_pop(jr::bound redis) {
     co_return popped.second;
 }
 
+// Messages are awaited, too.
+static jr::task<std::string> hear(jr::bound redis) {
+    jr::listener news(redis, "jr:example:news");
+    while (const auto message = co_await news.next()) {
+        if (message->kind() == "ready") // all that it was made with is confirmed
+            co_await redis.await("PUBLISH", "jr:example:news", "heard by a coroutine");
+        if (message->is_message())
+            co_return std::string(message->text());
+    }
+    co_return "nothing";
+}
+
 int main() try {
     const char *url = std::getenv("JR_URL");
     jr::client client(url ? url : "redis://127.0.0.1:6379");
@@ -33,6 +45,8 @@ int main() try {
     jr::run_all(dispatcher, std::move(counters));
     std::cout << "counted to " << client.run<int>("GET", "jr:example:counted") << "\n";
     std::cout << jr::run(dispatcher, push_and_pop(client.on(dispatcher))) << "\n";
+    std::cout << jr::run(dispatcher, hear(client.on(dispatcher))) << "\n";
+    dispatcher.close(); // what is left of the listener
     client.run("DEL", "jr:example:counted");
     return 0;
 } catch (const jr::error &error) {

@@ -29,9 +29,10 @@ typedef struct jr_dispatch {
 
 /**
  * Call it when jr_queue_fd is readable: takes what is there, which may be nothing, and calls the callback for each
- * completion. Never waits. Gives how many were taken, or a negative status: the queue serves no longer (JR_ERR_FORKED
- * in a child), and must not be watched any more. After jr_dispatch_detach inside of a callback it does not touch
- * `dispatch` again, gives 0, and what was taken with that completion is discarded.
+ * completion. Never waits. Gives how many were taken, or a negative status: the queue serves no longer (JR_ERR_CLOSED
+ * when all is taken after jr_queue_close, JR_ERR_FORKED in a child), and must not be watched any more. After
+ * jr_dispatch_detach inside of a callback it does not touch `dispatch` again, gives 0, and what was taken with that
+ * completion is discarded.
  */
 static inline int64_t jr_dispatch_ready(jr_dispatch *dispatch) {
     jr_completion taken[JR_DISPATCH_MAX];
@@ -49,8 +50,7 @@ static inline int64_t jr_dispatch_ready(jr_dispatch *dispatch) {
     }
     if (outer != NULL) /* a callback ran the loop, and in there it was detached */
         *outer = true;
-    for (; i < count; i++)
-        jr_reply_free(taken[i].reply);
+    jr_completions_free(&taken[i], (size_t)(count - i));
     return 0;
 }
 

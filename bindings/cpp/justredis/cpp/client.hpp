@@ -43,6 +43,17 @@ class options {
         return flag(JR_REQUEST_CACHED);
     }
 
+    /// Written at once if nothing else is under way for its queue: for one request at a time in an event loop or a
+    /// dispatcher. See JR_REQUEST_NOW.
+    options &now() noexcept {
+        return flag(JR_REQUEST_NOW);
+    }
+    /// A refused call is told as a completion, too, not thrown: `submit` and `submit_to` have one path for errors. See
+    /// JR_REQUEST_REPORT.
+    options &report() noexcept {
+        return flag(JR_REQUEST_REPORT);
+    }
+
     /// Private: writes them into a request. Lives as long as the request.
     void apply(jr_request &request) const noexcept {
         request.flags |= flags_;
@@ -205,7 +216,8 @@ template <typename Self> class commands {
 #if defined(__cpp_impl_coroutine)
     /// For coroutines: `auto name = co_await client.await<std::string>("GET", "name")`. Sent when it is awaited; throws
     /// as `run` does. Goes on where `submit` calls: after `on`, in the dispatcher. The arguments are not copied. A
-    /// coroutine must not be destroyed while it waits.
+    /// coroutine must not be destroyed while it waits: cancel what it waits for, by `.stop_on(std::stop_token)`, or
+    /// everything by dispatcher.close.
     template <typename T = reply, typename... Arguments> auto await(const Arguments &...arguments) const {
         if constexpr (detail::is_list<Arguments...>::value)
             return list_awaitable<T>(self().native(), self().request_options(), self().on_dispatcher(), arguments...);

@@ -7,9 +7,81 @@
 #if defined(__cpp_impl_coroutine)
 
 #include <coroutine>
+#if __has_include(<stop_token>)
+#include <stop_token>
+#include <thread>
+#endif
 
 namespace jr {
 namespace detail {
+
+#if defined(__cpp_lib_jthread)
+/// Cancels a request when a std::stop_token says so, on any thread, at any time from before jr_submit on.
+class stop {
+  public:
+    std::stop_token token;
+
+    bool requested() const noexcept {
+        return token.stop_requested();
+    }
+
+    jr_status submit(jr_client *client, const jr_request &request) noexcept {
+        if (!token.stop_possible())
+            return jr_submit(client, &request, nullptr); // and nothing is touched after that
+        client_ = client;
+        on_stop_.emplace(token, canceller{this});
+        uint64_t id = 0;
+        const jr_status status = jr_submit(client, &request, &id);
+        if (status != JR_OK) {
+            on_stop_.reset();
+            return status;
+        }
+        id_ = id;
+        if (token.stop_requested()) // perhaps while there was no id
+            jr_cancel(client, id);
+        submitted_ = true;
+        return status;
+    }
+
+    /// For whoever has the completion: until `submit` touches nothing more. Only on another thread is there to wait.
+    void until_submitted() const noexcept {
+        while (token.stop_possible() && !submitted_)
+            std::this_thread::yield();
+    }
+
+    /// Nothing is cancelled any more.
+    void over() noexcept {
+        on_stop_.reset();
+    }
+
+  private:
+    struct canceller {
+        stop *of;
+        void operator()() const noexcept {
+            if (const uint64_t id = of->id_; id != 0)
+                jr_cancel(of->client_, id);
+        }
+    };
+
+    jr_client *client_ = nullptr;
+    std::atomic<uint64_t> id_{0};
+    std::atomic<bool> submitted_{false};
+    std::optional<std::stop_callback<canceller>> on_stop_;
+};
+#else
+/// Where the library of C++ has no std::stop_token.
+class stop {
+  public:
+    bool requested() const noexcept {
+        return false;
+    }
+    jr_status submit(jr_client *client, const jr_request &request) noexcept {
+        return jr_submit(client, &request, nullptr);
+    }
+    void until_submitted() const noexcept {}
+    void over() noexcept {}
+};
+#endif
 
 /// Waits for the completion of a request: its own address is the user data, so that nothing is allocated.
 template <typename T> class awaitable_base : receiver {
@@ -21,27 +93,40 @@ template <typename T> class awaitable_base : receiver {
         return false;
     }
     T await_resume() {
+        stop_.over();
         if (status_ != JR_OK)
-            throw error(status_, outcome::not_run, jr_error_text());
+            throw error(status_, outcome::not_run,
+                        stop_.requested() ? "cancelled before it was sent" : jr_error_text());
         return value_as<T>(std::move(reply_));
     }
 
   protected:
-    awaitable_base(jr_client *client, const options &options, dispatcher *to) noexcept
-        : receiver{receive_it}, client_(client), options_(options), to_(to) {}
+    awaitable_base(jr_client *client, const options &options, dispatcher *to, uint64_t subscription = 0) noexcept
+        : receiver{receive_it}, client_(client), options_(options), to_(to), subscription_(subscription) {}
 
-    /// Whether it waits from now on. It may be resumed, and gone, before jr_submit returns.
+#if defined(__cpp_lib_jthread)
+    void set_stop(std::stop_token token) noexcept {
+        stop_.token = std::move(token);
+    }
+#endif
+
+    /// Whether it waits from now on. Unless it can be stopped it may be resumed, and gone, before jr_submit returns.
     bool start(std::coroutine_handle<> waiting, jr_request &request) noexcept {
         waiting_ = waiting;
         options_.apply(request);
+        request.subscription = subscription_;
         request.user_data = reinterpret_cast<uintptr_t>(static_cast<receiver *>(this));
+        if (stop_.requested()) {
+            status_ = JR_ERR_CANCELED;
+            return false;
+        }
         if (to_ == nullptr) {
             request.callback = deliver;
         } else {
             request.queue = to_->native();
             to_->count(1);
         }
-        const jr_status status = jr_submit(client_, &request, nullptr);
+        const jr_status status = stop_.submit(client_, request);
         if (status == JR_OK)
             return true;
         if (to_ != nullptr)
@@ -53,6 +138,7 @@ template <typename T> class awaitable_base : receiver {
   private:
     static void receive_it(receiver *self, const jr_completion &completion) noexcept {
         auto *it = static_cast<awaitable_base *>(self);
+        it->stop_.until_submitted();
         it->reply_ = reply(completion.reply);
         if (it->to_ != nullptr)
             it->to_->count(-1);
@@ -62,19 +148,54 @@ template <typename T> class awaitable_base : receiver {
     jr_client *client_;
     const options &options_;
     dispatcher *to_;
+    uint64_t subscription_;
     std::coroutine_handle<> waiting_;
     reply reply_;
     jr_status status_ = JR_OK;
+    stop stop_;
 };
 
 } // namespace detail
 
-/// A command that is sent when it is awaited.
+/// What `stop_on` gives: the same request, to be awaited at once.
+template <typename Awaitable> class stoppable {
+  public:
+    explicit stoppable(Awaitable &of) noexcept : of_(of) {}
+    bool await_ready() const noexcept {
+        return of_.await_ready();
+    }
+    bool await_suspend(std::coroutine_handle<> waiting) {
+        return of_.await_suspend(waiting);
+    }
+    decltype(auto) await_resume() {
+        return of_.await_resume();
+    }
+
+  private:
+    Awaitable &of_;
+};
+
+/// A command that is sent when it is awaited. `stop_on(token)` cancels it when a std::stop_token says so, on any
+/// thread: then it throws JR_ERR_CANCELED, as a rule; it may have run all the same, see jr::error::outcome.
+///
+///     auto item = co_await redis.await("BLPOP", "queue", 0).stop_on(token);
 template <typename T, std::size_t Count> class awaitable : public detail::awaitable_base<T> {
   public:
     template <typename... Arguments>
     awaitable(jr_client *client, const options &options, dispatcher *to, const Arguments &...arguments)
         : detail::awaitable_base<T>(client, options, to), arguments_{argument(arguments)...} {}
+    /// Of a subscription: see jr::listener.
+    template <typename... Arguments>
+    awaitable(uint64_t subscription, jr_client *client, const options &options, dispatcher *to,
+              const Arguments &...arguments)
+        : detail::awaitable_base<T>(client, options, to, subscription), arguments_{argument(arguments)...} {}
+
+#if defined(__cpp_lib_jthread)
+    stoppable<awaitable> stop_on(std::stop_token token) noexcept {
+        this->set_stop(std::move(token));
+        return stoppable<awaitable>(*this);
+    }
+#endif
 
     bool await_suspend(std::coroutine_handle<> waiting) noexcept {
         jr_bytes bytes[Count];
@@ -97,6 +218,13 @@ template <typename T> class list_awaitable : public detail::awaitable_base<T> {
   public:
     list_awaitable(jr_client *client, const options &options, dispatcher *to, const command_list &list) noexcept
         : detail::awaitable_base<T>(client, options, to), list_(list) {}
+
+#if defined(__cpp_lib_jthread)
+    stoppable<list_awaitable> stop_on(std::stop_token token) noexcept {
+        this->set_stop(std::move(token));
+        return stoppable<list_awaitable>(*this);
+    }
+#endif
 
     bool await_suspend(std::coroutine_handle<> waiting) {
         jr_request request = {};

@@ -174,6 +174,12 @@ class queue {
         jr_queue_wake(native_.get());
     }
 
+    /// Ends what is under way for it: their completions follow, most of them JR_ERR_CANCELED; what is submitted to it
+    /// later is refused. When all of them are taken, `take` throws JR_ERR_CLOSED. Never waits. Any thread.
+    void close() {
+        detail::check(jr_queue_close(native_.get()));
+    }
+
     /// The handle of C, which stays this object's.
     jr_queue *native() const noexcept {
         return native_.get();
@@ -194,8 +200,7 @@ class queue {
         jr_completion completions[batch];
         std::size_t next = 0, count = 0;
         ~taken_batch() {
-            for (; next < count; next++)
-                jr_reply_free(completions[next].reply);
+            jr_completions_free(completions + next, count - next);
         }
     };
 
@@ -210,8 +215,7 @@ class queue {
 
 /// A queue whose completions go to callables, futures and coroutines (client.on(dispatcher)), on the thread that runs
 /// it: by `dispatch`, or by an event loop that calls `dispatch` when `fd` is readable. It must live until all of them
-/// had their answer: close the client first, then `dispatch` until `pending` is 0. What is left is never called, nor
-/// freed.
+/// had their answer: `close` sees to that. What is left without it is never called, nor freed.
 class dispatcher {
   public:
     dispatcher() = default;
@@ -230,6 +234,20 @@ class dispatcher {
     }
     std::size_t dispatch() {
         return dispatch(std::chrono::milliseconds(0));
+    }
+
+    /// The end: cancels what is under way for it and hands over until all had their last completion, which may wait for
+    /// servers (see unblock_grace). What they submit in there is refused. The clients go on. On the thread that runs
+    /// it, not from inside of `dispatch`.
+    void close() {
+        jr_completion taken[queue::batch];
+        int64_t count;
+        queue_.close();
+        while ((count = jr_queue_take(queue_.native(), taken, queue::batch, -1)) >= 0)
+            for (int64_t i = 0; i < count; i++)
+                deliver(&taken[i]);
+        if (count != JR_ERR_CLOSED)
+            detail::check(static_cast<jr_status>(count));
     }
 
     /// How many requests have not had their last completion.

@@ -43,14 +43,20 @@ class message {
     }
     /// How many messages were dropped before this one, because they were not taken fast enough.
     uint64_t dropped() const noexcept {
-        return completion_.dropped();
+        return completion_.dropped() + dropped_;
     }
     const jr::reply &reply() const noexcept {
         return completion_.reply();
     }
 
+    /// Private: so many more.
+    void add_dropped(uint64_t count) noexcept {
+        dropped_ += count;
+    }
+
   private:
     jr::completion completion_;
+    uint64_t dropped_ = 0;
 };
 
 /// A request with many completions, and the queue they come to. Ends when it goes. One thread at a time.

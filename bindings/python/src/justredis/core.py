@@ -247,12 +247,14 @@ class Inbox:
         self._tell = tell
         self._in_gap = False
         self._first: Optional[_justredis.Future] = None
+        self._dropped = 0
 
     def begin(self, first: _justredis.Future) -> None:
         """A subscription is made: `first` is settled when all its channels are confirmed."""
         self._first = first
 
     def deliver(self, value: Any, flags: int, dropped: int) -> None:
+        self._dropped += dropped
         if not flags & _justredis.COMPLETION_MORE:
             self._end(value)
         elif isinstance(value, Exception):
@@ -265,7 +267,8 @@ class Inbox:
             self._confirmation(value, bool(flags & _justredis.COMPLETION_GAP))
         else:
             self._in_gap = False
-            self.items.append(Item(value, value[0] not in _PONGS, dropped))
+            self.items.append(Item(value, value[0] not in _PONGS, self._dropped))
+            self._dropped = 0
         self._tell()
 
     def _confirmation(self, value: Any, gap: bool) -> None:
