@@ -12,7 +12,7 @@ import pytest
 
 import faces
 import servers
-from justredis import RedisError, RedisReplyError
+from justredis import RedisError, RedisReplyError, _justredis, core
 from justredis.blocking import Multiplexer
 
 shows = pytest.mark.capability
@@ -258,3 +258,13 @@ def test_the_types_of_the_extension_are_not_made_by_hand():
             kind()
     assert issubclass(RedisReplyError, Exception)
     assert not issubclass(RedisError, OSError)
+
+
+def test_what_was_dropped_before_a_confirmation_is_counted_on_the_next_message():
+    inbox = core.Inbox(lambda: None)
+    more = _justredis.COMPLETION_MORE
+    inbox.deliver([b"subscribe", b"a", 1], more, 3)
+    inbox.deliver(1, more, 2)
+    inbox.deliver([b"message", b"a", b"first"], more, 4)
+    inbox.deliver([b"message", b"a", b"second"], more, 0)
+    assert [item.dropped for item in inbox.items if item.is_message] == [9, 0]
