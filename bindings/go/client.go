@@ -281,22 +281,50 @@ func (s *session) Do(ctx context.Context, args ...any) (Reply, error) {
 
 // run runs a call that has its words.
 func (s *session) run(ctx context.Context, call *call) (reply Reply, err error) {
-	core := s.handle.core
+	if err = s.perform(ctx, call); err == nil {
+		reply, err = call.outcome(ctx)
+	}
+	s.handle.core.calls.put(call)
+	return reply, err
+}
+
+// perform runs it until it has ended. An error: it was not submitted.
+func (s *session) perform(ctx context.Context, call *call) error {
 	if ctx.Err() != nil {
-		core.calls.put(call)
-		return Reply{}, endedBy(ctx)
+		return endedBy(ctx)
 	}
 	call.handle = s.handle
 	call.prepare(ctx, &s.options)
-	port, err := core.portOf(call)
-	if err == nil {
-		err = port.run(ctx, call)
+	port, err := s.handle.core.portOf(call)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		reply, err = call.outcome(ctx)
+	return port.run(ctx, call)
+}
+
+// texts runs a command that is answered by a list of texts.
+func (s *session) texts(ctx context.Context, args []any) (texts []string, err error) {
+	calls := &s.handle.core.calls
+	call := calls.get()
+	defer calls.put(call)
+	if err := call.add(args); err != nil {
+		return nil, err
 	}
-	core.calls.put(call)
-	return reply, err
+	if err := s.perform(ctx, call); err != nil {
+		return nil, err
+	}
+	if call.raw != nil && call.status == C.JR_OK {
+		if texts, ok := convertTexts(call.raw); ok {
+			C.jr_reply_free(call.raw)
+			call.raw = nil
+			return texts, nil
+		}
+	}
+	reply, err := call.outcome(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return reply.asTexts()
 }
 
 // Start sends a command and gives a [Future] for its answer. Commands that one goroutine starts run in that order.
