@@ -8,8 +8,8 @@ import (
 	"unsafe"
 )
 
-// convert makes a Reply of one of the library, which is left alone. All texts of a tree go into one piece of memory, and
-// all items into another.
+// convert makes a Reply of one of the library, which is left alone. All texts of a tree go into one piece of memory,
+// and all items into another.
 func convert(from *C.jr_reply) Reply {
 	if from.items == nil && !hasItems(from.kind) {
 		reply := scalar(from)

@@ -99,9 +99,9 @@ func (q *queue) free() {
 	C.free(unsafe.Pointer(q.batch))
 }
 
-// port is a queue for requests with one completion. Whoever waits for an answer takes from it, if nobody else does, and
-// so is woken by the poller itself; with more to wait for than that, a goroutine of the port takes, as long as anything
-// is under way. One at a time takes.
+// port is a queue for requests with one completion. Whoever waits for an answer takes from it, if nobody else does,
+// and so is woken by the poller itself; with more to wait for than that, a goroutine of the port takes, as long as
+// anything is under way. One at a time takes.
 type port struct {
 	*queue
 	calls *calls
@@ -110,8 +110,8 @@ type port struct {
 	// Somebody takes.
 	taken  atomic.Bool
 	closed atomic.Bool
-	// The descriptor may be readable without a reason: the library raises it for a request that is to be written, and does
-	// not lower it if that ends otherwise.
+	// The descriptor may be readable without a reason: the library raises it for a request that is to be written, and
+	// does not lower it if that ends otherwise.
 	doubtful atomic.Bool
 	// Tells whoever closes that nobody takes any more.
 	left chan struct{}
@@ -225,8 +225,8 @@ func (c *canceler) cancel() {
 	}
 }
 
-// stepOwn submits the call of whoever takes, if that is to be done, and takes until it is settled. It is called when the
-// poller has forgotten what it knew of the descriptor, and then again whenever the descriptor has changed.
+// stepOwn submits the call of whoever takes, if that is to be done, and takes until it is settled. It is called when
+// the poller has forgotten what it knew of the descriptor, and then again whenever the descriptor has changed.
 func (p *port) stepOwn(uintptr) bool {
 	own := p.own
 	if !own.submitted {

@@ -1,6 +1,6 @@
-// Measures the Go binding beside go-redis and rueidis: each work in turn, in rounds, and the medians of them. Each client
-// runs in a process of its own, so that its CPU time can be told, on the same core as the server, as in the other
-// benchmarks.
+// Measures the Go binding beside go-redis and rueidis: each work in turn, in rounds, and the medians of them. Each
+// client runs in a process of its own, so that its CPU time can be told, on the same core as the server, as in the
+// other benchmarks.
 //
 //	bench [--quick]
 package main
