@@ -235,14 +235,8 @@ func (c *call) native(client *C.jr_client, queue *C.jr_queue) C.go_result {
 // submit hands the request to the library, and gives its id; the client is open. A call of a future may have ended, and
 // be another one's, when this returns.
 func (c *call) submit(port *port) (C.uint64_t, error) {
-	id, _, err := c.submitAndLook(port)
-	return id, err
-}
-
-// submitAndLook also says whether the descriptor that the request names is readable.
-func (c *call) submitAndLook(port *port) (id C.uint64_t, readable bool, err error) {
 	result := c.native(c.handle.client, port.native)
-	return result.id, result.readable != 0, check(result)
+	return result.id, check(result)
 }
 
 // outcome is what came of a call that has ended. The reply of a failure is not empty if parts of it were answered.

@@ -79,8 +79,8 @@ type core struct {
 // closer is a lease or a stream, which closing the client closes.
 type closer interface{ end() }
 
-// Client is a client of a server, a cluster, or a primary that sentinels watch. All goroutines of a program share one:
-// every command is pipelined on the same connection, and no pool is needed.
+// Client is a client of a server, a cluster, or a primary that sentinels watch. All goroutines of a program share
+// one: every command is pipelined on the same connection, and no pool is needed.
 //
 // Clients made by [Client.With] and [Client.Database] are the same client with other options.
 type Client struct {
@@ -134,9 +134,9 @@ func Open(url string, configure ...Option) (*Client, error) {
 	return client, nil
 }
 
-// Close lets what is under way end, for up to five seconds, ends what waits (blocking commands, subscriptions), closes
-// all views, leases and subscriptions, and returns when no goroutine, thread or descriptor of the client is left. Closing
-// it again does nothing.
+// Close lets what is under way end, for up to five seconds, ends what waits (blocking commands, subscriptions),
+// closes all views, leases and subscriptions, and returns when no goroutine, thread or descriptor of the client is
+// left. Closing it again does nothing.
 func (c *Client) Close() error {
 	return c.handle.core.close(C.uint32_t(closeTimeout / time.Millisecond))
 }
@@ -222,8 +222,8 @@ func (c *core) portOf(call *call) (*port, error) {
 	return c.waiting, nil
 }
 
-// Database gives a view of the client on another database number. It shares everything else with the client, and needs
-// no closing.
+// Database gives a view of the client on another database number. It shares everything else with the client, and
+// needs no closing.
 func (c *Client) Database(number int) (*Client, error) {
 	if number < 0 || int64(number) > math.MaxUint32 {
 		return nil, notRun(ErrArgument, "the number of a database is from 0 on")
@@ -262,13 +262,13 @@ func (s session) with(options []RequestOption) session {
 	return s
 }
 
-// Do runs a command and gives its answer. Arguments are strings, byte slices, numbers, types made of these, and slices
-// of them, which count as so many arguments. An error is an [*Error].
+// Do runs a command and gives its answer. Arguments are strings, byte slices, numbers, types made of these, and
+// slices of them, which count as so many arguments. An error is an [*Error].
 //
-// The deadline of ctx is that of the request (without one, the option command_timeout counts). When ctx is canceled, the
-// command is canceled at the server, too: Do returns when that is certain, which is at once, but for a command with which
-// the server waits: that is called back first, so that an element that it brings at that moment is not lost but
-// returned.
+// The deadline of ctx is that of the request (without one, the option command_timeout counts). When ctx is canceled,
+// the command is canceled at the server, too: Do returns when that is certain, which is at once, but for a command
+// with which the server waits: that is called back first, so that an element that it brings at that moment is not
+// lost but returned.
 func (s *session) Do(ctx context.Context, args ...any) (Reply, error) {
 	calls := &s.handle.core.calls
 	call := calls.get()
@@ -281,49 +281,50 @@ func (s *session) Do(ctx context.Context, args ...any) (Reply, error) {
 
 // run runs a call that has its words.
 func (s *session) run(ctx context.Context, call *call) (reply Reply, err error) {
-	core := s.handle.core
-	if ctx.Err() != nil {
-		core.calls.put(call)
-		return Reply{}, endedBy(ctx)
-	}
-	call.handle = s.handle
-	call.prepare(ctx, &s.options)
-	port, err := core.portOf(call)
-	if err == nil {
-		err = port.run(ctx, call)
-	}
-	if err == nil {
+	if err = s.perform(ctx, call); err == nil {
 		reply, err = call.outcome(ctx)
 	}
-	core.calls.put(call)
+	s.handle.core.calls.put(call)
 	return reply, err
 }
 
-// Start sends a command and gives a [Future] for its answer. Commands that one goroutine starts run in that order.
-func (s *session) Start(ctx context.Context, args ...any) *Future {
-	core := s.handle.core
-	call := core.calls.get()
-	future := &Future{ctx: ctx, done: make(chan struct{}), canceler: canceler{handle: s.handle}}
-	err := call.add(args)
-	if err == nil && ctx.Err() != nil {
-		err = endedBy(ctx)
+// perform runs it until it has ended. An error: it was not submitted.
+func (s *session) perform(ctx context.Context, call *call) error {
+	if ctx.Err() != nil {
+		return endedBy(ctx)
 	}
-	if err == nil {
-		call.handle, call.future, call.canceler = s.handle, future, &future.canceler
-		call.prepare(ctx, &s.options)
-		var port *port
-		if port, err = core.portOf(call); err == nil {
-			if ctx.Done() != nil {
-				future.stop = context.AfterFunc(ctx, future.cancel)
-			}
-			err = port.start(call)
+	call.handle = s.handle
+	call.prepare(ctx, &s.options)
+	port, err := s.handle.core.portOf(call)
+	if err != nil {
+		return err
+	}
+	return port.run(ctx, call)
+}
+
+// texts runs a command that is answered by a list of texts.
+func (s *session) texts(ctx context.Context, args []any) (texts []string, err error) {
+	calls := &s.handle.core.calls
+	call := calls.get()
+	defer calls.put(call)
+	if err := call.add(args); err != nil {
+		return nil, err
+	}
+	if err := s.perform(ctx, call); err != nil {
+		return nil, err
+	}
+	if call.raw != nil && call.status == C.JR_OK {
+		if texts, ok := convertTexts(call.raw); ok {
+			C.jr_reply_free(call.raw)
+			call.raw = nil
+			return texts, nil
 		}
 	}
+	reply, err := call.outcome(ctx)
 	if err != nil {
-		core.calls.put(call)
-		future.finish(Reply{}, err)
+		return nil, err
 	}
-	return future
+	return reply.asTexts()
 }
 
 // Send sends a command whose answer nobody wants. An error says that it was refused and not sent.
@@ -341,7 +342,8 @@ func (s *session) Send(args ...any) error {
 	})
 }
 
-// Stats gives the state of the client in numbers: a map, whose keys are in the manual of the library (jr_client_stats).
+// Stats gives the state of the client in numbers: a map, whose keys are in the manual of the library
+// (jr_client_stats).
 func (c *Client) Stats() (Reply, error) {
 	var stats *C.jr_reply
 	err := c.handle.use(func(client *C.jr_client) error { return check(C.go_stats(client, &stats)) })
@@ -375,35 +377,4 @@ func (c *Client) SetCredentials(user, password string) error {
 	secret := C.CString(password)
 	defer C.go_wipe(secret)
 	return c.handle.use(func(client *C.jr_client) error { return check(C.go_renew(client, name, secret)) })
-}
-
-// Future is an answer that is on its way.
-type Future struct {
-	canceler
-	ctx   context.Context
-	stop  func() bool
-	done  chan struct{}
-	reply Reply
-	err   error
-}
-
-// Done is closed when the answer is there.
-func (f *Future) Done() <-chan struct{} { return f.done }
-
-// Wait waits for the answer and gives it, as often as it is called. Its end is that of the context with which the
-// command was started.
-func (f *Future) Wait() (Reply, error) {
-	<-f.done
-	return f.reply, f.err
-}
-
-func (f *Future) settle(call *call) { f.finish(call.outcome(f.ctx)) }
-
-func (f *Future) finish(reply Reply, err error) {
-	if f.stop != nil {
-		f.stop()
-	}
-	f.reply, f.err = reply, err
-	f.ctx = nil
-	close(f.done)
 }

@@ -30,8 +30,8 @@ func (s *setup) set(key, value string) error {
 	return check(C.go_set(s.config, k, v))
 }
 
-// Set sets an option of the library by its name, such as Set("command_timeout", "250ms"), Set("cache_bytes", "64MiB") or
-// Set("tls_ca", "ca.pem"). The README of the library has the table of them.
+// Set sets an option of the library by its name, such as Set("command_timeout", "250ms"), Set("cache_bytes", "64MiB")
+// or Set("tls_ca", "ca.pem"). The README of the library has the table of them.
 func Set(key, value string) Option {
 	return func(s *setup) error { return s.set(key, value) }
 }
@@ -44,9 +44,9 @@ func WithLogger(logger *slog.Logger) Option {
 	}
 }
 
-// Dialer brings a connected stream to an address ("10.0.0.3:6379", "/run/redis.sock"). The context ends when connecting
-// takes too long. Of a connection of the system (TCP, Unix) the descriptor is used; bytes of any other kind, such as one
-// through SSH, are carried to it by two goroutines. TLS goes over it if the URL says so.
+// Dialer brings a connected stream to an address ("10.0.0.3:6379", "/run/redis.sock"). The context ends when
+// connecting takes too long. Of a connection of the system (TCP, Unix) the descriptor is used; bytes of any other
+// kind, such as one through SSH, are carried to it by two goroutines. TLS goes over it if the URL says so.
 type Dialer func(ctx context.Context, address string) (net.Conn, error)
 
 // WithDialer lets the program connect.
@@ -76,10 +76,10 @@ type CredentialsQuery struct {
 	Rejected bool
 }
 
-// WithCredentials lets the program be asked for user and password: before the first connection is made, when those that
-// it gave are about to expire, and when a server refuses them. An error that is [ErrAuth] ends requests that wait for a
-// connection at once; after any other it is asked again. The function must not wait for a command of the client. No
-// connection waits for its answer when ctx is done; a later one is used all the same.
+// WithCredentials lets the program be asked for user and password: before the first connection is made, when those
+// that it gave are about to expire, and when a server refuses them. An error that is [ErrAuth] ends requests that
+// wait for a connection at once; after any other it is asked again. The function must not wait for a command of the
+// client. No connection waits for its answer when ctx is done; a later one is used all the same.
 func WithCredentials(ask func(ctx context.Context, query CredentialsQuery) (Credentials, error)) Option {
 	return func(s *setup) error {
 		handle := cgo.NewHandle(ask)
@@ -97,14 +97,14 @@ type options struct {
 	route   string
 }
 
-// Timeout gives requests so long, if their context has no earlier deadline; negative: for ever. What a blocking command
-// lets the server wait is added.
+// Timeout gives requests so long, if their context has no earlier deadline; negative: for ever. What a blocking
+// command lets the server wait is added.
 func Timeout(timeout time.Duration) RequestOption {
 	return func(o *options) { o.limit, o.endless = max(0, timeout), timeout < 0 }
 }
 
-// Route sends requests to other nodes than those of their keys: "primaries", "replicas", "all" (the answer is a map of
-// address to reply), "random", "host:port", "slot:N", "key:K".
+// Route sends requests to other nodes than those of their keys: "primaries", "replicas", "all" (the answer is a map
+// of address to reply), "random", "host:port", "slot:N", "key:K".
 func Route(nodes string) RequestOption { return func(o *options) { o.route = nodes } }
 
 // Idempotent says that requests may run twice: they are sent again also when nobody knows whether they ran.

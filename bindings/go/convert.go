@@ -8,11 +8,8 @@ import (
 	"unsafe"
 )
 
-// few: so many items at most are converted by whoever takes completions; longer replies by the goroutine they are for.
-const few = 8
-
-// convert makes a Reply of one of the library, which is left alone. All texts of a tree go into one piece of memory, and
-// all items into another.
+// convert makes a Reply of one of the library, which is left alone. All texts of a tree go into one piece of memory,
+// and all items into another.
 func convert(from *C.jr_reply) Reply {
 	if from.items == nil && !hasItems(from.kind) {
 		reply := scalar(from)
@@ -52,19 +49,32 @@ func (t *tree) measure(from *C.jr_reply) {
 	t.inner++
 	t.nodes += len(items)
 	for i := range items {
-		t.measure(&items[i])
+		if item := &items[i]; isPlain(item) {
+			t.bytes += int(item.length)
+		} else {
+			t.measure(item)
+		}
 	}
+}
+
+// isPlain says whether it is what most items are: a string without attributes.
+func isPlain(from *C.jr_reply) bool { return Kind(from.kind) == KindString && from.items == nil }
+
+// copy gives the text of one that has some.
+func (t *tree) copy(from *C.jr_reply) string {
+	if from.length == 0 {
+		return ""
+	}
+	start := len(t.text)
+	// Never moved: there is room for all of it.
+	t.text = append(t.text, textOf(from)...)
+	return unsafe.String(&t.text[start], int(from.length))
 }
 
 func (t *tree) convert(from *C.jr_reply) Reply {
 	reply := scalar(from)
 	if hasText(from.kind) {
-		if from.length > 0 {
-			start := len(t.text)
-			t.text = append(t.text, textOf(from)...)
-			// Never moved: there is room for all of it.
-			reply.text = unsafe.String(&t.text[start], int(from.length))
-		}
+		reply.text = t.copy(from)
 		if from.items != nil {
 			reply.more = &more{attributes: attributesOf(from)}
 		}
@@ -75,7 +85,12 @@ func (t *tree) convert(from *C.jr_reply) Reply {
 		reply.more, t.mores = &t.mores[0], t.mores[1:]
 		reply.more.items, t.items = t.items[:len(items):len(items)], t.items[len(items):]
 		for i := range items {
-			reply.more.items[i] = t.convert(&items[i])
+			if item := &items[i]; isPlain(item) {
+				reply.more.items[i].kind = KindString
+				reply.more.items[i].text = t.copy(item)
+			} else {
+				reply.more.items[i] = t.convert(item)
+			}
 		}
 	}
 	if from.bytes != nil || !hasItems(from.kind) && from.items != nil {
@@ -136,12 +151,40 @@ func itemsOf(from *C.jr_reply) []C.jr_reply {
 	return unsafe.Slice(from.items, int(from.length))
 }
 
-// isLong says whether it is left to the goroutine that waits for it.
+// isLong says whether it is left to the goroutine that waits for it, while whoever takes goes on to the next. What is
+// not long may stay in the batch for a while.
 func isLong(from *C.jr_reply) bool {
-	if hasItems(from.kind) {
-		return from.length > few
+	const few, short = 8, 4096
+	if !hasItems(from.kind) {
+		return from.length > short
 	}
-	return from.length > 4096
+	if from.length > few {
+		return true
+	}
+	for _, item := range itemsOf(from) {
+		if item.length > short/few {
+			return true
+		}
+	}
+	return false
+}
+
+// convertTexts makes a list of texts of a list of plain strings; false if it is anything else.
+func convertTexts(from *C.jr_reply) ([]string, bool) {
+	items := itemsOf(from)
+	var tree tree
+	for i := range items {
+		if !isPlain(&items[i]) {
+			return nil, false
+		}
+		tree.bytes += int(items[i].length)
+	}
+	tree.text = make([]byte, 0, tree.bytes)
+	texts := make([]string, len(items))
+	for i := range items {
+		texts[i] = tree.copy(&items[i])
+	}
+	return texts, len(items) > 0
 }
 
 // takeReply makes a Reply of one of the library and frees that.

@@ -17,12 +17,30 @@ type Doer interface {
 //	name, err := justredis.Get[string](ctx, client, "GET", "name")
 //	ages, err := justredis.Get[map[string]int](ctx, client, "HGETALL", "ages")
 func Get[T any](ctx context.Context, on Doer, args ...any) (T, error) {
-	reply, err := on.Do(ctx, args...)
-	if err != nil {
-		var none T
-		return none, err
+	var value T
+	if texts, ok := any(&value).(*[]string); ok {
+		// The way that is walked most of those where a detour costs.
+		if session := sessionOf(on); session != nil {
+			var err error
+			*texts, err = session.texts(ctx, args)
+			return value, err
+		}
 	}
-	return As[T](reply)
+	reply, err := on.Do(ctx, args...)
+	if err == nil {
+		err = reply.into(&value)
+	}
+	return value, err
+}
+
+func sessionOf(on Doer) *session {
+	switch on := on.(type) {
+	case *Client:
+		return &on.session
+	case *Lease:
+		return &on.session
+	}
+	return nil
 }
 
 // As gives a reply as a T, which can be

@@ -1,5 +1,5 @@
-// Package justredis is a client of Redis and Valkey. All goroutines of a program share one [Client], and every command
-// is pipelined: nobody waits for the answer to somebody else's command, and no pool of connections is needed.
+// Package justredis is a client of Redis and Valkey. All goroutines of a program share one [Client], and every
+// command is pipelined: nobody waits for the answer to somebody else's command, and no pool of connections is needed.
 //
 //	client, err := justredis.Open("redis://localhost:6379")
 //	if err != nil { ... }
@@ -16,6 +16,6 @@
 // finds, and an [Outcome] that says whether the server may have run the command.
 //
 // The package binds a library in C by cgo. By default pkg-config finds it (libjustredis.so); with the build tag
-// justredis_static it is linked into the program. A process that Go starts has no fork without exec, so that nothing has
-// to be done about forks.
+// justredis_static it is linked into the program. A process that Go starts has no fork without exec, so that nothing
+// has to be done about forks.
 package justredis

@@ -92,12 +92,15 @@ type Error struct {
 	cause error
 }
 
-// Error gives the message.
+// Error gives the message, and the context's error if that was the reason.
 func (e *Error) Error() string {
-	if e.cause != nil && e.Message == "" {
+	switch {
+	case e.cause == nil:
+		return e.Message
+	case e.Message == "":
 		return e.cause.Error()
 	}
-	return e.Message
+	return e.Message + ": " + e.cause.Error()
 }
 
 // Is says whether target is the status of the error, or what Go calls it: context.DeadlineExceeded and
@@ -129,7 +132,6 @@ func notRun(status Status, message string) *Error {
 func endedBy(ctx context.Context) error {
 	failed := notRun(ErrCanceled, "")
 	failed.blame(ctx)
-	failed.Message = failed.cause.Error()
 	return failed
 }
 

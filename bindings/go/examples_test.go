@@ -3,6 +3,7 @@ package justredis_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -39,11 +40,38 @@ func TestTour(t *testing.T) {
 	is(t, do(t, client, "GET", "jr:example:Counter").Text(), "1")
 }
 
-func TestTheReadmeShowsHello(t *testing.T) {
+// shownProgram is the first program of the README.
+func shownProgram(t *testing.T) string {
 	readme, err := os.ReadFile("README.md")
 	is(t, err, nil)
 	_, shown, _ := strings.Cut(string(readme), "<!-- examples/hello/main.go -->\n```go\n")
 	shown, _, _ = strings.Cut(shown, "```")
+	return shown
+}
+
+// As the README says it to a new user.
+func TestTheFirstProgramInAnEmptyFolder(t *testing.T) {
+	module, err := os.Getwd()
+	is(t, err, nil)
+	folder := t.TempDir()
+	is(t, os.WriteFile(filepath.Join(folder, "main.go"), []byte(shownProgram(t)), 0o644), nil)
+	var text []byte
+	for _, line := range []string{
+		"mod init hello",
+		"mod edit -require=justredis@v0.0.0 -replace=justredis=" + module,
+		"run -tags=" + os.Getenv("JR_GO_TAGS") + " .",
+	} {
+		step := exec.Command("go", strings.Fields(line)...)
+		step.Dir, step.Env = folder, append(os.Environ(), "JR_URL="+oneServer.get(t).url())
+		if text, err = step.CombinedOutput(); err != nil {
+			t.Fatalf("go %s: %v\n%s", line, err, text)
+		}
+	}
+	is(t, string(text), "SET: OK\nGET: Hello, World!\n")
+}
+
+func TestTheReadmeShowsHello(t *testing.T) {
+	shown := shownProgram(t)
 	program, err := os.ReadFile("examples/hello/main.go")
 	is(t, err, nil)
 	is(t, shown, string(program))

@@ -2,6 +2,7 @@ package justredis_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -25,7 +26,8 @@ func number(name string, small int) int {
 
 // TestMemoryStaysFlat runs JR_OPERATIONS operations of several kinds: what the process has in memory does not grow.
 func TestMemoryStaysFlat(t *testing.T) {
-	client := empty(t)
+	client := empty(t, justredis.Set("cache_bytes", "1MiB"))
+	cached := client.With(justredis.Cached())
 	ctx := bounded(t)
 	operations := number("JR_OPERATIONS", 100_000)
 	if operations > 1_000_000 {
@@ -34,8 +36,7 @@ func TestMemoryStaysFlat(t *testing.T) {
 	for i := range 100 {
 		do(t, client, "RPUSH", "list", i)
 	}
-	work := func(operations int) {
-		const goroutines = 16
+	share := func(operations, goroutines int) {
 		var group sync.WaitGroup
 		for range goroutines {
 			group.Add(1)
@@ -54,6 +55,12 @@ func TestMemoryStaysFlat(t *testing.T) {
 						cancel()
 					case i%5 == 0:
 						_, err = client.Start(ctx, "GET", "n").Wait()
+					case i%11 == 0:
+						_, err = cached.Do(ctx, "GET", "n")
+					case i%13 == 0:
+						if _, err = client.Do(ctx, "SELECT", 1); errors.Is(err, justredis.ErrRefused) {
+							err = nil
+						}
 					default:
 						_, err = client.Do(ctx, "SET", "key", i)
 					}
@@ -65,6 +72,11 @@ func TestMemoryStaysFlat(t *testing.T) {
 			}()
 		}
 		group.Wait()
+	}
+	work := func(operations int) {
+		for _, goroutines := range []int{1, 2, 3, 64} {
+			share(operations/4, goroutines)
+		}
 	}
 	work(operations / 10)
 	before := resident(t)

@@ -99,9 +99,9 @@ func (q *queue) free() {
 	C.free(unsafe.Pointer(q.batch))
 }
 
-// port is a queue for requests with one completion. Whoever waits for an answer takes from it, if nobody else does, and
-// so is woken by the poller itself; with more to wait for than that, a goroutine of the port takes, as long as anything
-// is under way. One at a time takes.
+// port is a queue for requests with one completion. Whoever waits for an answer takes from it, if nobody else does,
+// and so is woken by the poller itself; with more to wait for than that, a goroutine of the port takes, as long as
+// anything is under way. One at a time takes.
 type port struct {
 	*queue
 	calls *calls
@@ -110,6 +110,9 @@ type port struct {
 	// Somebody takes.
 	taken  atomic.Bool
 	closed atomic.Bool
+	// The descriptor may be readable without a reason: the library raises it for a request that is to be written, and
+	// does not lower it if that ends otherwise.
+	doubtful atomic.Bool
 	// Tells whoever closes that nobody takes any more.
 	left chan struct{}
 
@@ -192,10 +195,6 @@ func (p *port) runAlone(ctx context.Context, call *call) error {
 		p.wait(p.ownStep)
 	}
 	p.own = nil
-	if p.used > 0 {
-		C.jr_completions_free(p.batch, p.used)
-		p.used = 0
-	}
 	if call.refused != nil {
 		p.outstanding.Add(-1)
 	}
@@ -226,16 +225,13 @@ func (c *canceler) cancel() {
 	}
 }
 
-// stepOwn submits the call of whoever takes, if that is to be done, and takes until it is settled. It is called when the
-// poller has forgotten what it knew of the descriptor, and then again whenever the descriptor has changed. (It may be
-// readable since before, which is no change.)
+// stepOwn submits the call of whoever takes, if that is to be done, and takes until it is settled. It is called when
+// the poller has forgotten what it knew of the descriptor, and then again whenever the descriptor has changed.
 func (p *port) stepOwn(uintptr) bool {
 	own := p.own
 	if !own.submitted {
 		own.submitted = true
-		own.request.descriptor = p.descriptor
-		var readable bool
-		own.id, readable, own.refused = own.submitAndLook(p)
+		own.id, own.refused = own.submit(p)
 		own.handle.core.gate.RUnlock()
 		if own.refused != nil {
 			return true
@@ -243,7 +239,8 @@ func (p *port) stepOwn(uintptr) bool {
 		if own.canceler != nil {
 			own.canceler.started(own.id)
 		}
-		if !readable {
+		// What was readable before the poller forgot it is no change. Where nothing was, the answer is one.
+		if p.outstanding.Load() == 1 && !p.doubtful.Load() {
 			return false
 		}
 	}
@@ -295,9 +292,14 @@ func (p *port) wait(step func(uintptr) bool) {
 
 // settle takes completions and tells whom they are for; it gives how many there were.
 func (p *port) settle() int {
+	doubtful := p.doubtful.Swap(false)
 	completions := p.take()
 	if len(completions) == 0 {
+		// Now the descriptor is not readable.
 		return 0
+	}
+	if doubtful {
+		p.doubtful.Store(true)
 	}
 	completed := p.completed[:len(completions)]
 	p.calls.find(completions, completed)
@@ -306,6 +308,9 @@ func (p *port) settle() int {
 		completion, call := &completions[i], completed[i]
 		completed[i] = nil
 		call.status, call.flags = completion.status, completion.flags
+		if call.flags&C.JR_OUTCOME_NOT_RUN != 0 || call.request.flags&C.JR_REQUEST_CACHED != 0 {
+			p.doubtful.Store(true)
+		}
 		if call.future == nil && isLong(completion.reply) {
 			call.raw, completion.reply = completion.reply, nil
 		} else {
@@ -341,6 +346,7 @@ func (p *port) leave() bool {
 
 // withdraw takes back what was not submitted after all. Whoever waits for it to end looks again.
 func (p *port) withdraw() {
+	p.doubtful.Store(true)
 	p.outstanding.Add(-1)
 	C.jr_queue_wake(p.native)
 }

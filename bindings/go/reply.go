@@ -41,8 +41,8 @@ func (k Kind) String() string {
 }
 
 // Reply is what a server answers, in the server's shape: a value, or a tree of them. It is a Go value and needs no
-// freeing. The texts of one reply share their memory, as do its items: clone a small part of a large reply that is kept
-// for long ([strings.Clone]).
+// freeing. The texts of one reply share their memory, as do its items: clone a small part of a large reply that is
+// kept for long ([strings.Clone]).
 type Reply struct {
 	kind    Kind
 	outcome Outcome
@@ -83,8 +83,8 @@ func (r Reply) failure() *Error {
 	return failed
 }
 
-// Text gives the text of a string, a status, an error, a big number, verbatim text, or a double as the server wrote it;
-// empty for all others.
+// Text gives the text of a string, a status, an error, a big number, verbatim text, or a double as the server wrote
+// it; empty for all others.
 func (r Reply) Text() string { return r.text }
 
 // Bytes gives a copy of the text.
@@ -98,8 +98,8 @@ func (r Reply) Format() string {
 	return string([]byte{byte(r.number), byte(r.number >> 8), byte(r.number >> 16)})
 }
 
-// Int gives the whole number of a reply that holds one: an integer, a truth value, a double without fraction, or a text
-// that is nothing but a number.
+// Int gives the whole number of a reply that holds one: an integer, a truth value, a double without fraction, or a
+// text that is nothing but a number.
 func (r Reply) Int() (int64, error) {
 	switch r.kind {
 	case KindInteger, KindBoolean:
@@ -132,8 +132,8 @@ func (r Reply) Float() (float64, error) {
 	return 0, r.hasNo("number")
 }
 
-// Bool gives the truth value of a reply that is one, or is the number 0 or 1, or one of the texts "true", "false", "0"
-// and "1".
+// Bool gives the truth value of a reply that is one, or is the number 0 or 1, or one of the texts "true", "false",
+// "0" and "1".
 func (r Reply) Bool() (bool, error) {
 	switch {
 	case r.kind == KindBoolean || r.kind == KindInteger && r.number <= 1:
@@ -223,8 +223,8 @@ func (r Reply) Attributes() Reply {
 	return *r.more.attributes
 }
 
-// Value gives the reply in the types of the language: string, int64, float64, bool, *big.Int, []any (of arrays, sets and
-// pushes), map[any]any, an error, nil. Keys of a map that Go cannot have as keys are their text.
+// Value gives the reply in the types of the language: string, int64, float64, bool, *big.Int, []any (of arrays, sets
+// and pushes), map[any]any, an error, nil. Keys of a map that Go cannot have as keys are their text.
 func (r Reply) Value() any {
 	switch r.kind {
 	case KindString, KindSimple, KindVerbatim:

@@ -8,7 +8,7 @@
 #include "_cgo_export.h"
 
 static go_result result_of(jr_status status, uint64_t id) {
-    go_result result = {id, NULL, status, 0};
+    go_result result = {id, NULL, status};
     if (status != JR_OK)
         result.error = strdup(jr_error_text());
     return result;
@@ -18,11 +18,6 @@ void go_wipe(char *secret) {
     if (secret)
         explicit_bzero(secret, strlen(secret));
     free(secret);
-}
-
-static int is_readable(int descriptor) {
-    struct pollfd polled = {descriptor, POLLIN, 0};
-    return poll(&polled, 1, 0) > 0;
 }
 
 enum { FEW_WORDS = 32, FEW_COMMANDS = 4 };
@@ -35,7 +30,7 @@ go_result go_submit(const jr_client *client, jr_queue *queue, const go_request *
     if (request->words > FEW_WORDS || request->commands > FEW_COMMANDS) {
         memory = malloc(request->words * sizeof *words + request->commands * sizeof *commands);
         if (!memory)
-            return (go_result){0, strdup("no memory for a request"), JR_ERR_MEMORY, 0};
+            return (go_result){0, strdup("no memory for a request"), JR_ERR_MEMORY};
         words = memory;
         commands = (jr_command *)(words + request->words);
     }
@@ -63,7 +58,6 @@ go_result go_submit(const jr_client *client, jr_queue *queue, const go_request *
     uint64_t id = 0;
     go_result result = result_of(jr_submit(client, &whole, &id), 0);
     result.id = id;
-    result.readable = request->descriptor && is_readable(request->descriptor);
     free(memory);
     return result;
 }
@@ -76,7 +70,8 @@ int64_t go_take(jr_queue *queue, int descriptor, jr_completion *batch, size_t ro
         if (count != 0)
             return count;
         /* Go's poller tells of changes only. A take reads a socket once: what it left there makes no change. */
-        if (!is_readable(descriptor))
+        struct pollfd polled = {descriptor, POLLIN, 0};
+        if (poll(&polled, 1, 0) <= 0)
             return 0;
     }
     return GO_AGAIN;

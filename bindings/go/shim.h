@@ -10,8 +10,6 @@ typedef struct go_result {
     uint64_t id;
     char *error;
     jr_status status;
-    /* of go_submit: the descriptor that the request names is readable. */
-    int readable;
 } go_result;
 
 /* A request without pointers. Its words stand back to back. */
@@ -22,8 +20,6 @@ typedef struct go_request {
     size_t words;
     uint32_t flags;
     uint32_t timeout_ms;
-    /* Of the queue; 0: none. */
-    int descriptor;
 } go_request;
 
 /* `counts` says how many words each command has, `lengths` how long each word is. `route` may be NULL. */

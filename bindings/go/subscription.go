@@ -159,8 +159,8 @@ func (s *Subscription) change(ctx context.Context, name string, arguments []stri
 	return err
 }
 
-// Next waits for the next message, confirmation or pong. When the subscription has ended its error says why; [ErrClosed]
-// or [ErrCanceled] if it or its client was closed. The end of ctx does not end the subscription.
+// Next waits for the next message, confirmation or pong. When the subscription has ended its error says why;
+// [ErrClosed] or [ErrCanceled] if it or its client was closed. The end of ctx does not end the subscription.
 func (s *Subscription) Next(ctx context.Context) (Message, error) {
 	dropped := 0
 	for {

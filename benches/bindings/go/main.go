@@ -1,5 +1,6 @@
-// Measures the Go binding beside go-redis and rueidis: each work in turn, in rounds, and the medians of them. Each client
-// runs in a process of its own, so that its CPU time can be told.
+// Measures the Go binding beside go-redis and rueidis: each work in turn, in rounds, and the medians of them. Each
+// client runs in a process of its own, so that its CPU time can be told, on the same core as the server, as in the
+// other benchmarks.
 //
 //	bench [--quick]
 package main
@@ -78,6 +79,16 @@ func main() {
 	fmt.Printf("load average %s\n", load())
 }
 
+// onOneCore makes a command that runs on the last core, where that can be had.
+func onOneCore(program string, arguments ...string) *exec.Cmd {
+	taskset, err := exec.LookPath("taskset")
+	if err != nil {
+		return exec.Command(program, arguments...)
+	}
+	core := strconv.Itoa(runtime.NumCPU() - 1)
+	return exec.Command(taskset, append([]string{"-c", core, program}, arguments...)...)
+}
+
 func median(values []float64) float64 {
 	slices.Sort(values)
 	return values[len(values)/2]
@@ -91,7 +102,7 @@ func load() string {
 func run(client string, port int, work work, count int) (result done) {
 	program, err := os.Executable()
 	check(err)
-	command := exec.Command(program, client, strconv.Itoa(port), work.name, strconv.Itoa(work.goroutines),
+	command := onOneCore(program, client, strconv.Itoa(port), work.name, strconv.Itoa(work.goroutines),
 		strconv.Itoa(count))
 	command.Stderr = os.Stderr
 	output, err := command.Output()
@@ -108,7 +119,7 @@ func startServer() (int, func()) {
 	listener.Close()
 	folder, err := os.MkdirTemp("", "justredis-bench-")
 	check(err)
-	server := exec.Command("redis-server", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir",
+	server := onOneCore("redis-server", "--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir",
 		folder)
 	check(server.Start())
 	stop := func() {
