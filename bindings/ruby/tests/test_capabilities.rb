@@ -211,7 +211,11 @@ class CapabilitiesTest < RedisTest
       assert_raises(JustRedis::ClosedError) { s.message }
       assert_raises(JustRedis::ClosedError) { s.subscribe("b") }
     end
-    assert_raises(ArgumentError) { redis.subscription.message }
+    redis.subscription do |empty|
+      assert_nil empty.message(timeout: 0.01)
+      empty.psubscribe("p*").ping
+      assert_equal %i[psubscribe pong], Array.new(2) { empty.message.kind }
+    end
   end
 
   shows "pub/sub"

@@ -8,13 +8,13 @@ from .entry import Entry
 
 OPENS = re.compile(r"^( *)(class|module) ([\w:]+)(?: < ([\w:]+))?")
 METHOD = re.compile(r"^( *)def (self\.)?([\w?!=\[\]<>~+*/-]+)(\(.*?\))?")
-GENERATED = "commands"
+GENERATED = "generated.rb"
 
 
 def entries(folder: Path) -> list[Entry]:
     made: dict[str, Entry] = {}
     for path in sorted((folder / "lib").rglob("*.rb")):
-        if path.parent.name != GENERATED:
+        if path.name != GENERATED:
             of_source(path.read_text().splitlines(), made)
     return [entry for entry in made.values() if entry.text or entry.members]
 

@@ -48,8 +48,7 @@ class JustRedis
     # @yieldparam subscription [Subscription] which is closed behind the block
     # @return [Subscription] or what the block gives
     def subscription(*channels, patterns: [], shards: [])
-      subscription = Subscription.new(@native, @options)
-      subscription.subscribe(*channels) if channels.any?
+      subscription = Subscription.new(@native, @options, "SUBSCRIBE", channels)
       subscription.psubscribe(*patterns) if patterns.any?
       subscription.ssubscribe(*shards) if shards.any?
       return subscription unless block_given?
@@ -151,7 +150,7 @@ class JustRedis
       # Within the block of another one its subscription is added to.
       return @running[Fiber.current].public_send(command, *names) if @running.key?(Fiber.current)
 
-      subscription = Subscription.new(@native, @options).public_send(command, *names)
+      subscription = Subscription.new(@native, @options, command.to_s.upcase, names)
       return subscription unless block
 
       @running[Fiber.current] = subscription

@@ -94,11 +94,13 @@ class JustRedis
     attr_reader :gaps
 
     # @api private
-    def initialize(native, options)
-      super
+    def initialize(native, options, command = "SUBSCRIBE", names = [])
+      super(native, options)
       @gaps = 0
       @untold_gap = false
       @untold_drops = 0
+      start([command, *names])
+      until_ready
     end
 
     # Adds channels. Their confirmations come among the messages.
@@ -148,8 +150,6 @@ class JustRedis
     # @return [Message, nil] nil when the time is over
     # @raise [ClosedError] it is closed
     def message(timeout: nil)
-      raise ArgumentError, "nothing is subscribed to" unless @stream || @closed
-
       taken = take(timeout)
       taken && read(*taken)
     end
@@ -160,7 +160,6 @@ class JustRedis
     # @return [Enumerator, self] an enumerator if there is no block
     def each
       return to_enum(:each) unless block_given?
-      raise ArgumentError, "nothing is subscribed to" unless @stream || @closed
 
       each_taken do |value, gap, dropped|
         message = read(value, gap, dropped)
@@ -180,38 +179,25 @@ class JustRedis
     private
 
     def change(command, names)
-      names = names.flatten
-      words = [command, *names]
-      if @stream.nil?
-        raise ArgumentError, "nothing is subscribed to" unless command.end_with?("SUBSCRIBE") && !names.empty?
+      raise Native.new_error(:closed, :not_run, "it is closed") if @closed
 
-        start(words)
-        until_confirmed(names.size)
-      else
-        raise Native.new_error(:closed, :not_run, "it is closed") if @closed
-
-        sink = @native.change(@stream, words, @options.for_messages)
-        sink.wait(nil)
-        sink.result
-      end
+      sink = @native.change(@stream, [command, *names.flatten], @options.for_messages)
+      sink.wait(nil)
+      sink.result
       self
     end
 
-    # What is published from then on is seen. The confirmations are told by {#message} all the same.
-    def until_confirmed(count)
+    # What is published from then on is seen. The confirmations are told by {#message} all the same; a number is behind
+    # them.
+    def until_ready
       seen = []
-      while count.positive?
-        seen << take(nil)
-        count -= 1 if seen.last.first.first.end_with?("subscribe")
-      end
+      seen << take(nil) until seen.last&.first.is_a?(Integer)
+      @kept = seen[..-2]
     ensure
-      @kept.concat(seen)
+      close unless seen.last&.first.is_a?(Integer)
     end
 
     def read(value, gap, dropped)
-      # With RESP3 the answer to a PING is its text alone.
-      return Message.new(:pong, nil, nil, value, gap, dropped) if value.is_a?(String)
-
       kind = value[0].to_sym
       @gaps += 1 if gap
       case kind
