@@ -6,7 +6,7 @@ export PREFIX DESTDIR
 
 .PHONY: help build demo test test-bindings test-servers test-matrix torture torture-topologies sanitize lint
 .PHONY: bench bench-quick bench-bindings
-.PHONY: docs install uninstall header readme clean
+.PHONY: docs install uninstall dist test-packages header readme clean
 
 help:
 	@echo "make build         build the library for C, as it is installed"
@@ -25,12 +25,14 @@ help:
 	@echo "make docs          make the reference site, in target/docs: open index.html there"
 	@echo "make install       install into PREFIX (default /usr/local), under DESTDIR"
 	@echo "make uninstall     remove what install put there"
+	@echo "make dist          build the packages of a release into target/dist"
+	@echo "make test-packages  install each of them in an empty place and try it there"
 	@echo "make header        write what is generated in include/ anew from the source"
 	@echo "make readme        write the table of options and the programs in README.md anew"
 	@echo "make clean         remove everything that was built"
 
 build demo test test-bindings test-servers test-matrix torture sanitize lint \
-bench bench-bindings docs install uninstall:
+bench bench-bindings docs install uninstall dist test-packages:
 	@scripts/$@
 
 torture-topologies:
