@@ -349,6 +349,9 @@ class Multiplexer(Shared):
     options; None is the server at localhost. Commands are sent by what `database` gives.
     """
 
+    def __init__(self, configuration: configuration.Configuration = None) -> None:
+        super().__init__(configuration)
+
     async def __aenter__(self) -> Self:
         return self
 

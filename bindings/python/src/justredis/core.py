@@ -73,7 +73,7 @@ os.register_at_fork(after_in_child=_in_the_child)
 class Shared:
     """What the multiplexers of both faces have alike."""
 
-    def __init__(self, configuration: configuration.Configuration = None) -> None:
+    def __init__(self, configuration: configuration.Configuration) -> None:
         self._core = Core(configuration)
 
     def statistics(self) -> dict[str, Any]:
