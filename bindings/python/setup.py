@@ -16,6 +16,11 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 from setuptools.command.sdist import sdist
 
+try:
+    from setuptools.command.bdist_wheel import bdist_wheel
+except ImportError:
+    from wheel.bdist_wheel import bdist_wheel
+
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 PACKAGED = HERE / "library"
@@ -66,6 +71,35 @@ class BuildExtension(build_ext):
         super().build_extension(extension)
 
 
+# What every Linux with glibc has, as PEP 513 and those after it list it.
+ON_EVERY_LINUX = re.compile(r"(libc|libm|libdl|libpthread|librt|libgcc_s|ld-linux[-\w]*)\.so\.\d+")
+
+
+def manylinux_tag(library):
+    """The tag for the oldest glibc that has all that the library asks for, or None."""
+    command = ["readelf", "--wide", "--dynamic", "--version-info", library]
+    try:
+        text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    needed = re.findall(r"\(NEEDED\).*\[(.*)\]", text)
+    versions = [tuple(map(int, version.split("."))) for version in re.findall(r"Name: GLIBC_([\d.]+)", text)]
+    if not versions or not all(ON_EVERY_LINUX.fullmatch(name) for name in needed):
+        return None
+    major, minor = max(versions)[:2]
+    return f"manylinux_{major}_{max(minor, 17)}"
+
+
+class Wheel(bdist_wheel):
+    """Its tag says which glibc the extension needs."""
+
+    def get_tag(self):
+        python, abi, platform = super().get_tag()
+        libraries = self.get_finalized_command("build_ext").get_outputs()
+        tag = manylinux_tag(libraries[0]) if platform.startswith("linux_") else None
+        return python, abi, platform.replace("linux", tag, 1) if tag else platform
+
+
 class SourceDistribution(sdist):
     def make_release_tree(self, base_dir, files):
         super().make_release_tree(base_dir, files)
@@ -104,5 +138,5 @@ setup(
         )
     ],
     options={"bdist_wheel": {"py_limited_api": "cp39"}} if STABLE_ABI else {},
-    cmdclass={"build_ext": BuildExtension, "sdist": SourceDistribution},
+    cmdclass={"build_ext": BuildExtension, "bdist_wheel": Wheel, "sdist": SourceDistribution},
 )

@@ -14,7 +14,7 @@ import pytest
 
 import faces
 import servers
-from justredis import MultiplexerPool, RedisCancelledError, RedisReplyError
+from justredis import MultiplexerPool, RedisCancelledError, RedisClosedError, RedisReplyError
 
 shows = pytest.mark.capability
 
@@ -283,3 +283,51 @@ async def test_a_closed_subscription_lets_go_who_waits(redis):
         await asyncio.sleep(0)
         await pubsub.aclose()
         assert await asyncio.wait_for(waiting, 10) is None
+
+
+async def test_a_gap_that_an_iteration_has_read_of_is_told_by_the_next(redis):
+    async with redis, redis.pubsub() as pubsub:
+        db = redis.database()
+        await pubsub.add("channel")
+        given_up = asyncio.ensure_future(pubsub.__aiter__().__anext__())
+        await db.commandreply("CLIENT", "KILL", "TYPE", "pubsub")
+        while pubsub.gaps == 0 or pubsub._inbox.items:
+            await asyncio.sleep(0.001)
+        given_up.cancel()
+        for _ in range(2):
+            while await db.commandreply("PUBLISH", "channel", "text") == 0:
+                pass
+        gaps = []
+        async for message in pubsub:
+            gaps.append(message.gap)
+            if len(gaps) == 2:
+                break
+        assert gaps == [True, False]
+
+
+async def test_closing_settles_all_that_waits(redis):
+    """More than a loop takes in one turn."""
+    async with redis:
+        db = redis.database()
+        replies = [await db.command("BLPOP", "queue", 0, throw=False) for _ in range(5000)]
+    outcomes = await asyncio.wait_for(asyncio.gather(*(reply() for reply in replies)), 30)
+    assert {type(outcome) for outcome in outcomes} <= {RedisCancelledError, RedisClosedError}
+
+
+def test_another_loop_hears_of_the_close(redis):
+    """What waits in a loop is settled there when another loop closes the multiplexer."""
+    db = redis.database()
+    started = threading.Event()
+    outcomes = []
+
+    async def wait():
+        replies = [await db.command("BLPOP", "queue", 0, throw=False) for _ in range(3000)]
+        started.set()
+        outcomes.extend(await asyncio.gather(*(reply() for reply in replies)))
+
+    thread = threading.Thread(target=asyncio.run, args=(wait(),))
+    thread.start()
+    started.wait(30)
+    asyncio.run(redis.aclose())
+    thread.join(30)
+    assert len(outcomes) == 3000

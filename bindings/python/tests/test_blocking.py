@@ -12,7 +12,7 @@ import pytest
 
 import faces
 import servers
-from justredis import RedisError, RedisReplyError, _justredis, core
+from justredis import RedisError, RedisReplyError, _justredis, subscription
 from justredis.blocking import Multiplexer
 
 shows = pytest.mark.capability
@@ -261,7 +261,7 @@ def test_the_types_of_the_extension_are_not_made_by_hand():
 
 
 def test_what_was_dropped_before_a_confirmation_is_counted_on_the_next_message():
-    inbox = core.Inbox(lambda: None)
+    inbox = subscription.Inbox(lambda: None)
     more = _justredis.COMPLETION_MORE
     inbox.deliver([b"subscribe", b"a", 1], more, 3)
     inbox.deliver(1, more, 2)

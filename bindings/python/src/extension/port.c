@@ -95,9 +95,11 @@ static int read_options(const Port *port, PyObject *given, Options *options) {
     return 0;
 }
 
-/* Submits what the options describe. The pending is gone on failure. */
+/* Submits what the options describe. What the library refuses comes as a completion, as other errors do; what fails
+ * here leaves no pending. */
 static int send(State *state, const Port *port, Options *options, Pending *pending, uint64_t *id) {
     options->request.user_data = (uint64_t)(uintptr_t)pending;
+    options->request.flags |= JR_REQUEST_REPORT;
     jr_status status = jr_submit(port->client->handle, &options->request, id);
     if (status == JR_OK) {
         pending->request = *id;

@@ -105,7 +105,6 @@ static void deliver(Queue *queue, State *state, const jr_completion *completion)
     PyObject *value = NULL;
     if (pending->kind != NOBODY)
         value = convert_completion(state, completion, &pending->shape);
-    jr_reply_free(completion->reply);
     switch (pending->kind) {
     case FUTURE:
         settle_future(state, pending->target, value);
@@ -130,6 +129,15 @@ static void deliver(Queue *queue, State *state, const jr_completion *completion)
         release(pending);
 }
 
+static void deliver_all(Queue *queue, State *state, jr_completion *batch, int64_t count) {
+    for (int64_t i = 0; i < count; i++)
+        deliver(queue, state, &batch[i]);
+    jr_completions_free(batch, (size_t)count);
+    /* What was taken here may be what another thread waits for. */
+    for (int i = 0; i < queue->waiters; i++)
+        jr_queue_wake(queue->handle);
+}
+
 Py_ssize_t queue_deliver(Queue *queue, int32_t timeout_ms) {
     State *state = state_of(queue->module);
     jr_completion batch[BATCH];
@@ -149,13 +157,10 @@ Py_ssize_t queue_deliver(Queue *queue, int32_t timeout_ms) {
         raise_status(state, (jr_status)count);
         return -1;
     }
-    if (count > 0)
+    if (count > 0) {
         queue->bursts = count > 1;
-    for (int64_t i = 0; i < count; i++)
-        deliver(queue, state, &batch[i]);
-    /* What was taken here may be what another thread waits for. */
-    for (int i = 0; count > 0 && i < queue->waiters; i++)
-        jr_queue_wake(queue->handle);
+        deliver_all(queue, state, batch, count);
+    }
     if (count == 0 && timeout_ms != 0 && PyErr_CheckSignals() < 0)
         return -1;
     return (Py_ssize_t)count;
@@ -212,6 +217,21 @@ static PyObject *queue_wake(PyObject *self, PyObject *nothing) {
     Py_RETURN_NONE;
 }
 
+/* All of it, however much there is: nobody comes again. */
+static PyObject *queue_close(PyObject *self, PyObject *nothing) {
+    (void)nothing;
+    Queue *queue = (Queue *)self;
+    State *state = state_of(queue->module);
+    jr_completion batch[BATCH];
+    int64_t count;
+    jr_status status = jr_queue_close(queue->handle);
+    if (status != JR_OK)
+        return raise_status(state, status);
+    while ((count = jr_queue_take(queue->handle, batch, BATCH, 0)) > 0)
+        deliver_all(queue, state, batch, count);
+    Py_RETURN_NONE;
+}
+
 static PyObject *queue_outstanding(PyObject *self, PyObject *nothing) {
     (void)nothing;
     return PyLong_FromSsize_t(((Queue *)self)->outstanding);
@@ -261,6 +281,7 @@ static PyMethodDef queue_methods[] = {
     {"wait", queue_wait, METH_O,
      "wait(milliseconds) -> int: waits for completions, a second at most, and delivers them; how many there were."},
     {"wake", queue_wake, METH_NOARGS, "wake(): makes one wait() return."},
+    {"close", queue_close, METH_NOARGS, "close(): accepts no more requests, and delivers all that is there."},
     {"outstanding", queue_outstanding, METH_NOARGS,
      "outstanding() -> int: requests whose completion is not delivered."},
     {NULL, NULL, 0, NULL},

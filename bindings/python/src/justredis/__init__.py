@@ -10,7 +10,6 @@ threads.
 from ._justredis import version as library_version
 from .aio import Database, Multi, Multiplexer, MultiplexerPool, Pipeline, PubSub, Reply, Watch
 from .codec import Word, utf8_bytes_as_strings, utf8_encode
-from .core import CommandOptions, Message, Options, RequestOptions
 from .errors import (
     Outcome,
     RedisAuthError,
@@ -25,6 +24,8 @@ from .errors import (
     RedisTimeoutError,
     RedisTransactionError,
 )
+from .options import CommandOptions, Options, RequestOptions
+from .subscription import Message
 
 __all__ = [
     "CommandOptions",

@@ -19,6 +19,7 @@ def text(value: bytes) -> str:
 
 def lines(value: Any) -> list[str]:
     """The lines in which an answer is shown."""
+    items: Any = value
     if value is None:
         return ["(nil)"]
     if isinstance(value, Exception):
@@ -32,8 +33,8 @@ def lines(value: Any) -> list[str]:
     if not value:
         return ["(empty)"]
     if isinstance(value, dict):
-        return [line for key, item in value.items() for line in indented(f"{' '.join(lines(key))} => ", lines(item))]
-    return [line for number, item in enumerate(value, 1) for line in indented(f"{number}) ", lines(item))]
+        return [line for key, item in items.items() for line in indented(f"{' '.join(lines(key))} => ", lines(item))]
+    return [line for number, item in enumerate(items, 1) for line in indented(f"{number}) ", lines(item))]
 
 
 def indented(head: str, rest: list[str]) -> list[str]:

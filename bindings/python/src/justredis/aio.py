@@ -4,78 +4,25 @@ watches; one wakeup settles the futures of all that has come."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import threading
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, AsyncIterator, Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from . import _justredis, configuration
-from .codec import Word, utf8_bytes_as_strings, utf8_encode
-from .core import (
-    CLOSE_MS,
-    CommandOptions,
-    Core,
-    Decoder,
-    Encoder,
-    Gathered,
-    Inbox,
-    Message,
-    Names,
-    Options,
-    Part,
-    RequestOptions,
-    command_lines,
-    decode_by_endpoint,
-    is_error,
-    make_message,
-    name_list,
-)
-from .errors import RedisClosedError, RedisGapError
+from .codec import Word, utf8_encode
+from .core import Core, Shared, decode_by_endpoint
+from .events import events
+from .gathered import Gathered, Part, is_error
+from .loops import close, loop_queue
+from .options import CommandOptions, Decoder, Encoder, Names, Options, RequestOptions
+from .sender import Leased, Sender
+from .subscription import Message, Subscription, lines_to_add, lines_to_remove
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
 # So many requests may be sent before a task that only sends lets the loop take answers.
 UNANSWERED = 1000
-
-
-def _queue(core: Core, loop: asyncio.AbstractEventLoop) -> _justredis.Queue:
-    """The queue of a loop, which watches it from now on."""
-    queue = core.queues.get(loop)
-    if queue is None:
-        queue = core.queues[loop] = _justredis.queue()
-        loop.add_reader(queue.fileno(), queue.ready)
-    return queue
-
-
-async def _in_a_thread(function: Callable[[], Any]) -> Any:
-    """Runs what waits in a thread of its own, which has ended when this has."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Any] = loop.create_future()
-
-    def settle(error: Optional[BaseException], value: Any) -> None:
-        if not done.done():
-            if error is None:
-                done.set_result(value)
-            else:
-                done.set_exception(error)
-
-    def run() -> None:
-        outcome: tuple[Optional[BaseException], Any]
-        try:
-            outcome = None, function()
-        except BaseException as error:
-            outcome = error, None
-        with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(settle, *outcome)
-
-    thread = threading.Thread(target=run, name="justredis-close", daemon=True)
-    thread.start()
-    try:
-        return await done
-    finally:
-        thread.join(0 if done.cancelled() else None)
 
 
 class Reply:
@@ -136,23 +83,14 @@ class PartReply(Part):
 _Bound = tuple[Optional[asyncio.AbstractEventLoop], _justredis.Port, _justredis.Queue]
 
 
-class _Commands:
+class _Commands(Sender):
     """Sends commands: a database, or a lease of one connection."""
 
     _bound: Optional[_Bound] = None
 
-    def __init__(self, core: Core, number: int, encoder: Optional[Encoder], decoder: Optional[Decoder]) -> None:
-        self._core = core
-        self._number = number
-        self._encoder = None if encoder is utf8_encode else encoder
-        self._decoder = decoder
-
-    def _client(self) -> _justredis.Client:
-        return self._core.client(self._number)
-
     def _attach(self, loop: asyncio.AbstractEventLoop) -> _Bound:
-        queue = _queue(self._core, loop)
-        self._bound = bound = loop, _justredis.port(self._client(), queue, self._encoder, self._decoder), queue
+        queue = loop_queue(self._core, loop)
+        self._bound = bound = loop, self._port_to(queue), queue
         return bound
 
     def _forget(self) -> None:
@@ -193,11 +131,11 @@ class _Commands:
 
     def multi(self) -> Multi:
         """A transaction: commands that are gathered and run together, between MULTI and EXEC."""
-        return Multi(self, Gathered(True, self._encoder, self._decoder))
+        return Multi(self, self._gather(True))
 
     def pipeline(self) -> Pipeline:
         """Commands that are gathered and sent in one piece; each has its answer."""
-        return Pipeline(self, Gathered(False, self._encoder, self._decoder))
+        return Pipeline(self, self._gather(False))
 
     async def _run(self, gathered: Gathered, options: RequestOptions) -> list[Any]:
         commands = gathered.end()
@@ -233,33 +171,16 @@ class Database(_Commands):
         return Watch(self._core, self._number, self._encoder, self._decoder, keys)
 
 
-class Watch(_Commands):
+class Watch(Leased, _Commands):
     """A connection for itself, on which keys are watched until the transaction."""
 
-    def __init__(
-        self,
-        core: Core,
-        number: int,
-        encoder: Optional[Encoder],
-        decoder: Optional[Decoder],
-        keys: tuple[Word, ...],
-    ) -> None:
-        super().__init__(core, number, encoder, decoder)
-        self._keys = keys
-        self._lease: Optional[_justredis.Client] = None
-
-    def _client(self) -> _justredis.Client:
-        if self._lease is None:
-            raise RedisClosedError("a watch is used within `async with`")
-        return self._lease
-
     async def __aenter__(self) -> Self:
-        self._lease = self._core.client(self._number).lease(self._keys[0] if self._keys else None)
+        self._begin()
         if self._keys:
             try:
                 await self.commandreply("WATCH", *self._keys)
             except BaseException:
-                await self.aclose()
+                self._end()
                 raise
         return self
 
@@ -270,8 +191,7 @@ class Watch(_Commands):
 
     async def aclose(self) -> None:
         """Gives the connection back; nothing is watched any more."""
-        self._lease = None
-        self._forget()
+        self._end()
 
 
 class _Gathering:
@@ -292,9 +212,7 @@ class _Gathering:
 
     def command(self, *words: Word, **options: Unpack[CommandOptions]) -> PartReply:
         """Adds a command; what it gives can be awaited when all is executed. Options: encoder, decoder, throw."""
-        part = PartReply(options.get("throw", True))
-        self._gathered.add(words, options, part)
-        return part
+        return self._gathered.add(words, options, PartReply)
 
     async def execute(self, **options: Unpack[RequestOptions]) -> list[Any]:
         """Runs what was gathered, and gives the list of the answers; one that is an error stands there as exception.
@@ -317,7 +235,11 @@ class Pipeline(_Gathering):
     """Commands that are sent in one piece and answered each for itself."""
 
 
-class PubSub:
+def _new_future(port: _justredis.Port) -> asyncio.Future[Any]:
+    return asyncio.get_running_loop().create_future()
+
+
+class PubSub(Subscription):
     """A subscription to channels and patterns. One connection serves all subscriptions of a multiplexer.
 
     `message` gives what the server says, confirmations too, in its order; iterating gives the messages only, as
@@ -326,21 +248,9 @@ class PubSub:
     """
 
     def __init__(self, core: Core, encoder: Optional[Encoder], decoder: Optional[Decoder]) -> None:
-        self._core = core
-        self._encoder = None if encoder is utf8_encode else encoder
-        # Others are called when a message is read: what they make could not be told apart here.
-        self._decoder = None if decoder is utf8_bytes_as_strings else decoder
-        self._utf8 = decoder if decoder is utf8_bytes_as_strings else None
-        self._inbox = Inbox(self._tell)
+        super().__init__(core, encoder, decoder, self._tell)
         self._waiters: list[asyncio.Future[None]] = []
-        self._port: Optional[_justredis.Port] = None
         self._lock: Optional[asyncio.Lock] = None
-        self._closed = False
-
-    @property
-    def gaps(self) -> int:
-        """How often the connection was lost and made again."""
-        return self._inbox.gaps
 
     async def __aenter__(self) -> Self:
         return self
@@ -352,9 +262,7 @@ class PubSub:
 
     async def aclose(self) -> None:
         """Ends the subscription."""
-        self._closed = True
-        if self._port is not None and self._inbox.id:
-            self._port.cancel(self._inbox.id)
+        self._end()
         self._tell()
 
     def _tell(self) -> None:
@@ -363,31 +271,14 @@ class PubSub:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def _attached(self) -> _justredis.Port:
-        if self._closed:
-            raise RedisClosedError("the subscription is closed")
-        if self._port is None:
-            queue = _queue(self._core, asyncio.get_running_loop())
-            self._port = _justredis.port(self._core.client(), queue, self._encoder, self._utf8)
-            self._lock = asyncio.Lock()
-        return self._port
+    def _own_queue(self) -> _justredis.Queue:
+        return loop_queue(self._core, asyncio.get_running_loop())
 
     async def _change(self, lines: list[tuple[Word, ...]], may_create: bool) -> None:
-        port = self._attached()
-        assert self._lock is not None
-        loop = asyncio.get_running_loop()
+        if self._lock is None:
+            self._lock = asyncio.Lock()
         async with self._lock:
-            futures = []
-            for words in lines:
-                future: asyncio.Future[Any] = loop.create_future()
-                if self._inbox.id:
-                    port.change(future, words, None, self._inbox.id)
-                elif may_create:
-                    self._inbox.begin(future)
-                    self._inbox.id = port.subscribe(self._inbox, words, None)
-                else:
-                    continue
-                futures.append(future)
+            futures = self._send(lines, may_create, _new_future)
             outcomes = await asyncio.gather(*futures, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -398,26 +289,15 @@ class PubSub:
 
         Their confirmations come as messages.
         """
-        lines = command_lines("SUBSCRIBE", channels, patterns, shards)
-        if not lines:
-            raise ValueError("add() wants channels, patterns or shards")
-        await self._change(lines, True)
+        await self._change(lines_to_add(channels, patterns, shards), True)
 
     async def remove(self, channels: Names = None, patterns: Names = None, shards: Names = None) -> None:
         """Unsubscribes from them; from all when none is named."""
-        lines = command_lines("UNSUBSCRIBE", channels, patterns, shards)
-        if not any(name_list(names) for names in (channels, patterns, shards)):
-            lines = [("UNSUBSCRIBE",), ("PUNSUBSCRIBE",)]
-        await self._change(lines, False)
+        await self._change(lines_to_remove(channels, patterns, shards), False)
 
     async def ping(self, message: Optional[Word] = None) -> None:
         """Pings the server where the messages come from; the answer is one of the messages."""
-        port = self._attached()
-        if not self._inbox.id:
-            raise RedisClosedError("there is no subscription yet: add() makes it")
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        port.change(future, ("PING",) if message is None else ("PING", message), None, self._inbox.id)
-        await future
+        await self._send_ping(message, _new_future)
 
     async def _wait(self, timeout: Optional[float]) -> bool:
         """Waits until something is there to be read; false when the time is over or the subscription closed."""
@@ -448,29 +328,19 @@ class PubSub:
         self._attached()
         if not await self._wait(timeout):
             return None
-        value = self._inbox.items.popleft().value
-        if isinstance(value, Exception):
-            raise value
-        return self._decoder(value) if self._decoder is not None else value
+        return self._take()
 
     def __aiter__(self) -> AsyncIterator[Message]:
         return self._messages()
 
     async def _messages(self) -> AsyncIterator[Message]:
-        gap = False
         while await self._wait(None):
-            item = self._inbox.items.popleft()
-            if isinstance(item.value, Exception):
-                if not isinstance(item.value, RedisGapError):
-                    raise item.value
-                gap = True
-            elif item.is_message:
-                value = self._decoder(item.value) if self._decoder is not None else item.value
-                yield make_message(value, gap, item.dropped)
-                gap = False
+            message = self._take_message()
+            if message is not None:
+                yield message
 
 
-class Multiplexer:
+class Multiplexer(Shared):
     """A client of a server, a cluster, or servers behind sentinels, which all tasks share.
 
     Every command is pipelined.
@@ -480,7 +350,7 @@ class Multiplexer:
     """
 
     def __init__(self, configuration: configuration.Configuration = None) -> None:
-        self._core = Core(configuration)
+        super().__init__(configuration)
 
     async def __aenter__(self) -> Self:
         return self
@@ -492,18 +362,7 @@ class Multiplexer:
 
     async def aclose(self) -> None:
         """Ends subscriptions and blocking commands, lets the others end, for some seconds, and closes everything."""
-        client = self._core.close()
-        if client is not None:
-            await _in_a_thread(lambda: client.close(CLOSE_MS))
-        here = asyncio.get_running_loop()
-        for loop, queue in list(self._core.queues.items()):
-            if loop is here:
-                queue.ready()
-                loop.remove_reader(queue.fileno())
-            elif not loop.is_closed():
-                with contextlib.suppress(RuntimeError):
-                    loop.call_soon_threadsafe(_leave, loop, queue)
-        self._core.queues.clear()
+        await close(self._core)
 
     def database(
         self, number: int = 0, encoder: Optional[Encoder] = utf8_encode, decoder: Optional[Decoder] = None
@@ -527,46 +386,10 @@ class Multiplexer:
         answers = await self.database(0, encoder).commandreply(*words, route="primaries")
         return decode_by_endpoint(answers, decoder)
 
-    def statistics(self) -> dict[str, Any]:
-        """The state in numbers: nodes, connections, requests, subscriptions, the cache. See jr_client_stats."""
-        return self._core.client().stats()
-
-    def locate(self, key: Word) -> dict[str, Any]:
-        """Which slot a key has, and which nodes serve it, as far as is known now."""
-        return self._core.client().locate(key)
-
-    def set_credentials(self, user: Optional[str], password: str) -> None:
-        """What connections authenticate with from now on, those that there are included."""
-        self._core.client().set_credentials(user, password)
-
-    async def events(self) -> AsyncIterator[dict[str, Any]]:
+    def events(self) -> AsyncGenerator[dict[str, Any], None]:
         """What happens to the connections from now on, each as a dictionary: see jr_client_events."""
-        loop = asyncio.get_running_loop()
-        inbox = _EventInbox()
-        port = _justredis.port(self._core.client(), _queue(self._core, loop), None, None)
-        request = port.events(inbox)
-        try:
-            while True:
-                event = await inbox.queue.get()
-                if event is None:
-                    return
-                yield event
-        finally:
-            port.cancel(request)
+        return events(self._core)
 
 
 class MultiplexerPool(Multiplexer):
     """The same: blocking commands and watches have connections of their own, at most `maxconnections` to a server."""
-
-
-class _EventInbox:
-    def __init__(self) -> None:
-        self.queue: asyncio.Queue[Optional[dict[str, Any]]] = asyncio.Queue()
-
-    def deliver(self, value: Any, flags: int, dropped: int) -> None:
-        self.queue.put_nowait(value if flags & _justredis.COMPLETION_MORE else None)
-
-
-def _leave(loop: asyncio.AbstractEventLoop, queue: _justredis.Queue) -> None:
-    queue.ready()
-    loop.remove_reader(queue.fileno())

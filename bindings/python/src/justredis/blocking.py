@@ -11,28 +11,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Optional, cast
 
 from . import _justredis, configuration
-from .codec import Word, utf8_bytes_as_strings, utf8_encode
-from .core import (
-    CLOSE_MS,
-    CommandOptions,
-    Commands,
-    Core,
-    Decoder,
-    Encoder,
-    Gathered,
-    Inbox,
-    Message,
-    Names,
-    Options,
-    Part,
-    RequestOptions,
-    command_lines,
-    decode_by_endpoint,
-    is_error,
-    make_message,
-    name_list,
-)
-from .errors import RedisClosedError, RedisForkedError, RedisGapError
+from .codec import Word, utf8_encode
+from .core import CLOSE_MS, Core, Shared, decode_by_endpoint
+from .errors import RedisForkedError
+from .gathered import Gathered, Part, is_error
+from .options import CommandOptions, Commands, Decoder, Encoder, Names, Options, RequestOptions
+from .sender import Leased, Sender
+from .subscription import Message, Subscription, lines_to_add, lines_to_remove
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -112,22 +97,19 @@ class PartReply(Part):
         return self.take()
 
 
-class _Commands:
+class _Commands(Sender):
     """Sends commands: a database, or a lease of one connection."""
 
     def __init__(self, core: Core, number: int, encoder: Optional[Encoder], decoder: Optional[Decoder]) -> None:
-        self._core = core
-        self._number = number
-        self._encoder = None if encoder is utf8_encode else encoder
-        self._decoder = decoder
+        super().__init__(core, number, encoder, decoder)
         self._local = threading.local()
 
-    def _client(self) -> _justredis.Client:
-        return self._core.client(self._number)
-
     def _attach(self) -> _justredis.Port:
-        port = self._local.port = _justredis.port(self._client(), _queue(self._core), self._encoder, self._decoder)
+        port = self._local.port = self._port_to(_queue(self._core))
         return port
+
+    def _forget(self) -> None:
+        self._local = threading.local()
 
     def _port(self) -> _justredis.Port:
         try:
@@ -161,11 +143,11 @@ class _Commands:
 
     def multi(self) -> Multi:
         """A transaction: commands that are gathered and run together, between MULTI and EXEC."""
-        return Multi(self, Gathered(True, self._encoder, self._decoder))
+        return Multi(self, self._gather(True))
 
     def pipeline(self) -> Pipeline:
         """Commands that are gathered and sent in one piece; each has its answer."""
-        return Pipeline(self, Gathered(False, self._encoder, self._decoder))
+        return Pipeline(self, self._gather(False))
 
     def _submit(self, port: _justredis.Port, commands: Commands, atomic: bool, options: dict[str, Any]) -> Reply:
         reply = Reply(_queue(self._core), port, False)
@@ -200,33 +182,16 @@ class Database(_Commands):
         return Watch(self._core, self._number, self._encoder, self._decoder, keys)
 
 
-class Watch(_Commands):
+class Watch(Leased, _Commands):
     """A connection for itself, on which keys are watched until the transaction."""
 
-    def __init__(
-        self,
-        core: Core,
-        number: int,
-        encoder: Optional[Encoder],
-        decoder: Optional[Decoder],
-        keys: tuple[Word, ...],
-    ) -> None:
-        super().__init__(core, number, encoder, decoder)
-        self._keys = keys
-        self._lease: Optional[_justredis.Client] = None
-
-    def _client(self) -> _justredis.Client:
-        if self._lease is None:
-            raise RedisClosedError("a watch is used within `with`")
-        return self._lease
-
     def __enter__(self) -> Self:
-        self._lease = self._core.client(self._number).lease(self._keys[0] if self._keys else None)
+        self._begin()
         if self._keys:
             try:
                 self.commandreply("WATCH", *self._keys)
             except BaseException:
-                self.close()
+                self._end()
                 raise
         return self
 
@@ -237,8 +202,7 @@ class Watch(_Commands):
 
     def close(self) -> None:
         """Gives the connection back; nothing is watched any more."""
-        self._lease = None
-        self._local = threading.local()
+        self._end()
 
 
 class _Gathering:
@@ -259,9 +223,7 @@ class _Gathering:
 
     def command(self, *words: Word, **options: Unpack[CommandOptions]) -> PartReply:
         """Adds a command; what it gives can be called when all is executed. Options: encoder, decoder, throw."""
-        part = PartReply(options.get("throw", True))
-        self._gathered.add(words, options, part)
-        return part
+        return self._gathered.add(words, options, PartReply)
 
     def execute(self, **options: Unpack[RequestOptions]) -> list[Any]:
         """Runs what was gathered, and gives the list of the answers; one that is an error stands there as exception.
@@ -284,7 +246,7 @@ class Pipeline(_Gathering):
     """Commands that are sent in one piece and answered each for itself."""
 
 
-class PubSub:
+class PubSub(Subscription):
     """A subscription to channels and patterns. One connection serves all subscriptions of a multiplexer.
 
     `message` gives what the server says, confirmations too, in its order; iterating gives the messages only, as
@@ -293,21 +255,9 @@ class PubSub:
     """
 
     def __init__(self, core: Core, encoder: Optional[Encoder], decoder: Optional[Decoder]) -> None:
-        self._core = core
-        self._encoder = None if encoder is utf8_encode else encoder
-        # Others are called when a message is read: what they make could not be told apart here.
-        self._decoder = None if decoder is utf8_bytes_as_strings else decoder
-        self._utf8 = decoder if decoder is utf8_bytes_as_strings else None
-        self._inbox = Inbox(lambda: None)
+        super().__init__(core, encoder, decoder, lambda: None)
         self._queue = _justredis.queue()
-        self._port: Optional[_justredis.Port] = None
         self._lock = threading.Lock()
-        self._closed = False
-
-    @property
-    def gaps(self) -> int:
-        """How often the connection was lost and made again."""
-        return self._inbox.gaps
 
     def __enter__(self) -> Self:
         return self
@@ -319,32 +269,18 @@ class PubSub:
 
     def close(self) -> None:
         """Ends the subscription, also for a thread that waits for its messages."""
-        self._closed = True
-        if self._port is not None and self._inbox.id:
-            self._port.cancel(self._inbox.id)
+        self._end()
         self._queue.wake()
 
-    def _attached(self) -> _justredis.Port:
-        if self._closed:
-            raise RedisClosedError("the subscription is closed")
-        if self._port is None:
-            self._port = _justredis.port(self._core.client(), self._queue, self._encoder, self._utf8)
-        return self._port
+    def _own_queue(self) -> _justredis.Queue:
+        return self._queue
+
+    def _new_reply(self, port: _justredis.Port) -> Reply:
+        return Reply(self._queue, port, True)
 
     def _change(self, lines: list[tuple[Word, ...]], may_create: bool) -> None:
-        replies = []
         with self._lock:
-            port = self._attached()
-            for words in lines:
-                reply = Reply(self._queue, port, True)
-                if self._inbox.id:
-                    port.change(reply, words, None, self._inbox.id)
-                elif may_create:
-                    self._inbox.begin(reply)
-                    self._inbox.id = port.subscribe(self._inbox, words, None)
-                else:
-                    continue
-                replies.append(reply)
+            replies = self._send(lines, may_create, self._new_reply)
         for reply in replies:
             reply()
 
@@ -353,26 +289,15 @@ class PubSub:
 
         Their confirmations come as messages.
         """
-        lines = command_lines("SUBSCRIBE", channels, patterns, shards)
-        if not lines:
-            raise ValueError("add() wants channels, patterns or shards")
-        self._change(lines, True)
+        self._change(lines_to_add(channels, patterns, shards), True)
 
     def remove(self, channels: Names = None, patterns: Names = None, shards: Names = None) -> None:
         """Unsubscribes from them; from all when none is named."""
-        lines = command_lines("UNSUBSCRIBE", channels, patterns, shards)
-        if not any(name_list(names) for names in (channels, patterns, shards)):
-            lines = [("UNSUBSCRIBE",), ("PUNSUBSCRIBE",)]
-        self._change(lines, False)
+        self._change(lines_to_remove(channels, patterns, shards), False)
 
     def ping(self, message: Optional[Word] = None) -> None:
         """Pings the server where the messages come from; the answer is one of the messages."""
-        port = self._attached()
-        if not self._inbox.id:
-            raise RedisClosedError("there is no subscription yet: add() makes it")
-        reply = Reply(self._queue, port, True)
-        port.change(reply, ("PING",) if message is None else ("PING", message), None, self._inbox.id)
-        reply()
+        self._send_ping(message, self._new_reply)()
 
     def _wait(self, timeout: Optional[float]) -> bool:
         """Waits until something is there to be read; false when the time is over or the subscription closed."""
@@ -393,26 +318,16 @@ class PubSub:
         self._attached()
         if not self._wait(timeout):
             return None
-        value = self._inbox.items.popleft().value
-        if isinstance(value, Exception):
-            raise value
-        return self._decoder(value) if self._decoder is not None else value
+        return self._take()
 
     def __iter__(self) -> Iterator[Message]:
-        gap = False
         while self._wait(None):
-            item = self._inbox.items.popleft()
-            if isinstance(item.value, Exception):
-                if not isinstance(item.value, RedisGapError):
-                    raise item.value
-                gap = True
-            elif item.is_message:
-                value = self._decoder(item.value) if self._decoder is not None else item.value
-                yield make_message(value, gap, item.dropped)
-                gap = False
+            message = self._take_message()
+            if message is not None:
+                yield message
 
 
-class Multiplexer:
+class Multiplexer(Shared):
     """A client of a server, a cluster, or servers behind sentinels, which all threads share.
 
     Every command is pipelined.
@@ -422,7 +337,7 @@ class Multiplexer:
     """
 
     def __init__(self, configuration: configuration.Configuration = None) -> None:
-        self._core = Core(configuration)
+        super().__init__(configuration)
 
     def __enter__(self) -> Self:
         return self
@@ -459,18 +374,6 @@ class Multiplexer:
         """Runs a command on every master: a dictionary of endpoint to answer. One that failed has its exception."""
         answers = self.database(0, encoder).commandreply(*words, route="primaries")
         return decode_by_endpoint(answers, decoder)
-
-    def statistics(self) -> dict[str, Any]:
-        """The state in numbers: nodes, connections, requests, subscriptions, the cache. See jr_client_stats."""
-        return self._core.client().stats()
-
-    def locate(self, key: Word) -> dict[str, Any]:
-        """Which slot a key has, and which nodes serve it, as far as is known now."""
-        return self._core.client().locate(key)
-
-    def set_credentials(self, user: Optional[str], password: str) -> None:
-        """What connections authenticate with from now on, those that there are included."""
-        self._core.client().set_credentials(user, password)
 
 
 class MultiplexerPool(Multiplexer):

@@ -29,10 +29,11 @@ def utf8_bytes_as_strings(value: Any) -> Any:
     """
     if isinstance(value, bytes):
         return value.decode()
+    items: Any = value
     if isinstance(value, list):
-        return [utf8_bytes_as_strings(item) for item in value]
+        return list(map(utf8_bytes_as_strings, items))
     if isinstance(value, (set, frozenset)):
-        return {utf8_bytes_as_strings(item) for item in value}
+        return set(map(utf8_bytes_as_strings, items))
     if isinstance(value, Mapping):
-        return {utf8_bytes_as_strings(key): utf8_bytes_as_strings(item) for key, item in value.items()}
+        return {utf8_bytes_as_strings(key): utf8_bytes_as_strings(item) for key, item in items.items()}
     return value
