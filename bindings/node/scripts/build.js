@@ -87,7 +87,8 @@ function build(output) {
     ...['-o', output],
     ...link,
     // The library's names stay inside; its threads outlive a dlclose, so that it is never unloaded.
-    ...['-Wl,--exclude-libs,ALL', '-Wl,-z,nodelete', '-Wl,--gc-sections', '-Wl,-s'],
+    ...['-Wl,--exclude-libs,ALL', '-Wl,-z,nodelete', '-Wl,--gc-sections'],
+    ...(process.env.CFLAGS === undefined ? ['-Wl,-s'] : []),
     ...words('LDFLAGS'),
   ]
   fs.mkdirSync(path.dirname(output), { recursive: true })

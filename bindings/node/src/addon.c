@@ -66,7 +66,6 @@ static void on_closed(uv_handle_t *handle) {
     napi_remove_async_cleanup_hook(in->hook);
     words_reset(in);
     free(in->block);
-    free(in->words);
     free(in->handles);
     free(in);
 }

@@ -72,8 +72,6 @@ typedef struct Instance {
     Shared *shared;
 
     Block *block;
-    jr_bytes *words;
-    size_t word_capacity;
 } Instance;
 
 /* addon.c */
@@ -99,7 +97,6 @@ void convert_batch(Instance *in, const jr_completion *batch, int64_t count);
 void convert_one(Instance *in, const jr_reply *reply);
 
 /* words.c: they live until words_reset. False: something was thrown. */
-bool words_room(Instance *in, size_t count);
 bool word_from(Instance *in, napi_value value, jr_bytes *word);
 /* The words of an array, in `words`. */
 bool words_from_array(Instance *in, napi_value array, jr_bytes **words, size_t *count);

@@ -42,19 +42,6 @@ void *words_memory(Instance *in, size_t size) {
     return in->block->bytes + used;
 }
 
-bool words_room(Instance *in, size_t count) {
-    if (count <= in->word_capacity)
-        return true;
-    jr_bytes *words = realloc(in->words, count * sizeof *words);
-    if (!words) {
-        napi_throw_error(in->env, NULL, "out of memory");
-        return false;
-    }
-    in->words = words;
-    in->word_capacity = count;
-    return true;
-}
-
 static bool from_string(Instance *in, napi_value value, jr_bytes *word) {
     if (!in->block && !add_block(in, FIRST_BLOCK))
         return false;
