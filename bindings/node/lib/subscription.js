@@ -131,6 +131,11 @@ class Stream extends EventEmitter {
     this.#items.push(item)
   }
 
+  /** So many were dropped before what is no item: the next one says it. */
+  _missed(dropped) {
+    this.#dropped += dropped
+  }
+
   /** An item was dropped because nobody read it. */
   _lost() {}
 
@@ -245,35 +250,24 @@ const CONFIRMATIONS = new Set(['', 'p', 's'].flatMap((prefix) => [`${prefix}subs
 
 /** Messages of channels and patterns: {kind, channel, pattern, data, gap, dropped}. */
 class Subscription extends Confirmed {
-  #wanted
-  #confirmed = new Set()
-
-  constructor(owner, words, options, settle) {
-    super(owner, words, options, settle)
-    this.#wanted = new Set(words.slice(1).map(String)).size
-  }
-
   _take(value, flags, dropped) {
     if (!Array.isArray(value)) {
-      // The answer to a PING under RESP3, or how many channels a subscription begins with.
-      if (typeof value === 'number') this._confirm()
-      else tell(this, 'pong', value)
+      // How many channels it begins with: all are confirmed.
+      this._confirm()
       return
     }
     const kind = String(value[0])
-    if (CONFIRMATIONS.has(kind)) this.#confirmation(kind, value, flags)
-    else if (kind === 'pong') tell(this, 'pong', value[1])
-    else {
+    if (CONFIRMATIONS.has(kind)) {
+      this._look(flags)
+      this._missed(dropped)
+      tell(this, kind, value[1], value[2])
+    } else if (kind === 'pong') {
+      this._missed(dropped)
+      tell(this, 'pong', value[1])
+    } else {
       const [pattern, channel] = kind === 'pmessage' ? value.slice(1) : [null, value[1]]
       this._tell({ kind, channel, pattern, data: value[value.length - 1], gap: false, dropped: 0 }, dropped)
     }
-  }
-
-  #confirmation(kind, value, flags) {
-    this._look(flags)
-    this.#confirmed.add(String(value[1]))
-    tell(this, kind, value[1], value[2])
-    if (this.#confirmed.size >= this.#wanted) this._confirm()
   }
 
   async #change(verb, names, options) {
@@ -319,6 +313,7 @@ class Feed extends Confirmed {
   _take(value, flags, dropped) {
     if (value === 'OK') {
       this._look(flags)
+      this._missed(dropped)
       this._confirm()
     } else {
       this._tell({ data: value, gap: false, dropped: 0 }, dropped)

@@ -46,7 +46,7 @@ shows('pub/sub', 'channels and patterns, as an iteration', async () => {
     ['smessage', 's', null, 'to s', false],
   ])
   const pong = once(subscription, 'pong')
-  await subscription.ping('are you there')
+  assert.equal(await subscription.ping('are you there'), 'are you there')
   assert.deepEqual(await pong, ['are you there'])
   assert.equal(await subscription.unsubscribe('a'), 3)
   await redis.publish('a', 'nobody')
@@ -59,6 +59,11 @@ shows('pub/sub', 'channels and patterns, as an iteration', async () => {
   const names = confirmed.map(([name, channel]) => `${name} ${channel}`)
   const expected = ['subscribe b', 'psubscribe p*', 'ssubscribe s', 'unsubscribe a', 'unsubscribe b', 'punsubscribe p*']
   assert.deepEqual([...new Set(names)], [...expected, 'subscribe later'])
+  const empty = await redis.subscribe([])
+  assert.equal(await empty.psubscribe('*'), 1)
+  await redis.publish('any', 'text')
+  assert.equal((await empty.next()).value.channel, 'any')
+  await empty.close()
   const waiting = subscription.next()
   await subscription.close()
   assert.deepEqual(await waiting, { value: undefined, done: true })
