@@ -15,9 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"(<!-- [^\n]* -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 CPP = """#include <justredis.hpp>
 #include <iostream>
+#include <stop_token>
 using namespace std::chrono_literals;
-void piece(jr::client &client, const std::string &key, const std::string &value) {
-(void)client, (void)key, (void)value;
+%s piece(jr::client &client, jr::bound redis, std::stop_token token, std::string key, std::string value) {
+(void)client, (void)redis, (void)token, (void)key, (void)value;
 {
 %s
 }
@@ -38,10 +39,9 @@ def run(program: list[str], text: str) -> None:
 
 def cpp(text: str) -> None:
     includes = [f"-I{ROOT / folder}" for folder in ("include", "bindings/cpp")]
-    run(
-        ["g++", "-std=c++20", "-fsyntax-only", "-x", "c++", *includes, "-"],
-        CPP % text.replace("{ ... }", "{ throw 0; }"),
-    )
+    result = "jr::task<void>" if "co_await" in text else "void"
+    program = CPP % (result, text.replace("{ ... }", "{ throw 0; }"))
+    run(["g++", "-std=c++20", "-fsyntax-only", "-x", "c++", *includes, "-"], program)
 
 
 def js(text: str) -> None:
