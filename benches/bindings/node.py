@@ -7,12 +7,12 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from server import start_server
 
 HERE = pathlib.Path(__file__).resolve().parent
 CLIENTS = ["justredis", "ioredis", "node-redis"]
@@ -24,22 +24,6 @@ WORKS = [
     ("LRANGE of 100, 1 in flight", "lrange", 1, (20000, 8000, 8000)),
     ("LRANGE of 100, 128 in flight", "lrange", 128, (64000, 25600, 25600)),
 ]
-
-
-def start_server(folder):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port)) as connection:
-                connection.sendall(b"SET key " + b"x" * 32 + b"\r\nRPUSH list " + b"item " * 100 + b"\r\n")
-                connection.recv(100)
-            return process, port
-        except OSError:
-            time.sleep(0.05)
 
 
 def run(folder, port, client, work, count):

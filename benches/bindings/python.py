@@ -9,7 +9,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+from server import start_server
 
 HERE = pathlib.Path(__file__).resolve().parent
 # What is shown, face, work, how many at once, operations a run, and how many of them redis-py does.
@@ -24,25 +25,6 @@ WORKS = [
     ("uvloop: one", "uvloop", "get", 1, 20000, 8000),
     ("uvloop: 128", "uvloop", "get", 128, 256000, 12800),
 ]
-
-
-def start_server(folder):
-    """A server on a Unix machine's free port."""
-    import socket
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port)) as connection:
-                connection.sendall(b"SET key " + b"x" * 32 + b"\r\nRPUSH list " + b"item " * 100 + b"\r\n")
-                connection.recv(100)
-            return process, port
-        except OSError:
-            time.sleep(0.05)
 
 
 def run(python, port, client, work, count):
