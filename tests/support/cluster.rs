@@ -2,6 +2,7 @@
 //! when every node knows every slot.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use super::certificates;
 use super::port;
@@ -44,11 +45,7 @@ impl Cluster {
             let epoch = (index + 1).to_string();
             assert!(primary.command(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).is_ok());
         }
-        for node in &cluster.nodes[1..] {
-            cluster.introduce(node);
-        }
-        let count = cluster.nodes.len().to_string();
-        cluster.until_all("to know each other", |node| info(node, "cluster_known_nodes") == count);
+        cluster.introduce_all();
         for (index, replica) in cluster.nodes.iter().enumerate().skip(primaries) {
             let primary = cluster.nodes[index % primaries].command(&["CLUSTER", "MYID"]).text();
             wait::until("a replica to know its primary", || {
@@ -106,6 +103,21 @@ impl Cluster {
     /// A primary beside the owner of a key.
     pub fn another_than(&self, owner: &Server) -> &Server {
         self.nodes[..self.primaries].iter().find(|node| node.port() != owner.port()).expect("another primary")
+    }
+
+    /// Lets every node meet the first one, and waits until all know each other. On a busy machine it takes longer than
+    /// the node timeout, and is forgotten: then they meet again.
+    fn introduce_all(&self) {
+        let count = self.nodes.len().to_string();
+        let knows_all = |node: &&Server| info(node, "cluster_known_nodes") == count;
+        let mut next = Instant::now();
+        wait::until("all nodes to know each other", || {
+            if Instant::now() >= next {
+                next = Instant::now() + Duration::from_secs(2);
+                self.nodes[1..].iter().filter(|node| !knows_all(node)).for_each(|node| self.introduce(node));
+            }
+            self.nodes.iter().all(|node| knows_all(&node))
+        });
     }
 
     fn introduce(&self, node: &Server) {

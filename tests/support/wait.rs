@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 /// How long a condition may take before the test is declared stuck.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_secs(60);
 
 /// Returns once `condition` holds; panics with `what` when it does not within [`LIMIT`].
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
