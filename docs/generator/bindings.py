@@ -71,7 +71,7 @@ def described(text: str, language: Language, find: code.Find) -> str:
             if child.type == "code_inline":
                 child.type, child.content = "html_inline", prose.code(child.content, find)
             elif child.type == "link_open":
-                # Comments may name files; on the site they lead nowhere.
+                # A link of a comment to a file of the repository has no target on the site.
                 child.attrs = {}
             elif child.type == "text" and re.search(prose.NAMES, child.content):
                 child.type, child.content = "html_inline", prose.running(child.content, find)

@@ -10,6 +10,9 @@
     var box = element.getBoundingClientRect();
     return box.width > 0 && box.right > root.clientWidth + 1 && box.left >= 0 && !scrolls(element);
   };
+  var imagesThat = function (holds) {
+    return Array.from(document.images).filter(holds).map(function (image) { return image.src; });
+  };
   return {
     title: document.title,
     firstHeadings: document.querySelectorAll("h1").length,
@@ -19,8 +22,8 @@
     stickingOut: Array.from(document.querySelectorAll("main *")).filter(sticksOut).slice(0, 3).map(function (element) {
       return element.tagName + " " + element.textContent.trim().slice(0, 60);
     }),
-    withoutAlt: Array.from(document.images).filter(function (image) { return !image.alt; }).map(function (image) { return image.src; }),
-    broken: Array.from(document.images).filter(function (image) { return !image.naturalWidth; }).map(function (image) { return image.src; }),
+    withoutAlt: imagesThat(function (image) { return !image.alt; }),
+    broken: imagesThat(function (image) { return !image.naturalWidth; }),
     programs: Array.from(document.querySelectorAll("[data-source]"), function (shown) {
       return [shown.dataset.source, shown.querySelector("code").textContent, shown.classList.contains("source")];
     }),

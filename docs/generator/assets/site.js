@@ -26,7 +26,8 @@
     menu.setAttribute("aria-expanded", String(open));
   });
   var current = document.querySelector("nav [aria-current]");
-  if (current && current.offsetTop > innerHeight - 120) document.getElementById("pages").scrollTop = current.offsetTop - 200;
+  if (current && current.offsetTop > innerHeight - 120)
+    document.getElementById("pages").scrollTop = current.offsetTop - 200;
 
   /* --- tabs --- */
 

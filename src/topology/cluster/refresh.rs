@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// Between two rounds in a cluster of up to [`SMALL`] nodes.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// So much of the pause is left where requests wait for the map: half a second after a replica has taken over they go
-/// on.
+/// So much of the pause is left where requests wait for the map: within half a second after a replica has taken over
+/// the nodes are asked who it is.
 const URGENT: f64 = 0.35;
 
 /// The pause grows beyond so many nodes, in proportion.
