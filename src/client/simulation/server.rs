@@ -89,11 +89,11 @@ impl Log {
         call.most_within = call.most_within.max(call.within.1);
     }
 
-    /// A call was sent to another server.
-    fn redirect(&mut self, number: u32) {
+    /// A call was sent to another server, with these words. Where they name no host, the client waits for a repair.
+    fn redirect(&mut self, number: u32, text: &str) {
         let call = self.call(number);
         call.redirects += 1;
-        call.in_a_row += 1;
+        call.in_a_row = if text.contains(" ?:") { 0 } else { call.in_a_row + 1 };
         call.most_in_a_row = call.most_in_a_row.max(call.in_a_row);
     }
 
@@ -241,7 +241,7 @@ impl Server {
             if let Some((_, is_refused)) = &mut session.queue {
                 *is_refused = true;
             }
-            log.redirect(number);
+            log.redirect(number, &text);
             return format!("-{text}\r\n").into_bytes();
         }
         match (&mut session.queue, verb) {
@@ -275,7 +275,7 @@ impl Server {
             let why = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
             Some(log.refuse(number, why))
         } else if let Some(text) = moved.and_then(|member| member.redirect(command.tag, false, random)) {
-            log.redirect(number);
+            log.redirect(number, &text);
             Some(format!("-{text}\r\n").into_bytes())
         } else {
             (random.u8(0..6) == 0).then(|| self.run(command, log, random))
