@@ -8,7 +8,7 @@ require "justredis"
 require_relative "servers"
 
 # A test of the binding, with servers that are started when they are first asked for. `shows "name"` before a test says
-# which capability of tests/bindings/capabilities.toml it shows.
+# which capability of tests/bindings/capabilities.toml it shows, and with `topology:` where.
 class RedisTest < Minitest::Test
   SHARED = {} # rubocop:disable Style/MutableConstant
 
@@ -17,8 +17,8 @@ class RedisTest < Minitest::Test
       @shown ||= {}
     end
 
-    def shows(*capabilities)
-      @next = capabilities
+    def shows(*capabilities, topology: nil)
+      @next = capabilities.map { |capability| [capability, topology] }
     end
 
     def method_added(name)
@@ -33,8 +33,9 @@ class RedisTest < Minitest::Test
   def run
     result = super
     path = ENV.fetch("JR_CAPABILITIES", nil)
-    self.class.shown.fetch(name, []).each do |capability|
-      File.write(path, "ruby\t#{capability}\t#{result.passed? ? "ok" : "FAILED"}\n", mode: "a") if path
+    self.class.shown.fetch(name, []).each do |capability, topology|
+      fields = ["ruby", capability, result.passed? ? "ok" : "FAILED", topology].compact
+      File.write(path, "#{fields.join("\t")}\n", mode: "a") if path
     end
     result
   end
