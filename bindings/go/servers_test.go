@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -247,11 +248,21 @@ func (w *watch) url() string {
 	return "redis-sentinel://" + strings.Join(addresses, ",") + "/primary"
 }
 
+// atStart is for what is started before the tests.
+type atStart struct{ testing.TB }
+
+func (atStart) Helper() {}
+
+func (atStart) Fatal(reasons ...any) { log.Fatal(reasons...) }
+
+func (atStart) Fatalf(format string, reasons ...any) { log.Fatalf(format, reasons...) }
+
 func TestMain(m *testing.M) {
 	if work := os.Getenv("JR_TEST_PROCESS"); work != "" {
 		processes[work]()
 		return
 	}
+	os.Setenv("JR_URL", oneServer.get(atStart{}).url()) // for the examples
 	status := m.Run()
 	for _, end := range ends {
 		end()
@@ -287,9 +298,9 @@ func startProcess(t testing.TB, work string, url string) (*exec.Cmd, *bufio.Read
 	return process, bufio.NewReader(output)
 }
 
-// shows says what capability of tests/bindings/capabilities.toml a test shows; what comes of it is written down for the
-// table of all bindings.
-func shows(t *testing.T, capability string) {
+// shows says what capability of tests/bindings/capabilities.toml a test shows, and in which topology if it is shown in
+// each; what comes of it is written down for the table of all bindings.
+func shows(t *testing.T, capability string, topology ...string) {
 	t.Cleanup(func() {
 		path := os.Getenv("JR_CAPABILITIES")
 		if path == "" {
@@ -306,7 +317,7 @@ func shows(t *testing.T, capability string) {
 			t.Error(err)
 			return
 		}
-		fmt.Fprintf(file, "go\t%s\t%s\n", capability, result)
+		fmt.Fprintln(file, strings.Join(append([]string{"go", capability, result}, topology...), "\t"))
 		if err := file.Close(); err != nil {
 			t.Error(err)
 		}
