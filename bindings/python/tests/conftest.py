@@ -40,13 +40,15 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     path = os.environ.get("JR_CAPABILITIES")
     if path and (report.when == "call" or report.failed):
-        face = item.callspec.params.get("face") if hasattr(item, "callspec") else None
+        parameters = item.callspec.params if hasattr(item, "callspec") else {}
+        face = parameters.get("face")
+        topology = [parameters["topology"]] if "topology" in parameters else []
         for marker in item.iter_markers("capability"):
             columns = [face] if face else marker.kwargs.get("faces", [faces.ASYNCIO, faces.BLOCKING])
             with open(path, "a") as file:
                 for column in columns:
                     result = {"passed": "ok", "failed": "FAILED"}.get(report.outcome, report.outcome)
-                    file.write(f"python {column}\t{marker.args[0]}\t{result}\n")
+                    file.write("\t".join([f"python {column}", marker.args[0], result, *topology]) + "\n")
 
 
 @pytest.fixture(params=[faces.ASYNCIO, faces.BLOCKING], ids=repr)
