@@ -40,11 +40,15 @@ func TestTour(t *testing.T) {
 	is(t, do(t, client, "GET", "jr:example:Counter").Text(), "1")
 }
 
+func readme(t *testing.T) string {
+	text, err := os.ReadFile("README.md")
+	is(t, err, nil)
+	return string(text)
+}
+
 // shownProgram is the first program of the README.
 func shownProgram(t *testing.T) string {
-	readme, err := os.ReadFile("README.md")
-	is(t, err, nil)
-	_, shown, _ := strings.Cut(string(readme), "<!-- examples/hello/main.go -->\n```go\n")
+	_, shown, _ := strings.Cut(readme(t), "<!-- examples/hello/main.go -->\n```go\n")
 	shown, _, _ = strings.Cut(shown, "```")
 	return shown
 }
@@ -55,16 +59,24 @@ func TestTheFirstProgramInAnEmptyFolder(t *testing.T) {
 	is(t, err, nil)
 	folder := t.TempDir()
 	is(t, os.WriteFile(filepath.Join(folder, "main.go"), []byte(shownProgram(t)), 0o644), nil)
+	run := "go run ."
+	if tags := os.Getenv("JR_GO_TAGS"); tags != "" {
+		run = "go run -tags " + tags + " ."
+	}
 	var text []byte
 	for _, line := range []string{
-		"mod init hello",
-		"mod edit -require=justredis@v0.0.0 -replace=justredis=" + module,
-		"run -tags=" + os.Getenv("JR_GO_TAGS") + " .",
+		"go mod init hello",
+		"go mod edit -require=justredis@v0.0.0 -replace=justredis=/path/to/justredis/bindings/go",
+		run,
 	} {
-		step := exec.Command("go", strings.Fields(line)...)
+		if !strings.Contains(readme(t), line+"\n") {
+			t.Fatal("the README does not say:", line)
+		}
+		words := strings.Fields(strings.ReplaceAll(line, "/path/to/justredis/bindings/go", module))
+		step := exec.Command(words[0], words[1:]...)
 		step.Dir, step.Env = folder, append(os.Environ(), "JR_URL="+oneServer.get(t).url())
 		if text, err = step.CombinedOutput(); err != nil {
-			t.Fatalf("go %s: %v\n%s", line, err, text)
+			t.Fatalf("%s: %v\n%s", line, err, text)
 		}
 	}
 	is(t, string(text), "SET: OK\nGET: Hello, World!\n")

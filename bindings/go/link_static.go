@@ -2,6 +2,8 @@
 
 package justredis
 
+import _ "justredis/lib" // so that "go mod vendor" copies that folder
+
 // The archive of "make build" in the repository, or one in the folder lib beside these sources; CGO_LDFLAGS=-L/folder
 // and CGO_CFLAGS=-I/folder name others.
 
