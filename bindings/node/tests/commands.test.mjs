@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
-import test, { after, before, beforeEach } from 'node:test'
+import test from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import {
   AbortError,
@@ -17,20 +17,10 @@ import {
   TransactionError,
 } from 'justredis'
 import { shows } from './capability.mjs'
-import { ask, Server } from './servers.mjs'
+import { ask } from './servers.mjs'
+import { clientOfEmpty, server } from './shared.mjs'
 
-let server
-let redis
-
-before(async () => {
-  server = await Server.start()
-  redis = new Redis(server.url)
-})
-after(async () => {
-  await redis.close()
-  await server.end()
-})
-beforeEach(() => redis.flushall())
+const redis = clientOfEmpty()
 
 /** Without its prototype, to be compared. */
 const plain = (object) => ({ ...object })

@@ -3,18 +3,12 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import net from 'node:net'
-import test, { after, before } from 'node:test'
+import test from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { AuthError, ClosedError, ConnectionError, JustRedisError, Redis } from 'justredis'
 import { shows } from './capability.mjs'
 import { ask, certificates, Server, tlsServer, until } from './servers.mjs'
-
-let server
-
-before(async () => {
-  server = await Server.start()
-})
-after(() => server.end())
+import { server } from './shared.mjs'
 
 shows('TLS', 'TLS', async () => {
   const folder = certificates()

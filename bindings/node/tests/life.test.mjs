@@ -3,22 +3,16 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import test, { after, before } from 'node:test'
+import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { Redis } from 'justredis'
 import { shows } from './capability.mjs'
-import { ask, Server, until } from './servers.mjs'
+import { ask, until } from './servers.mjs'
+import { server } from './shared.mjs'
 
 const ROUNDS = Number(process.env.JR_ROUNDS ?? 10)
 const OPERATIONS = Number(process.env.JR_OPERATIONS ?? 200_000)
-
-let server
-
-before(async () => {
-  server = await Server.start()
-})
-after(() => server.end())
 
 /** Starts a program of tests/programs; `ended` is [exit code, signal]. */
 function start(name, ...words) {

@@ -2,23 +2,13 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import test, { after, before, beforeEach } from 'node:test'
+import test from 'node:test'
 import { AbortError, ClosedError, Redis, ReplyError, Subscription } from 'justredis'
 import { shows } from './capability.mjs'
-import { Server, until } from './servers.mjs'
+import { until } from './servers.mjs'
+import { clientOfEmpty, server } from './shared.mjs'
 
-let server
-let redis
-
-before(async () => {
-  server = await Server.start()
-  redis = new Redis(server.url)
-})
-after(async () => {
-  await redis.close()
-  await server.end()
-})
-beforeEach(() => redis.flushall())
+const redis = clientOfEmpty()
 
 async function read(stream, count) {
   const messages = []

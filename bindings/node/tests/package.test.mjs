@@ -6,21 +6,15 @@ import fs from 'node:fs'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
-import test, { after, before } from 'node:test'
+import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { ask, Server } from './servers.mjs'
+import { ask } from './servers.mjs'
+import { server } from './shared.mjs'
 
 const HERE = path.dirname(fileURLToPath(import.meta.url))
 const INSTALLED = path.dirname(createRequire(import.meta.url).resolve('justredis'))
 const { JR_ROOT: ROOT, JR_RELEASE: RELEASE } = process.env
-
-let server
-
-before(async () => {
-  server = await Server.start()
-})
-after(() => server.end())
 
 function run(file, env) {
   return promisify(execFile)(process.execPath, [file], { env: { ...process.env, JR_URL: server.url, ...env } })
