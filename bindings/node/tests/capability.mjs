@@ -3,7 +3,8 @@
 import fs from 'node:fs'
 import test from 'node:test'
 
-export function shows(capability, title, run) {
+/** A test that shows a capability; `topology` is where, if that is one of those in which it is there everywhere. */
+export function shows(capability, title, run, topology) {
   test(title, { timeout: 120_000 }, async (context) => {
     let result = 'FAILED'
     try {
@@ -11,7 +12,8 @@ export function shows(capability, title, run) {
       result = 'ok'
     } finally {
       const file = process.env.JR_CAPABILITIES
-      if (file) fs.appendFileSync(file, `node\t${capability}\t${result}\n`)
+      const fields = ['node', capability, result].concat(topology ?? [])
+      if (file) fs.appendFileSync(file, `${fields.join('\t')}\n`)
     }
   })
 }
