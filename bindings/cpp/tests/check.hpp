@@ -6,18 +6,29 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <justredis.hpp>
+#include <random>
 #include <sstream>
 #include <string>
 #include <thread>
+#include <vector>
 
 using namespace std::chrono_literals;
 
 namespace check {
 
+// A topology that runs, for one test: its name, the URL of its servers, and what keys, channels and clients of the test
+// begin with, so that they are nobody else's.
+struct place {
+    std::string topology, url, prefix;
+};
+
 struct test {
     const char *capability, *name;
-    void (*body)();
+    // In each topology, not once.
+    bool everywhere;
+    void (*body)(const place &where);
     test *next;
 };
 
@@ -28,7 +39,8 @@ inline test *&all() {
 
 struct registration {
     test it;
-    registration(const char *capability, const char *name, void (*body)()) : it{capability, name, body, all()} {
+    registration(const char *capability, const char *name, bool everywhere, void (*body)(const place &))
+        : it{capability, name, everywhere, body, all()} {
         all() = &it;
     }
 };
@@ -75,12 +87,41 @@ inline std::string url(const std::string &options) {
     return url() + "?" + options;
 }
 
+// The topologies that run.
+inline std::vector<place> places() {
+    std::ifstream lines(variable("JR_TOPOLOGIES"));
+    std::random_device random;
+    std::vector<place> all;
+    for (std::string line; std::getline(lines, line);) {
+        const auto tab = line.find('\t');
+        all.push_back({line.substr(0, tab), line.substr(tab + 1),
+                       "cpp:" + std::to_string(random()) + ":" + std::to_string(random())});
+    }
+    if (all.empty())
+        fail("JR_TOPOLOGIES", 0, "names no topology");
+    return all;
+}
+
+// The URL of one of them.
+inline std::string url_of(const std::string &topology) {
+    for (const place &place : places())
+        if (place.topology == topology)
+            return place.url;
+    fail("JR_TOPOLOGIES", 0, "has no " + topology);
+}
+
 } // namespace check
 
 #define TEST(capability, name)                                                                                         \
     static void name();                                                                                                \
-    static const check::registration name##_registration(capability, #name, name);                                     \
+    static const check::registration name##_registration(capability, #name, false,                                     \
+                                                         [](const check::place &) { name(); });                        \
     static void name()
+// A test that runs in each topology, which is `where`.
+#define EVERYWHERE(capability, name)                                                                                   \
+    static void name(const check::place &where);                                                                       \
+    static const check::registration name##_registration(capability, #name, true, name);                               \
+    static void name(const check::place &where)
 
 #define CHECK(condition)                                                                                               \
     do {                                                                                                               \

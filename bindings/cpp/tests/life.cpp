@@ -191,7 +191,7 @@ TEST("signals", a_handler_ends_a_wait) {
 }
 
 TEST("cluster", keys_of_all_slots_and_routes_to_all_primaries) {
-    jr::client client(check::variable("JR_CLUSTER_URL"));
+    jr::client client(check::url_of("cluster"));
     for (int i = 0; i < 100; i++)
         client.run("SET", "cpp:" + std::to_string(i), i);
     jr::pipeline pipeline;
@@ -224,19 +224,19 @@ TEST("cluster", keys_of_all_slots_and_routes_to_all_primaries) {
 }
 
 TEST("sentinel", the_primary_is_found) {
-    jr::client client(check::variable("JR_SENTINEL_URL"));
+    jr::client client(check::url_of("sentinel"));
     CHECK_EQUAL(client.run("ROLE")[0].get<std::string>(), "master");
     CHECK(client.stats()["sentinels"].size() > 0);
 }
 
 TEST("replica reads", a_replica_answers) {
-    jr::client client(check::variable("JR_SENTINEL_URL"));
+    jr::client client(check::url_of("sentinel"));
     jr::pipeline written;
     written.add("SET", "cpp:replicated", "value").add("WAIT", 2, 0);
     client.run(written);
     const jr::bound replica = client.with(jr::options().replica());
     WAIT_UNTIL(replica.run<std::optional<std::string>>("GET", "cpp:replicated") == "value");
-    jr::client always(check::variable("JR_SENTINEL_URL") + "?read_from=replica");
+    jr::client always(check::url_of("sentinel") + "?read_from=replica");
     WAIT_UNTIL(always.try_run("GET", "cpp:replicated").ok());
 }
 
