@@ -231,6 +231,7 @@ static VALUE client_close(VALUE self, VALUE timeout) {
         client->handle = NULL;
         jr_client_free(closing.handle);
     }
+    turns_let_go();
     RB_GC_GUARD(self);
     if (!NIL_P(client->desks))
         rb_funcall(client->desks, id_close, 0);

@@ -103,6 +103,7 @@ static VALUE make_error(VALUE self, VALUE name, VALUE outcome, VALUE text) {
 static void in_child(void) {
     process_generation++;
     waiting_calls = 0;
+    turns_in_child();
 }
 
 __attribute__((visibility("default"))) void Init_native(void) {

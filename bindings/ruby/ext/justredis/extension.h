@@ -136,6 +136,23 @@ extern const rb_data_type_t options_type;
 /* How many threads wait in calls. */
 extern int waiting_calls;
 
+/* rounds.c: calls of many threads at the same time */
+typedef struct Turn Turn;
+/* A place for the answer of a request, which is to go to the queue that is given. NULL: no memory. */
+Turn *turn_new(jr_queue **queue);
+/* The request was not accepted. */
+void turn_refused(Turn *turn);
+/* Without the GVL: waits for the answer, or until it is interrupted. */
+void *turn_wait(void *turn);
+void turn_interrupt(void *turn);
+/* What came, or NULL. */
+const jr_completion *turn_completion(Turn *turn);
+/* Nobody waits any more. True: it is not answered, and the request should be cancelled. */
+int turn_end(Turn *turn);
+/* A client was closed: nothing holds on to its connections. */
+void turns_let_go(void);
+void turns_in_child(void);
+
 /* desk.c: functions of Ruby that the library calls. */
 void init_desk(void);
 void desk_use(VALUE desk, jr_config *config, int dials, int has_credentials);
