@@ -4,7 +4,7 @@ import itertools
 import statistics
 
 import chart
-from works import CHARTS, JUSTREDIS, RAW
+from works import CHARTS, JUSTREDIS, RAW, SPEED
 
 HEADINGS = {
     "ops": "ops/s",
@@ -134,7 +134,7 @@ def charts(works, results):
         groups = [
             (f"{work.name}  {work.title}", [bar_of(work, run, results) for run in work.runs])
             for work in works
-            if work.name in wanted.works
+            if work.name in wanted.works and work.figures == SPEED
         ]
         yield f"{wanted.file}.svg", chart.draw(wanted.title, NOTE, PANELS, groups)
 

@@ -76,10 +76,13 @@ fn a_cluster_fails_over() {
         for kind in KINDS {
             let mut times = Vec::new();
             let mut others = Vec::new();
-            for _ in 0..scaled(20) {
+            while times.len() < scaled(20) {
                 counters.iter().for_each(|counter| counter.until_more(20));
                 counters.iter().for_each(|counter| drop(counter.take_times()));
-                times.push(fail_over(&cluster, pair, kind, &counters[1]));
+                match fail_over(&cluster, pair, kind, &counters[1]) {
+                    Some(time) => times.push(time),
+                    None => report("  the servers took a failover back: it does not count"),
+                }
                 others.extend([0, 2].into_iter().flat_map(|index| counters[index].take_times()));
             }
             others.sort_unstable();
@@ -96,8 +99,10 @@ fn a_cluster_fails_over() {
     }
 }
 
-/// One failover; when the servers took writes again, and when the client was answered.
-fn fail_over(cluster: &Cluster, pair: [&Server; 2], kind: Kind, counter: &Counter) -> (Duration, Duration) {
+/// One failover; when the servers took writes again, and when the client was answered. `None`: the new primary became a
+/// replica again at once, and the old one holds writes back for up to five seconds (which happens when a replica that is
+/// asked while a vote for its primary is under way counts that as its own).
+fn fail_over(cluster: &Cluster, pair: [&Server; 2], kind: Kind, counter: &Counter) -> Option<(Duration, Duration)> {
     let is_primary = |server: &Server| replication(server).contains("role:master");
     let (primary, replica) = if is_primary(pair[0]) { (pair[0], pair[1]) } else { (pair[1], pair[0]) };
     let probe = format!("{{{}}}probe", counter.key);
@@ -121,6 +126,7 @@ fn fail_over(cluster: &Cluster, pair: [&Server; 2], kind: Kind, counter: &Counte
     });
     let servers = begin.elapsed();
     let client = servers + counter.until_answered_since(begin + servers);
+    let has_lasted = is_primary(replica);
     match kind {
         Kind::Killed => primary.restart(),
         Kind::Stopped => primary.cont(),
@@ -134,7 +140,7 @@ fn fail_over(cluster: &Cluster, pair: [&Server; 2], kind: Kind, counter: &Counte
         pair.into_iter().filter(|server| is_primary(server)).count() == 1 && pair.into_iter().any(follows)
     });
     cluster.until_whole();
-    (servers, client)
+    has_lasted.then_some((servers, client))
 }
 
 #[test]
