@@ -87,3 +87,33 @@ fn events_and_statistics_tell_of_the_nodes() {
         role(&cluster.nodes[4]) == Some("master") && role(&cluster.nodes[1]) == Some("replica")
     });
 }
+
+#[test]
+fn a_node_that_came_back_is_dialled_as_soon_as_another_one_names_it() {
+    let cluster = Cluster::start(3, 0);
+    // After a dial that failed it is not dialled again in the time of this test.
+    let never = [("reconnect_delay", "100000s"), ("reconnect_delay_max", "100000s")];
+    let client = Tester::with(cluster.url(), &never);
+    let events = client.events();
+    let key_of = |node: &Server| {
+        (0..).map(|number| format!("key:{number}")).find(|key| cluster.owner(key).port() == node.port())
+    };
+    let (away, other) = (&cluster.nodes[1], &cluster.nodes[2]);
+    for node in [away, other] {
+        assert_eq!(client.text(&["SET", &key_of(node).unwrap(), "1"]), "OK");
+    }
+    away.kill();
+    wait::until("a dial that failed", || {
+        events
+            .drain()
+            .iter()
+            .any(|done| show(&done.reply).contains(&away.port().to_string()) && show(&done.reply).contains("refused"))
+    });
+    away.restart();
+    cluster.until_whole();
+    let key = key_of(other).unwrap();
+    let moving = cluster.begin_move(&key, away);
+    moving.keys();
+    moving.finish();
+    assert_eq!(client.text(&["GET", &key]), "1");
+}

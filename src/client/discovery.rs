@@ -49,6 +49,12 @@ impl<D: Destination> Core<D> {
                 self.ask(cluster, state);
                 None
             }
+            Action::Conclude => {
+                if let Some(found) = cluster.conclude(self.clock.instant(), fastrand::f64()) {
+                    self.follow_round(cluster, state, found);
+                }
+                None
+            }
             Action::LookAt(at) => Some(at),
             Action::Wait => None,
         }
@@ -82,7 +88,9 @@ impl<D: Destination> Core<D> {
         if let Some(cluster) = self.topology.cluster()
             && let Ok(view) = View::of(&reply, &asked, self.config.max_nodes)
         {
-            cluster.add_view(round, view);
+            cluster.add_view(round, view, self.clock.instant());
+            // The others are waited for from now on, and not for ever.
+            self.clock.wake();
         }
         Verdict::answered(Status::Ok, reply)
     }
@@ -90,11 +98,19 @@ impl<D: Destination> Core<D> {
     /// A question of this round has come to its end.
     pub(super) fn one_view_less(&self, state: &mut State<D>, round: u64) {
         let Some(cluster) = self.topology.cluster() else { return };
-        let Some(found) = cluster.one_is_over(round, self.clock.instant(), fastrand::f64()) else { return };
+        if let Some(found) = cluster.one_is_over(round, self.clock.instant(), fastrand::f64()) {
+            self.follow_round(cluster, state, found);
+        }
+    }
+
+    /// A round is over.
+    fn follow_round(&self, cluster: &Cluster, state: &mut State<D>, found: Found) {
         match found {
             Found::Changed => {
                 self.move_what_waits(state, |_| true);
                 self.move_waiting_sessions(state);
+                // A node that was away has slots again: it is there.
+                cluster.links_to_primaries().iter().for_each(|link| link.dial_now());
             }
             // ASK has led it to a node that serves nothing yet and perhaps never will.
             Found::Same => {

@@ -127,8 +127,9 @@ impl<D: Destination> Core<D> {
         let State { requests, deferred, .. } = &mut *state;
         let Some(pending) = requests.get(unit.to.ticket) else { return AfterError::Again };
         let target = to.map(|to| cluster.link_at(to, link.database(), deferred)).and_then(Result::ok);
-        if target.is_none() {
-            self.note(Reason::UnknownNode);
+        match &target {
+            Some(target) => target.dial_now(),
+            None => self.note(Reason::UnknownNode),
         }
         let sent = pending.dedicated.as_ref().and_then(|dedicated| dedicated.sent);
         if sent.is_some_and(|sent| self.clock.instant().saturating_duration_since(sent) > LASTING)

@@ -219,7 +219,7 @@ impl BackgroundDriver {
         }
     }
 
-    /// Waits until the next dial, another address or the end of the link. Whoever comes meanwhile to a server that
+    /// Waits until it is time for the next dial, for another address or for the end of the link. Whoever comes meanwhile to a server that
     /// `refused` the password is told so at once: waiting for the next dial would not help.
     async fn pause(&self, pause: Duration, refused: Option<&Error>) {
         let until = Instant::now() + pause;
@@ -231,6 +231,7 @@ impl BackgroundDriver {
             tokio::select! {
                 () = sleep_until(until.into()) => break,
                 () = self.known.outdated() => break,
+                () = self.link.dial.notified() => break,
                 () = self.link.notify.notified() => {}
             }
         }

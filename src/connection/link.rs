@@ -88,6 +88,8 @@ pub struct Link {
     /// The background sleeps and must be notified of bytes to write.
     pub(super) asleep: AtomicBool,
     pub(super) notify: Notify,
+    /// The pause before the next dial is to end.
+    pub(super) dial: Notify,
     pub(super) closing: AtomicBool,
     /// See [`Link::is_tracking`].
     tracking: AtomicBool,
@@ -130,6 +132,7 @@ impl Link {
             counters: Counters::default(),
             asleep: AtomicBool::new(false),
             notify: Notify::new(),
+            dial: Notify::new(),
             closing: AtomicBool::new(false),
             tracking: AtomicBool::new(wants_tracking),
             reconnecting: AtomicBool::new(false),
@@ -292,6 +295,13 @@ impl Link {
         self.reconnecting.store(true, Ordering::SeqCst);
         self.reclaim();
         self.notify.notify_one();
+    }
+
+    /// Dials now, if it pauses before it dials again: somebody has said that the server is there.
+    pub fn dial_now(&self) {
+        if !self.is_connected() {
+            self.dial.notify_one();
+        }
     }
 
     /// Whether the background sleeps. Who appended bytes and has not let go of the lock of the outgoing since cannot

@@ -10,6 +10,7 @@ pub mod generations;
 mod map_in_use;
 pub mod redirect;
 pub mod refresh;
+pub mod rounds;
 pub mod routes;
 pub mod slot_map;
 pub mod view;
@@ -23,6 +24,7 @@ use std::time::Instant;
 use self::difference::News;
 use self::generations::Generations;
 use self::refresh::{Action, Reason, Schedule};
+use self::rounds::Rounds;
 use self::routes::Routes;
 use self::slot_map::{Change, SlotMap};
 use self::view::View;
@@ -50,7 +52,7 @@ pub struct Cluster {
     known: Lock<Known>,
     /// Somebody is still to hear of another map.
     changed: AtomicBool,
-    refreshing: Lock<Refreshing>,
+    rounds: Lock<Rounds>,
 }
 
 struct Known {
@@ -86,18 +88,6 @@ impl Known {
     fn size(&self) -> usize {
         self.nodes.len().max(self.map.nodes().count())
     }
-}
-
-struct Refreshing {
-    schedule: Schedule,
-    /// The number of the round.
-    round: u64,
-    /// What nodes said in this round.
-    views: Vec<View>,
-    /// How many are asked.
-    asked: usize,
-    /// How many of them have not answered.
-    missing: usize,
 }
 
 /// What a round has brought.
@@ -136,13 +126,7 @@ impl Cluster {
             most,
             known: Lock::new(known),
             changed: AtomicBool::new(false),
-            refreshing: Lock::new(Refreshing {
-                schedule: Schedule::new(interval, now),
-                round: 0,
-                views: Vec::new(),
-                asked: 0,
-                missing: 0,
-            }),
+            rounds: Lock::new(Rounds::new(Schedule::new(interval, now))),
         }
     }
 
@@ -312,14 +296,15 @@ impl Cluster {
     /// to 1.
     pub fn note(&self, reason: Reason, now: Instant, chance: f64) -> bool {
         let nodes = self.known.lock().size();
-        let schedule = &mut self.refreshing.lock().schedule;
+        let schedule = &mut self.rounds.lock().schedule;
         let before = schedule.due();
         schedule.on(reason, now, nodes, chance) == Action::LookAt(schedule.due()) && schedule.due() < before
     }
 
-    /// Whether it is time to ask for the map: [`Action::Ask`] is to be followed by [`Cluster::begin_round`].
+    /// Whether it is time to ask for the map: [`Action::Ask`] is to be followed by [`Cluster::begin_round`],
+    /// [`Action::Conclude`] by [`Cluster::conclude`].
     pub fn look(&self, now: Instant) -> Action {
-        self.refreshing.lock().schedule.look(now)
+        self.rounds.lock().look(now)
     }
 
     /// The links to ask for the map, of which no two lead to the same address: some that are connected or, if none is,
@@ -346,42 +331,31 @@ impl Cluster {
 
     /// So many nodes are asked; the number of the round.
     pub fn begin_round(&self, asked: usize) -> u64 {
-        let mut refreshing = self.refreshing.lock();
-        refreshing.round += 1;
-        refreshing.views.clear();
-        (refreshing.asked, refreshing.missing) = (asked, asked);
-        refreshing.round
+        self.rounds.lock().begin(asked)
     }
 
     /// How many nodes are asked and have not answered.
     pub fn missing(&self) -> usize {
-        self.refreshing.lock().missing
+        self.rounds.lock().missing()
     }
 
     /// A node said this in a round.
-    pub fn add_view(&self, round: u64, view: View) {
-        let mut refreshing = self.refreshing.lock();
-        if refreshing.round == round {
-            refreshing.views.push(view);
-        }
+    pub fn add_view(&self, round: u64, view: View, now: Instant) {
+        self.rounds.lock().add(round, view, now);
     }
 
-    /// A node that was asked has answered, or will not. `Some`: its round is over, because it was the last one or most
-    /// of them have said the same, and that is what it has brought.
+    /// A node that was asked has answered, or will not. `Some`: its round is over by that, with what it has brought.
     pub fn one_is_over(&self, round: u64, now: Instant, chance: f64) -> Option<Found> {
-        let mut refreshing = self.refreshing.lock();
-        if refreshing.round != round || refreshing.missing == 0 {
-            return None;
-        }
-        refreshing.missing -= 1;
-        if refreshing.missing > 0 && !agreement::is_settled(&refreshing.views, refreshing.asked) {
-            return None;
-        }
-        // A node that is silent does not keep the others from being heard.
-        refreshing.missing = 0;
+        let is_over = self.rounds.lock().one_is_over(round);
+        is_over.then(|| self.conclude(now, chance)).flatten()
+    }
+
+    /// The round is over, whoever has not answered; what it has brought. `None`: it was over before.
+    pub fn conclude(&self, now: Instant, chance: f64) -> Option<Found> {
+        let mut rounds = self.rounds.lock();
+        let (views, asked) = rounds.conclude()?;
         let mut known = self.known.lock();
-        let views = mem::take(&mut refreshing.views);
-        let mut view = agreement::agree(views, refreshing.asked, &known.last).filter(|view| view.map.covered() > 0);
+        let mut view = agreement::agree(views, asked, &known.last).filter(|view| view.map.covered() > 0);
         let is_whole = view.as_ref().is_some_and(|view| view.left_out == 0 && view.map.is_complete());
         known.is_found |= view.is_some();
         if let Some(view) = &mut view {
@@ -403,7 +377,7 @@ impl Cluster {
         }
         let nodes = known.size();
         drop(known);
-        _ = refreshing.schedule.finished(is_whole, now, nodes, chance);
+        _ = rounds.schedule.finished(is_whole, now, nodes, chance);
         Some(found)
     }
 

@@ -254,6 +254,34 @@ fn a_thousand_clients_that_lose_a_node_ask_others_three_times_a_second_until_one
     assert!(most as u64 <= 3 * CLIENTS * ROUNDS * 11 / 10, "{most} of {all} questions within a second");
 }
 
+/// As when a replica takes over: nodes disagree for a moment, and the old primary may stand still.
+#[test]
+fn a_node_that_is_silent_does_not_hold_back_what_the_others_say() {
+    let shards = Shards(4);
+    let map = |first: &str| shards.map(|shard| vec![if shard == 0 { first.into() } else { format!("n{shard}") }]);
+    let mut fixture = Fixture::cluster_with(&lines(&map("n0")), Config::default());
+    for key in shards.keys() {
+        fixture.submit(&[&format!("GET {key}")]).unwrap();
+    }
+    let mut nodes = fixture.nodes();
+    nodes.iter_mut().for_each(|node| node.serve(&["$-1"]));
+    fixture.pass(Duration::from_secs(70));
+    let all = nodes.iter_mut().chain([&mut fixture.shared]);
+    let asked = all.filter_map(|node| (node.read() == "CLUSTER SLOTS").then_some(node));
+    // Of five.
+    for (node, first) in asked.zip(["n0", "new", "new"]) {
+        node.answer(&lines(&map(first)));
+    }
+    let is_named = |fixture: &Fixture| {
+        let nodes = fixture.core.topology.cluster().unwrap().addresses();
+        nodes.iter().any(|address| address.to_string() == "new:1")
+    };
+    fixture.pass(Duration::from_millis(200));
+    assert!(!is_named(&fixture), "the others are waited for");
+    fixture.pass(Duration::from_millis(100));
+    assert!(is_named(&fixture));
+}
+
 #[test]
 fn a_cluster_that_names_more_nodes_than_may_be_is_not_believed() {
     let map = Shards(1025).map(|shard| vec![format!("n{shard}")]);

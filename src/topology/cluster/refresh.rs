@@ -55,6 +55,8 @@ pub enum Action {
     LookAt(Instant),
     /// They are being asked.
     Wait,
+    /// They are being asked, and who has not answered is not waited for any longer.
+    Conclude,
 }
 
 /// The schedule.

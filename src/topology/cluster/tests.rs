@@ -33,7 +33,7 @@ fn view(nodes: &[(u16, u16)]) -> View {
 fn learn(cluster: &Cluster, views: &[View]) -> Found {
     let round = cluster.begin_round(views.len());
     let ends = views.iter().filter_map(|view| {
-        cluster.add_view(round, view.clone());
+        cluster.add_view(round, view.clone(), Instant::now());
         cluster.one_is_over(round, Instant::now(), 0.5)
     });
     let [end]: [Found; 1] = ends.collect::<Vec<_>>().try_into().expect("a round has one end");
@@ -64,7 +64,7 @@ fn a_round_is_over_when_all_have_answered_or_most_the_same() {
     let cluster = cluster(10);
     let round = cluster.begin_round(3);
     let answer = |port| {
-        cluster.add_view(round, view(&[(port, 10)]));
+        cluster.add_view(round, view(&[(port, 10)]), Instant::now());
         cluster.one_is_over(round, Instant::now(), 0.5)
     };
     assert_eq!([answer(1), answer(1), answer(2)], [None, Some(Found::Changed), None], "the third may be silent");
@@ -74,7 +74,7 @@ fn a_round_is_over_when_all_have_answered_or_most_the_same() {
     assert_eq!(learn(&cluster, &[view(&[])]), Found::Nothing, "no slot is served: no map is worse than that");
     let old = cluster.begin_round(1);
     let round = cluster.begin_round(1);
-    cluster.add_view(old, view(&[(3, 10)]));
+    cluster.add_view(old, view(&[(3, 10)]), Instant::now());
     assert_eq!(cluster.one_is_over(old, Instant::now(), 0.5), None, "of an earlier round");
     assert_eq!(cluster.one_is_over(round, Instant::now(), 0.5), Some(Found::Nothing));
     assert_eq!(cluster.one_is_over(round, Instant::now(), 0.5), None);
@@ -135,12 +135,12 @@ fn only_what_makes_the_next_look_earlier_is_told() {
     assert_eq!(cluster.look(now), Action::Ask);
     assert!(!cluster.note(Reason::Lost, now, 0.0), "they are being asked");
     let round = cluster.begin_round(1);
-    cluster.add_view(round, view(&[(1, 16384)]));
+    cluster.add_view(round, view(&[(1, 16384)]), now);
     cluster.one_is_over(round, now, 0.5);
     let later = now + Duration::from_secs(5);
     assert_eq!(cluster.look(later), Action::Ask, "for what happened meanwhile");
     let round = cluster.begin_round(1);
-    cluster.add_view(round, view(&[(1, 16384)]));
+    cluster.add_view(round, view(&[(1, 16384)]), now);
     cluster.one_is_over(round, later, 0.5);
     assert!(cluster.note(Reason::Moved, later, 0.5) && !cluster.note(Reason::Moved, later, 0.5));
     assert!(cluster.note(Reason::Lost, later, 0.5));
