@@ -88,8 +88,13 @@ impl Peer {
 
     /// Answers with these lines.
     pub fn answer(&mut self, lines: &[&str]) {
+        self.try_answer(lines).unwrap();
+    }
+
+    /// The same; an error: the connection is at its end.
+    pub fn try_answer(&mut self, lines: &[&str]) -> Result<(), Error> {
         let bytes: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
-        self.driver.receive(bytes.as_bytes(), &*self.driver.recipient()).unwrap();
+        self.driver.receive(bytes.as_bytes(), &*self.driver.recipient())
     }
 
     /// Reads everything, then answers.

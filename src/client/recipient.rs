@@ -44,7 +44,7 @@ impl<D: Destination> Core<D> {
     fn judge(&self, state: &mut State<D>, link: &Arc<Link>, answer: Answer) -> Option<Verdict> {
         let Answer { to, reply, exchange } = answer;
         if to.ticket == Ticket::LOGIN {
-            link.on_login_reply(&reply);
+            link.on_login_reply(exchange.and_then(|exchange| exchange.earlier.into_iter().next()).as_ref());
             return None;
         }
         // Nearly all are like this.

@@ -6,7 +6,8 @@ use crate::config::Secret;
 use crate::topology::Route;
 
 const ASKED_TO_STOP: &str = "BLPOP k -1 | CLIENT UNBLOCK 7";
-const AUTH: &str = "AUTH u1 secret";
+const AUTH: &str = "AUTH u1 secret | PING AUTH";
+const ECHOED: &str = "$4\r\nAUTH";
 
 fn credentials() -> Credentials {
     Credentials { username: Some(Secret::new("u1")), password: Secret::new("secret") }
@@ -36,7 +37,7 @@ fn auth_goes_out_between_requests_and_is_matched_like_any_other() {
     assert_eq!(fixture.shared.read(), format!("GET 1 | {AUTH} | GET 2"));
     fixture.core.authenticate_links();
     assert_eq!(fixture.shared.read(), "", "one AUTH at a time");
-    fixture.shared.answer(&["+one", "+OK", "+two"]);
+    fixture.shared.answer(&["+one", "+OK", ECHOED, "+two"]);
     assert_eq!(fixture.completions(), ["1 Ok Answered: one", "2 Ok Answered: two"]);
     fixture.core.authenticate_links();
     assert_eq!((fixture.shared.read(), fixture.shared.is_at_rest()), (String::new(), true));
@@ -47,10 +48,36 @@ fn a_refusal_ends_nothing() {
     let mut fixture = Fixture::connected();
     rotate(&fixture);
     fixture.submit(&["GET 1"]).unwrap();
-    fixture.shared.serve(&["-WRONGPASS no", "+one"]);
+    fixture.shared.serve(&["-WRONGPASS no", ECHOED, "+one"]);
     assert_eq!(fixture.completions(), ["1 Ok Answered: one"]);
     let news = fixture.shared.link.take_login_news();
     assert_eq!(news, [News::Refused("WRONGPASS no".to_owned())]);
+}
+
+/// Redis 8 drops the reply to an AUTH that it refuses behind another reply.
+#[test]
+fn a_refusal_whose_reply_is_dropped_shifts_no_later_one() {
+    let mut fixture = Fixture::connected();
+    fixture.submit(&["GET 1"]).unwrap();
+    rotate(&fixture);
+    fixture.submit(&["GET 2"]).unwrap();
+    fixture.shared.serve(&["+one", ECHOED, "+two"]);
+    assert_eq!(fixture.completions(), ["1 Ok Answered: one", "2 Ok Answered: two"]);
+    let [News::Refused(words)] = &fixture.shared.link.take_login_news()[..] else { panic!("no refusal") };
+    assert!(words.contains("did not say why"), "{words}");
+    assert!(fixture.shared.is_at_rest());
+}
+
+/// A user who may not say PING is told so; what no PING can be answered with is the reply to something else.
+#[test]
+fn what_comes_in_the_place_of_the_reply_to_ping_ends_the_connection_unless_it_is_an_error() {
+    for (reply, fits) in [("-NOPERM no", true), ("+two", false), (":2", false)] {
+        let mut fixture = Fixture::connected();
+        rotate(&fixture);
+        fixture.submit(&["GET 2"]).unwrap();
+        fixture.shared.read();
+        assert_eq!(fixture.shared.try_answer(&["-NOPERM no", reply]).is_ok(), fits, "{reply}");
+    }
 }
 
 /// A server may repeat what it was told.
@@ -58,7 +85,7 @@ fn a_refusal_ends_nothing() {
 fn a_refusal_that_repeats_a_secret_is_not_shown() {
     let mut fixture = Fixture::connected();
     rotate(&fixture);
-    fixture.shared.serve(&["-ERR unknown command 'AUTH' 'u1' 'secret'"]);
+    fixture.shared.serve(&["-ERR unknown command 'AUTH' 'u1' 'secret'", ECHOED]);
     let news = format!("{:?}", fixture.shared.link.take_login_news());
     assert!(news.contains("not shown") && !news.contains("secret'"), "{news}");
 }
@@ -83,7 +110,7 @@ fn a_wait_is_called_back_and_goes_on_behind_auth() {
         rotate(&fixture);
         assert_eq!(peer.read(), "", "AUTH would wait behind it");
         assert_eq!(fixture.shared.read(), format!("{AUTH} | {ASKED_TO_STOP}"));
-        let unblocked = ["+OK", "-ERR timeout is negative", answer];
+        let unblocked = ["+OK", ECHOED, "-ERR timeout is negative", answer];
         if is_unblocked_first {
             fixture.shared.answer(&unblocked);
             assert_eq!(peer.read(), "");
@@ -97,7 +124,7 @@ fn a_wait_is_called_back_and_goes_on_behind_auth() {
         assert_eq!(fixture.completions(), Vec::<String>::new());
         fixture.pass(PAUSE_AFTER_PANIC);
         assert_eq!(fixture.shared.read(), "", "nobody is unblocked any more");
-        peer.answer(&["+OK", "*2\r\n$1\r\nk\r\n$1\r\nv"]);
+        peer.answer(&["+OK", ECHOED, "*2\r\n$1\r\nk\r\n$1\r\nv"]);
         assert_eq!(fixture.completion(), "1 Ok Answered: [k, v]");
         assert!(!peer.link.is_closed(), "it serves others");
     }
@@ -108,15 +135,15 @@ fn what_is_sent_again_has_the_time_that_is_left() {
     let (mut fixture, _, mut peer) = blocked("BLPOP k 10");
     fixture.pass(Duration::from_secs(4));
     rotate(&fixture);
-    fixture.shared.serve(&["+OK", "-ERR timeout is negative", ":1"]);
+    fixture.shared.serve(&["+OK", ECHOED, "-ERR timeout is negative", ":1"]);
     peer.answer(&["*-1"]);
     assert_eq!(peer.read(), format!("{AUTH} | BLPOP k 6.000"));
-    peer.answer(&["+OK", "*-1"]);
+    peer.answer(&["+OK", ECHOED, "*-1"]);
     assert_eq!(fixture.completion(), "1 Ok Answered: nil", "the end of its own time");
 
     let (mut fixture, _, mut peer) = blocked("BLPOP k 10");
     rotate(&fixture);
-    fixture.shared.serve(&["+OK", "-ERR timeout is negative", ":0"]);
+    fixture.shared.serve(&["+OK", ECHOED, "-ERR timeout is negative", ":0"]);
     fixture.pass(Duration::from_secs(11));
     peer.answer(&["*-1"]);
     assert_eq!(fixture.completion(), "1 Ok Answered: nil", "no time was left");
@@ -129,7 +156,7 @@ fn an_element_that_comes_meanwhile_is_delivered() {
     assert_eq!(fixture.shared.read(), format!("{AUTH} | {ASKED_TO_STOP}"));
     peer.answer(&["*2\r\n$1\r\nk\r\n$1\r\nv"]);
     assert_eq!(fixture.completion(), "1 Ok Answered: [k, v]");
-    fixture.shared.answer(&["+OK", "-ERR timeout is negative", ":0"]);
+    fixture.shared.answer(&["+OK", ECHOED, "-ERR timeout is negative", ":0"]);
     assert_eq!(fixture.shared.read(), "");
     fixture.core.authenticate_links();
     assert_eq!(peer.read(), AUTH, "it is idle, and authenticated");
@@ -139,7 +166,7 @@ fn an_element_that_comes_meanwhile_is_delivered() {
 fn a_server_that_refuses_to_unblock_is_not_asked_again() {
     let (mut fixture, _, mut peer) = blocked("BLPOP k 0");
     rotate(&fixture);
-    fixture.shared.serve(&["+OK", "-ERR timeout is negative", "-NOPERM no"]);
+    fixture.shared.serve(&["+OK", ECHOED, "-ERR timeout is negative", "-NOPERM no"]);
     fixture.core.authenticate_links();
     assert_eq!((fixture.shared.read(), peer.read()), (String::new(), String::new()));
     peer.answer(&["*2\r\n$1\r\nk\r\n$1\r\nv"]);
@@ -165,7 +192,7 @@ fn a_wait_that_is_called_back_can_be_cancelled() {
         }
         let completion = fixture.completion();
         assert!(completion.starts_with("1 Canceled NotRun"), "{completion}");
-        fixture.shared.answer(&["+OK", "-ERR timeout is negative", ":1"]);
+        fixture.shared.answer(&["+OK", ECHOED, "-ERR timeout is negative", ":1"]);
         assert!(!peer.link.is_closed());
         fixture.core.authenticate_links();
         assert_eq!(peer.read(), AUTH);
@@ -183,10 +210,10 @@ fn a_shared_connection_that_is_lost_meanwhile_does_not_end_the_wait() {
     fixture.shared.connect();
     fixture.core.authenticate_links();
     assert_eq!(fixture.shared.read(), format!("{AUTH} | {ASKED_TO_STOP}"), "once more");
-    fixture.shared.answer(&["+OK", "-ERR timeout is negative", ":1"]);
+    fixture.shared.answer(&["+OK", ECHOED, "-ERR timeout is negative", ":1"]);
     peer.answer(&["*-1"]);
     assert_eq!(peer.read(), format!("{AUTH} | BLPOP k 0"));
-    peer.answer(&["+OK", "*2\r\n$1\r\nk\r\n$1\r\nv"]);
+    peer.answer(&["+OK", ECHOED, "*2\r\n$1\r\nk\r\n$1\r\nv"]);
     assert_eq!(fixture.completion(), "1 Ok Answered: [k, v]");
     assert!(peer.link.is_closed(), "the first CLIENT UNBLOCK may still come, to whoever waits there then");
 }

@@ -1,5 +1,5 @@
-//! AUTH on a link that is in use: it goes out between two requests as every other command of the client's own, and its
-//! reply is matched like any other.
+//! AUTH on a link that is in use: it goes out between two requests as every other command of the client's own, with a
+//! PING behind it, whose reply shows whether that of AUTH is missing.
 //!
 //! The bytes of AUTH lie in memory of their own, which is wiped when the pipeline lets go of it, after the reply.
 
@@ -12,6 +12,14 @@ use super::{Login, encode_secretly, shown};
 use crate::connection::link::Link;
 use crate::connection::unit::{Addressee, Ticket, Unit};
 use crate::protocol::reply::Reply;
+
+/// PING with this text goes out behind AUTH. Redis 8 drops the reply to an AUTH that it refuses where an earlier reply
+/// waits to be written (redis/redis#15640): without the reply to PING in its place, every later one would be given to
+/// the request before its own.
+const PROBE: [&str; 2] = ["PING", "AUTH"];
+
+/// What is told of a refusal whose reply was dropped.
+const DROPPED: &str = "refused; the server, as Redis 8 does behind other replies, did not say why";
 
 /// What never stood in a pipeline has this number.
 const NO_SEQUENCE: u64 = 0;
@@ -47,21 +55,21 @@ impl Link {
             return;
         }
         let Some(credentials) = &current.credentials else { return };
-        let Ok(bytes) = encode_secretly(&[credentials.words(named)]) else { return };
+        let Ok(bytes) = encode_secretly(&[credentials.words(named), PROBE.to_vec()]) else { return };
         let to = Addressee { ticket: Ticket::LOGIN, part: 0 };
-        let sequence = self.send_uncopied(Unit { to, replies: 1, bytes: Bytes::from_owner(bytes) });
+        let sequence = self.send_uncopied(Unit { to, replies: 2, bytes: Bytes::from_owner(bytes) });
         renewal.sent(current.clone(), sequence);
     }
 
-    /// The reply to AUTH came.
-    pub fn on_login_reply(&self, reply: &Reply) {
+    /// The reply to AUTH came; `None`: it was dropped.
+    pub fn on_login_reply(&self, reply: Option<&Reply>) {
         let mut renewal = self.renewal.lock();
-        if !reply.is_error() {
+        if reply.is_some_and(|reply| !reply.is_error()) {
             if let Some(generation) = renewal.accepted() {
                 self.credentials.accept(generation);
             }
         } else {
-            let text = String::from_utf8_lossy(reply.as_bytes());
+            let text = reply.map_or(DROPPED.into(), |reply| String::from_utf8_lossy(reply.as_bytes()));
             let sent = renewal.under_way().and_then(|login| login.credentials.clone());
             let words = shown(&text, sent.as_deref()).to_owned();
             if let Some(generation) = renewal.refused(&words, Instant::now()) {
