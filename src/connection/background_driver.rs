@@ -219,8 +219,8 @@ impl BackgroundDriver {
         }
     }
 
-    /// Waits until it is time for the next dial, for another address or for the end of the link. Whoever comes meanwhile to a server that
-    /// `refused` the password is told so at once: waiting for the next dial would not help.
+    /// Waits for the time of the next dial, another address or the end of the link. Whoever comes meanwhile to a server
+    /// that `refused` the password is told so at once: waiting for the next dial would not help.
     async fn pause(&self, pause: Duration, refused: Option<&Error>) {
         let until = Instant::now() + pause;
         while !self.is_over() {

@@ -9,8 +9,8 @@ use super::agreement;
 use super::refresh::{Action, Schedule};
 use super::view::View;
 
-/// So long after the first answer the others are waited for. When a replica takes over, nodes disagree for a moment: one
-/// that stands still must not hold back what the others say.
+/// So long after the first answer the others are waited for. When a replica takes over, nodes disagree for a moment:
+/// one that stands still must not hold back what the others say.
 const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The present round, and when the next one begins.

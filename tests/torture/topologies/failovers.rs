@@ -99,9 +99,9 @@ fn a_cluster_fails_over() {
     }
 }
 
-/// One failover; when the servers took writes again, and when the client was answered. `None`: the new primary became a
-/// replica again at once, and the old one holds writes back for up to five seconds (which happens when a replica that is
-/// asked while a vote for its primary is under way counts that as its own).
+/// One failover; when the servers took writes again, and when the client was answered. `None`: the new primary became
+/// a replica again at once, and the old one holds writes back for up to five seconds (which happens when a replica is
+/// asked to take over once more, while a failover of its shard is under way).
 fn fail_over(cluster: &Cluster, pair: [&Server; 2], kind: Kind, counter: &Counter) -> Option<(Duration, Duration)> {
     let is_primary = |server: &Server| replication(server).contains("role:master");
     let (primary, replica) = if is_primary(pair[0]) { (pair[0], pair[1]) } else { (pair[1], pair[0]) };
