@@ -226,8 +226,8 @@ fn what_was_refused_while_it_was_written_is_not_lost_with_the_connection() {
 #[test]
 fn an_answer_to_what_the_socket_did_not_take_is_out_of_step() {
     let mut pipeline = Pipeline::new(WIDE);
-    push(&mut pipeline, 1, b"aaa");
-    push(&mut pipeline, 2, b"bbb");
+    push(&mut pipeline, 2, b"aaa");
+    push(&mut pipeline, 3, b"bbb");
     let mut parts = Vec::new();
     pipeline.begin_write(&mut parts);
     assert!(answer(&mut pipeline, false).is_ok(), "the socket may have taken it: nobody knows yet");
