@@ -23,7 +23,8 @@ fn server(versions: Versions, steps: impl Fn(&str) -> Vec<Step> + Send + Sync + 
 
 fn client(server: &Scripted, reader: Reader) -> CClient {
     let ca = certificates::path("ca.pem");
-    CClient::new(server.url(), &[&SOON[..], &[("tls_ca", &ca), ("dead_after", "1h")]].concat(), reader)
+    let patient = [("tls_ca", ca.as_str()), ("dead_after", "1h"), ("command_timeout", "60s")];
+    CClient::new(server.url(), &[&SOON[..], &patient].concat(), reader)
 }
 
 /// Replies to commands `GET 0`, `GET 1`, ... up to `count`, in these records, once the last command has come.
@@ -95,8 +96,7 @@ fn a_lone_call_hands_on_what_came_with_its_own_reply() {
             _ => vec![Step::send("+to the queue\r\n+to the caller\r\n")],
         });
         for reader in [Reader::Queue, Reader::Callback] {
-            let (ca, url) = (certificates::path("ca.pem"), server.url());
-            let others = CClient::new(&url, &[&SOON[..], &[("tls_ca", &ca), ("dead_after", "1h")]].concat(), reader);
+            let others = client(&server, reader);
             for _ in 0..20 {
                 others.settle();
                 let id = others.begin(&Job::of(&["GET", "first"]));
