@@ -11,7 +11,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// So much of the pause is left where requests wait for the map: within half a second after a replica has taken over
 /// the nodes are asked who it is.
-const URGENT: f64 = 0.35;
+const URGENT: f64 = 0.25;
 
 /// The pause grows beyond so many nodes, in proportion.
 const SMALL: usize = 100;
@@ -154,12 +154,12 @@ mod tests {
             (Moved, 0, 3, 0.0, 1000),
             (Moved, 0, 3, 1.0, 2000),
             (Moved, 5000, 3, 0.5, 5500),
-            (Lost, 0, 3, 0.0, 350),
-            (Lost, 300, 3, 1.0, 450),
+            (Lost, 0, 3, 0.0, 250),
+            (Lost, 200, 3, 1.0, 350),
             (Lost, 5000, 3, 0.0, 5000),
             (Lost, 5000, 3, 1.0, 5100),
             (Lost, 5000, 100, 1.0, 5100),
-            (Lost, 2000, 1000, 0.0, 3500),
+            (Lost, 2000, 1000, 0.0, 2500),
             (Moved, 2000, 1000, 0.0, 10_000),
             (Lost, 50_000, 1000, 1.0, 51_000),
             (Moved, 50_000, 1000, 0.5, 55_000),
@@ -192,7 +192,7 @@ mod tests {
     fn they_are_asked_once_at_a_time_and_then_for_what_happened_meanwhile() {
         let start = Instant::now();
         for (meanwhile, next) in
-            [(vec![], 60_000), (vec![Moved], 1500), (vec![Moved, Lost], 400), (vec![Lost, Moved], 400)]
+            [(vec![], 60_000), (vec![Moved], 1500), (vec![Moved, Lost], 300), (vec![Lost, Moved], 300)]
         {
             let mut schedule = Schedule::new(INTERVAL, start);
             assert_eq!(schedule.look(start), Action::Ask);

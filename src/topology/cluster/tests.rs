@@ -149,7 +149,7 @@ fn only_what_makes_the_next_look_earlier_is_told() {
 /// Whoever uses few nodes of many must not ask as often as in a cluster of few.
 #[test]
 fn the_pause_between_two_rounds_grows_with_the_nodes_of_the_map_and_not_with_those_that_are_used() {
-    for (nodes, pause) in [(3, 350), (100, 350), (500, 1750), (1000, 3500)] {
+    for (nodes, pause) in [(3, 250), (100, 250), (500, 1250), (1000, 2500)] {
         let (cluster, start) = (cluster(1024), Instant::now());
         assert_eq!(cluster.look(start), Action::Ask);
         let shards: Vec<(u16, u16)> = (1..=nodes).map(|port| (port, 16384 / nodes)).collect();
