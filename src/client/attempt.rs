@@ -16,7 +16,7 @@ mod tests;
 
 /// The pause before a server that refused a unit is asked again doubles so many times: up to 400 ms, so that what waits
 /// for a new primary goes on soon after that takes writes.
-const REFUSED_AT_MOST: u16 = 4;
+const REFUSED_DOUBLINGS: u16 = 4;
 
 /// So many redirects in a row are followed.
 pub const REDIRECTS: u8 = 16;
@@ -135,7 +135,7 @@ impl Attempts {
                 self.note_refusal(text);
                 // Waiting for a repair is bounded by the deadline.
                 self.redirects = 0;
-                Next::Send(backoff(self.refused.min(REFUSED_AT_MOST)))
+                Next::Send(backoff(self.refused.min(REFUSED_DOUBLINGS)))
             }
             Event::Redirected(redirected) if !terms.is_tied => self.after_redirect(&redirected),
             Event::Refused(_) | Event::RefusedForGood | Event::Redirected(_) => Next::Complete(self.refused_outcome()),

@@ -297,7 +297,8 @@ impl Link {
         self.notify.notify_one();
     }
 
-    /// Dials now, if it pauses before it dials again: somebody has said that the server is there.
+    /// Dials now, if it pauses before it dials again: somebody has said that the server is there. If a dial is under
+    /// way and fails, the pause behind it is left out.
     pub fn dial_now(&self) {
         if !self.is_connected() {
             self.dial.notify_one();

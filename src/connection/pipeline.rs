@@ -291,11 +291,12 @@ impl Pipeline {
         let start = self.start_of(index);
         let (handed, written) = (self.handed, self.written);
         let Some(slot) = self.slots.get_mut(index).filter(|_| start < handed) else { return Err(reply) };
-        // Behind AUTH stands PING with a text, because the reply to AUTH may be missing.
+        // Behind AUTH stands PING with a text: that is the last reply, also where a server has dropped the one to AUTH,
+        // and nothing else is, but an error (see `credentials::login`).
         let (is_login, is_text) = (slot.ticket == Ticket::LOGIN, reply.kind() == Kind::String);
         let is_last = self.received.len() + 1 >= slot.replies as usize || is_login && is_text;
-        let is_too_early = slot.end > handed || is_login && !is_text;
-        if is_last && is_too_early && reply.kind() != Kind::Error {
+        let is_out_of_step = slot.end > handed || is_login && !is_text;
+        if is_last && is_out_of_step && reply.kind() != Kind::Error {
             return Err(reply);
         }
         if !is_last {

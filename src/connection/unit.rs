@@ -13,7 +13,8 @@ pub struct Ticket(pub u64);
 impl Ticket {
     /// A command of the link itself (a ping): its reply is only counted.
     pub const NOBODY: Ticket = Ticket(0);
-    /// AUTH, by the link itself: see [`super::credentials::login`]. No request has a serial number of 0.
+    /// AUTH and the PING behind it, by the link itself: see [`super::credentials::login`]. No request has a serial
+    /// number of 0.
     pub const LOGIN: Ticket = Ticket(1);
     /// In the place of a number: the request is one that the client keeps itself.
     pub const NO_LINK: u16 = 0;
